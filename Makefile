@@ -1,0 +1,45 @@
+# Two commands: `make demo` runs the whole workflow on a simulated genome, `make test` checks it all.
+# Each sets itself up on first use: .venv with the versions of constraints.txt.
+.ONESHELL:
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+PYTHON ?= python3
+.PHONY: demo test lint setup clean help
+
+help:            ## this list
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/'
+
+setup: .venv/.installed  ## create .venv and install the pinned versions
+
+# The stamp depends on what is installed, so a second call does nothing.
+.venv/.installed: pyproject.toml constraints.txt
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "dnastudents needs Python >= 3.11; try: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	[ -x .venv/bin/python ] || "$(PYTHON)" -m venv .venv
+	echo "Installing into .venv (2 to 5 minutes, once) ..."
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch .venv/.installed
+
+# The lock tells a dead demo (its Snakemake lock is stale, so it is removed) from a running one.
+demo: setup      ## the whole workflow on simulated data: tables, figures and a report in results/demo
+	@export PATH="$$PWD/.venv/bin:$$PATH"
+	exec 9>.venv/.demo.lock
+	flock --nonblock 9 || { echo "A demo is still running in this folder; wait for it or stop it." >&2; exit 1; }
+	snakemake --profile demo --unlock >/dev/null 2>&1 || true
+	snakemake --profile demo
+	snakemake --profile demo --report results/demo/report.zip >/dev/null
+	echo "Done: tables, figures and report.zip are in results/demo"
+
+lint: setup
+	@export PATH="$$PWD/.venv/bin:$$PATH"
+	ruff check .
+	ruff format --check .
+	mypy
+	snakefmt --check Snakefile workflow
+	snakemake --lint
+
+test: lint       ## ruff, mypy, snakefmt, snakemake --lint and pytest
+	@PATH="$$PWD/.venv/bin:$$PATH" python -m pytest
+
+clean:           ## remove results and caches, keep .venv
+	rm -rf results/demo .snakemake .pytest_cache .mypy_cache .ruff_cache

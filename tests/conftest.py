@@ -1,0 +1,25 @@
+"""Shared fixtures: where the real data and the golden vectors are, when they are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository's root."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Real data and golden vectors beside the repository; tests that need them skip without."""
+    folder = Path(os.environ.get("DNASTUDENTS_SHARED", ROOT.parent / "shared"))
+    if not folder.is_dir():
+        pytest.skip(f"no {folder}: real data and golden vectors are not part of the repository")
+    return folder
