@@ -1,0 +1,135 @@
+"""Read FASTA as a stream of blocks: memory does not grow with the file, its records or its lines.
+
+Plain or gzip (also the block-gzip of bgzip) is told by the first bytes, not by the file's name.
+Case, CRLF and blank lines are accepted; the IUPAC nucleotide letters, X and gaps are accepted and
+become N later. Everything that cannot be DNA is an `InputError`: a genome that silently turns into
+N would only be noticed after pretraining.
+"""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from dnastudents.errors import InputError
+
+BLOCK = 1 << 22  # bytes read at a time: large enough for C speed, small beside any genome
+LONGEST_HEADER = 1 << 20  # bytes; more is no header but a file without line ends
+_WHITESPACE = b" \t\r\n\v\f"
+_NUCLEOTIDES = b"ACGTURYSWKMBDHVNXacgturyswkmbdhvnx-."
+_GZIP = b"\x1f\x8b"
+
+
+def read_fasta(path: str | Path) -> Iterator[tuple[str, bytes]]:
+    """Yield the sequence of each record in pieces.
+
+    Parameters
+    ----------
+    path : str or Path
+        FASTA or gzipped FASTA.
+
+    Yields
+    ------
+    name : str
+        The first word of the header; consecutive pieces of one record repeat it.
+    letters : bytes
+        At most `BLOCK` letters as they stand in the file, without line ends, never empty.
+
+    Raises
+    ------
+    InputError
+        The file is absent, empty, no FASTA, damaged gzip, or holds a record without a name,
+        without sequence, with a repeated name, or with letters that no nucleotide has.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; give a FASTA or a gzipped FASTA")
+    seen: set[str] = set()
+    name, is_empty = "", False
+    for is_header, content in _split(path):
+        if is_header:
+            _require_sequence(path, name, is_empty)
+            name, is_empty = _record_name(path, content, seen), True
+            continue
+        letters = content.translate(None, _WHITESPACE)
+        if not letters:
+            continue
+        if not name:
+            raise InputError(
+                f"{path}: does not begin with '>'; give a FASTA, plain or compressed with gzip"
+            )
+        _check_letters(path, name, letters)
+        is_empty = False
+        yield name, letters
+    if not name:
+        raise InputError(f"{path}: the file is empty; give a FASTA with at least one record")
+    _require_sequence(path, name, is_empty)
+
+
+def _split(path: Path) -> Iterator[tuple[bool, bytes]]:
+    """Yield (True, header line without '>') and (False, lines of sequence) in the file's order.
+
+    A virtual line end before the file lets every header begin with the same two bytes. What could
+    be the first part of a header is held back until the next block completes it.
+    """
+    held = b"\n"
+    for block in _blocks(path):
+        text = held + block
+        held = b"\n" if text.endswith(b"\n") else b""
+        sequence, *records = text.split(b"\n>")
+        if records and b"\n" not in records[-1]:
+            held = b"\n>" + records.pop()
+            if len(held) > LONGEST_HEADER:
+                raise InputError(f"{path}: a header line has no end; give a FASTA of nucleotides")
+        yield False, sequence
+        for record in records:
+            header, _, sequence = record.partition(b"\n")
+            yield True, header
+            yield False, sequence
+    if held.startswith(b"\n>"):
+        yield True, held[2:]
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    """Yield the decompressed file in blocks."""
+    try:
+        with _open(path) as handle:
+            while block := handle.read(BLOCK):
+                yield block
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise InputError(
+            f"{path}: damaged or truncated gzip ({error}); fetch or compress it again"
+        ) from None
+
+
+def _open(path: Path) -> BinaryIO:
+    with path.open("rb") as handle:
+        is_gzip = handle.read(len(_GZIP)) == _GZIP
+    return cast(BinaryIO, gzip.open(path)) if is_gzip else path.open("rb")
+
+
+def _record_name(path: Path, header: bytes, seen: set[str]) -> str:
+    words = header.decode("utf-8", "replace").split(maxsplit=1)
+    if not words or header[:1].isspace():
+        raise InputError(f"{path}: a header has no name after '>' (after {len(seen)} records)")
+    if words[0] in seen:
+        raise InputError(f"{path}: two records are named {words[0]!r}; rename or remove one")
+    seen.add(words[0])
+    return words[0]
+
+
+def _require_sequence(path: Path, name: str, is_empty: bool) -> None:
+    if is_empty:
+        raise InputError(f"{path}: record {name!r} has no sequence; remove it or complete the file")
+
+
+def _check_letters(path: Path, name: str, letters: bytes) -> None:
+    if foreign := letters.translate(None, _NUCLEOTIDES):
+        shown = foreign[:1].decode("latin-1")
+        raise InputError(
+            f"{path}: record {name!r} holds {shown!r}, which is no nucleotide letter; "
+            "give DNA, not protein or binary data"
+        )

@@ -1,0 +1,262 @@
+"""Batches of sequence drawn from a reference, addressed by (seed, step).
+
+Neither sampler has a state: a resumed run asks for the step it stopped at. `Windows` draws windows
+of one length uniformly over all their valid starts, hence in proportion to the length of the
+sequences. `Pieces` cuts the sequences into the variable pieces that DNABERT and GeneMask pretrain
+on and goes through all of them in a new order each epoch. Both keep an index of places only; the
+bases stay in the reference's memory map.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from dnastudents.errors import InputError
+from dnastudents.randomness import numpy_generator
+from dnastudents.sequence import PAD, N
+
+if TYPE_CHECKING:
+    from dnastudents.reference import Reference
+
+_BLOCK = 1 << 24  # starts examined at a time while an index is made
+
+
+class Sampler(Protocol):
+    """What pretraining needs of a source of sequence.
+
+    Attributes
+    ----------
+    length : int
+        The columns L of a batch.
+    """
+
+    length: int
+
+    def __len__(self) -> int: ...
+
+    def batch(self, seed: int, step: int, batch_size: int) -> np.ndarray:
+        """The codes of one training step, uint8 (batch_size, L), padded with PAD."""
+
+    def fixed(self, count: int, seed: int) -> np.ndarray:
+        """A validation subset that never changes, uint8 (count, L), padded with PAD."""
+
+
+def valid_runs(codes: np.ndarray, start: int, end: int, length: int, most_n: int = 0) -> np.ndarray:
+    """Find where windows of codes[start:end] may begin.
+
+    Parameters
+    ----------
+    codes : numpy.ndarray
+        uint8 (bases,).
+    start, end : int
+        Windows lie inside [start, end).
+    length : int
+        Bases of a window.
+    most_n : int
+        A window holds at most so many N. Default is 0.
+
+    Returns
+    -------
+    numpy.ndarray
+        int64 (R, 2): all positions of each [first, last) are valid starts; runs do not touch.
+    """
+    edges = []
+    for first in range(start, end - length + 1, _BLOCK):
+        last = min(first + _BLOCK, end - length + 1)
+        unknown = codes[first : last + length - 1] == N
+        if unknown.any():
+            before = np.concatenate(([0], np.cumsum(unknown)))
+            valid = before[length:] - before[:-length] <= most_n
+            edges.append(first + np.flatnonzero(np.diff(valid, prepend=False, append=False)))
+        else:
+            edges.append(np.array([first, last]))
+    if not edges:
+        return np.empty((0, 2), dtype=np.int64)
+    # A run over the border of two blocks has an end and a start there; both go.
+    values, counts = np.unique(np.concatenate(edges), return_counts=True)
+    return values[counts == 1].reshape(-1, 2)
+
+
+class Windows:
+    """All windows of one length in some sequences.
+
+    Parameters
+    ----------
+    reference : Reference
+        The genome.
+    spec : iterable of str
+        Sequences to draw from, as for `Reference.intervals`.
+    length : int
+        Bases of a window.
+    max_n_fraction : float
+        Windows with a larger share of N do not exist. Default is 0.
+
+    Raises
+    ------
+    InputError
+        No window fits.
+    """
+
+    def __init__(
+        self,
+        reference: Reference,
+        spec: Iterable[str],
+        length: int,
+        max_n_fraction: float = 0.0,
+    ) -> None:
+        if length < 1 or not 0 <= max_n_fraction <= 1:
+            raise InputError(
+                f"windows of {length} bases with an N fraction of {max_n_fraction}: "
+                "length is at least 1, max_n_fraction from 0 to 1"
+            )
+        spec = list(spec)
+        spans = [reference.span(interval) for interval in reference.intervals(spec)]
+        most_n = int(max_n_fraction * length + 1e-9)
+        found = [valid_runs(reference.codes, *span, length, most_n) for span in spans]
+        runs = np.concatenate(found)
+        if not len(runs):
+            raise InputError(
+                f"no window of {length:,} bases with at most {max_n_fraction:.0%} N in "
+                f"{', '.join(spec)}; shorten the windows or allow more N"
+            )
+        self.length = length
+        self._codes = reference.codes
+        self._first = runs[:, 0]
+        self._total = np.cumsum(runs[:, 1] - runs[:, 0])
+
+    def __len__(self) -> int:
+        return int(self._total[-1])
+
+    def sample(self, count: int, generator: np.random.Generator) -> np.ndarray:
+        """Draw windows uniformly over all valid starts, uint8 (count, length)."""
+        return self._read(generator.integers(len(self), size=count))
+
+    def batch(self, seed: int, step: int, batch_size: int) -> np.ndarray:
+        """The windows of one step, uint8 (batch_size, length)."""
+        return self.sample(batch_size, numpy_generator(seed, "windows", step))
+
+    def fixed(self, count: int, seed: int) -> np.ndarray:
+        """Evenly spaced windows, uint8 (count, length); `seed` shifts where the first lies."""
+        return self._read(_evenly_spaced(count, len(self), seed))
+
+    def _read(self, numbers: np.ndarray) -> np.ndarray:
+        """The windows with these numbers in 0 .. len(self) - 1."""
+        run = np.searchsorted(self._total, numbers, side="right")
+        last = self._total[run] - 1
+        run_end = self._first[run] + last - np.concatenate(([0], self._total))[run]
+        starts = run_end - (last - numbers)
+        return np.lib.stride_tricks.sliding_window_view(self._codes, self.length)[starts]
+
+
+class Pieces:
+    """The corpus of DNABERT and GeneMask: sequences cut without overlap into variable pieces.
+
+    From a random start of at most 1,000 bases, a piece has `max_length` bases with probability one
+    half, else a length drawn uniformly from min_length .. max_length - 1. Pieces end at N
+    (as released: N are deleted and the sides joined, which makes sequences that do not exist).
+    What is left before an N or the end is a piece when it has min_length bases.
+
+    Parameters
+    ----------
+    reference : Reference
+        The genome.
+    spec : iterable of str
+        Sequences to cut, as for `Reference.intervals`.
+    max_length, min_length : int
+        Default is 511 and 6 bases, 506 and 1 tokens of 6-mers.
+    seed : int
+        Of the cuts. Default is 12345, the authors' NumPy seed.
+
+    Notes
+    -----
+    roysoumya/GeneMask @c761446, Code-A; facts in its numbers: a mean step of 384.5 bases.
+    The index takes 12 bytes a piece.
+    """
+
+    def __init__(
+        self,
+        reference: Reference,
+        spec: Iterable[str],
+        max_length: int = 511,
+        min_length: int = 6,
+        seed: int = 12345,
+    ) -> None:
+        if not 1 <= min_length < max_length:
+            raise InputError(f"pieces of {min_length} to {max_length} bases: 1 <= min < max")
+        spec = list(spec)
+        generator = numpy_generator(seed, "cut")
+        starts, lengths = [], []
+        for interval in reference.intervals(spec):
+            runs = valid_runs(reference.codes, *reference.span(interval), length=1)
+            skip = int(generator.integers(0, 1001))
+            for first, last in runs.tolist():
+                first, skip = min(first + skip, last), 0
+                cuts = _cut(last - first, min_length, max_length, generator)
+                starts.append(first + cuts[:-1])
+                lengths.append(np.diff(cuts).astype(np.int32))
+        self.length = max_length
+        self._codes = reference.codes
+        self._starts = np.concatenate(starts) if starts else np.empty(0, dtype=np.int64)
+        self._lengths = np.concatenate(lengths) if lengths else np.empty(0, dtype=np.int32)
+        long_enough = self._lengths >= min_length
+        self._starts, self._lengths = self._starts[long_enough], self._lengths[long_enough]
+        if not len(self):
+            raise InputError(f"no piece of {min_length} bases in {', '.join(spec)}")
+        self._orders: dict[tuple[int, int], np.ndarray] = {}
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def batch(self, seed: int, step: int, batch_size: int) -> np.ndarray:
+        """The pieces of one step, uint8 (batch_size, max_length), padded with PAD.
+
+        Every epoch is a new order by `seed`; a batch may hold the end of one and the begin of the
+        next.
+        """
+        place = np.arange(step * batch_size, (step + 1) * batch_size)
+        epoch, item = np.divmod(place, len(self))
+        numbers = np.empty(batch_size, dtype=np.int64)
+        for each in np.unique(epoch).tolist():
+            here = epoch == each
+            numbers[here] = self._order(seed, each)[item[here]]
+        return self._read(numbers)
+
+    def fixed(self, count: int, seed: int) -> np.ndarray:
+        """Evenly spaced pieces, uint8 (count, max_length); `seed` shifts where the first lies."""
+        return self._read(_evenly_spaced(count, len(self), seed))
+
+    def _order(self, seed: int, epoch: int) -> np.ndarray:
+        key = (seed, epoch)
+        if key not in self._orders:
+            if len(self._orders) > 1:  # a batch needs two epochs at most
+                self._orders.pop(next(iter(self._orders)))
+            self._orders[key] = numpy_generator(seed, "pieces", epoch).permutation(len(self))
+        return self._orders[key]
+
+    def _read(self, numbers: np.ndarray) -> np.ndarray:
+        batch = np.full((len(numbers), self.length), PAD, dtype=np.uint8)
+        places = zip(self._starts[numbers], self._lengths[numbers], strict=True)
+        for row, (start, length) in zip(batch, places, strict=True):
+            row[:length] = self._codes[start : start + length]
+        return batch
+
+
+def _cut(total: int, shortest: int, longest: int, generator: np.random.Generator) -> np.ndarray:
+    """Borders of consecutive pieces of `total` bases, int64 from 0 to total inclusive."""
+    borders = np.zeros(1, dtype=np.int64)
+    while borders[-1] < total:
+        # So many pieces are missing even if all were the longest; few rounds are needed.
+        count = (total - borders[-1]) // longest + 1
+        lengths = generator.integers(shortest, longest, size=count)
+        lengths[generator.random(count) < 0.5] = longest
+        borders = np.concatenate((borders, borders[-1] + np.cumsum(lengths)))
+    return np.append(borders[borders < total], total)
+
+
+def _evenly_spaced(count: int, total: int, seed: int) -> np.ndarray:
+    """`count` numbers in 0 .. total - 1 at equal distances, int64."""
+    shift = numpy_generator(seed, "fixed").random()
+    return ((np.arange(count) + shift) * (total / count)).astype(np.int64)

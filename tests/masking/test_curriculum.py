@@ -1,0 +1,187 @@
+import json
+
+import pytest
+import torch
+
+from dnastudents import masking, tokenizers
+from dnastudents.errors import InputError
+from dnastudents.masking.settings import default_probability, parse_settings
+from dnastudents.randomness import torch_generator
+
+KMERS = tokenizers.build("kmer6")
+RANKS = torch.arange(KMERS.vocab_size)
+
+
+def build(tokenizer=KMERS, total_steps=1000, **settings):
+    ranks = RANKS if tokenizer is KMERS else None
+    return masking.build(settings, tokenizer, ranks, total_steps)
+
+
+def batch(tokenizer=KMERS, rows: int = 16, tokens: int = 200) -> torch.Tensor:
+    bases = torch.tensor(tokenizer.base_ids)
+    picks = torch.randint(len(bases), (rows, tokens), generator=torch_generator(0, "batch"))
+    ids = bases[picks]
+    ids[:, -20:] = tokenizer.pad_id
+    if tokenizer.sep_id is not None:
+        ids[:, 0], ids[:, -21] = tokenizer.cls_id, tokenizer.sep_id
+    return ids
+
+
+NAMES = ["bernoulli", "random_span", "genemask", "global_pmi", "cm_step", "cm_gems"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("mode", ["as_described", "as_released"])
+def test_masked_batches_are_consistent(name, mode):
+    ids = batch()
+    masks = build(name=name, mode=mode)
+    masked = masks(ids, torch_generator(0, "mask", 5), 5)
+    special = torch.isin(ids, torch.tensor(KMERS.special_ids))
+    assert masked.mask.any()
+    assert not masked.mask[special].any()
+    assert torch.equal(masked.labels[masked.mask], ids[masked.mask])
+    assert (masked.labels[~masked.mask] == -100).all()
+    assert torch.equal(masked.input_ids[~masked.mask], ids[~masked.mask])
+    again = build(name=name, mode=mode)(ids, torch_generator(0, "mask", 5), 5)
+    assert torch.equal(masked.input_ids, again.input_ids)
+
+
+@pytest.mark.parametrize("name", ["nucleotide", "chordmixer", "nucleotide_transformer"])
+def test_bernoulli_masks_any_tokens_at_its_rate(name):
+    tokenizer = tokenizers.build(name)
+    ids = batch(tokenizer, rows=200)
+    masks = build(tokenizer, name="bernoulli", probability=0.3)
+    mask = masks(ids, torch_generator(0, "mask"), 0).mask
+    eligible = ~torch.isin(ids, torch.tensor(tokenizer.special_ids))
+    count = int(eligible.sum())
+    assert abs(int(mask.sum()) / count - 0.3) < 4 * (0.21 / count) ** 0.5
+
+
+def test_probabilities_are_the_authors():
+    rules = ("random_span", "genemask", "global_pmi", "bernoulli")
+    assert [default_probability(rule, 6) for rule in rules] == [0.025, 0.0176, 0.0136, 0.15]
+    settings = parse_settings({"name": "cm_gems", "probability": {"global_pmi": 0.02}})
+    assert settings.probability_of("global_pmi", 6) == 0.02
+    assert settings.probability_of("genemask", 6) == 0.0176
+
+
+def test_cm_gems_switches_once_and_for_ever():
+    masks = build(name="cm_gems", threshold=1.0)
+    for step, perplexity in ((100, 900.0), (200, 700.0), (300, 698.5), (400, 697.5)):
+        assert masks.stage(step) == "genemask"
+        masks.observe(perplexity, step)
+    assert masks.stage(400) == "genemask"  # a change of exactly 1.0 is not below the threshold
+    masks.observe(697.0, 500)
+    assert masks.stage(500) == "global_pmi"
+    assert masks.state()["switched_at"] == 500
+    masks.observe(400.0, 600)
+    assert masks.stage(600) == "global_pmi"
+
+
+def test_an_undefined_perplexity_switches_nothing():
+    masks = build(name="cm_gems")
+    for step, perplexity in ((1, float("nan")), (2, float("nan")), (3, float("inf"))):
+        masks.observe(perplexity, step)
+    assert masks.stage(3) == "genemask"
+
+
+def test_the_stage_decides_the_masks():
+    ids, masks = batch(rows=300), build(name="cm_gems", switch_step=10)
+    first, second = (masks(ids, torch_generator(0, "mask"), step).mask for step in (9, 10))
+    genemask = build(name="genemask")(ids, torch_generator(0, "mask"), 9).mask
+    global_pmi = build(name="global_pmi")(ids, torch_generator(0, "mask"), 10).mask
+    assert torch.equal(first, genemask)
+    assert torch.equal(second, global_pmi)
+    assert not torch.equal(first, second)
+
+
+def test_hard_to_easy_and_a_fixed_step():
+    masks = build(name="cm_gems", direction="hard_to_easy", switch_step=7)
+    masks.observe(5.0, 1)
+    masks.observe(5.0, 2)  # the perplexity has no say
+    assert [masks.stage(step) for step in (0, 6, 7)] == ["global_pmi", "global_pmi", "genemask"]
+
+
+def test_the_state_is_json_and_goes_on():
+    masks = build(name="cm_gems")
+    masks.observe(10.0, 100)
+    resumed = build(name="cm_gems")
+    resumed.load_state(json.loads(json.dumps(masks.state())))
+    for each in (masks, resumed):
+        each.observe(9.5, 200)
+    assert resumed.stage(200) == "global_pmi"
+    assert resumed.state() == masks.state()
+    assert build(name="genemask").state() == {}
+
+
+@pytest.mark.parametrize(
+    ("total", "step", "share"),
+    [
+        (10_000, 0, 0.0),
+        (10_000, 99, 0.0),
+        (10_000, 100, 0.01),
+        (10_000, 5555, 0.55),
+        (10_000, 20_000, 1.0),
+        (50, 25, 0.5),
+        (0, 0, 0.0),
+    ],
+)
+def test_cm_step_grows_by_one_percent(total, step, share):
+    masks = build(name="cm_step", total_steps=total)
+    assert masks.curriculum.share(step) == share
+    assert masks.stage(step) == f"global_pmi {share:.0%}"
+
+
+def test_cm_step_draws_its_rule_for_each_batch():
+    masks = build(name="cm_step", total_steps=100)
+    generator = torch_generator(0, "rule")
+    picks = [masks.curriculum.pick(30, generator) for _ in range(2000)]
+    share = picks.count("global_pmi") / 2000
+    assert set(picks) == {"global_pmi", "random_span"}
+    assert abs(share - 0.3) < 4 * (0.21 / 2000) ** 0.5
+
+
+def test_validation_masks_by_one_rule_whatever_the_stage():
+    masks = build(name="cm_gems", switch_step=5)
+    fixed = masks.validation()
+    assert fixed.stage(0) == fixed.stage(100) == "random_span"
+    assert masks.validation().settings.probability_of("random_span", 6) == 0.025
+    assert build(name="cm_gems", mode="as_released").validation().stage(0) == "genemask"
+    nucleotides = build(tokenizers.build("chordmixer"), name="bernoulli", probability=0.3)
+    assert nucleotides.validation().stage(0) == "bernoulli"
+    assert nucleotides.validation().settings.probability == 0.3
+
+
+def test_position_ranks_do_not_depend_on_the_sequence():
+    masks = build(name="global_pmi", rank_source="position", probability=0.05)
+    mask = masks(batch(rows=200), torch_generator(0, "mask"), 0).mask
+    # ids rise with rank, so the first positions are always preferred
+    assert mask[:, 5].float().mean() > 0.95
+    assert mask[:, 120:].float().mean() < 0.01
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({}, "'name' is missing"),
+        ({"name": "gene_mask"}, "did you mean 'genemask'"),
+        ({"name": "genemask", "treshold": 1}, "did you mean 'threshold'"),
+        ({"name": "genemask", "rank_source": "tokens"}, "did you mean 'token'"),
+        ({"name": "genemask", "probability": 1.5}, "a number from 0 to 1"),
+        ({"name": "genemask", "mask_share": 0.9, "random_share": 0.2}, "mask_share \\+ random"),
+        ({"name": "cm_gems", "probability": 0.1}, "has two rules"),
+        ({"name": "cm_gems", "probability": {"random_span": 0.1}}, "unknown rule 'random_span'"),
+        ({"name": "cm_gems", "threshold": 0}, "a number above 0"),
+        ({"name": "cm_gems", "threshold": "low"}, "a number above 0"),
+    ],
+)
+def test_bad_settings_are_clear_errors(settings, message):
+    with pytest.raises(InputError, match=message):
+        masking.build(settings, KMERS, RANKS, 10)
+
+
+def test_pmi_rules_need_ranks_that_fit():
+    with pytest.raises(InputError, match="needs a PMI table"):
+        masking.build({"name": "cm_gems"}, KMERS, None, 10)
+    with pytest.raises(InputError, match="PMI ranks of 9 tokens"):
+        masking.build({"name": "genemask"}, KMERS, torch.arange(9), 10)
