@@ -1,0 +1,84 @@
+"""Parts that more than one student uses: attention with rotary positions, permuted rows.
+
+Nothing here is a buffer: transformers 5 builds models without memory before it loads weights, and
+what is not in a checkpoint would be lost. Angles cost less than a thousandth of a forward pass.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def rotary_angles(
+    length: int, head_size: int, device: torch.device, base: float = 10_000.0
+) -> tuple[Tensor, Tensor]:
+    """Cosine and sine, each float32 (length, head_size), of rotary position embeddings.
+
+    Frequency i of head_size / 2 is base ** (-2i / head_size); both halves of a head share them
+    (the "rotate half" layout; Su et al. 2021, RoFormer, eq. 34).
+    """
+    exponents = torch.arange(0, head_size, 2, device=device, dtype=torch.float32) / head_size
+    positions = torch.arange(length, device=device, dtype=torch.float32)
+    angles = torch.outer(positions, base**-exponents).repeat(1, 2)
+    return angles.cos(), angles.sin()
+
+
+def rotate(x: Tensor, angles: tuple[Tensor, Tensor]) -> Tensor:
+    """Rotate the heads x (..., T, head_size) by their positions."""
+    cosine, sine = (part.to(x.dtype) for part in angles)
+    first, second = x.chunk(2, dim=-1)
+    return x * cosine + torch.cat([-second, first], dim=-1) * sine
+
+
+def rotary_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    heads: int,
+    angles: tuple[Tensor, Tensor],
+    attention_mask: Tensor | None,
+) -> Tensor:
+    """Non-causal attention with rotary positions, scaled by head_size ** -0.5.
+
+    Parameters
+    ----------
+    query, key, value : Tensor, (B, T, D)
+        Projected features; the heads are cut from D.
+    attention_mask : Tensor, bool or int (B, T), or None
+        True (1) at the tokens that may be looked at.
+
+    Returns
+    -------
+    Tensor, (B, T, D)
+        The heads' outputs, concatenated.
+    """
+    split = [x.unflatten(-1, (heads, -1)).transpose(1, 2) for x in (query, key, value)]
+    mask = None if attention_mask is None else attention_mask[:, None, None, :].bool()
+    mixed = F.scaled_dot_product_attention(
+        rotate(split[0], angles), rotate(split[1], angles), split[2], attn_mask=mask
+    )
+    return mixed.transpose(1, 2).flatten(-2)
+
+
+class _PermuteRows(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, source: Tensor, inverse: Tensor) -> Tensor:
+        ctx.permutations = source, inverse
+        return rows.index_select(0, source)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+        source, inverse = ctx.permutations
+        return _PermuteRows.apply(gradient, inverse, source), None, None
+
+
+def permute_rows(rows: Tensor, source: Tensor, inverse: Tensor) -> Tensor:
+    """`rows[source]` of (R, E), for a permutation (R,) with a known inverse.
+
+    The gradient is `gradient[inverse]`, a gather too, where autograd's own would scatter and add.
+    """
+    return _PermuteRows.apply(rows, source, inverse)

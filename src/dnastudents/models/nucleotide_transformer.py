@@ -1,0 +1,190 @@
+"""Nucleotide Transformer v2, the teacher of HAD: an encoder under the hub's weight names.
+
+transformers' own ESM cannot hold these weights (v2 doubles the feed-forward for SwiGLU and drops
+its biases), and the hub's remote code does not run on transformers 5; so this is the encoder itself
+(had.md 9.3; instadeepai/nucleotide-transformer @2dc37b86). Pre-norm layers: LayerNorm, rotary
+attention with biases; LayerNorm, SwiGLU without biases. A last LayerNorm, then the head.
+
+The hub's `model.safetensors` loads with `from_pretrained(folder)`: its keys are ours, but for an
+allow-list of left-overs (absolute positions, contact head, rotary frequencies). Anything else that
+is missing or unexpected is an `InputError`. The 500m model has 490,984,448 weights in `esm`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import PretrainedConfig
+
+from dnastudents.errors import InputError
+from dnastudents.models.layers import rotary_angles, rotary_attention
+from dnastudents.models.output import Student
+
+# What version 2 of the model fixes; the hub's config.json states it, and version 1 differs.
+FIXED = {
+    "position_embedding_type": "rotary",
+    "emb_layer_norm_before": False,
+    "add_bias_fnn": False,
+    "token_dropout": False,
+}
+
+
+class NucleotideTransformerConfig(PretrainedConfig):
+    """Settings under the hub's names; the defaults are those of v2-500m-multi-species.
+
+    Parameters
+    ----------
+    vocab_size, hidden_size, num_hidden_layers, num_attention_heads, intermediate_size : int
+        Default is 4107, 1024, 29, 16 and 4096.
+    layer_norm_eps, initializer_range : float
+        Default is 1e-12 and 0.02.
+
+    Raises
+    ------
+    InputError
+        If a setting of a hub config.json says that the model is not of version 2.
+    """
+
+    model_type = "nucleotide_transformer"
+
+    def __init__(
+        self,
+        vocab_size: int = 4107,
+        hidden_size: int = 1024,
+        num_hidden_layers: int = 29,
+        num_attention_heads: int = 16,
+        intermediate_size: int = 4096,
+        layer_norm_eps: float = 1e-12,
+        initializer_range: float = 0.02,
+        **kwargs: Any,
+    ) -> None:
+        for name, value in FIXED.items():
+            if kwargs.setdefault(name, value) != value:
+                raise InputError(
+                    f"nucleotide_transformer: {name} is {kwargs[name]!r} where version 2 has "
+                    f"{value!r}; use a nucleotide-transformer-v2 checkpoint"
+                )
+        if hidden_size % (2 * num_attention_heads):
+            raise InputError(
+                f"nucleotide_transformer: hidden_size {hidden_size} must be a multiple of twice "
+                f"the num_attention_heads ({num_attention_heads})"
+            )
+        self.vocab_size = vocab_size
+        self.hidden_size = hidden_size
+        self.num_hidden_layers = num_hidden_layers
+        self.num_attention_heads = num_attention_heads
+        self.intermediate_size = intermediate_size
+        self.layer_norm_eps = layer_norm_eps
+        self.initializer_range = initializer_range
+        kwargs.setdefault("pad_token_id", 1)
+        kwargs.setdefault("tie_word_embeddings", False)
+        super().__init__(**kwargs)
+
+
+def _dense(inputs: int, outputs: int, bias: bool = True) -> nn.ModuleDict:
+    """A linear layer under the hub's name for it."""
+    return nn.ModuleDict({"dense": nn.Linear(inputs, outputs, bias=bias)})
+
+
+class NucleotideTransformerLayer(nn.Module):
+    """Pre-norm rotary attention, then pre-norm SwiGLU; dictionaries spell the hub's names."""
+
+    def __init__(self, config: NucleotideTransformerConfig) -> None:
+        super().__init__()
+        width, inner, eps = config.hidden_size, config.intermediate_size, config.layer_norm_eps
+        self.heads = config.num_attention_heads
+        projections = {name: nn.Linear(width, width) for name in ("query", "key", "value")}
+        self.attention = nn.ModuleDict(
+            {
+                "LayerNorm": nn.LayerNorm(width, eps=eps),
+                "self": nn.ModuleDict(projections),
+                "output": _dense(width, width),
+            }
+        )
+        self.LayerNorm = nn.LayerNorm(width, eps=eps)
+        self.intermediate = _dense(width, 2 * inner, bias=False)
+        self.output = _dense(inner, width, bias=False)
+
+    def forward(
+        self, x: Tensor, angles: tuple[Tensor, Tensor], attention_mask: Tensor | None
+    ) -> Tensor:
+        normed = self.attention["LayerNorm"](x)
+        query, key, value = (project(normed) for project in self.attention["self"].values())  # type: ignore[operator]
+        mixed = rotary_attention(query, key, value, self.heads, angles, attention_mask)
+        x = x + self.attention["output"]["dense"](mixed)  # type: ignore[index]
+        gate, up = self.intermediate["dense"](self.LayerNorm(x)).chunk(2, dim=-1)
+        return x + self.output["dense"](F.silu(gate) * up)
+
+
+class NucleotideTransformerEncoder(nn.Module):
+    """Layers and the last norm."""
+
+    def __init__(self, config: NucleotideTransformerConfig) -> None:
+        super().__init__()
+        self.head_size = config.hidden_size // config.num_attention_heads
+        self.layer = nn.ModuleList(
+            NucleotideTransformerLayer(config) for _ in range(config.num_hidden_layers)
+        )
+        self.emb_layer_norm_after = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+
+    def forward(self, x: Tensor, attention_mask: Tensor | None) -> Tensor:
+        angles = rotary_angles(x.shape[1], self.head_size, x.device)
+        for layer in self.layer:
+            x = layer(x, angles, attention_mask)
+        return self.emb_layer_norm_after(x)
+
+
+class NucleotideTransformerHead(nn.Module):
+    """Linear, GELU, LayerNorm, linear to the vocabulary."""
+
+    def __init__(self, config: NucleotideTransformerConfig) -> None:
+        super().__init__()
+        self.dense = nn.Linear(config.hidden_size, config.hidden_size)
+        self.layer_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.decoder = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
+        self.bias = nn.Parameter(torch.zeros(config.vocab_size))
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        return self.decoder(self.layer_norm(F.gelu(self.dense(hidden)))) + self.bias
+
+
+class NucleotideTransformerForMaskedLM(Student):
+    """Nucleotide Transformer v2 with its masked-token head; the sequence starts with <cls>."""
+
+    config_class = NucleotideTransformerConfig
+    has_cls = True
+    _keys_to_ignore_on_load_unexpected = [  # noqa: RUF012  (transformers wants a list)
+        r"esm\.embeddings\.position_embeddings\.weight",
+        r"esm\.embeddings\.position_ids",
+        r"esm\.contact_head\.regression\.(weight|bias)",
+        r"rotary_embeddings\.inv_freq",
+    ]
+
+    def __init__(self, config: NucleotideTransformerConfig) -> None:
+        super().__init__(config)
+        words = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.esm = nn.ModuleDict(
+            {
+                "embeddings": nn.ModuleDict({"word_embeddings": words}),
+                "encoder": NucleotideTransformerEncoder(config),
+            }
+        )
+        self.lm_head = NucleotideTransformerHead(config)
+        self.post_init()
+
+    def embed(self, input_ids: Tensor) -> Tensor:
+        """Token ids (B, T) to embeddings (B, T, D)."""
+        return self.esm["embeddings"]["word_embeddings"](input_ids)  # type: ignore[index]
+
+    def backbone(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+    ) -> Tensor:
+        """Features (B, T, D) after the last norm, what the hub calls the last hidden state."""
+        x = self._first_features(input_ids, inputs_embeds)
+        return self.esm["encoder"](x, attention_mask)
