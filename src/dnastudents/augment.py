@@ -22,8 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dnastudents.config import nearest
-from dnastudents.errors import InputError
+from dnastudents.errors import InputError, nearest
 from dnastudents.sequence import PAD, N, complement
 
 NEW = -1  # source of a base that was not in the sequence

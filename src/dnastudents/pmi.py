@@ -218,6 +218,7 @@ def write(
         "minimum_count": parsed.minimum_count(bases),
         "sequences": spec,
         "reference_sha256": reference.sha256,
+        "simulated": reference.simulated,
         "total_counts": {k: int(counts[k].sum()) for k in sorted(counts)},
         "unscored": int(np.isneginf(ranking["score"]).sum()),
     }

@@ -21,8 +21,7 @@ from typing import Any
 import numpy as np
 
 from dnastudents import sequence
-from dnastudents.config import nearest
-from dnastudents.errors import InputError
+from dnastudents.errors import InputError, nearest
 from dnastudents.fasta import read_fasta
 from dnastudents.files import atomic_directory, read_json, sha256, write_json
 from dnastudents.windows import Pieces, Windows
@@ -81,6 +80,7 @@ class Reference:
         self.offsets: tuple[int, ...] = tuple(index["offsets"])
         self.source: str = index["source"]
         self.sha256: str = index["sha256"]
+        self.simulated: bool = index["simulated"]
         rows = zip(self.names, self.lengths, self.offsets, strict=True)
         self._records = {name: _place(name, length, offset) for name, length, offset in rows}
         self._chromosomes: dict[str, list[_Record]] = {}
@@ -220,7 +220,7 @@ def _place(name: str, length: int, offset: int) -> _Record:
     return _Record(name, name, 0, length, offset)
 
 
-def build(fasta: str | Path, output: str | Path) -> Reference:
+def build(fasta: str | Path, output: str | Path, simulated: bool = False) -> Reference:
     """Write the reference folder of a FASTA, in one pass and with bounded memory.
 
     Parameters
@@ -229,6 +229,8 @@ def build(fasta: str | Path, output: str | Path) -> Reference:
         FASTA or gzipped FASTA.
     output : str or Path
         Folder to write; it is complete or absent.
+    simulated : bool
+        Whether the genome is made up; kept, so that figures can say so. Default is False.
 
     Returns
     -------
@@ -256,7 +258,8 @@ def build(fasta: str | Path, output: str | Path) -> Reference:
             "names": list(lengths),
             "lengths": list(lengths.values()),
             "offsets": [0, *ends[:-1]],
-            "source": str(fasta),
+            "source": fasta.name,
+            "simulated": simulated,
             "sha256": sha256(fasta),
         }
         write_json(folder / "reference.json", index)

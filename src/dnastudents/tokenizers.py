@@ -17,8 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from dnastudents import sequence
-from dnastudents.config import nearest
-from dnastudents.errors import InputError
+from dnastudents.errors import InputError, nearest
 from dnastudents.files import read_json, write_json
 from dnastudents.sequence import PAD, N, kmer_codes
 

@@ -120,9 +120,9 @@ def test_folder_without_a_model_of_ours(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"architecture": "hybird"}, "did you mean hybrid"),
+        ({"architecture": "hybird"}, "did you mean 'hybrid'"),
         ({}, "unknown architecture None"),
-        ({"architecture": "hybrid", "hiden_size": 8}, "hiden_size; did you mean hidden_size"),
+        ({"architecture": "hybrid", "hiden_size": 8}, "hiden_size; did you mean 'hidden_size'"),
         ({"architecture": "chordmixer", "heads": 2}, "has no field heads"),
         ({"architecture": "hybrid", "vocab_size": 8}, "has no field vocab_size"),
         ({"architecture": "bert", "hidden_size": "256"}, "hidden_size must be of type int"),

@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from dnastudents.config import nearest
-from dnastudents.errors import InputError
+from dnastudents.errors import InputError, nearest
 
 RULES = ("bernoulli", "random_span", "genemask", "global_pmi")
 CURRICULA = {

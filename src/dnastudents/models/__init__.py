@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from transformers import AutoConfig, AutoModelForMaskedLM, PretrainedConfig, PreTrainedModel
 
-from dnastudents.errors import InputError
+from dnastudents.errors import InputError, nearest
 from dnastudents.files import read_json
 from dnastudents.models.bert import BertStudentConfig, BertStudentForMaskedLM
 from dnastudents.models.chordmixer import ChordMixerConfig, ChordMixerForMaskedLM
@@ -77,16 +76,11 @@ class Tokenizer(Protocol):
     pad_id: int
 
 
-def _nearest(name: str, known: list[str]) -> str:
-    close = get_close_matches(name, known, n=1)
-    return f"; did you mean {close[0]}?" if close else f"; known: {', '.join(known)}"
-
-
 def _architecture(settings: Mapping[str, Any]) -> tuple[str, Architecture]:
     name = settings.get("architecture")
     if name not in ARCHITECTURES:
         raise InputError(
-            f"student: unknown architecture {name!r}{_nearest(str(name), list(ARCHITECTURES))}"
+            f"student: unknown architecture {name!r}; {nearest(str(name), ARCHITECTURES)}"
         )
     return str(name), ARCHITECTURES[str(name)]
 
@@ -106,7 +100,7 @@ def _check_fields(name: str, config: type[PretrainedConfig], fields: Mapping[str
     }
     for key, value in fields.items():
         if key not in defaults:
-            raise InputError(f"student: {name} has no field {key}{_nearest(key, list(defaults))}")
+            raise InputError(f"student: {name} has no field {key}; {nearest(key, defaults)}")
         wanted = (int, float) if isinstance(defaults[key], float) else type(defaults[key])
         if not isinstance(value, wanted) or isinstance(value, bool):
             kind = type(defaults[key]).__name__
