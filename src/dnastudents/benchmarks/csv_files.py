@@ -1,0 +1,54 @@
+"""Your own data: `train.csv`, `test.csv` and, if you have one, `dev.csv`, with sequence and label.
+
+Labels may be numbers or words. Tables may also be tab-separated (.tsv) and gzipped.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dnastudents.benchmarks.sources import Paths, Sources
+from dnastudents.benchmarks.task import SPLITS, number_labels, write_task
+
+SEPARATORS = {".csv": ",", ".tsv": "\t"}
+
+
+def write(
+    sources: Paths, task: str, output: Path, suite: str = "csv", metric: str = "accuracy"
+) -> None:
+    """Write the task folder of a user's tables.
+
+    Parameters
+    ----------
+    sources : path or paths
+        A folder or archive that holds `<task>/train.csv` or `train.csv`, and so on.
+    task : str
+        The task's name.
+    output : Path
+        The task folder.
+    suite : str
+        Default is "csv".
+    metric : str
+        accuracy, mcc, f1 or f1_macro. Default is "accuracy".
+    """
+    files = Sources(sources)
+    frames = {}
+    for split in SPLITS:
+        folders = (f"{task}/", "")
+        endings = [f"{folder}{split}{suffix}" for folder in folders for suffix in SEPARATORS]
+        name = files.find(endings) if split == "dev" else files.require(endings)
+        if name is not None:
+            suffix = Path(name.removesuffix(".gz")).suffix
+            frames[split] = files.table(name, SEPARATORS[suffix])
+    splits, classes = number_labels(frames, f"{suite}/{task}")
+    write_task(
+        output,
+        suite=suite,
+        task=task,
+        splits=splits,
+        classes=classes,
+        metric=metric,
+        source=files.origin,
+        licence="the user's",
+        sha256=files.sha256,
+    )

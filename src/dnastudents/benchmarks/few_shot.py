@@ -1,0 +1,179 @@
+"""Few-shot tasks of GeneMask (ECAI 2023) and CM-GEMS (ECAI 2024): k training sequences a class.
+
+The released tables hold overlapping 6-mers, with quotes in the train files and without in the test
+files; both become bases again. Some train files hold one draw of k a class, others (Splice-40,
+silencer) ten draws pooled, and the order of the draws is lost: so a draw is k sequences a class,
+drawn without replacement from the file by the draw's number. Of a file that holds one draw, every
+draw is the same.
+
+Two official test files were never released. Where their place is taken, task.json says so under
+`notes` and calls the test a substitute:
+
+- Cohn-enh: the official test split of Genomic Benchmarks' human_enhancers_cohn (CSV or archive);
+- Prom-300: the test split of GUE's prom_300_all, without the sequences of any Prom-300 train file.
+
+No dev split was released: one tenth of each class of the draw, at least one sequence, is dev. Which
+metric the papers tabulate is not known; accuracy is used, as the classes are balanced.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from dnastudents.benchmarks.genomic_benchmarks import read_sequences
+from dnastudents.benchmarks.sources import Paths, Sources
+from dnastudents.benchmarks.task import number_labels, require_task, write_task
+from dnastudents.errors import InputError
+from dnastudents.randomness import numpy_generator
+
+SUITE = "few_shot"
+LICENCE = "GPL-3.0"
+SHOTS = {
+    "prom_core": (10, 50, 100, 500, 1000),
+    "prom_300": (10, 50, 100, 500, 1000),
+    "cohn_enh": (10, 50, 100, 500),
+    "splice_40": (10, 50, 100, 500),
+    "silencer": (10, 50),
+}
+TASKS = {f"{name}_{shot}": (name, shot) for name, shots in SHOTS.items() for shot in shots}
+FOLDERS = {
+    "prom_core": "Prom-core",
+    "prom_300": "Prom-300",
+    "cohn_enh": "Cohn-enh",
+    "splice_40": "Splice-40",
+    "silencer": "silencer",
+}
+OFFICIAL_TESTS = {
+    "silencer": ["silencer/50/dev.tsv", "silencer/10/dev.tsv"],
+    "splice_40": ["Splice-40/test.tsv", "Splice-40/full-dataset/test.tsv"],
+}
+SUBSTITUTE_TESTS = {
+    "cohn_enh": ["test_human_enhancers_cohn.csv", "human_enhancers_cohn/test.csv"],
+    "prom_300": ["prom/prom_300_all/test.csv", "prom_300_all/test.csv"],
+}
+SUBSTITUTE_NAMES = {
+    "cohn_enh": "Genomic Benchmarks human_enhancers_cohn, test",
+    "prom_300": "GUE prom_300_all, test",
+}
+
+
+def write(sources: Paths, task: str, output: Path, draw: int = 0) -> None:
+    """Write the task folder of one draw.
+
+    Parameters
+    ----------
+    sources : path or paths
+        The folders of the released tables; for Cohn-enh and Prom-300 also the file, folder or
+        archive with the substitute for their test split.
+    task : str
+        Such as prom_core_10 or silencer_50.
+    output : Path
+        The task folder.
+    draw : int
+        Number of the draw, which is its seed. Default is 0.
+
+    Raises
+    ------
+    InputError
+        A file is missing, holds no k-mers, or has fewer than k sequences of a class.
+    """
+    require_task(SUITE, task, TASKS)
+    name, shots = TASKS[task]
+    files = Sources(sources)
+    pool = _train_file(files, name, shots)
+    test, notes = _test(files, name)
+    splits, classes = number_labels({"train": pool, "test": test}, f"{SUITE}/{task}")
+    splits["train"] = draw_shots(splits["train"], shots, draw, f"{SUITE}/{task}")
+    write_task(
+        output,
+        suite=SUITE,
+        task=task,
+        splits=splits,
+        classes=classes,
+        metric="accuracy",
+        source=files.origin,
+        licence=LICENCE,
+        sha256=files.sha256,
+        seed=draw,
+        notes=notes,
+        extra={"shots": shots, "draw": draw, "pool": len(pool)},
+    )
+
+
+def draw_shots(pool: pd.DataFrame, shots: int, draw: int, where: str) -> pd.DataFrame:
+    """Draw `shots` rows of each label without replacement, in the order of the pool."""
+    generator = numpy_generator(draw, "few-shot draw")
+    chosen = []
+    for label, rows in pool.groupby("label").indices.items():
+        if len(rows) < shots:
+            raise InputError(
+                f"{where}: class {label} has {len(rows)} sequences; {shots} are needed"
+            )
+        chosen.append(generator.choice(rows, size=shots, replace=False))
+    return pool.iloc[np.sort(np.concatenate(chosen))].reset_index(drop=True)
+
+
+def join_kmers(text: str) -> str:
+    """Turn overlapping k-mers ("ACG CGT GTT") back into bases ("ACGTT").
+
+    Raises
+    ------
+    ValueError
+        The words are not of one length or do not overlap by all but one base.
+    """
+    words = text.split()
+    if not words:
+        raise ValueError("no k-mers")
+    k = len(words[0])
+    bases = words[0] + "".join(word[-1] for word in words[1:])
+    if any(bases[start : start + k] != word for start, word in enumerate(words)):
+        raise ValueError(f"words do not overlap as k-mers do: {text[:40]!r}")
+    return bases
+
+
+def _kmer_table(files: Sources, name: str) -> pd.DataFrame:
+    table = files.table(name, separator="\t")
+    if "sequence" in table.columns:
+        try:
+            table["sequence"] = [join_kmers(text) for text in table["sequence"]]
+        except ValueError as error:
+            raise InputError(f"{name}: {error}; expected overlapping k-mers") from None
+    return table
+
+
+def _train_file(files: Sources, name: str, shots: int) -> pd.DataFrame:
+    stem = f"{FOLDERS[name]}/{shots}/train"
+    endings = [f"{stem}.tsv", f"{stem}_{name.replace('_', '')}_{shots}.tsv"]
+    return _kmer_table(files, files.require(endings))
+
+
+def _test(files: Sources, name: str) -> tuple[pd.DataFrame, list[str]]:
+    """The test split, official or substituted, and what to say about it."""
+    official = OFFICIAL_TESTS.get(name, [f"{FOLDERS[name]}/test.tsv"])
+    if found := files.find(official):
+        return _kmer_table(files, found), []
+    if name not in SUBSTITUTE_TESTS:
+        files.require(official)
+    test = _substitute(files, name)
+    notes = [f"substitute for the unreleased test split: {SUBSTITUTE_NAMES[name]}"]
+    if name == "prom_300":
+        seen = {s for shots in SHOTS[name] for s in _train_file(files, name, shots)["sequence"]}
+        shared = test["sequence"].isin(seen)
+        test = test[~shared].reset_index(drop=True)
+        notes.append(
+            f"{shared.sum()} test sequences that are in a Prom-300 train file are left out"
+        )
+    return test, notes
+
+
+def _substitute(files: Sources, name: str) -> pd.DataFrame:
+    """The test split that stands in for an unreleased one."""
+    if name == "cohn_enh" and not files.find(SUBSTITUTE_TESTS[name]):
+        test = read_sequences(files, "human_enhancers_cohn", "test")
+        if test is not None:
+            return test.assign(label=(test["label"] == "positive").astype(int))
+    found = files.require([f"{FOLDERS[name]}/test.tsv", *SUBSTITUTE_TESTS[name]])
+    return files.table(found).rename(columns={"seq": "sequence"})

@@ -1,0 +1,83 @@
+"""Four tasks from the annotation of a simulated genome, split by chromosome."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from dnastudents.benchmarks.task import require_task, write_task
+from dnastudents.fasta import read_fasta
+from dnastudents.files import read_json, sha256
+from dnastudents.sequence import decode, encode, reverse_complement
+
+# The classes of a task are kinds of the annotation.
+TASKS = {
+    "promoter": ("promoter", "promoter_decoy"),
+    "splice_site": ("splice_acceptor", "splice_decoy", "splice_donor"),
+    "enhancer": ("enhancer", "enhancer_decoy"),
+    "species": ("foreign", "host"),
+}
+
+
+def simulate_tasks(folder: str | Path, task: str, output: str | Path) -> None:
+    """Write one task folder.
+
+    Parameters
+    ----------
+    folder : path
+        What `simulate` wrote: genome.fa, annotation.tsv, truth.json.
+    task : str
+        promoter, splice_site, enhancer or species.
+    output : path
+        The task folder.
+
+    Raises
+    ------
+    InputError
+        For an unknown task or a folder that is not a simulated genome.
+    """
+    require_task("simulated", task, TASKS)
+    folder = Path(folder)
+    truth = read_json(folder / "truth.json")
+    annotation = pd.read_csv(folder / "annotation.tsv", sep="\t")
+    classes = TASKS[task]
+    windows = annotation[annotation["kind"].isin(classes)]
+    places = windows[["chrom", "start", "end", "strand"]].itertuples(index=False, name=None)
+    genome = _genome(folder / "genome.fa")
+    table = pd.DataFrame(
+        {
+            "sequence": [_oriented(genome, *place) for place in places],
+            "label": windows["kind"].map({name: i for i, name in enumerate(classes)}),
+            "chrom": windows["chrom"],
+        }
+    )
+    write_task(
+        output,
+        suite="simulated",
+        task=task,
+        splits={
+            name: table.loc[table["chrom"].isin(chromosomes), ["sequence", "label"]]
+            for name, chromosomes in truth["splits"].items()
+        },
+        classes=classes,
+        metric="accuracy",
+        source=f"simulated genome, seed {truth['seed']}",
+        licence="MIT",
+        sha256=sha256(folder / "genome.fa"),
+        simulated=True,
+        dev_rule=f"chromosome {', '.join(truth['splits']['dev'])}",
+    )
+
+
+def _genome(path: Path) -> dict[str, str]:
+    pieces: dict[str, list[bytes]] = {}
+    for name, letters in read_fasta(path):
+        pieces.setdefault(name, []).append(letters)
+    return {name: b"".join(parts).decode("ascii") for name, parts in pieces.items()}
+
+
+def _oriented(genome: dict[str, str], chrom: str, start: int, end: int, strand: str) -> str:
+    """The window as read on its strand."""
+    bases = genome[chrom][start:end]
+    return decode(reverse_complement(encode(bases))) if strand == "-" else bases

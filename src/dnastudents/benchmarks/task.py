@@ -1,0 +1,314 @@
+"""The canonical task folder: what every benchmark becomes, and all that training reads.
+
+`train.parquet`, `dev.parquet` and `test.parquet` (columns `sequence`, upper case, and `label`,
+int64) and `task.json` with the protocol and what a reader should know before believing a number:
+sizes, lengths, duplicates, labels that contradict each other, N content.
+
+Nothing is dropped silently: duplicates and leaks are counted, not removed. IUPAC letters other than
+A C G T become N and are counted; any other letter is an error. Where a suite has no dev split, a
+part of every class of train becomes one, drawn by a seed; test never decides anything.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dnastudents.errors import InputError, nearest
+from dnastudents.files import atomic_directory, read_json, write_json
+from dnastudents.randomness import numpy_generator
+
+SPLITS = ("train", "dev", "test")
+METRICS = ("accuracy", "mcc", "f1", "f1_macro")
+DEV_FRACTION = 0.1
+_NOT_DNA = re.compile("[^ACGTNRYSWKMBDHVU]")
+_AMBIGUOUS = re.compile("[RYSWKMBDHV]")
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task folder that has been read.
+
+    Attributes
+    ----------
+    folder : Path
+    suite, task : str
+    classes : list of str
+        Names; a label is an index of this list.
+    metric : str
+        accuracy, mcc, f1 (of class 1) or f1_macro.
+    max_length : int
+        Bases of the longest sequence.
+    simulated : bool
+    protocol : dict
+        All of task.json.
+    """
+
+    folder: Path
+    suite: str
+    task: str
+    classes: list[str]
+    metric: str
+    max_length: int
+    simulated: bool
+    protocol: dict[str, Any]
+
+    def split(self, name: str) -> pd.DataFrame:
+        """One split as a frame with `sequence` and `label`."""
+        path = self.folder / f"{name}.parquet"
+        if not path.is_file():
+            raise InputError(f"{path}: no such split; write the task folder again")
+        return pd.read_parquet(path)
+
+    @cached_property
+    def train(self) -> pd.DataFrame:
+        """The training split."""
+        return self.split("train")
+
+    @cached_property
+    def dev(self) -> pd.DataFrame:
+        """The split that selects."""
+        return self.split("dev")
+
+    @cached_property
+    def test(self) -> pd.DataFrame:
+        """The split that is reported."""
+        return self.split("test")
+
+
+def load_task(folder: str | Path) -> Task:
+    """Read a task folder.
+
+    Raises
+    ------
+    InputError
+        The folder or a key of its task.json is missing.
+    """
+    folder = Path(folder)
+    protocol = read_json(folder / "task.json")
+    keys = ("suite", "task", "classes", "metric", "max_length", "simulated")
+    missing = [key for key in keys if key not in protocol]
+    if missing:
+        raise InputError(f"{folder / 'task.json'}: no {missing[0]!r}; write the task folder again")
+    return Task(folder=folder, protocol=protocol, **{key: protocol[key] for key in keys})
+
+
+def sort_classes(names: Sequence[object]) -> list[str]:
+    """Unique class names in order: numbers by value, else letters."""
+    unique = sorted({str(name) for name in names})
+    return sorted(unique, key=int) if all(name.isdecimal() for name in unique) else unique
+
+
+def write_task(
+    folder: str | Path,
+    suite: str,
+    task: str,
+    splits: Mapping[str, pd.DataFrame],
+    classes: Sequence[str],
+    metric: str,
+    *,
+    source: str = "",
+    licence: str = "",
+    sha256: str | None = None,
+    simulated: bool = False,
+    dev_fraction: float = DEV_FRACTION,
+    dev_rule: str | None = None,
+    seed: int = 0,
+    notes: Sequence[str] = (),
+    extra: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a task folder, complete or not at all.
+
+    Parameters
+    ----------
+    folder : path
+        The task folder.
+    suite, task : str
+        Their names in tables.
+    splits : mapping of str to DataFrame
+        train, test and maybe dev, with columns `sequence` (str) and `label` (index of `classes`).
+    classes : sequence of str
+        Class names.
+    metric : str
+        accuracy, mcc, f1 or f1_macro.
+    source, licence, sha256 : str
+        Where the data came from, and the hash of the file they were read from.
+    simulated : bool
+        Default is False.
+    dev_fraction : float
+        Share of each class of train that becomes dev where `splits` has none. Default is 0.1.
+    dev_rule : str, optional
+        How a given dev split came to be. Default is "official".
+    seed : int
+        Draws the dev split. Default is 0.
+    notes : sequence of str
+        Deviations and substitutes, shown beside the task.
+    extra : mapping, optional
+        More keys of task.json.
+
+    Raises
+    ------
+    InputError
+        For a missing column, a foreign letter, an unknown label, an empty sequence, split or class.
+    """
+    where = f"{suite}/{task}"
+    if metric not in METRICS:
+        raise InputError(f"{where}: no metric {metric!r}; known: {', '.join(METRICS)}")
+    clean = {name: _checked(frame, f"{where} {name}", classes) for name, frame in splits.items()}
+    if absent := {"train", "test"} - clean.keys():
+        raise InputError(f"{where}: no split {sorted(absent)[0]!r}")
+    rule = dev_rule or "official"
+    if "dev" not in clean:
+        clean["train"], clean["dev"] = split_dev(clean["train"], dev_fraction, seed)
+        rule = f"{dev_fraction:g} of each class of train, at least 1, drawn with seed {seed}"
+    for label, name in enumerate(classes):
+        if not (clean["train"]["label"] == label).any():
+            raise InputError(f"{where}: class {name!r} has no training sequence")
+    protocol = {
+        "suite": suite,
+        "task": task,
+        "classes": list(classes),
+        "metric": metric,
+        "max_length": max(int(frame["sequence"].str.len().max()) for frame in clean.values()),
+        "dev_rule": rule,
+        "source": source,
+        "licence": licence,
+        "sha256": sha256,
+        "simulated": simulated,
+        "notes": list(notes),
+        **_describe(clean, splits, len(classes)),
+        **(extra or {}),
+    }
+    with atomic_directory(folder) as partial:
+        for name in SPLITS:
+            clean[name].to_parquet(partial / f"{name}.parquet", index=False)
+        write_json(partial / "task.json", protocol)
+
+
+def split_dev(train: pd.DataFrame, fraction: float, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Move a fraction of each class, at least one sequence, from train to dev.
+
+    Raises
+    ------
+    InputError
+        A class has fewer than two sequences.
+    """
+    generator = numpy_generator(seed, "dev split")
+    chosen: list[int] = []
+    for label, rows in train.groupby("label").indices.items():
+        if len(rows) < 2:
+            raise InputError(f"train: class {label} has {len(rows)} sequence; dev needs one too")
+        count = max(1, round(fraction * len(rows)))
+        chosen += generator.choice(rows, size=count, replace=False).tolist()
+    is_dev = np.zeros(len(train), dtype=bool)
+    is_dev[chosen] = True
+    return train[~is_dev].reset_index(drop=True), train[is_dev].reset_index(drop=True)
+
+
+def _checked(frame: pd.DataFrame, where: str, classes: Sequence[str]) -> pd.DataFrame:
+    """The frame in canonical form, or an `InputError` that names the first bad row."""
+    _require_columns(frame, where)
+    if frame.empty:
+        raise InputError(f"{where}: no sequences")
+    sequences = frame["sequence"].fillna("").astype(str).str.strip().str.upper()
+    bad = sequences.str.contains(_NOT_DNA) | (sequences == "")
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        shown = sequences.iloc[row][:20]
+        raise InputError(f"{where}: sequence {row} is empty or not DNA: {shown!r}")
+    labels = pd.to_numeric(frame["label"], errors="coerce")
+    unknown = ~labels.isin(range(len(classes)))
+    if unknown.any():
+        row = int(np.flatnonzero(unknown)[0])
+        shown = frame["label"].iloc[row]
+        raise InputError(f"{where}: row {row} has label {shown!r}; known: 0 to {len(classes) - 1}")
+    canonical = sequences.str.replace("U", "T").str.replace(_AMBIGUOUS, "N", regex=True)
+    return pd.DataFrame(
+        {"sequence": canonical.to_numpy(), "label": labels.to_numpy().astype(np.int64)}
+    )
+
+
+def _require_columns(frame: pd.DataFrame, where: str) -> None:
+    for column in ("sequence", "label"):
+        if column not in frame.columns:
+            have = ", ".join(map(str, frame.columns))
+            raise InputError(f"{where}: no column {column!r}; the columns are {have}")
+
+
+def _describe(
+    clean: Mapping[str, pd.DataFrame], raw: Mapping[str, pd.DataFrame], classes: int
+) -> dict[str, Any]:
+    """What a reader should know about the canonical splits; `raw` still has its IUPAC letters."""
+    unique = {name: set(frame["sequence"]) for name, frame in clean.items()}
+    together = pd.concat(list(clean.values()))
+    labels = together.drop_duplicates().groupby("sequence").size()
+    lengths = together["sequence"].str.len()
+    unknown = int(together["sequence"].str.count("N").sum())
+    ambiguous = sum(
+        int(frame["sequence"].astype(str).str.count("(?i)[RYSWKMBDHV]").sum())
+        for frame in raw.values()
+    )
+    pairs = (("train", "dev"), ("train", "test"), ("dev", "test"))
+    return {
+        "n_sequences": {name: len(clean[name]) for name in SPLITS},
+        "class_counts": {
+            name: np.bincount(clean[name]["label"], minlength=classes).tolist() for name in SPLITS
+        },
+        "length_distribution": {
+            "min": int(lengths.min()),
+            "median": float(lengths.median()),
+            "max": int(lengths.max()),
+        },
+        "duplicates": {
+            "within": {name: len(clean[name]) - len(unique[name]) for name in SPLITS},
+            "across": {f"{a}/{b}": len(unique[a] & unique[b]) for a, b in pairs},
+        },
+        "conflicting_labels": int((labels > 1).sum()),
+        "n_content": {"fraction": unknown / int(lengths.sum()), "iupac_letters": ambiguous},
+    }
+
+
+def number_labels(
+    frames: Mapping[str, pd.DataFrame], where: str
+) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """Replace labels of any kind by their index among the sorted classes of train.
+
+    Parameters
+    ----------
+    frames : mapping of str to DataFrame
+        Splits with columns `sequence` and `label`.
+    where : str
+        Names the data in messages.
+
+    Raises
+    ------
+    InputError
+        A column is missing, or dev or test has a label that train has not.
+    """
+    for split, frame in frames.items():
+        _require_columns(frame, f"{where} {split}")
+    classes = sort_classes(frames["train"]["label"].tolist())
+    index = {name: number for number, name in enumerate(classes)}
+    numbered = {}
+    for split, frame in frames.items():
+        labels = frame["label"].astype(str).map(index)
+        if labels.isna().any():
+            unknown = str(frame["label"][labels.isna()].iloc[0])
+            known = ", ".join(classes[:10])
+            raise InputError(f"{where} {split}: label {unknown!r} is not in train; known: {known}")
+        numbered[split] = frame.assign(label=labels.astype(np.int64))
+    return numbered, classes
+
+
+def require_task(suite: str, task: str, known: Iterable[str]) -> None:
+    """An `InputError` with the nearest name unless `task` is known."""
+    names = list(known)
+    if task not in names:
+        raise InputError(f"{suite}: no task {task!r}; {nearest(task, names)}")

@@ -1,0 +1,278 @@
+"""Each reader on generated files of the official layout: every base and label is as written."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dnastudents.benchmarks import (
+    csv_files,
+    few_shot,
+    gue,
+    mtcdna,
+    nucleotide_transformer,
+    write_task,
+)
+from dnastudents.benchmarks import genomic_benchmarks as gb
+from dnastudents.benchmarks.task import load_task
+from dnastudents.errors import InputError
+from dnastudents.reference import build
+
+
+def random_bases(count: int, length: int, seed: int = 0) -> list[str]:
+    letters = np.random.default_rng(seed).choice(list("ACGT"), size=(count, length))
+    return ["".join(row) for row in letters]
+
+
+def table(count: int, length: int, seed: int, classes: int = 2) -> pd.DataFrame:
+    labels = [index % classes for index in range(count)]
+    return pd.DataFrame({"sequence": random_bases(count, length, seed), "label": labels})
+
+
+def kmers(bases: str, k: int = 6) -> str:
+    return " ".join(bases[start : start + k] for start in range(len(bases) - k + 1))
+
+
+def rows_of(frame: pd.DataFrame) -> list[tuple[str, int]]:
+    return sorted(zip(frame["sequence"], frame["label"], strict=True))
+
+
+# ---- GUE
+
+
+@pytest.mark.parametrize("layout", ["archive", "mirror"])
+@pytest.mark.parametrize(("task", "classes"), [("H3", 2), ("tf_0", 2), ("covid", 9)])
+def test_gue(tmp_path: Path, layout: str, task: str, classes: int) -> None:
+    folder = gue.TASKS[task][layout == "mirror"]
+    splits = {
+        name: table(27, 30, seed, classes) for seed, name in enumerate(("train", "dev", "test"))
+    }
+    with zipfile.ZipFile(tmp_path / "GUE.zip", "w") as archive:
+        for name, frame in splits.items():
+            archive.writestr(f"GUE/{folder}/{name}.csv", frame.to_csv(index=False))
+    write_task("gue", task, [tmp_path / "GUE.zip"], tmp_path / "t")
+    read = load_task(tmp_path / "t")
+    for name, frame in splits.items():
+        pd.testing.assert_frame_equal(read.split(name), frame)
+    assert read.classes == [str(index) for index in range(classes)]
+    assert read.metric == ("f1_macro" if task == "covid" else "mcc")
+
+
+def test_gue_names_are_checked(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no task 'tf_9'; did you mean 'tf_"):
+        gue.write(tmp_path, "tf_9", tmp_path / "t")
+    with pytest.raises(InputError, match=r"no tf/0/train\.csv or human_tf_0/train\.csv in"):
+        gue.write(tmp_path, "tf_0", tmp_path / "t")
+
+
+# ---- Nucleotide Transformer
+
+
+@pytest.mark.parametrize("layout", ["parquet", "fna"])
+def test_nucleotide_transformer(tmp_path: Path, layout: str) -> None:
+    folder = tmp_path / "data" / "enhancers_types"
+    folder.mkdir(parents=True)
+    splits = {"train": table(60, 200, 0, 3), "test": table(9, 200, 1, 3)}
+    for name, frame in splits.items():
+        if layout == "parquet":
+            named = frame.assign(name=[f"n{i}" for i in range(len(frame))])
+            named.to_parquet(folder / f"{name}.parquet")
+        else:
+            # lines of 60, blanks in names, and names that repeat
+            text = "".join(
+                f">chr1 {i % 5}|x|{row.label}\n{row.sequence[:60]}\n{row.sequence[60:]}\n"
+                for i, row in enumerate(frame.itertuples())
+            )
+            (folder / f"{name}.fna").write_text(text)
+    nucleotide_transformer.write(tmp_path / "data", "enhancers_types", tmp_path / "t")
+    read = load_task(tmp_path / "t")
+    assert rows_of(pd.concat([read.train, read.dev])) == rows_of(splits["train"])
+    assert len(read.dev) == 6
+    assert rows_of(read.test) == rows_of(splits["test"])
+    assert (read.classes, read.metric) == (["0", "1", "2"], "mcc")
+
+
+def test_nucleotide_transformer_headers_need_labels(tmp_path: Path) -> None:
+    (tmp_path / "H3").mkdir()
+    (tmp_path / "H3" / "train.fna").write_text(">one\nACGT\n")
+    with pytest.raises(InputError, match="header 'one' has no label"):
+        nucleotide_transformer.write(tmp_path, "H3", tmp_path / "t")
+
+
+# ---- few-shot
+
+
+def write_kmers(path: Path, frame: pd.DataFrame, quoted: bool) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = frame.assign(sequence=[kmers(bases) for bases in frame["sequence"]])
+    quoting = csv.QUOTE_NONNUMERIC if quoted else csv.QUOTE_NONE
+    text.to_csv(path, sep="\t", index=False, quoting=quoting)
+
+
+def test_few_shot_draws(tmp_path: Path) -> None:
+    pool, test = table(300, 40, 0, 3), table(30, 40, 1, 3)
+    write_kmers(tmp_path / "Splice-40/10/train_splice40_10.tsv", pool, quoted=True)
+    write_kmers(tmp_path / "Splice-40/test.tsv", test, quoted=False)
+    draws = {}
+    for draw in (0, 1):
+        few_shot.write(tmp_path, "splice_40_10", tmp_path / f"t{draw}", draw=draw)
+        read = load_task(tmp_path / f"t{draw}")
+        shots = pd.concat([read.train, read.dev])
+        assert shots["label"].value_counts().to_dict() == {0: 10, 1: 10, 2: 10}
+        assert read.dev["label"].tolist().count(0) == 1
+        assert set(rows_of(shots)) <= set(rows_of(pool))
+        assert rows_of(read.test) == rows_of(test)
+        assert (read.protocol["draw"], read.protocol["pool"]) == (draw, 300)
+        draws[draw] = rows_of(shots)
+    assert draws[0] != draws[1]
+
+
+def test_few_shot_substitutes(tmp_path: Path) -> None:
+    train, other = table(20, 300, 0), table(20, 300, 1)
+    for shots in few_shot.SHOTS["prom_300"]:
+        write_kmers(tmp_path / f"Prom-300/{shots}/train.tsv", train, quoted=True)
+    (tmp_path / "prom_300_all").mkdir()
+    both = pd.concat([other, train[:3]])
+    both.to_csv(tmp_path / "prom_300_all/test.csv", index=False)
+    few_shot.write(tmp_path, "prom_300_10", tmp_path / "t")
+    read = load_task(tmp_path / "t")
+    assert rows_of(read.test) == rows_of(other)
+    assert read.protocol["notes"] == [
+        "substitute for the unreleased test split: GUE prom_300_all, test",
+        "3 test sequences that are in a Prom-300 train file are left out",
+    ]
+
+
+def test_few_shot_substitute_from_the_archive(tmp_path: Path) -> None:
+    write_kmers(tmp_path / "Cohn-enh/10/train.tsv", table(20, 50, 0), quoted=True)
+    test = dict(zip(("negative", "positive"), random_bases(2, 50, 1), strict=True))
+    with zipfile.ZipFile(tmp_path / "c.zip", "w") as archive:
+        for name, bases in test.items():
+            archive.writestr(f"human_enhancers_cohn/test/{name}/7.txt", bases)
+    few_shot.write([tmp_path / "Cohn-enh", tmp_path / "c.zip"], "cohn_enh_10", tmp_path / "t")
+    expected = [(test["negative"], 0), (test["positive"], 1)]
+    assert rows_of(load_task(tmp_path / "t").test) == sorted(expected)
+
+
+def test_few_shot_needs_kmers_and_enough_of_them(tmp_path: Path) -> None:
+    assert few_shot.join_kmers("ACG CGT GTT") == "ACGTT"
+    with pytest.raises(ValueError, match="do not overlap"):
+        few_shot.join_kmers("ACG GTT")
+    pool = table(12, 70, 0)
+    write_kmers(tmp_path / "Prom-core/10/train.tsv", pool, quoted=True)
+    write_kmers(tmp_path / "Prom-core/test.tsv", pool, quoted=False)
+    with pytest.raises(InputError, match="class 0 has 6 sequences; 10 are needed"):
+        few_shot.write(tmp_path, "prom_core_10", tmp_path / "t")
+    with pytest.raises(InputError, match=r"no Splice-40/10/train\.tsv"):
+        few_shot.write(tmp_path, "splice_40_10", tmp_path / "t")
+
+
+# ---- Genomic Benchmarks
+
+
+@pytest.fixture
+def genome(tmp_path: Path) -> dict[str, str]:
+    """Two chromosomes and a worm's, and their references `human` and `worm`."""
+    bases = dict(zip(("chr1", "chrM", "I"), random_bases(3, 500, 3), strict=True))
+    for name, chromosomes in {"human": ["chr1", "chrM"], "worm": ["I"]}.items():
+        text = "".join(f">{chrom}\n{bases[chrom]}\n" for chrom in chromosomes)
+        (tmp_path / f"{name}.fa").write_text(text)
+        build(tmp_path / f"{name}.fa", tmp_path / name)
+    return bases
+
+
+def write_coordinates(folder: Path, human: str, worm: str) -> None:
+    for split in ("train", "test"):
+        (folder / "demo_human_or_worm" / split).mkdir(parents=True, exist_ok=True)
+        for name, rows in {"human": human, "worm": worm}.items():
+            content = f"id,region,start,end,strand\n{rows}".encode()
+            path = folder / "demo_human_or_worm" / split / f"{name}.csv.gz"
+            path.write_bytes(gzip.compress(content))
+
+
+def test_coordinates_become_sequences(tmp_path: Path, genome: dict[str, str]) -> None:
+    human = "0,chr1,10,30,+\n1,chr1,10,30,-\n2,chrMT,0,500,\n"
+    write_coordinates(tmp_path / "c", human, "3,I,480,500,+\n4,I,1,2,+\n")
+    sources = [tmp_path / "c", tmp_path / "human", tmp_path / "worm"]
+    write_task("genomic_benchmarks", "demo_human_or_worm", sources, tmp_path / "t")
+    read = load_task(tmp_path / "t")
+    forward = genome["chr1"][10:30]
+    backward = forward[::-1].translate(str.maketrans("ACGT", "TGCA"))
+    expected = [(forward, 0), (backward, 0), (genome["chrM"], 0)]
+    expected += [(genome["I"][480:500], 1), (genome["I"][1], 1)]
+    assert rows_of(read.test) == sorted(expected)
+    assert read.classes == ["human", "worm"]
+
+
+def test_missing_intervals(tmp_path: Path, genome: dict[str, str]) -> None:
+    human = "0,chr1,10,30,+\n1,chr1,490,501,-\n2,chr1,20,40,+\n"
+    write_coordinates(tmp_path / "c", human, "3,I,0,9,+\n4,I,9,18,+\n")
+    sources = [tmp_path / "c", tmp_path / "human", tmp_path / "worm"]
+    with pytest.raises(InputError, match="train: no reference holds chr1:490-501"):
+        gb.write(sources, "demo_human_or_worm", tmp_path / "t")
+    gb.write(sources, "demo_human_or_worm", tmp_path / "t", skip_missing=True)
+    assert len(load_task(tmp_path / "t").test) == 4
+    assert "train: 1 intervals" in load_task(tmp_path / "t").protocol["notes"][0]
+    with pytest.raises(InputError, match="coordinates need a reference"):
+        gb.write(tmp_path / "c", "demo_human_or_worm", tmp_path / "t")
+
+
+def test_the_sequence_archive(tmp_path: Path) -> None:
+    task, bases = "human_ensembl_regulatory", random_bases(18, 80)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for index, sequence in enumerate(bases):
+            split, name = ("train", "test")[index >= 12], ("promoter", "enhancer", "ocr")[index % 3]
+            archive.writestr(f"{task}/{split}/{name}/{index}.txt", sequence)
+    gb.write(tmp_path / "a.zip", task, tmp_path / "t")
+    read = load_task(tmp_path / "t")
+    assert read.classes == ["enhancer", "ocr", "promoter"]
+    labels = {0: 2, 1: 0, 2: 1}
+    assert rows_of(read.test) == sorted((bases[i], labels[i % 3]) for i in range(12, 18))
+    assert len(read.train) + len(read.dev) == 12
+
+
+# ---- MTcDNA
+
+
+def test_mtcdna(tmp_path: Path) -> None:
+    names = ("Chelonoidis_abingdonii.A.cdna.all.fa", "Gopherus_agassizii.A.cdna.all.fa")
+    names += ("Mus_musculus.G.cdna.all.fa", "Mus_spretus.S.cdna.all.fa")
+    for seed, name in enumerate(names):
+        long = random_bases(5, 5001, seed)
+        text = "".join(f">T{seed}{i} cdna gene:G\n{bases}\n" for i, bases in enumerate(long))
+        (tmp_path / name).write_text(f"{text}>short\n{'A' * 5000}\n")
+    mtcdna.write(tmp_path, "mtcdna_1k", tmp_path / "t")
+    read = load_task(tmp_path / "t")
+    assert read.protocol["n_sequences"] == {"train": 12, "dev": 4, "test": 4}
+    everything = pd.concat([read.train, read.dev, read.test])
+    assert set(everything["sequence"].str.len()) == {1024}
+    turtles = {bases[:1024] for seed in (0, 1) for bases in random_bases(5, 5001, seed)}
+    assert set(everything["sequence"][everything["label"] == 1]) == turtles
+    (tmp_path / names[2]).unlink()
+    (tmp_path / names[3]).unlink()
+    with pytest.raises(InputError, match="no transcript longer than 5000 bases for mouse"):
+        mtcdna.write(tmp_path, "mtcdna_1k", tmp_path / "t")
+
+
+# ---- CSV
+
+
+def test_your_own_tables(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    train = table(40, 25, 0).replace({"label": {0: "weak", 1: "strong"}})
+    train.to_csv(tmp_path / "mine" / "train.tsv", sep="\t", index=False)
+    train[:4].to_csv(tmp_path / "mine" / "test.csv", index=False)
+    write_task("my_suite", "mine", [tmp_path], tmp_path / "t")
+    read = load_task(tmp_path / "t")
+    assert (read.suite, read.classes) == ("my_suite", ["strong", "weak"])
+    assert read.test["label"].tolist() == [1, 0, 1, 0]
+    assert read.protocol["duplicates"]["across"]["train/test"] > 0
+    (tmp_path / "mine" / "test.csv").write_text("dna,label\nACGT,weak\n")
+    with pytest.raises(InputError, match="no column 'sequence'; the columns are dna, label"):
+        csv_files.write(tmp_path, "mine", tmp_path / "t")

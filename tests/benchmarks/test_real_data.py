@@ -1,0 +1,142 @@
+"""The readers on real files: counts that the publishers state, and bases that they published."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from dnastudents.benchmarks import few_shot, gue
+from dnastudents.benchmarks import genomic_benchmarks as gb
+from dnastudents.benchmarks.sources import Sources
+from dnastudents.benchmarks.task import Task, load_task
+from dnastudents.reference import Reference, build
+
+HUMAN = ("human_enhancers_cohn", "human_enhancers_ensembl", "human_ensembl_regulatory")
+HUMAN += ("human_nontata_promoters",)
+
+
+@pytest.fixture(scope="module")
+def data(shared: Path) -> Path:
+    return shared / "data"
+
+
+@pytest.fixture(scope="module")
+def hg38_mini(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Reference:
+    return build(data / "reference/hg38_mini.fa.gz", tmp_path_factory.mktemp("ref") / "mini")
+
+
+def read_gue(data: Path, folder: Path, task: str) -> Task:
+    gue.write(data / "gue/GUE.zip", task, folder / task)
+    return load_task(folder / task)
+
+
+@pytest.mark.parametrize(
+    ("task", "rows", "length", "shared_with_test", "conflicts"),
+    [
+        ("tf_0", (32378, 1000, 1000), 101, 0, 0),
+        ("mouse_2", (2620, 328, 328), 101, 0, 0),
+        ("prom_core_all", (47356, 5920, 5920), 70, 42, 64),
+        ("prom_core_tata", (4904, 613, 613), 70, 16, 15),
+        ("prom_300_tata", (4904, 613, 613), 300, 6, 15),
+    ],
+)
+def test_gue_tasks(
+    data: Path,
+    tmp_path: Path,
+    task: str,
+    rows: tuple[int, int, int],
+    length: int,
+    shared_with_test: int,
+    conflicts: int,
+) -> None:
+    read = read_gue(data, tmp_path, task)
+    assert (len(read.train), len(read.dev), len(read.test)) == rows
+    assert read.max_length == length
+    assert read.protocol["duplicates"]["across"]["train/test"] == shared_with_test
+    assert read.protocol["conflicting_labels"] == conflicts
+
+
+def test_gue_rows_are_those_of_the_archive(data: Path, tmp_path: Path) -> None:
+    read = read_gue(data, tmp_path, "mouse_2")
+    text = Sources(data / "gue/GUE.zip").read("GUE/mouse/2/test.csv").decode()
+    rows = [(row["sequence"], int(row["label"])) for row in csv.DictReader(text.splitlines())]
+    assert list(zip(read.test["sequence"], read.test["label"], strict=True)) == rows
+
+
+@pytest.mark.parametrize("task", few_shot.TASKS)
+def test_few_shot_tasks(data: Path, tmp_path: Path, task: str) -> None:
+    folders = [data / "few_shot", data / "gue/GUE.zip", data / "genomic_benchmarks/official_test"]
+    few_shot.write(folders, task, tmp_path / "t", draw=3)
+    read = load_task(tmp_path / "t")
+    name, shots = few_shot.TASKS[task]
+    counts = pd.concat([read.train, read.dev])["label"].value_counts()
+    assert counts.to_dict() == dict.fromkeys(range(3 if name == "splice_40" else 2), shots)
+    tests = {"prom_core": 5920, "prom_300": 5754, "cohn_enh": 6948, "splice_40": 3000}
+    assert len(read.test) == tests.get(name, 1657)
+    lengths = {"prom_core": 70, "prom_300": 300, "cohn_enh": 500, "splice_40": 40}
+    if name in lengths:
+        assert set(read.train["sequence"].str.len()) == {lengths[name]}
+    shared = {"prom_core_1000": 1, "splice_40_500": 8, "silencer_10": 1, "silencer_50": 1}
+    duplicates = read.protocol["duplicates"]["across"]
+    assert duplicates["train/test"] + duplicates["dev/test"] <= shared.get(task, 3)
+
+
+def test_few_shot_bases_are_those_of_the_kmers(data: Path, tmp_path: Path) -> None:
+    """Independent of the reader: cut the bases into 6-mers again and find them in the file."""
+    few_shot.write(data / "few_shot", "prom_core_100", tmp_path / "t")
+    read = load_task(tmp_path / "t")
+    content = (data / "few_shot/genemask/Prom-core/100/train.tsv.gz").read_bytes()
+    lines = gzip.decompress(content).decode().splitlines()[1:]
+    official = Counter(line.replace('"', "") for line in lines)
+    again: Counter[str] = Counter()
+    for row in pd.concat([read.train, read.dev]).itertuples():
+        words = " ".join(row.sequence[i : i + 6] for i in range(len(row.sequence) - 5))
+        again[f"{words}\t{row.label}"] += 1
+    assert again == official
+
+
+@pytest.mark.parametrize("task", HUMAN)
+def test_coordinates_give_the_stored_bases(
+    data: Path, tmp_path: Path, hg38_mini: Reference, task: str
+) -> None:
+    source = data / "genomic_benchmarks/coordinates" / task
+    gb.write(source, task, tmp_path / "t", [hg38_mini], skip_missing=True)
+    read = load_task(tmp_path / "t")
+    ours = {"train": pd.concat([read.train, read.dev]), "test": read.test}
+    for split, frame in ours.items():
+        stored = pd.read_csv(data / f"genomic_benchmarks/hg38_mini/{task}/{split}.csv.gz")
+        expected = Counter(zip(stored["seq"], stored["label"], strict=True))
+        assert Counter(zip(frame["sequence"], frame["label"], strict=True)) == expected
+
+
+def test_291_official_test_rows(data: Path, tmp_path: Path, hg38_mini: Reference) -> None:
+    """Intervals inside hg38_mini give exactly rows of the official test splits."""
+    found = 0
+    for task in ("human_enhancers_cohn", "human_nontata_promoters"):
+        source = data / "genomic_benchmarks/coordinates" / task
+        gb.write(source, task, tmp_path / task, [hg38_mini], skip_missing=True)
+        test = load_task(tmp_path / task).test
+        official = pd.read_csv(data / f"genomic_benchmarks/official_test/test_{task}.csv.gz")
+        ours = Counter(test["sequence"])
+        theirs = Counter(official["seq"])
+        assert not ours - theirs
+        found += ours.total()
+    assert found == 291
+
+
+def test_cdna_regions_ignore_versions(data: Path, tmp_path: Path) -> None:
+    """Transcripts of chr21 give the coding class of the demo set, as stored."""
+    cdna = build(data / "cdna/human_cdna_chr21.fa.gz", tmp_path / "cdna")
+    genomes = gb.Genomes([cdna])
+    stored = pd.read_csv(
+        data / "genomic_benchmarks/hg38_mini/demo_coding_vs_intergenomic_seqs/test.csv.gz"
+    )
+    coding = stored[(stored["class"] == "coding_seqs") & stored["region"].isin(cdna.names)]
+    assert len(coding) > 50
+    for row in coding.itertuples():
+        assert genomes.fetch(row.region, row.start, row.end, row.strand) == row.seq

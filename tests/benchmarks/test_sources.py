@@ -1,0 +1,90 @@
+"""Files are found by the end of their path; archives and downloads that lie are refused."""
+
+from __future__ import annotations
+
+import gzip
+import stat
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from dnastudents.benchmarks.sources import Sources
+from dnastudents.errors import InputError
+
+TABLE = "sequence,label\nACGT,0\nNA,1\n"
+
+
+def archive(path: Path, members: dict[str, str]) -> Path:
+    with zipfile.ZipFile(path, "w") as handle:
+        for name, content in members.items():
+            handle.writestr(name, content)
+    return path
+
+
+def test_folder_file_and_archive_give_the_same(tmp_path: Path) -> None:
+    folder = tmp_path / "copy" / "GUE" / "tf" / "0"
+    folder.mkdir(parents=True)
+    (folder / "train.csv.gz").write_bytes(gzip.compress(TABLE.encode()))
+    zipped = archive(tmp_path / "GUE.zip", {"GUE/tf/0/train.csv": TABLE})
+    for path in (tmp_path / "copy", zipped, folder / "train.csv.gz"):
+        files = Sources(path)
+        table = files.table(files.require(["nothing.csv", "tf/0/train.csv"]))
+        assert table["sequence"].tolist() == ["ACGT", "NA"]
+        assert table["label"].tolist() == [0, 1]
+
+
+def test_only_whole_names_match_and_the_shortest_path_wins(tmp_path: Path) -> None:
+    names = ("a/my_train.csv", "b/c/train.csv", "d/train.csv")
+    files = Sources(archive(tmp_path / "x.zip", dict.fromkeys(names, TABLE)))
+    assert files.find(["train.csv"]) == "d/train.csv"
+    assert files.find(["in.csv"]) is None
+    with pytest.raises(InputError, match=r"no e/train\.csv or f\.csv in .*x\.zip; download it"):
+        files.require(["e/train.csv", "f.csv"])
+
+
+def test_the_hash_follows_what_is_read(tmp_path: Path) -> None:
+    files = Sources(archive(tmp_path / "x.zip", {"a.csv": TABLE, "b.csv": TABLE + "\n"}))
+    before = files.sha256
+    files.read("a.csv")
+    after = files.sha256
+    files.read("b.csv")
+    assert len({before, after, files.sha256}) == 3
+
+
+@pytest.mark.parametrize("name", ["../outside.csv", "/etc/x.csv", "a/../../x.csv", "C:/x.csv"])
+def test_members_that_leave_the_archive(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match="points outside of the archive"):
+        Sources(archive(tmp_path / "x.zip", {name: TABLE}))
+
+
+def test_links_in_archives(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as handle:
+        member = zipfile.ZipInfo("train.csv")
+        member.external_attr = (stat.S_IFLNK | 0o777) << 16
+        handle.writestr(member, "/etc/passwd")
+    with pytest.raises(InputError, match=r"member 'train\.csv' is a link"):
+        Sources(tmp_path / "x.zip")
+
+
+def test_damaged_files(tmp_path: Path) -> None:
+    whole = archive(tmp_path / "x.zip", {"a.csv": TABLE * 100}).read_bytes()
+    (tmp_path / "x.zip").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match="not a zip archive"):
+        Sources(tmp_path / "x.zip")
+    broken = bytearray(whole)
+    broken[60] ^= 255
+    (tmp_path / "y.zip").write_bytes(broken)
+    with pytest.raises(InputError, match=r"member 'a\.csv' is damaged"):
+        Sources(tmp_path / "y.zip").read("a.csv")
+    (tmp_path / "z.zip").write_text("<!DOCTYPE html><html>Quota exceeded</html>")
+    with pytest.raises(InputError, match="a web page, not an archive; download it again"):
+        Sources(tmp_path / "z.zip")
+    (tmp_path / "t.csv.gz").write_bytes(gzip.compress(TABLE.encode() * 100)[:-20])
+    with pytest.raises(InputError, match="damaged gzip"):
+        Sources(tmp_path / "t.csv.gz").read(f"{tmp_path.as_posix()}/t.csv.gz")
+    (tmp_path / "t.csv").write_text("<html><body>Sign in</body></html>")
+    with pytest.raises(InputError, match="a web page, not a table"):
+        Sources(tmp_path / "t.csv").table(f"{tmp_path.as_posix()}/t.csv")
+    with pytest.raises(InputError, match="no such file or folder"):
+        Sources(tmp_path / "absent.zip")

@@ -1,0 +1,134 @@
+"""The canonical task folder: what is written is what was given, counted and checked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from dnastudents.benchmarks.task import load_task, number_labels, sort_classes, write_task
+from dnastudents.errors import InputError
+
+
+def frame(sequences: list[str], labels: list[Any]) -> pd.DataFrame:
+    return pd.DataFrame({"sequence": sequences, "label": labels})
+
+
+def distinct(count: int, start: int = 0) -> list[str]:
+    """Sequences that differ: numbers in base 4."""
+    return [
+        "".join("ACGT"[(number >> 2 * digit) & 3] for digit in range(6))
+        for number in range(start, start + count)
+    ]
+
+
+def write(folder: Path, splits: dict[str, pd.DataFrame], **options: Any) -> None:
+    write_task(folder, "suite", "task", splits, ["a", "b"], "mcc", **options)
+
+
+def test_round_trip_with_official_splits(tmp_path: Path) -> None:
+    splits = {
+        "train": frame(["acgt", "GGNN", "TTAAT"], [0, 1, 1]),
+        "dev": frame(["CCCC"], [0]),
+        "test": frame(["AAAA", "acgt"], [0, 1]),
+    }
+    write(tmp_path / "t", splits, source="here", licence="MIT", sha256="00", notes=["a note"])
+    task = load_task(tmp_path / "t")
+    assert task.train.to_dict("list") == {"sequence": ["ACGT", "GGNN", "TTAAT"], "label": [0, 1, 1]}
+    assert task.train["label"].dtype == "int64"
+    assert (task.suite, task.task, task.classes, task.metric) == (
+        "suite",
+        "task",
+        ["a", "b"],
+        "mcc",
+    )
+    assert task.max_length == 5
+    assert task.simulated is False
+    expected = {
+        "dev_rule": "official",
+        "source": "here",
+        "licence": "MIT",
+        "sha256": "00",
+        "notes": ["a note"],
+        "n_sequences": {"train": 3, "dev": 1, "test": 2},
+        "class_counts": {"train": [1, 2], "dev": [1, 0], "test": [1, 1]},
+        "length_distribution": {"min": 4, "median": 4.0, "max": 5},
+        "duplicates": {
+            "within": {"train": 0, "dev": 0, "test": 0},
+            "across": {"train/dev": 0, "train/test": 1, "dev/test": 0},
+        },
+        "conflicting_labels": 1,
+        "n_content": {"fraction": 2 / 25, "iupac_letters": 0},
+    }
+    protocol = json.loads((tmp_path / "t" / "task.json").read_text())
+    assert {key: protocol[key] for key in expected} == expected
+
+
+def test_dev_is_a_part_of_each_class_of_train(tmp_path: Path) -> None:
+    train = frame(distinct(50), [0] * 40 + [1] * 10)
+    splits = {"train": train, "test": frame(distinct(2, 100), [0, 1])}
+    for seed in (0, 0, 1):
+        write(tmp_path / f"t{seed}", splits, seed=seed)
+    task = load_task(tmp_path / "t0")
+    assert task.dev["label"].value_counts().to_dict() == {0: 4, 1: 1}
+    together = pd.concat([task.train, task.dev])
+    assert sorted(together["sequence"]) == sorted(train["sequence"])
+    assert dict(together.to_numpy().tolist()) == dict(train.to_numpy().tolist())
+    assert "seed 0" in task.protocol["dev_rule"]
+    assert set(task.dev["sequence"]) != set(load_task(tmp_path / "t1").dev["sequence"])
+
+
+def test_iupac_letters_become_n_and_are_counted(tmp_path: Path) -> None:
+    splits = {"train": frame(["acry", "GGGG", "CC", "AU"], [0, 1, 0, 1])}
+    write(tmp_path / "t", {**splits, "dev": splits["train"], "test": frame(["TTTT"], [0])})
+    task = load_task(tmp_path / "t")
+    assert task.train["sequence"].tolist() == ["ACNN", "GGGG", "CC", "AT"]
+    assert task.protocol["n_content"]["iupac_letters"] == 4
+
+
+@pytest.mark.parametrize(
+    ("train", "message"),
+    [
+        (frame(["ACGT", "AC1T"], [0, 1]), "train: sequence 1 is empty or not DNA: 'AC1T'"),
+        (frame(["ACGT", ""], [0, 1]), "sequence 1 is empty"),
+        (frame(["ACGT", "CCCC"], [0, 2]), "row 1 has label .*2.*; known: 0 to 1"),
+        (frame(["ACGT", "CCCC"], [0, 0]), "class 'b' has no training sequence"),
+        (frame([], []), "train: no sequences"),
+        (pd.DataFrame({"seq": ["A"], "label": [0]}), "no column 'sequence'; the columns are seq"),
+    ],
+)
+def test_unusable_rows(tmp_path: Path, train: pd.DataFrame, message: str) -> None:
+    other = frame(["AAAA", "CCCC"], [0, 1])
+    with pytest.raises(InputError, match=message):
+        write(tmp_path / "t", {"train": train, "dev": other, "test": other})
+    assert not (tmp_path / "t").exists()
+
+
+def test_other_errors(tmp_path: Path) -> None:
+    rows = frame(["ACGT", "CCCC"], [0, 1])
+    with pytest.raises(InputError, match="no split 'test'"):
+        write(tmp_path / "t", {"train": rows})
+    with pytest.raises(InputError, match="class 0 has 1 sequence; dev needs one too"):
+        write(tmp_path / "t", {"train": rows, "test": rows})
+    with pytest.raises(InputError, match="no metric 'f2'"):
+        write_task(tmp_path / "t", "s", "t", {"train": rows, "test": rows}, ["a", "b"], "f2")
+    with pytest.raises(InputError, match=r"task\.json: no such file"):
+        load_task(tmp_path)
+
+
+def test_classes_are_sorted_by_name_or_number() -> None:
+    assert sort_classes(["10", 9, "9", "0"]) == ["0", "9", "10"]
+    assert sort_classes(["promoter", "enhancer", "10"]) == ["10", "enhancer", "promoter"]
+
+
+def test_labels_are_numbered_by_the_classes_of_train() -> None:
+    train = frame(["A", "C"], ["worm", "human"])
+    splits, classes = number_labels({"train": train, "test": frame(["G"], ["worm"])}, "x")
+    assert classes == ["human", "worm"]
+    assert splits["train"]["label"].tolist() == [1, 0]
+    assert splits["test"]["label"].tolist() == [1]
+    with pytest.raises(InputError, match="x test: label 'fly' is not in train; known: human, worm"):
+        number_labels({"train": train, "test": frame(["G"], ["fly"])}, "x")
