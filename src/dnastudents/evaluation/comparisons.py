@@ -1,0 +1,152 @@
+"""Did pretraining help? Each pretrained run against its student that was never pretrained.
+
+A difference is taken on every task, over seeds (see `statistics.difference`), and once over the
+tasks of a suite: there each task's mean difference is one value, so that the interval says what
+another task would give. p-values over seeds are adjusted by Holm's method for all comparisons of
+the table, so that of many runs and tasks some do not look helped by chance.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from dnastudents.errors import InputError
+from dnastudents.evaluation.metrics import METRICS
+from dnastudents.evaluation.rows import read_metrics
+from dnastudents.evaluation.statistics import difference, holm, mean_interval
+from dnastudents.evaluation.tables.render import MINUS, MISSING, TIMES, Sheet, percent, write_sheets
+
+LEVEL = 0.05
+ALL_TASKS = "all tasks"
+COLUMNS = (
+    *("suite", "run", "control", "task", "metric", "seeds", "pretrained", "scratch"),
+    *("difference", "ci95", "p", "p_holm", "verdict", "simulated"),
+)
+SCORES = ("pretrained", "scratch", "difference", "ci95")
+NOTES = (
+    f"Difference {TIMES} 100 of test-set scores, pretrained minus not pretrained, ± half width of "
+    "the 95 % t interval over seeds: paired where both runs have the same seeds, else Welch. No "
+    "± where one seed ran.",
+    f"Bold: Holm-adjusted p < {LEVEL} over all comparisons here; the sign says whether pretraining "
+    f"helped (+) or harmed ({MINUS}). Everything else is unclear at this number of seeds.",
+    f"{ALL_TASKS}: mean and interval over the tasks' differences, each task being one value; not "
+    f"tested. {MISSING}: one of the two runs was not measured.",
+)
+
+Values = Mapping[tuple[str, str], Mapping[int, float]]  # (run, task) -> seed -> score
+
+
+def write_comparisons(
+    metrics_csv: str | Path, pairs: Mapping[str, str], output: str | Path
+) -> pd.DataFrame:
+    """Compare runs with their controls on every task of every suite.
+
+    Parameters
+    ----------
+    metrics_csv : path
+        What `rows.collect` wrote.
+    pairs : mapping of run -> control
+        Each pretrained run and the un-pretrained run of the same student.
+    output : path
+        `<output>.csv` (tidy: `COLUMNS`), `.md` and `.tex` (one table a suite) are written, scores
+        × 100; a suffix .csv is taken off first.
+
+    Returns
+    -------
+    DataFrame
+        What the CSV holds. Tasks that one of the two runs lacks have no row.
+
+    Raises
+    ------
+    InputError
+        When no pair has a task in common.
+    """
+    metrics = read_metrics(metrics_csv)
+    parts = [_compare(str(suite), rows, pairs) for suite, rows in metrics.groupby("suite")]
+    frame = pd.DataFrame([record for part in parts for record in part], columns=COLUMNS)
+    if frame.empty:
+        raise InputError(f"{metrics_csv}: none of {', '.join(pairs) or 'no runs'} has its control")
+    frame["p_holm"] = holm(frame["p"].tolist())
+    frame["verdict"] = list(map(_verdict, frame["difference"], frame["p_holm"]))
+    sheets = [_sheet(str(suite), rows, pairs) for suite, rows in frame.groupby("suite")]
+    sheets[-1].notes = list(NOTES)
+    frame[list(SCORES)] *= 100
+    frame["seeds"] = frame["seeds"].astype("Int64")
+    write_sheets(output, frame.round(dict.fromkeys(SCORES, 4)), sheets)
+    return frame
+
+
+def _compare(suite: str, rows: pd.DataFrame, pairs: Mapping[str, str]) -> list[dict[str, Any]]:
+    values: Values = {
+        (str(run), str(task)): dict(zip(group["seed"], group["value"], strict=True))
+        for (run, task), group in rows.groupby(["run", "task"])
+    }
+    metric = dict(zip(rows["task"], rows["metric"], strict=True))
+    records = []
+    for run, control in pairs.items():
+        tasks = [task for task in sorted(metric) if {(run, task), (control, task)} <= values.keys()]
+        simulated = bool(rows.loc[rows["run"].isin([run, control]), "simulated"].any())
+        both = {"suite": suite, "run": run, "control": control, "simulated": simulated}
+        of_run = [both | _record(values[run, t], values[control, t], t, metric[t]) for t in tasks]
+        records += of_run
+        if len(of_run) > 1:
+            records.append(both | _over_tasks(pd.DataFrame(of_run)))
+    return records
+
+
+def _record(
+    ours: Mapping[int, float], theirs: Mapping[int, float], task: str, metric: str
+) -> dict[str, Any]:
+    gain = difference(ours, theirs)
+    return {
+        **{"task": task, "metric": metric, "seeds": gain.n},
+        **{"pretrained": mean_interval(list(ours.values())).mean},
+        **{"scratch": mean_interval(list(theirs.values())).mean},
+        **{"difference": gain.mean, "ci95": gain.half_width, "p": gain.p_value},
+    }
+
+
+def _over_tasks(tasks: pd.DataFrame) -> dict[str, Any]:
+    gain = mean_interval(tasks["difference"].tolist())
+    means = {name: float(tasks[name].mean()) for name in ("pretrained", "scratch")}
+    return {"task": ALL_TASKS, **means, "difference": gain.mean, "ci95": gain.half_width}
+
+
+def _verdict(gain: float, p: float) -> str | None:
+    if math.isnan(p):
+        return None
+    if p >= LEVEL:
+        return "unclear"
+    return "helped" if gain > 0 else "harmed"
+
+
+def _sheet(suite: str, frame: pd.DataFrame, pairs: Mapping[str, str]) -> Sheet:
+    """One row a pair, one column a task."""
+    metric = dict(zip(frame["task"], frame["metric"], strict=True))
+    tasks = sorted(task for task in metric if task != ALL_TASKS)
+    tasks += [ALL_TASKS] if ALL_TASKS in metric else []
+    found = {(row["run"], row["task"]): row for row in frame.to_dict("records")}
+    runs = [run for run in pairs if any((run, task) in found for task in tasks)]
+    headers = [t if t == ALL_TASKS else f"{t} ({METRICS[metric[t]]})" for t in tasks]
+    label = " (simulated data)" if frame["simulated"].any() else ""
+    sheet = Sheet(
+        f"{suite}: what pretraining changed{label}", [f"run {MINUS} control", *headers], []
+    )
+    for index, run in enumerate(runs):
+        cells = [found.get((run, task)) for task in tasks]
+        sheet.rows.append([f"{run} {MINUS} {pairs[run]}", *map(_cell, cells)])
+        decided = [cell is not None and cell["p_holm"] < LEVEL for cell in cells]
+        sheet.bold |= {(index, column) for column, mark in enumerate(decided, start=1) if mark}
+    return sheet
+
+
+def _cell(row: Mapping[Any, Any] | None) -> str:
+    if row is None:
+        return MISSING
+    gain = percent(row["difference"], "+")
+    return gain if math.isnan(row["ci95"]) else f"{gain} ± {percent(row['ci95'])}"

@@ -1,0 +1,152 @@
+"""A sheet of text cells, written as Markdown and LaTeX, with its numbers as CSV beside it.
+
+What a table says is decided before it gets here; this module only knows how to lay cells out. Wide
+sheets are broken into panels that repeat the leading columns, so that a suite of 28 tasks still
+fits a page. The CSV holds full-precision numbers, never the rounded text.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from dnastudents.files import atomic_file
+
+MISSING = EN_DASH = "\u2013"
+MINUS = "\u2212"
+TIMES = "\u00d7"
+PANEL_COLUMNS = 6
+_LATEX = {
+    **{sign: rf"\{sign}" for sign in "&%$#_{}"},
+    **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
+    **{"±": r"$\pm$", TIMES: r"$\times$", MINUS: "$-$", EN_DASH: "--", "≥": r"$\geq$", "<": "$<$"},
+}
+
+
+@dataclass
+class Sheet:
+    """Text cells of one table.
+
+    Attributes
+    ----------
+    title : str
+        One line above the table.
+    headers : list of str
+    rows : list of list of str, as long as `headers`
+    notes : list of str
+        Lines below the table.
+    bold : set of (row, column)
+    groups : dict of row index -> heading
+        Headings that stand before a row.
+    fixed : int
+        Leading columns that every panel repeats.
+    """
+
+    title: str
+    headers: list[str]
+    rows: list[list[str]]
+    notes: list[str] = field(default_factory=list)
+    bold: set[tuple[int, int]] = field(default_factory=set)
+    groups: dict[int, str] = field(default_factory=dict)
+    fixed: int = 1
+
+    def panels(self) -> Iterator[tuple[list[int], list[int]]]:
+        """Column and row indices of each panel.
+
+        Panels are of nearly equal width. A row with nothing to show in a panel is left out there,
+        unless it has nothing to show anywhere.
+        """
+        free = list(range(self.fixed, len(self.headers)))
+        count = max(1, -(-len(free) // PANEL_COLUMNS))
+        for panel in range(count):
+            start, stop = (len(free) * edge // count for edge in (panel, panel + 1))
+            shown = free[start:stop]
+            rows = [
+                i for i in range(len(self.rows)) if self._says(i, shown) or not self._says(i, free)
+            ]
+            yield [*range(self.fixed), *shown], rows
+
+    def _says(self, row: int, columns: list[int]) -> bool:
+        return any(self.rows[row][column] != MISSING for column in columns)
+
+
+def write_sheets(output: str | Path, numbers: pd.DataFrame, sheets: Sequence[Sheet]) -> None:
+    """Write `output` + .csv (`numbers`), .md and .tex (`sheets`), each atomically.
+
+    `output` may end in .csv already.
+    """
+    texts = {
+        ".csv": numbers.to_csv(index=False),
+        ".md": "\n".join(map(markdown, sheets)),
+        ".tex": "\n".join(map(latex, sheets)),
+    }
+    for suffix, text in texts.items():
+        with atomic_file(str(output).removesuffix(".csv") + suffix) as partial:
+            partial.write_text(text, encoding="utf-8")
+
+
+def percent(value: float, sign: str = "") -> str:
+    """A fraction × 100 with one decimal, or the sign for a missing value; `sign` as in formats."""
+    return MISSING if math.isnan(value) else f"{100 * value:{sign}.1f}".replace("-", MINUS)
+
+
+def markdown(sheet: Sheet) -> str:
+    """The sheet as Markdown pipe tables, one a panel, with the notes below the last."""
+    lines = [f"**{sheet.title}**", ""]
+    for columns, rows in sheet.panels():
+        lines += [_pipe([sheet.headers[column] for column in columns])]
+        lines += [_pipe(["---" if column < sheet.fixed else "--:" for column in columns])]
+        for index in rows:
+            if index in sheet.groups:
+                lines += [_pipe([f"*{sheet.groups[index]}*", *[""] * (len(columns) - 1)])]
+            cells = [sheet.rows[index][column].replace("|", r"\|") for column in columns]
+            marks = ["**" if (index, column) in sheet.bold else "" for column in columns]
+            lines += [_pipe([mark + cell + mark for mark, cell in zip(marks, cells, strict=True)])]
+        lines += [""]
+    return "\n".join([*lines, *(f"- {note}" for note in sheet.notes)]) + "\n"
+
+
+def latex(sheet: Sheet) -> str:
+    """The sheet as LaTeX tables, one float a panel, with the notes below the last."""
+    lines = [r"% needs \usepackage{booktabs,adjustbox}"]
+    panels = list(sheet.panels())
+    for number, (columns, rows) in enumerate(panels, 1):
+        part = f" ({number} of {len(panels)})" if len(panels) > 1 else ""
+        alignment = "".join("l" if column < sheet.fixed else "r" for column in columns)
+        lines += [r"\begin{table}[p]", r"\centering\small"]
+        lines += [rf"\caption{{{escape(sheet.title + part)}}}"]
+        lines += [r"\begin{adjustbox}{max width=\linewidth}"]
+        lines += [rf"\begin{{tabular}}{{@{{}}{alignment}@{{}}}}", r"\toprule"]
+        lines += [_ampersand([escape(sheet.headers[column]) for column in columns])]
+        lines += [r"\midrule"] if rows[0] not in sheet.groups else []
+        for index in rows:
+            if index in sheet.groups:
+                heading = rf"\textit{{{escape(sheet.groups[index])}}}"
+                lines += [r"\midrule", rf"\multicolumn{{{len(columns)}}}{{@{{}}l}}{{{heading}}} \\"]
+            cells = [escape(sheet.rows[index][column]) for column in columns]
+            bold = [(index, column) in sheet.bold for column in columns]
+            marked = zip(bold, cells, strict=True)
+            lines += [_ampersand([rf"\textbf{{{cell}}}" if b else cell for b, cell in marked])]
+        lines += [r"\bottomrule", r"\end{tabular}", r"\end{adjustbox}"]
+        if number == len(panels) and sheet.notes:
+            lines += ["", r"\medskip\raggedright\footnotesize"]
+            lines += [rf"{escape(note)}\par" for note in sheet.notes]
+        lines += [r"\end{table}"]
+    return "\n".join(lines) + "\n"
+
+
+def escape(text: str) -> str:
+    """`text` with LaTeX's special characters, and the signs that tables use, made safe."""
+    return "".join(_LATEX.get(sign, sign) for sign in text)
+
+
+def _pipe(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _ampersand(cells: list[str]) -> str:
+    return " & ".join(cells) + r" \\"

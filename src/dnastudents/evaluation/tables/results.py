@@ -1,0 +1,235 @@
+"""One table a suite: our runs, their controls, and the published rows beside them.
+
+Ours are test-set scores averaged over fine-tuning seeds, with the half width of the 95 % t
+interval. Published rows are shown as they were read, with their source and their own kind of
+spread, and only where task and metric are the same as ours. Nothing is filled in: a cell that
+nobody measured stays a dash, and a mean over tasks is given only to rows that have all of them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from dnastudents.errors import InputError
+from dnastudents.evaluation.metrics import METRICS
+from dnastudents.evaluation.published import MEAN_TASK, read_published
+from dnastudents.evaluation.rows import BASELINE, read_metrics, runs_in_order
+from dnastudents.evaluation.statistics import Estimate, mean_interval
+from dnastudents.evaluation.tables.render import (
+    EN_DASH,
+    MISSING,
+    TIMES,
+    Sheet,
+    percent,
+    write_sheets,
+)
+
+PROTOCOL = (
+    f"Scores are {TIMES} 100. Ours: mean ± half width of the 95 % t interval over fine-tuning "
+    "seeds; no ± where one seed ran. Each seed is one score on the whole test set, of the epoch "
+    "that was best on dev by the same metric.",
+    f"{BASELINE}: logistic regression on k-mer frequencies, k = 1 to 6, strength chosen on dev; "
+    "its fit is deterministic, hence one value. *_scratch: the student of that "
+    "name, never pretrained.",
+    f"{MISSING}: not measured or not published. Means only where all tasks are there. Bold: best "
+    "of the rows measured here.",
+)
+MODES = {
+    "as_described": "as_described (the paper's text where it and the released code differ)",
+    "as_released": "as_released (the released code where it and the paper's text differ)",
+}
+
+
+@dataclass
+class Line:
+    """One row of a table: its label and task -> estimate, all as fractions."""
+
+    label: str
+    kind: str  # ours | baseline | published
+    source: str
+    cells: dict[str, Estimate]
+    mean: float = math.nan
+    simulated: bool = False
+
+
+def write_table(
+    metrics_csv: str | Path,
+    suite: str,
+    published_csv: str | Path,
+    output: str | Path,
+    runs: Sequence[str] | None = None,
+    tasks: Sequence[str] | None = None,
+) -> None:
+    """Write the table of one suite as CSV, Markdown and LaTeX.
+
+    Parameters
+    ----------
+    metrics_csv : path
+        What `rows.collect` wrote. A column `mode`, where there is one, names each run's mode
+        (default "as_described").
+    suite : str
+    published_csv : path
+        See `evaluation.published`.
+    output : path
+        `<output>.csv`, `.md` and `.tex` are written; a suffix .csv is taken off first.
+    runs, tasks : sequence of str, optional
+        Rows and columns in their order. Default is all of the suite, sorted. Un-pretrained runs and
+        the k-mer baseline are always shown.
+
+    Raises
+    ------
+    InputError
+        When the suite, or one of `tasks`, has no row.
+    """
+    metrics = _select(Path(metrics_csv), suite, tasks)
+    tasks = list(tasks or sorted(metrics["task"].unique()))
+    names = {task: str(metrics.loc[metrics["task"] == task, "metric"].iloc[0]) for task in tasks}
+    runs = runs_in_order(metrics, runs)
+    metrics = metrics[metrics["run"].isin(runs)]
+    ours = [_own_line(run, metrics[metrics["run"] == run], tasks) for run in runs]
+    published, sources = published_lines(read_published(published_csv), suite, names)
+    simulated = bool(metrics["simulated"].any())
+    sheet = _sheet(ours + published, names)
+    sheet.title = f"{suite}: test-set scores {TIMES} 100" + (
+        " (simulated data)" if simulated else ""
+    )
+    sheet.notes = [*PROTOCOL, *_mode_notes(metrics), *_published_notes(published, sources)]
+    if simulated:
+        sheet.notes.append("Simulated: made on generated sequences; it says nothing about genomes.")
+    write_sheets(output, _numbers(ours + published, names), [sheet])
+
+
+def _select(path: Path, suite: str, tasks: Sequence[str] | None) -> pd.DataFrame:
+    """The rows of one suite (and of `tasks`, each of which must have some)."""
+    metrics = read_metrics(path)
+    metrics = metrics[metrics["suite"] == suite]
+    if metrics.empty:
+        raise InputError(f"{path}: no row of suite {suite!r}")
+    if missing := set(tasks or ()) - set(metrics["task"]):
+        raise InputError(f"{path}: suite {suite!r} has no task {', '.join(sorted(missing))}")
+    return metrics[metrics["task"].isin(tasks)] if tasks else metrics
+
+
+def published_lines(
+    published: pd.DataFrame, suite: str, metrics: Mapping[str, str]
+) -> tuple[list[Line], list[str]]:
+    """Published rows with at least one comparable cell, and their sources in order of use."""
+    tasks = list(metrics)
+    mean_of_all = f"{MEAN_TASK}{len(tasks)}"
+    rows = published[published["suite"] == suite]
+    rows = rows[(rows["task"] == mean_of_all) | (rows["task"].map(metrics) == rows["metric"])]
+    sources = [str(source) for source in rows["source"].unique()]
+    lines = []
+    for (source, model), group in rows.groupby(["source", "model"], sort=False):
+        values = zip(group["task"], group["value"], group["spread"], strict=True)
+        cells = {str(task): Estimate(value, spread, 1) for task, value, spread in values}
+        mean = cells.pop(mean_of_all).mean if mean_of_all in cells else _mean(cells, tasks)
+        label = f"{model} [{sources.index(str(source)) + 1}]"
+        lines.append(Line(label, "published", str(source), cells, mean))
+    kinds = rows.groupby("source")["spread_kind"].unique().to_dict()
+    return lines, [source + _spread_note(kinds[source]) for source in sources]
+
+
+def _spread_note(kinds: Iterable[object]) -> str:
+    known = [kind for kind in kinds if isinstance(kind, str)]
+    return f" (in parentheses: {', '.join(known)})" if known else ""
+
+
+def _own_line(run: str, rows: pd.DataFrame, tasks: Sequence[str]) -> Line:
+    cells = {
+        task: mean_interval(rows.loc[rows["task"] == task, "value"].tolist())
+        for task in tasks
+        if (rows["task"] == task).any()
+    }
+    simulated = bool(rows["simulated"].any())
+    label = f"{run} (simulated)" if simulated else run
+    kind = "baseline" if run == BASELINE else "ours"
+    return Line(label, kind, "measured here", cells, _mean(cells, tasks), simulated)
+
+
+def _mean(cells: Mapping[str, Estimate], tasks: Sequence[str]) -> float:
+    complete = all(task in cells for task in tasks)
+    return sum(cells[task].mean for task in tasks) / len(tasks) if complete else math.nan
+
+
+def _sheet(lines: list[Line], names: Mapping[str, str]) -> Sheet:
+    tasks = list(names)
+    with_mean = len(tasks) > 1
+    headers = ["method", "seeds", *(f"{task} ({METRICS[names[task]]})" for task in tasks)]
+    sheet = Sheet("", headers + ["mean"] * with_mean, [], fixed=2)
+    for line in lines:
+        row = [line.label, _seeds(line), *(_cell(line.cells.get(task), line) for task in tasks)]
+        sheet.rows.append(row + [percent(line.mean)] * with_mean)
+    own = sum(line.kind != "published" for line in lines)
+    sheet.groups = {0: "Measured here"} | ({own: "Published"} if own < len(lines) else {})
+    for column, task in enumerate([*tasks, None][: len(tasks) + with_mean], start=2):
+        sheet.bold |= {(row, column) for row in _best(lines[:own], task)}
+    return sheet
+
+
+def _best(lines: list[Line], task: str | None) -> list[int]:
+    """Indices of the lines that are best at a task (None: on the mean) as far as is shown."""
+    scores = [line.mean if task is None else _score(line.cells.get(task)) for line in lines]
+    shown = [round(100 * score, 1) for score in scores]
+    best = max((value for value in shown if not math.isnan(value)), default=math.nan)
+    return [index for index, value in enumerate(shown) if value == best]
+
+
+def _score(cell: Estimate | None) -> float:
+    return cell.mean if cell else math.nan
+
+
+def _numbers(lines: list[Line], names: Mapping[str, str]) -> pd.DataFrame:
+    """What the CSV holds, scores × 100: for each task its score, interval or spread, and seeds."""
+    records = []
+    for line in lines:
+        record: dict[str, object] = {"method": line.label, "kind": line.kind, "source": line.source}
+        record["simulated"] = line.simulated
+        spread = "spread" if line.kind == "published" else "ci95"
+        for task, metric in names.items():
+            cell = line.cells.get(task)
+            record[f"{task} ({metric})"] = cell and 100 * cell.mean
+            record |= dict.fromkeys((f"{task} ci95", f"{task} spread", f"{task} seeds"))
+            if cell:
+                record[f"{task} {spread}"] = 100 * cell.half_width
+                record[f"{task} seeds"] = None if line.kind == "published" else cell.n
+        records.append(record | {"mean": 100 * line.mean})
+    return pd.DataFrame(records).round(4)
+
+
+def _cell(cell: Estimate | None, line: Line) -> str:
+    if cell is None:
+        return MISSING
+    if math.isnan(cell.half_width):
+        return percent(cell.mean)
+    spread = percent(cell.half_width)
+    published = line.kind == "published"
+    return f"{percent(cell.mean)} {f'({spread})' if published else f'± {spread}'}"
+
+
+def _seeds(line: Line) -> str:
+    counts = sorted({cell.n for cell in line.cells.values()})
+    if line.kind == "published" or not counts:
+        return ""
+    return str(counts[0]) if len(counts) == 1 else f"{counts[0]}{EN_DASH}{counts[-1]}"
+
+
+def _mode_notes(metrics: pd.DataFrame) -> list[str]:
+    if "mode" not in metrics:
+        return [f"Recipes: {MODES['as_described']}."]
+    modes = metrics.assign(mode=metrics["mode"].fillna("as_described")).groupby("mode")["run"]
+    if len(modes) == 1:
+        return [f"Recipes: {MODES[next(iter(modes.groups))]}."]
+    return [f"{MODES[str(mode)]}: {', '.join(sorted(set(runs)))}." for mode, runs in modes]
+
+
+def _published_notes(lines: list[Line], sources: list[str]) -> list[str]:
+    if not lines:
+        return ["No published number of this suite, task and metric could be read."]
+    note = "Published rows are under their own protocols, and only where task and metric are ours."
+    return [note, *(f"[{number}] {source}." for number, source in enumerate(sources, 1))]

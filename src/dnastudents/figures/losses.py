@@ -1,0 +1,145 @@
+"""Training and validation curves of pretraining, all runs on the same steps.
+
+Left: training loss, a running mean over the raw line. Then validation loss and, where a run has
+one, validation perplexity. Losses of different recipes are different quantities: a curve is to be
+compared with its own past and with runs of the same objective, never across objectives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from dnastudents.errors import InputError
+from dnastudents.figures.style import (
+    GREY,
+    PAGE,
+    Series,
+    figure_style,
+    grid,
+    save,
+    says_simulated,
+    series,
+)
+
+PANELS = (
+    ("train", "loss", "training loss"),
+    ("validation", "loss", "validation loss"),
+    ("validation", "perplexity", "validation perplexity"),
+)
+SMOOTHING = 0.05  # width of the running mean, as a share of the logged steps
+MARKERS = 8  # marks on a curve: enough to tell curves apart, too few to hide them
+SWITCH: dict[str, Any] = {
+    **{"marker": "D", "markersize": 5, "markeredgecolor": GREY, "markerfacecolor": "white"},
+    **{"markeredgewidth": 1.1, "linestyle": "none", "zorder": 3},
+}
+
+
+def losses_figure(histories: Mapping[str, str | Path], output: str | Path) -> None:
+    """Draw the curves of several runs and write `<output>.svg` and `.png`.
+
+    Parameters
+    ----------
+    histories : mapping of run -> path
+        Each run's `history.csv`: `step`, `split` (train or validation), `loss`, and optionally
+        `perplexity` and `stage` (the curriculum's; a change is marked by a diamond). A run without
+        rows, as one that was never pretrained, is left out. A `settings.json` beside it that says
+        `simulated` labels the figure.
+    output : path
+        A suffix .png or .svg is taken off first.
+
+    Raises
+    ------
+    InputError
+        When a file is absent or lacks a column, or no run has a row.
+    """
+    frames = {run: _read(Path(path)) for run, path in histories.items()}
+    frames = {run: frame for run, frame in frames.items() if len(frame)}
+    if not frames:
+        raise InputError("loss curves: no run has been trained for a step")
+    panels = [panel for panel in PANELS if any(len(_curve(f, *panel[:2])) for f in frames.values())]
+    with figure_style():
+        columns = 4
+        legend_rows = -(-len(frames) // columns)
+        figure, axes = grid(len(panels), 3, PAGE, 2.3 + 0.15 * legend_rows)
+        for axis, (split, metric, label) in zip(axes, panels, strict=True):
+            for index, (run, frame) in enumerate(frames.items()):
+                _draw(axis, _curve(frame, split, metric), run, series(index), split == "train")
+            axis.set(xlabel="step", title=label)
+            _scale(axis)
+        handles = {run: handle for axis in axes for run, handle in _handles(axis).items()}
+        if any(_switches(frame) for frame in frames.values()):
+            handles["curriculum switch"] = Line2D([], [], **SWITCH)
+        figure.legend(handles.values(), handles, loc="outside lower center", ncols=columns)
+        if any(
+            says_simulated(Path(path).with_name("settings.json")) for path in histories.values()
+        ):
+            figure.suptitle("simulated data", fontsize=7.5, x=0.01, ha="left")
+        save(figure, output)
+
+
+def _handles(axis: Axes) -> dict[str, Artist]:
+    handles, labels = axis.get_legend_handles_labels()
+    return dict(zip(labels, handles, strict=True))
+
+
+def _read(path: Path) -> pd.DataFrame:
+    try:
+        frame = pd.read_csv(path)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except pd.errors.EmptyDataError:
+        return pd.DataFrame(columns=["step", "split", "loss"])
+    if missing := {"step", "split"} - set(frame.columns):
+        raise InputError(f"{path}: no column {', '.join(sorted(missing))}")
+    return frame
+
+
+def _curve(frame: pd.DataFrame, split: str, metric: str) -> pd.DataFrame:
+    """Rows of one split that have the metric, by step; `stage` where the run has one."""
+    if metric not in frame:
+        return pd.DataFrame(columns=["step", "value"])
+    columns = ["step", metric] + (["stage"] if "stage" in frame else [])
+    rows = frame.loc[frame["split"] == split, columns].dropna(subset=[metric])
+    return rows.rename(columns={metric: "value"}).sort_values("step")
+
+
+def _draw(axis: Axes, curve: pd.DataFrame, run: str, look: Series, smooth: bool) -> None:
+    if curve.empty:
+        return
+    steps, values = curve["step"].to_numpy(), curve["value"].to_numpy(dtype=float)
+    if smooth and len(values) > 10:
+        axis.plot(steps, values, color=look.colour, alpha=0.15, linewidth=0.5)
+        width = max(3, round(SMOOTHING * len(values)))
+        values = curve["value"].rolling(width, center=True, min_periods=1).mean().to_numpy()
+    every = max(1, len(values) // MARKERS)
+    axis.plot(
+        *(steps, values), color=look.colour, linestyle=look.dash, label=run, marker=look.marker,
+        markersize=2.8, markevery=every,
+    )  # fmt: skip
+    for place in _switches(curve):
+        axis.plot(*(steps[place], values[place]), **SWITCH | {"markeredgecolor": look.colour})
+
+
+def _switches(curve: pd.DataFrame) -> list[int]:
+    """Positions at which the curriculum's stage is another than in the row before."""
+    if "stage" not in curve:
+        return []
+    stages = curve["stage"].ffill()
+    before = stages.shift()
+    return [int(place) for place in np.flatnonzero((stages != before) & before.notna())]
+
+
+def _scale(axis: Axes) -> None:
+    """A logarithmic axis where values span more than a factor of ten."""
+    values = np.concatenate([np.asarray(line.get_ydata(), float) for line in axis.get_lines()])
+    values = values[np.isfinite(values)]
+    if values.size and values.min() > 0 and values.max() > 10 * values.min():
+        axis.set_yscale("log")

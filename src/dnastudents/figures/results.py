@@ -1,0 +1,76 @@
+"""All runs on all tasks at a glance: one panel a task, one dot a run, 95 % t intervals.
+
+Dots, not bars: the scores' zero is no natural start for accuracies. Controls (un-pretrained twins
+and the k-mer baseline) are hollow, and a line carries the baseline through every panel, so that
+"better than counting k-mers" can be read without a legend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from dnastudents.evaluation.metrics import METRICS
+from dnastudents.evaluation.rows import BASELINE, read_metrics, runs_in_order
+from dnastudents.evaluation.statistics import mean_interval
+from dnastudents.figures.style import COLOURS, GREY, PAGE, figure_style, grid, save, wrapped
+
+
+def overview_figure(
+    metrics_csv: str | Path, output: str | Path, runs: Sequence[str] | None = None
+) -> None:
+    """Draw the overview and write `<output>.svg` and `.png`.
+
+    Parameters
+    ----------
+    metrics_csv : path
+        What `evaluation.rows.collect` wrote.
+    output : path
+        A suffix .png or .svg is taken off first.
+    runs : sequence of str, optional
+        In their order. Default is all, sorted. Controls are always shown.
+    """
+    frame = read_metrics(metrics_csv)
+    names = [run for run in runs_in_order(frame, runs) if (frame["run"] == run).any()]
+    frame = frame[frame["run"].isin(names)]
+    panels = list(frame.groupby(["suite", "task"]))
+    with figure_style():
+        height = 0.9 + 0.13 * len(names)
+        figure, axes = grid(len(panels), 4, PAGE, height, sharey=True)
+        for axis, ((suite, task), rows) in zip(axes, panels, strict=True):
+            _panel(axis, rows, names)
+            axis.set_title(f"{suite}\n{wrapped(str(task))}")
+        axes[0].set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.4, -0.6))
+        label = " (simulated data)" if frame["simulated"].any() else ""
+        title = (
+            f"Test-set scores \u00d7 100, 95 % intervals over seeds{label}\n"
+            f"filled: pretrained; hollow: not pretrained; dashed: {BASELINE}"
+        )
+        figure.suptitle(title, fontsize=7.5, x=0.01, ha="left")
+        save(figure, output)
+
+
+def _panel(axis: Axes, rows: pd.DataFrame, names: list[str]) -> None:
+    estimates = {
+        str(run): mean_interval((100 * group["value"]).tolist())
+        for run, group in rows.groupby("run")
+    }
+    if BASELINE in estimates:
+        axis.axvline(estimates[BASELINE].mean, color=GREY, linewidth=0.7, linestyle=(0, (3, 2)))
+    controls = set(rows.loc[~rows["pretrained"], "run"])
+    for name, estimate in estimates.items():
+        place, control = names.index(name), name in controls
+        colour = "#404040" if control else COLOURS[0]
+        width = 0.0 if np.isnan(estimate.half_width) else estimate.half_width
+        axis.errorbar(
+            *(estimate.mean, place), xerr=width or None, fmt="o", color=colour, ms=3.6,
+            elinewidth=0.9, mew=0.9, mfc="white" if control else colour,
+        )  # fmt: skip
+    axis.grid(axis="y", color="#ECECEC", linewidth=0.6)
+    axis.set_axisbelow(True)
+    axis.tick_params(axis="y", length=0)
+    axis.set_xlabel(METRICS[rows["metric"].iloc[0]], labelpad=1)

@@ -1,0 +1,187 @@
+"""t-SNE of frozen embeddings, one panel a run, with two numbers that do not depend on t-SNE.
+
+Neighbourhoods in t-SNE are easy to over-read, so each panel's title carries the silhouette and the
+cross-validated accuracy of a linear probe, both taken in the embedding space itself. The settings
+(perplexity 30, PCA start, fixed seed) follow papers/had.md §7; the paper does not state its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.manifold import TSNE
+from sklearn.metrics import silhouette_score
+from sklearn.model_selection import StratifiedKFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from dnastudents.errors import InputError
+from dnastudents.figures.style import COLUMN, PAGE, figure_style, grid, output_base, save, series
+from dnastudents.files import atomic_file, read_json
+
+Embeddings = NDArray[np.float64]
+Labels = NDArray[np.int64]
+
+PERPLEXITY = 30.0
+FOLDS = 5
+DIMENSIONS = 50  # principal components that t-SNE sees; the usual first step
+
+
+def tsne_figure(
+    embeddings: Sequence[str | Path],
+    names: Sequence[str],
+    task_folder: str | Path,
+    output: str | Path,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Draw one panel for each run, and write what the panels say.
+
+    Parameters
+    ----------
+    embeddings : sequence of path
+        One .npz a run, with `embeddings` float32 (n, d), `labels` int64 (n,) and `index` int64
+        (n,), over the same sequences in the same order.
+    names : sequence of str
+        The runs' names, for the panels' titles.
+    task_folder : path
+        The task that the sequences are from: its `task.json` gives title and class names.
+    output : path
+        `<output>.svg`, `.png`, `.csv` (run, n, dimensions, silhouette, probe_accuracy, its standard
+        deviation over folds, majority) and `_points.csv` (run, index, label, x, y) are written; a
+        suffix .png or .svg is taken off first.
+    seed : int
+        Of t-SNE and of the folds. Default is 0.
+
+    Raises
+    ------
+    InputError
+        When names do not match, a file is broken, the runs embed different sequences, or fewer than
+        two classes have two sequences each.
+    """
+    if len(embeddings) != len(names) or not names:
+        raise InputError(f"t-SNE: {len(embeddings)} embeddings for {len(names)} names")
+    task = read_json(Path(task_folder) / "task.json")
+    values, labels, index = _read_all([Path(path) for path in embeddings], len(task["classes"]))
+    # one thread: sums over threads differ in their last bits, and t-SNE amplifies them
+    with threadpool_limits(1):
+        scores = [_scores(run, labels, seed) for run in values]
+        points = [_project(run, seed) for run in values]
+    with figure_style():
+        width = min(PAGE, max(COLUMN, 2.4 * len(names)))
+        figure, axes = grid(len(names), 4, width, 2.1)
+        for axis, name, score, xy in zip(axes, names, scores, points, strict=True):
+            _panel(axis, name, score, xy, labels, task["classes"])
+        legend = figure.legend(
+            *axes[0].get_legend_handles_labels(),
+            loc="outside lower center", ncols=4, handletextpad=0.2, markerscale=2,
+        )  # fmt: skip
+        for handle in filter(None, legend.legend_handles):
+            handle.set_alpha(1)
+        figure.suptitle(_title(task, scores[0]), fontsize=7.5, x=0.01, ha="left")
+        save(figure, output)
+    numbers = pd.DataFrame([{"run": n} | s for n, s in zip(names, scores, strict=True)])
+    facts = {"index": index, "label": labels}
+    pictures = [
+        pd.DataFrame({"run": name, **facts, "x": xy[:, 0], "y": xy[:, 1]})
+        for name, xy in zip(names, points, strict=True)
+    ]
+    for suffix, frame in {"": numbers, "_points": pd.concat(pictures)}.items():
+        with atomic_file(f"{output_base(output)}{suffix}.csv") as partial:
+            frame.to_csv(partial, index=False, float_format="%.6g")
+    return numbers
+
+
+def _read_all(paths: list[Path], classes: int) -> tuple[list[Embeddings], Labels, Labels]:
+    """Embeddings of each run, and the labels and indices that all of them must share."""
+    data = [_read(path) for path in paths]
+    _, labels, index = data[0]
+    for path, (_, other_labels, other_index) in zip(paths, data, strict=True):
+        if not np.array_equal(other_index, index) or not np.array_equal(other_labels, labels):
+            raise InputError(f"{path}: embeds other sequences than {paths[0]}")
+    counts = np.unique(labels, return_counts=True)[1]
+    if counts.size < 2 or counts.min() < 2:
+        raise InputError(f"{paths[0]}: needs two classes with two sequences each")
+    if labels.min() < 0 or labels.max() >= classes:
+        raise InputError(f"{paths[0]}: labels reach {labels.max()}, beyond the class names")
+    return [values for values, *_ in data], labels, index
+
+
+def _title(task: dict[str, Any], score: dict[str, float]) -> str:
+    label = " (simulated data)" if task["simulated"] else ""
+    return (
+        f"{task['suite']}: {task['task']}, t-SNE of frozen embeddings{label}\n"
+        f"{score['n']} sequences, the commonest class has {100 * score['majority']:.1f} %"
+    )
+
+
+def _read(path: Path) -> tuple[Embeddings, Labels, Labels]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            values, labels, index = (archive[key] for key in ("embeddings", "labels", "index"))
+    except (OSError, KeyError, ValueError) as error:
+        raise InputError(f"{path}: not an embedding archive ({error})") from None
+    if values.ndim != 2 or not len(values) == len(labels) == len(index):
+        raise InputError(f"{path}: {values.shape} embeddings for {len(labels)} labels")
+    if not np.isfinite(values).all():
+        raise InputError(f"{path}: embeddings are not finite; the checkpoint has diverged")
+    return values.astype(np.float64), labels, index
+
+
+def _scores(values: Embeddings, labels: Labels, seed: int) -> dict[str, float]:
+    """Silhouette of standardised embeddings, and accuracy of a linear probe over folds."""
+    counts = np.unique(labels, return_counts=True)[1]
+    folds = StratifiedKFold(min(FOLDS, int(counts.min())), shuffle=True, random_state=seed)
+    probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
+    accuracy = cross_val_score(probe, values, labels, cv=folds)
+    return {
+        "n": len(labels),
+        "dimensions": values.shape[1],
+        "silhouette": float(silhouette_score(StandardScaler().fit_transform(values), labels)),
+        "probe_accuracy": float(accuracy.mean()),
+        "probe_sd": float(accuracy.std(ddof=1)),
+        "majority": float(counts.max() / counts.sum()),
+    }
+
+
+def _project(values: Embeddings, seed: int) -> Embeddings:
+    """Two t-SNE coordinates for each sequence."""
+    values = StandardScaler().fit_transform(values)
+    if (components := min(DIMENSIONS, *values.shape)) < values.shape[1]:
+        values = PCA(components, random_state=seed, svd_solver="full").fit_transform(values)
+    perplexity = min(PERPLEXITY, (len(values) - 1) / 3)
+    tsne = TSNE(2, perplexity=perplexity, init="pca", learning_rate="auto", random_state=seed)
+    return np.asarray(tsne.fit_transform(values), dtype=np.float64)
+
+
+def _panel(
+    axis: Axes,
+    name: str,
+    score: dict[str, float],
+    xy: Embeddings,
+    labels: Labels,
+    classes: list[str],
+) -> None:
+    size = float(np.clip(3000 / len(labels), 1.5, 9))
+    for label in np.unique(labels):
+        look, chosen = series(int(label)), labels == label
+        axis.scatter(
+            xy[chosen, 0], xy[chosen, 1], s=size, c=look.colour, marker=look.marker, alpha=0.6,
+            linewidth=0, label=classes[label],
+        )  # fmt: skip
+    # + 0.0 turns a rounded -0.0 into 0.0
+    silhouette = f"{round(score['silhouette'], 2) + 0.0:.2f}"
+    numbers = f"silhouette {silhouette}, probe {100 * score['probe_accuracy']:.1f} %"
+    axis.set_title(name, fontweight="bold", pad=11)
+    axis.text(0, 1.02, numbers, transform=axis.transAxes, fontsize=6)
+    axis.set(xticks=[], yticks=[])
+    axis.spines[:].set_visible(True)
+    axis.spines[:].set_color("#C8C8C8")

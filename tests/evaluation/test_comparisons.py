@@ -1,0 +1,76 @@
+import math
+
+import pandas as pd
+import pytest
+
+from dnastudents.errors import InputError
+from dnastudents.evaluation.comparisons import write_comparisons
+from dnastudents.evaluation.rows import collect
+
+PAIRS = {"had": "had_scratch", "findna": "findna_scratch"}
+
+
+@pytest.fixture
+def compared(rows, tmp_path):
+    folders = [
+        rows("had", "tf_0", [0.60, 0.71, 0.82]),
+        rows("had_scratch", "tf_0", [0.50, 0.61, 0.7205]),
+        rows("had", "tf_1", [0.40, 0.41, 0.42]),
+        rows("had_scratch", "tf_1", [0.42, 0.41, 0.41]),
+        rows("had", "tf_2", [0.40]),
+        rows("findna", "tf_0", [0.60]),
+        rows("findna_scratch", "tf_0", [0.70]),
+    ]
+    collect(folders, tmp_path / "metrics.csv")
+    frame = write_comparisons(tmp_path / "metrics.csv", PAIRS, tmp_path / "c.csv")
+    return frame.set_index(["run", "task"])
+
+
+def test_a_clear_gain_and_an_unclear_one(compared):
+    gain = compared.loc[("had", "tf_0")]
+    assert gain["difference"] == pytest.approx(100 * (0.10 + 0.10 + 0.0995) / 3)
+    assert gain["verdict"] == "helped"
+    assert gain["p_holm"] == pytest.approx(2 * gain["p"])
+    assert compared.loc[("had", "tf_1"), "verdict"] == "unclear"
+
+
+def test_over_tasks_each_task_is_one_value(compared):
+    both = [compared.loc[("had", task), "difference"] for task in ("tf_0", "tf_1")]
+    over = compared.loc[("had", "all tasks")]
+    assert over["difference"] == pytest.approx(sum(both) / 2)
+    assert over["ci95"] == pytest.approx(12.706 * abs(both[0] - both[1]) / 2, rel=1e-4)
+    assert math.isnan(over["p"])
+
+
+def test_one_seed_gives_a_difference_without_a_verdict(compared):
+    row = compared.loc[("findna", "tf_0")]
+    assert row["difference"] == pytest.approx(-10)
+    assert math.isnan(row["ci95"])
+    assert pd.isna(row["verdict"])
+    assert ("findna", "all tasks") not in compared.index
+    assert ("had", "tf_2") not in compared.index  # its control has no such task
+
+
+def test_files(compared, tmp_path):
+    text = (tmp_path / "c.md").read_text()
+    assert "| had \u2212 had_scratch | **+10.0 ± 0.1** | " in text
+    assert "| findna \u2212 findna_scratch | \u221210.0 | \u2013 | \u2013 |" in text
+    assert r"findna $-$ findna\_scratch & $-$10.0" in (tmp_path / "c.tex").read_text()
+    assert len(pd.read_csv(tmp_path / "c.csv")) == len(compared)
+
+
+def test_suites_have_tables_of_their_own_but_one_correction(rows, tmp_path):
+    values = {"had": [0.60, 0.71, 0.82], "had_scratch": [0.50, 0.61, 0.7205]}
+    folders = [rows(run, "t", v, suite=suite) for run, v in values.items() for suite in "ab"]
+    collect(folders, tmp_path / "metrics.csv")
+    frame = write_comparisons(tmp_path / "metrics.csv", PAIRS, tmp_path / "c.csv")
+    assert frame["p_holm"].tolist() == pytest.approx([2 * frame["p"][0]] * 2)
+    text = (tmp_path / "c.md").read_text()
+    assert text.count("what pretraining changed") == 2
+    assert text.count("Holm-adjusted") == 1
+
+
+def test_no_pair_is_an_error(rows, tmp_path):
+    collect([rows("had", "tf_0", [0.5])], tmp_path / "metrics.csv")
+    with pytest.raises(InputError, match="none of had, findna has its control"):
+        write_comparisons(tmp_path / "metrics.csv", PAIRS, tmp_path / "c.csv")

@@ -1,0 +1,169 @@
+import re
+
+import pandas as pd
+import pytest
+
+from dnastudents.benchmarks.task import write_task
+from dnastudents.errors import InputError
+from dnastudents.evaluation.rows import collect
+from dnastudents.evaluation.tables import write_benchmarks_table, write_table
+from dnastudents.evaluation.tables.render import PANEL_COLUMNS, Sheet, escape, latex, markdown
+
+GB = "genomic_benchmarks"
+TASKS = ["human_nontata_promoters", "human_enhancers_cohn"]
+
+
+@pytest.fixture
+def published(root):
+    return root / "workflow/resources/published_results.csv"
+
+
+@pytest.fixture
+def tables(rows, tmp_path, published):
+    """Metrics of two runs on two tasks, and what `write_table` makes of them."""
+    facts = {"suite": GB, "metric": "accuracy"}
+    folders = [
+        rows("had", TASKS[0], [0.90, 0.92, 0.94], **facts),
+        rows("had", TASKS[1], [0.70, 0.71, 0.72], **facts),
+        rows("had_scratch", TASKS[0], [0.80, 0.81, 0.82], **facts),
+        rows("kmer_logistic", TASKS[0], [0.85], **facts),
+        rows("kmer_logistic", TASKS[1], [0.7104], **facts),
+    ]
+
+    def write(runs=("had",), tasks=TASKS, changed=()):
+        collect([*folders, *changed], tmp_path / "metrics.csv")
+        write_table(tmp_path / "metrics.csv", GB, published, tmp_path / "t.csv", runs, tasks)
+        return {kind: (tmp_path / f"t.{kind}").read_text() for kind in ("csv", "md", "tex")}
+
+    write.csv = tmp_path / "t.csv"
+    return write
+
+
+def line_of(text, start):
+    return next(line for line in text.splitlines() if line.startswith(start))
+
+
+def test_own_rows(tables):
+    text = tables()["md"]
+    header = "| method | seeds | human_nontata_promoters (accuracy) |"
+    assert line_of(text, header).endswith("| human_enhancers_cohn (accuracy) | mean |")
+    # t(0.975, 2) = 4.303; sd 2.0 and 1.0; n 3
+    assert line_of(text, "| had |") == "| had | 3 | **92.0 ± 5.0** | **71.0 ± 2.5** | **81.5** |"
+    # the twin stands there though it was not asked for, without a mean as it lacks a task
+    assert line_of(text, "| had_scratch |") == "| had_scratch | 3 | 81.0 ± 2.5 | \u2013 | \u2013 |"
+    # one deterministic fit: no interval; equal as shown, so bold too
+    assert line_of(text, "| kmer_") == "| kmer_logistic | 1 | 85.0 | **71.0** | 78.0 |"
+
+
+def test_published_rows_keep_their_source_and_spread(tables):
+    text = tables()["md"]
+    assert (
+        line_of(text, "| Caduceus-PS [")
+        == "| Caduceus-PS [1] |  | 94.5 (1.0) | 74.5 (0.7) | 84.5 |"
+    )
+    number = re.search(r"FinDNA \[(\d)\]", text)[1]
+    assert line_of(text, f"- [{number}]").startswith(f"- [{number}] BioGeMT/agentomics-ml")
+    assert "[1] Caduceus paper (arXiv 2403.03234), Table 1 (in parentheses: max minus min" in text
+    # two papers' numbers of one model are two rows
+    assert len(re.findall(r"^\| HyenaDNA \[\d\] ", text, re.M)) == 2
+
+
+def test_a_published_mean_needs_the_same_tasks(tables):
+    assert "HAD [" not in tables()["md"]  # its mean is of 8 tasks, the table has 2
+
+
+def test_csv_holds_numbers(tables):
+    tables()
+    frame = pd.read_csv(tables.csv).set_index("method")
+    had = frame.loc["had"]
+    assert had["human_nontata_promoters (accuracy)"] == 92.0
+    assert had["human_nontata_promoters ci95"] == pytest.approx(4.968, abs=1e-3)
+    assert had["human_nontata_promoters seeds"] == 3
+    assert pd.isna(frame.loc["had_scratch", "human_enhancers_cohn (accuracy)"])
+    caduceus = frame.loc["Caduceus-PS [1]"]
+    assert caduceus["human_nontata_promoters spread"] == pytest.approx(1.0)
+    assert pd.isna(caduceus["human_nontata_promoters ci95"])
+    assert set(frame["kind"]) == {"ours", "baseline", "published"}
+
+
+def test_latex_is_escaped_and_balanced(tables):
+    text = tables()["tex"]
+    assert r"had\_scratch & 3 & 81.0 $\pm$ 2.5 & -- & --" in text
+    assert r"\textbf{92.0 $\pm$ 5.0}" in text
+    assert text.count(r"\begin{") == text.count(r"\end{")
+    assert not re.search(r"(?<!\\)[_%#]", text.split("\n", 1)[1])
+
+
+def test_simulated_rows_are_labelled_everywhere(tables, rows):
+    changed = rows("had", TASKS[0], [0.9], suite=GB, metric="accuracy", simulated=True)
+    for text in tables(changed=[changed]).values():
+        assert "had (simulated)" in text
+    assert "(simulated data)**" in tables()["md"]
+
+
+def test_modes_are_named_in_a_footnote(tables, rows):
+    assert "Recipes: as_described" in tables()["md"]
+    released = rows("findna", TASKS[0], [0.9], suite=GB, metric="accuracy", mode="as_released")
+    text = tables(runs=["had", "findna"], changed=[released])["md"]
+    assert re.search(r"^- as_released .*: findna\.$", text, re.M)
+    assert re.search(r"^- as_described .*: had, had_scratch, kmer_logistic\.$", text, re.M)
+
+
+def test_another_metric_is_not_comparable(rows, tmp_path, published):
+    collect([rows("had", TASKS[0], [0.9], suite=GB, metric="mcc")], tmp_path / "m.csv")
+    write_table(tmp_path / "m.csv", GB, published, tmp_path / "t")
+    text = (tmp_path / "t.md").read_text()
+    assert "Caduceus" not in text
+    assert "No published number" in text
+    assert line_of(text, "| kmer_logistic") == "| kmer_logistic |  | \u2013 |"
+
+
+def test_unknown_suite_and_task(tables, tmp_path, published):
+    tables()
+    with pytest.raises(InputError, match="no row of suite 'gue'"):
+        write_table(tmp_path / "metrics.csv", "gue", published, tmp_path / "t")
+    with pytest.raises(InputError, match="no task H3"):
+        write_table(tmp_path / "metrics.csv", GB, published, tmp_path / "t", None, ["H3"])
+
+
+def test_wide_tables_are_broken_and_empty_rows_left_out():
+    headers = ["method", *(f"t{index}" for index in range(2 * PANEL_COLUMNS))]
+    full = ["full", *map(str, range(2 * PANEL_COLUMNS))]
+    half = ["half", *["1.0"] * PANEL_COLUMNS, *["\u2013"] * PANEL_COLUMNS]
+    empty = ["empty", *["\u2013"] * (2 * PANEL_COLUMNS)]
+    sheet = Sheet("T", headers, [full, half, empty], notes=["a & b"], bold={(0, 1)})
+    text = markdown(sheet)
+    assert [len(columns) for columns, _ in sheet.panels()] == [PANEL_COLUMNS + 1] * 2
+    assert text.count("| full |") == text.count("| empty |") == 2
+    assert text.count("| half |") == 1
+    assert "| full | **0** | 1 |" in text
+    assert latex(sheet).count(r"\begin{table}") == 2
+    assert latex(sheet).count(r"a \& b\par") == 1
+
+
+def test_escape_survives_every_special_sign():
+    assert escape(r"a_b%c&d#e$f{g}~^") == (
+        r"a\_b\%c\&d\#e\$f\{g\}\textasciitilde{}\textasciicircum{}"
+    )
+    assert escape("\\") == r"\textbackslash{}"
+
+
+def test_benchmarks_table(tmp_path):
+    def frame(*sequences):
+        return pd.DataFrame({"sequence": sequences, "label": [0, 1] * (len(sequences) // 2)})
+
+    splits = {
+        "train": frame("ACGT", "ACGTN", "ACGT", "AAAA"),  # one repeated
+        "dev": frame("CCCC", "GGGGGG"),
+        "test": frame("AAAA", "TTTT"),  # AAAA is in train with another label
+    }
+    folder = tmp_path / "tasks/mine"
+    write_task(folder, "mine", "a_task", splits, ["no", "yes"], "mcc", notes=["a substitute"])
+    write_benchmarks_table([folder], tmp_path / "benchmarks.csv")
+    text = (tmp_path / "benchmarks.md").read_text()
+    row = line_of(text, "| a_task")
+    assert row == "| a_task | 2 | MCC | 4 | 2 | 2 | 4\u20136 (4) | 1 | 1 | 1 | 2.9 |"
+    assert "mine/a_task: a substitute" in text
+    assert r"a\_task & 2 & MCC" in (tmp_path / "benchmarks.tex").read_text()
+    numbers = pd.read_csv(tmp_path / "benchmarks.csv")
+    assert numbers.loc[0, ["train", "leaks", "dev_rule"]].tolist() == [4, 1, "official"]
