@@ -1,7 +1,8 @@
-"""Start `accelerate launch` with every choice spelled out.
+"""Start a training in one process, or in several through `accelerate launch`.
 
 A file in the home folder or a missing flag must not decide how many processes train: on a machine
-without GPUs, `accelerate launch --cpu --num_processes 2` runs one process without a word.
+without GPUs, `accelerate launch --cpu --num_processes 2` runs one process without a word. One
+process needs no launcher, which would cost seconds and not hand a signal on to its child.
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ def launch_command(processes: int, threads: int, arguments: Sequence[str]) -> li
     arguments : sequence of str
         The subcommand and its arguments.
     """
-    several = ["--multi_gpu"] if processes > 1 else []  # gloo on CPU, NCCL on GPUs
+    if processes == 1:
+        return [sys.executable, "-m", "dnastudents", *arguments]
     return [
         *(sys.executable, "-m", "accelerate.commands.launch"),
-        *several,
+        "--multi_gpu",  # several processes: NCCL on GPUs, gloo on a CPU
         *("--num_processes", str(processes)),
         *("--num_machines", "1"),
         *("--mixed_precision", "no"),  # the run's own settings decide
@@ -39,7 +41,8 @@ def launch_command(processes: int, threads: int, arguments: Sequence[str]) -> li
 
 
 def launch(processes: int, threads: int, arguments: Sequence[str]) -> None:
-    """Replace this process by `accelerate launch`."""
+    """Replace this process by the training."""
     os.environ["DNASTUDENTS_PROCESSES"] = str(processes)  # pretraining asserts it
+    os.environ["OMP_NUM_THREADS"] = str(max(1, threads // processes))
     command = launch_command(processes, threads, arguments)
     os.execv(command[0], command)

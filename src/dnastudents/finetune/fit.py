@@ -1,0 +1,183 @@
+"""Fit one classifier with one seed: train, choose the epoch on dev, keep its weights."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dnastudents.errors import InputError
+from dnastudents.evaluation.metrics import classification_metrics, primary
+from dnastudents.finetune.data import Split, evaluation_batches, training_batches
+from dnastudents.finetune.options import Finetuning
+from dnastudents.randomness import derive_seed, numpy_generator
+from dnastudents.training.optimizer import adamw, learning_rate, set_learning_rate
+from dnastudents.training.progress import clock
+
+EVALUATION_BATCH = 64  # sequences at a time where no gradient is kept
+
+
+class FrozenHead(nn.Module):
+    """Dropout and a linear layer over features that are standardised by the training split."""
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, head: nn.Linear, dropout: float, features: Tensor) -> None:
+        super().__init__()
+        self.head, self.dropout = head, nn.Dropout(dropout)
+        self.register_buffer("mean", features.mean(0))
+        self.register_buffer("scale", features.std(0, correction=0).clamp(min=1e-6))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Logits (B, classes) of features (B, D)."""
+        return self.head(self.dropout((features - self.mean) / self.scale))
+
+
+@dataclass
+class Best:
+    """The epoch with the best dev metric; of equals the one with the lowest dev loss.
+
+    On the few dev sequences of a few-shot task many epochs are equal.
+    """
+
+    value: float = -math.inf
+    loss: float = math.inf
+    epoch: int = 0
+    weights: dict[str, Tensor] = field(default_factory=dict)
+
+    def offer(self, value: float, loss: float, epoch: int, model: nn.Module) -> None:
+        """Keep these weights if no earlier ones were as good."""
+        if (value, -loss) > (self.value, -self.loss):
+            self.value, self.loss, self.epoch = value, loss, epoch
+            self.weights = copy.deepcopy(model.state_dict())
+
+
+class Fit:
+    """Training of one classifier.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Takes what a split's `inputs` gives, returns logits (B, C).
+    options : Finetuning
+        Settings.
+    seed : int
+        Of order and dropout.
+    device : torch.device
+        Where to train.
+    """
+
+    def __init__(
+        self, model: nn.Module, options: Finetuning, seed: int, device: torch.device
+    ) -> None:
+        self.model, self.options, self.seed, self.device = model.to(device), options, seed, device
+        self.optimizer = adamw(model, options.learning_rate, options.weight_decay)
+        self.step = 0
+        self.half = device.type == "cuda" and options.precision != "no"
+        self.kind = torch.float16 if options.precision == "fp16" else torch.bfloat16
+        self.scaler = torch.amp.GradScaler(
+            device.type, enabled=self.half and options.precision == "fp16"
+        )
+
+    def train(
+        self,
+        train: Split,
+        dev: Split,
+        classes: list[str],
+        metric: str,
+        say: Callable[[str], None],
+    ) -> tuple[Best, list[dict[str, Any]]]:
+        """Train all epochs and put the best one's weights back.
+
+        Returns
+        -------
+        best, history
+            The chosen epoch; one row an epoch: epoch, step, loss, dev_loss, dev_<metric>.
+        """
+        options, began = self.options, time.perf_counter()
+        per_epoch = math.ceil(len(train) / options.batch_size)
+        total = min(options.epochs * per_epoch, options.max_steps or options.epochs * per_epoch)
+        best, history = Best(), []
+        for epoch in range(1, math.ceil(total / per_epoch) + 1):
+            loss = self._epoch(train, epoch, total)
+            scores = self.predict(dev)
+            metrics = classification_metrics(dev.labels, scores.argmax(1), scores, classes)
+            value = primary(metrics, metric)
+            dev_loss = cross_entropy(scores, dev.labels)
+            best.offer(value, dev_loss, epoch, self.model)
+            row = {"epoch": epoch, "step": self.step, "loss": loss, "dev_loss": dev_loss}
+            history.append({**row, f"dev_{metric}": value})
+            left = (time.perf_counter() - began) / self.step * (total - self.step)
+            say(f"epoch {epoch} loss {loss:.4f} dev {metric} {value:.4f} eta {clock(left)}")
+        self.model.load_state_dict(best.weights)
+        return best, history
+
+    def _epoch(self, train: Split, epoch: int, total: int) -> float:
+        """One pass over the split; its mean loss."""
+        generator = numpy_generator(self.seed, "batches", epoch)
+        losses = []
+        for rows in training_batches(train.lengths, self.options.batch_size, generator):
+            if self.step == total:
+                break
+            losses.append(self._update(train, rows, total))
+        mean = torch.stack(losses).mean().item()
+        if not math.isfinite(mean):
+            raise InputError(
+                f"finetuning: the loss is {mean} in epoch {epoch}, before step {self.step}; lower "
+                "finetuning.learning_rate"
+            )
+        return mean
+
+    def _update(self, train: Split, rows: np.ndarray, total: int) -> Tensor:
+        options = self.options
+        torch.manual_seed(derive_seed(self.seed, "dropout", self.step))
+        warmup = round(options.warmup_fraction * total)
+        rate = learning_rate(self.step, total, options.learning_rate, warmup)
+        set_learning_rate(self.optimizer, rate)
+        self.model.train()
+        labels = torch.from_numpy(train.labels[rows]).to(self.device)
+        loss = F.cross_entropy(self._logits(train, rows), labels)
+        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        self.scaler.unscale_(self.optimizer)
+        nn.utils.clip_grad_norm_(self.model.parameters(), options.gradient_clip)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.optimizer.zero_grad()
+        self.step += 1
+        return loss.detach()
+
+    def _logits(self, split: Split, rows: np.ndarray) -> Tensor:
+        inputs = {name: value.to(self.device) for name, value in split.inputs(rows).items()}
+        with torch.autocast(self.device.type, self.kind, enabled=self.half):
+            logits = self.model(**inputs)
+        return logits.float()
+
+    @torch.inference_mode()
+    def predict(self, split: Split) -> np.ndarray:
+        """Class probabilities, float32 (n, C), in the order of the split."""
+        self.model.eval()
+        batches = evaluation_batches(split.lengths, EVALUATION_BATCH)
+        scores = [self._logits(split, rows).softmax(-1) for rows in batches]
+        return in_order(batches, torch.cat(scores))
+
+
+def cross_entropy(scores: np.ndarray, labels: np.ndarray) -> float:
+    """Mean negative log-probability (nats) of the true classes, from probabilities (n, C)."""
+    true = scores[np.arange(len(labels)), labels].astype(np.float64)
+    return float(-np.log(true.clip(min=1e-12)).mean())
+
+
+def in_order(batches: list[np.ndarray], values: Tensor) -> np.ndarray:
+    """Values (n, ...) that were computed batch by batch, in the order of the split."""
+    result = np.empty(values.shape, dtype=np.float32)
+    result[np.concatenate(batches)] = values.float().cpu().numpy()
+    return result

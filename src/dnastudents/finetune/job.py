@@ -1,0 +1,244 @@
+"""Fine-tune a run on a task with all seeds in one process, one metrics row a seed.
+
+A finished seed is kept in the state folder at once, so a killed job repeats only the seed it was
+at. The test split is predicted once, with the epoch that was best on dev.
+"""
+
+from __future__ import annotations
+
+import copy
+import resource
+import shutil
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from dnastudents.benchmarks.task import Task, load_task
+from dnastudents.evaluation.metrics import classification_metrics, primary
+from dnastudents.files import atomic_directory, atomic_file, digest, read_json, sha256, write_json
+from dnastudents.finetune.data import FeatureSplit, Split, TokenSplit
+from dnastudents.finetune.features import Checkpoint, pooled_features
+from dnastudents.finetune.fit import Best, Fit, FrozenHead
+from dnastudents.finetune.options import Finetuning
+from dnastudents.models import SequenceClassifier
+from dnastudents.objectives import model_folder
+from dnastudents.objectives.options import parse
+from dnastudents.randomness import derive_seed, numpy_generator
+from dnastudents.training.pretrain import versions
+
+SPLITS = ("train", "dev", "test")
+
+
+def finetune(
+    run: str,
+    *,
+    pretrained: Path,
+    task: Path,
+    settings: Mapping[str, Any],
+    seeds: Sequence[int],
+    state: Path,
+    output: Path,
+) -> None:
+    """Fine-tune, or go on with the seeds that are not done.
+
+    Parameters
+    ----------
+    run : str
+        Name of the pretrained run, for tables.
+    pretrained : Path
+        Its folder.
+    task : Path
+        Task folder.
+    settings : mapping
+        See `Finetuning`.
+    seeds : sequence of int
+        Of the head, the order of batches and dropout.
+    state : Path
+        Folder of finished seeds; removed when the output is complete.
+    output : Path
+        Folder with `seed_<s>.json` (a metrics row), `predictions.parquet` (seed, index, label,
+        prediction, p_<class>) and `history.csv` (seed, epoch, step, loss, dev metric).
+
+    Raises
+    ------
+    InputError
+        Bad settings, a missing folder, or a loss that is no number.
+    """
+    options = parse(Finetuning, settings, "finetuning")
+    job = Job(run, pretrained, load_task(task), options, settings)
+    for seed in seeds:
+        kept = state / f"seed_{seed}"
+        if not _is_of(kept, job.identity):
+            with atomic_directory(kept) as partial:
+                job.run_seed(seed, partial)
+                write_json(partial / "identity.json", job.identity)
+    _gather([state / f"seed_{seed}" for seed in seeds], seeds, output)
+    shutil.rmtree(state, ignore_errors=True)
+
+
+def _gather(folders: list[Path], seeds: Sequence[int], output: Path) -> None:
+    """Put the finished seeds together."""
+    with atomic_directory(output) as partial:
+        for seed, folder in zip(seeds, folders, strict=True):
+            shutil.copy(folder / "row.json", partial / f"seed_{seed}.json")
+        history = pd.concat([pd.read_csv(folder / "history.csv") for folder in folders])
+        history.to_csv(partial / "history.csv", index=False)
+        frames = [pd.read_parquet(folder / "predictions.parquet") for folder in folders]
+        pd.concat(frames).to_parquet(partial / "predictions.parquet", index=False)
+
+
+class Job:
+    """Everything that the seeds of one run and task share, read once."""
+
+    def __init__(
+        self,
+        run: str,
+        pretrained: Path,
+        task: Task,
+        options: Finetuning,
+        settings: Mapping[str, Any],
+    ) -> None:
+        self.run, self.task, self.options = run, task, options
+        self.provenance = provenance(pretrained)
+        weights = sha256(model_folder(pretrained) / "model.safetensors")
+        self.config_digest = digest({"finetuning": dict(settings), "weights": weights})
+        self.identity = digest([run, self.config_digest, task.protocol])
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.checkpoint = Checkpoint.load(pretrained)
+        frames = {name: task.split(name) for name in SPLITS}
+        self.tokens: dict[str, TokenSplit] = {
+            name: self.checkpoint.tokenize(frame["sequence"].tolist(), frame["label"].to_numpy())
+            for name, frame in frames.items()
+        }
+        self.features = self._features() if options.frozen else {}
+
+    def run_seed(self, seed: int, folder: Path) -> None:
+        """Fine-tune with one seed and write row, history and predictions into `folder`."""
+        began = time.perf_counter()
+        if self.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats()
+        splits = self._splits(seed)
+        fit = Fit(self._model(seed, splits["train"]), self.options, seed, self.device)
+        name = f"{self.run} {self.task.suite}/{self.task.task} seed {seed}"
+        best, history = fit.train(
+            splits["train"],
+            splits["dev"],
+            self.task.classes,
+            self.task.metric,
+            lambda line: print(f"{name} {line}", file=sys.stderr, flush=True),
+        )
+        scores = fit.predict(splits["test"])
+        row = self._row(seed, splits, scores, best)
+        row |= {"wall_seconds": time.perf_counter() - began, "peak_memory_mb": self._peak_memory()}
+        write_json(folder / "row.json", row)
+        pd.DataFrame(history).assign(seed=seed).to_csv(folder / "history.csv", index=False)
+        with atomic_file(folder / "predictions.parquet") as partial:
+            self._predictions(seed, splits["test"].labels, scores).to_parquet(partial, index=False)
+
+    def _splits(self, seed: int) -> dict[str, Split]:
+        splits: dict[str, Split] = dict(self.features or self.tokens)
+        most = self.options.max_train_sequences
+        if most is not None and most < len(splits["train"]):
+            rows = numpy_generator(seed, "subset").permutation(len(splits["train"]))[:most]
+            splits["train"] = splits["train"].take(np.sort(rows))
+        return splits
+
+    def _classifier(self) -> SequenceClassifier:
+        return SequenceClassifier(
+            copy.deepcopy(self.checkpoint.student),
+            len(self.task.classes),
+            self.options.pooling,
+            self.options.dropout,
+            self.checkpoint.tokenizer.special_ids,
+        )
+
+    def _model(self, seed: int, train: Split) -> torch.nn.Module:
+        torch.manual_seed(derive_seed(seed, "head"))
+        classifier = self._classifier()
+        if isinstance(train, FeatureSplit):
+            return FrozenHead(classifier.head, self.options.dropout, train.features)
+        return classifier
+
+    def _features(self) -> dict[str, FeatureSplit]:
+        classifier = self._classifier()
+        return {
+            name: FeatureSplit(
+                torch.from_numpy(pooled_features(classifier, split, self.device)), split.labels
+            )
+            for name, split in self.tokens.items()
+        }
+
+    def _row(
+        self, seed: int, splits: dict[str, Split], scores: np.ndarray, best: Best
+    ) -> dict[str, Any]:
+        labels, task = splits["test"].labels, self.task
+        metrics = classification_metrics(labels, scores.argmax(1), scores, task.classes)
+        on_gpu = self.device.type == "cuda"
+        return {
+            "run": self.run,
+            "task": task.task,
+            "suite": task.suite,
+            "seed": seed,
+            "metric": task.metric,
+            "value": primary(metrics, task.metric),
+            **metrics,
+            **{f"n_{name}": len(splits[name]) for name in SPLITS},
+            "n_truncated": sum(split.truncated for split in self.tokens.values()),
+            "best_epoch": best.epoch,
+            "best_dev": best.value,
+            "learning_rate": self.options.learning_rate,
+            "batch_size": self.options.batch_size,
+            "frozen": self.options.frozen,
+            "device": torch.cuda.get_device_name() if on_gpu else "cpu",
+            "versions": versions(),
+            "config_digest": self.config_digest,
+            **self.provenance,
+            "simulated": task.simulated or self.provenance["simulated"],
+        }
+
+    def _predictions(self, seed: int, labels: np.ndarray, scores: np.ndarray) -> pd.DataFrame:
+        columns = {"seed": seed, "index": np.arange(len(labels)), "label": labels}
+        columns["prediction"] = scores.argmax(1)
+        columns |= {f"p_{name}": scores[:, k] for k, name in enumerate(self.task.classes)}
+        return pd.DataFrame(columns)
+
+    def _peak_memory(self) -> float:
+        """MiB: of the GPU, or of this process so far."""
+        if self.device.type == "cuda":
+            return torch.cuda.max_memory_allocated() / 2**20
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+
+
+def provenance(pretrained: Path) -> dict[str, Any]:
+    """What a metrics row says of the pretraining: `method`, `pretrained`, `mode` and `simulated`.
+
+    The method is the objective, or for plain masked prediction its masking, which tells CM-GEMS
+    from its controls.
+    """
+    file = pretrained / "settings.json"
+    if not file.is_file():
+        return {"method": "checkpoint", "pretrained": True, "mode": "", "simulated": False}
+    settings = read_json(file)
+    objective = settings["objective"]["name"]
+    learnt = objective != "none" and settings["pretraining"].get("steps") != 0
+    masking = settings.get("masking", {}).get("name", objective)
+    method = masking if objective == "masked_lm" else objective
+    mode = settings.get("masking", {}).get("mode", "as_described")
+    released = settings["objective"].get("as_released", False) or mode == "as_released"
+    return {
+        "method": method if learnt else "scratch",
+        "pretrained": learnt,
+        "mode": "as_released" if released else "as_described",
+        "simulated": settings.get("simulated", False),
+    }
+
+
+def _is_of(folder: Path, identity: str) -> bool:
+    """Whether a finished seed was made by the same settings, weights and task."""
+    return folder.is_dir() and read_json(folder / "identity.json") == identity

@@ -1,0 +1,56 @@
+"""The settings of fine-tuning; one protocol for every run and task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dnastudents.errors import InputError
+from dnastudents.objectives.options import choose
+
+
+@dataclass(frozen=True)
+class Finetuning:
+    """One fine-tuning.
+
+    Attributes
+    ----------
+    epochs, batch_size : int
+        Default is 5 and 32.
+    learning_rate, weight_decay : float
+        Of AdamW; the rate warms up linearly, then falls to 0 as a cosine. Default is 3e-5, 0.01.
+    warmup_fraction : float
+        Of all steps. Default is 0.1.
+    gradient_clip : float
+        Largest norm of the gradient. Default is 1.
+    pooling : {'mean', 'cls'}
+        Default is 'mean', over a sequence's own bases.
+    dropout : float
+        Before the head. Default is 0.1.
+    frozen : bool
+        Train a linear head on fixed features (standardised on train) only. Default is False.
+    max_train_sequences, max_steps : int or None
+        Train on so many sequences, drawn by the seed; stop after so many updates. Default is all.
+    precision : {'no', 'bf16', 'fp16'}
+        Of matrix products on a GPU; weights stay in float32. Default is 'no'.
+    """
+
+    epochs: int = 5
+    batch_size: int = 32
+    learning_rate: float = 3e-5
+    weight_decay: float = 0.01
+    warmup_fraction: float = 0.1
+    gradient_clip: float = 1.0
+    pooling: str = "mean"
+    dropout: float = 0.1
+    frozen: bool = False
+    max_train_sequences: int | None = None
+    max_steps: int | None = None
+    precision: str = "no"
+
+    def __post_init__(self) -> None:
+        choose(self.precision, ("no", "bf16", "fp16"), "finetuning.precision")
+        choose(self.pooling, ("mean", "cls"), "finetuning.pooling")
+        for name in ("epochs", "batch_size", "max_train_sequences", "max_steps"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"finetuning.{name}: must be at least 1, not {value}")

@@ -1,0 +1,144 @@
+"""What an objective is: from the codes of a batch to its losses.
+
+Three design decisions:
+
+- **Views** are what the models get to see of a global batch: token ids, masks, augmentations. They
+  are drawn for the whole batch on the CPU from generators named by (seed, purpose, step), then cut
+  into slices. So a seed gives the same batches on every device, for any number of processes and
+  any micro-batch, and the training step never has to ask a GPU for a count.
+- `forward` returns **shares**: sums over the rows that it got, divided by counts over the global
+  batch. The shares of all slices add up to the mean over the batch, however unevenly masked
+  positions fall; and one validation set is simply one large batch of fixed views.
+- An objective is an `nn.Module` that owns all that is trained, so it is what gets wrapped for
+  data-parallel training, and its `state_dict` is all that a resumed run needs of it.
+
+Shapes: B sequences, L bases, T tokens, D width of the student, V symbols of its vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+IGNORE = -100  # label of a position without a loss
+VALIDATION_SEED = 0  # one validation masking for all runs, so that their perplexities compare
+
+
+@dataclass(frozen=True)
+class Views:
+    """What the models see of one global batch.
+
+    Attributes
+    ----------
+    tensors : dict of Tensor
+        First axis B. `labels` (B, T), int64, is always there: `IGNORE` but where a base is to be
+        predicted.
+    counts : dict of float
+        Denominators of the losses over the whole batch, at least 1.
+    """
+
+    tensors: dict[str, Tensor]
+    counts: dict[str, float]
+
+    def __len__(self) -> int:
+        return len(self.tensors["labels"])
+
+    def rows(self, start: int, stop: int, device: torch.device) -> dict[str, Tensor]:
+        """Rows start..stop-1 on `device`, with `positions` (M,): flat indices of the labels.
+
+        The positions are found here, on the CPU, because their number would cost a GPU a stop.
+        """
+        part = {name: tensor[start:stop] for name, tensor in self.tensors.items()}
+        part["positions"] = (part["labels"].flatten() != IGNORE).nonzero().squeeze(1)
+        if device.type == "cpu":
+            return part
+        return {k: v.pin_memory().to(device, non_blocking=True) for k, v in part.items()}
+
+
+class Objective(nn.Module):
+    """Base of all objectives.
+
+    Parameters
+    ----------
+    student : PreTrainedModel
+        The model to train; a masked-LM class with `backbone` and `lm_head`.
+    """
+
+    student: Any
+    prediction = "masked"  # the share that is a mean cross-entropy, exp of it a perplexity
+
+    def __init__(self, student: Any) -> None:
+        super().__init__()
+        self.student = student
+
+    def views(self, codes: np.ndarray, seed: int, step: int) -> Views:
+        """The views of a training step from codes, uint8 (B, L), for the whole global batch."""
+        raise NotImplementedError
+
+    def validation_views(self, codes: np.ndarray, step: int) -> Views:
+        """The same with one fixed draw; `step` is the number of updates so far."""
+        raise NotImplementedError
+
+    def forward(self, views: dict[str, Tensor], counts: dict[str, float]) -> dict[str, Tensor]:
+        """Shares of the loss (key `loss`) and of its parts, scalars."""
+        raise NotImplementedError
+
+    def after_step(self, step: int) -> None:
+        """Called after the optimiser's step `step` (from 0)."""
+
+    def observe(self, metrics: dict[str, float], step: int) -> None:
+        """Called with the metrics of each evaluation, for curricula."""
+
+    def stage(self, step: int) -> str:
+        """Name of the curriculum's stage, empty where there is none."""
+        return ""
+
+    def result(self) -> Any:
+        """The model that pretraining is for."""
+        return self.student
+
+    def extras(self) -> dict[str, Any]:
+        """Models that are saved beside the result, by folder name."""
+        return {}
+
+
+def masked_prediction(
+    head: Callable[[Tensor], Tensor],
+    hidden: Tensor,
+    labels: Tensor,
+    positions: Tensor,
+    count: float,
+) -> dict[str, Tensor]:
+    """Shares of cross-entropy (nats) and accuracy, with logits only where there is a label.
+
+    Parameters
+    ----------
+    head : callable
+        Hidden states (M, D) to logits (M, V).
+    hidden : Tensor
+        (B, T, D).
+    labels : Tensor
+        int64 (B, T).
+    positions : Tensor
+        Flat indices (M,) of the labels, from `Views.rows`.
+    count : float
+        Labels of the whole batch.
+    """
+    target = labels.flatten()[positions]
+    logits = head(hidden.flatten(0, 1)[positions]).float()
+    correct = (logits.argmax(-1) == target).sum()
+    return {
+        "masked": F.cross_entropy(logits, target, reduction="sum") / count,
+        "masked_accuracy": correct / count,
+    }
+
+
+def count_of(mask: Tensor) -> float:
+    """How many are true; at least 1, because it divides."""
+    return float(max(1, int(mask.sum())))

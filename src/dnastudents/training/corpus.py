@@ -1,0 +1,68 @@
+"""From the settings to batches of codes: what to learn from, and the fixed validation subset.
+
+A batch is a function of (seed, step) and computed whole by every process.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from dnastudents.objectives.base import VALIDATION_SEED
+from dnastudents.randomness import numpy_generator
+from dnastudents.reference import Reference, check_splits
+from dnastudents.sequence import reverse_complement_padded
+from dnastudents.training.options import Pretraining
+from dnastudents.windows import Pieces, Sampler, Windows
+
+
+class Corpus:
+    """Batches of one pretraining.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the reference.
+    plan : Pretraining
+        Window, splits, batch size and share of reverse complements.
+    seed : int
+        The run's.
+
+    Raises
+    ------
+    InputError
+        Splits overlap, name what is not there, or hold no window.
+    """
+
+    def __init__(self, folder: Path, plan: Pretraining, seed: int) -> None:
+        self.plan, self.seed = plan, seed
+        reference = Reference.open(folder)
+        splits = {"train": plan.splits.train, "validation": plan.splits.validation}
+        check_splits(reference, {name: spec for name, spec in splits.items() if spec})
+        self.train = _sampler(reference, plan.splits.train, plan)
+        self._validation: np.ndarray | None = None
+        if plan.splits.validation:
+            sampler = _sampler(reference, plan.splits.validation, plan)
+            count = min(plan.validation_sequences, len(sampler))
+            self._validation = sampler.fixed(count, VALIDATION_SEED)
+
+    def batch(self, step: int) -> np.ndarray:
+        """Codes of one step, uint8 (batch_size, L), some of them read from the other strand."""
+        codes = self.train.batch(self.seed, step, self.plan.batch_size)
+        if self.plan.reverse_complement:
+            draws = numpy_generator(self.seed, "reverse complement", step).random(len(codes))
+            turned = (draws < self.plan.reverse_complement)[:, None]
+            codes = np.where(turned, reverse_complement_padded(codes), codes)
+        return codes
+
+    def validation(self) -> np.ndarray | None:
+        """The same codes for every run, uint8 (validation_sequences, L); None without a split."""
+        return self._validation
+
+
+def _sampler(reference: Reference, spec: list[str], plan: Pretraining) -> Sampler:
+    window = plan.window
+    if window.kind == "pieces":
+        return Pieces(reference, spec, max_length=window.length)
+    return Windows(reference, spec, window.length, window.max_n_fraction)

@@ -1,0 +1,274 @@
+"""One training loop for all objectives.
+
+- The global batch of a step is a function of (seed, step). Every process computes its views whole
+  and trains on its own rows, so the same seed gives the same batches for any number of processes.
+- Shares of the loss (see `objectives.base`) make the gradient that of the mean over the global
+  batch, whatever the slices; DDP averages over processes, hence the factor of their number.
+- Dropout is seeded by (seed, process, step). With the state this makes a resumed run equal to an
+  uninterrupted one, on a CPU bit for bit.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+
+from dnastudents.errors import InputError
+from dnastudents.objectives import Objective, Views
+from dnastudents.randomness import derive_seed
+from dnastudents.sequence import PAD
+from dnastudents.training.corpus import Corpus
+from dnastudents.training.optimizer import adamw, learning_rate, set_learning_rate
+from dnastudents.training.options import Pretraining
+from dnastudents.training.progress import Meter, log_line
+from dnastudents.training.signals import Interruption
+from dnastudents.training.state import StateFolder
+
+
+class Trainer:
+    """Trains one objective, and goes on from its saved state.
+
+    Parameters
+    ----------
+    run : str
+        Name for the log.
+    plan : Pretraining
+        All settings of the loop.
+    seed : int
+        The run's.
+    objective : Objective
+        What is trained.
+    corpus : Corpus
+        Where batches come from.
+    state : StateFolder
+        Locked by the caller.
+    accelerator : Accelerator
+        Device, precision, processes.
+    """
+
+    def __init__(
+        self,
+        run: str,
+        plan: Pretraining,
+        seed: int,
+        objective: Objective,
+        corpus: Corpus,
+        state: StateFolder,
+        accelerator: Accelerator,
+    ) -> None:
+        if plan.batch_size < accelerator.num_processes:
+            raise InputError(
+                f"pretraining.batch_size: {plan.batch_size} sequences are too few for "
+                f"{accelerator.num_processes} processes"
+            )
+        self.run, self.plan, self.seed = run, plan, seed
+        self.objective, self.corpus, self.state = objective, corpus, state
+        self.accelerator = accelerator
+        options = plan.optimizer
+        optimizer = adamw(
+            objective.to(accelerator.device),
+            options.learning_rate,
+            options.weight_decay,
+            (options.betas[0], options.betas[1]),
+            options.eps,
+        )
+        self.model, self.optimizer = accelerator.prepare(objective, optimizer)
+        self.meter = Meter(run, lambda values: accelerator.reduce(values, "sum"))
+        self.step = 0  # updates done
+        self.seconds = 0.0  # of earlier jobs
+        self.began = time.perf_counter()
+        self.history: list[dict[str, Any]] = []
+
+    def train(self) -> bool:
+        """Train to the end.
+
+        Returns
+        -------
+        bool
+            False when a signal stopped it; the state is saved.
+        """
+        self.restore()
+        plan = self.plan
+        with Interruption() as interruption:
+            while self.step < plan.steps:
+                self.advance()
+                if self._due(plan.log_every):
+                    self.log()
+                with self.meter.paused():
+                    if self._due(plan.evaluate_every):
+                        self.evaluate()
+                    stopped = self._any_process(interruption.requested)
+                    unfinished = self.step < plan.steps
+                    if unfinished and (stopped or self._due(plan.checkpoint_every)):
+                        self.save()
+                if stopped and unfinished:
+                    self.say(f"{self.run} stopped by a signal at step {self.step}; state saved")
+                    return False
+        return True
+
+    def advance(self) -> None:
+        """One update of the weights."""
+        codes = self.corpus.batch(self.step)
+        views = self.objective.views(codes, self.seed, self.step)
+        process = self.accelerator.process_index
+        torch.manual_seed(derive_seed(self.seed, f"dropout {process}", self.step))
+        set_learning_rate(self.optimizer, self.learning_rate(self.step))
+        self.model.train()
+        shares = self._backward(views)
+        self.accelerator.clip_grad_norm_(self.model.parameters(), self.plan.gradient_clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.objective.after_step(self.step)
+        self.step += 1
+        self.meter.add(shares, int(np.count_nonzero(codes != PAD)))
+
+    def _backward(self, views: Views) -> dict[str, Tensor]:
+        """Gradients of this process's rows, one micro-batch after the other; the sums of shares."""
+        total: dict[str, Tensor] = {}
+        parts = list(self._parts(len(views)))
+        for number, (start, stop) in enumerate(parts):
+            last = number == len(parts) - 1
+            with nullcontext() if last else self.accelerator.no_sync(self.model):
+                shares = self.model(views.rows(start, stop, self.accelerator.device), views.counts)
+                self.accelerator.backward(shares["loss"] * self.accelerator.num_processes)
+            _accumulate(total, shares)
+        return total
+
+    def _parts(self, rows: int) -> Iterator[tuple[int, int]]:
+        """This process's rows of `rows`, cut into micro-batches."""
+        processes, index = self.accelerator.num_processes, self.accelerator.process_index
+        first, end = rows * index // processes, rows * (index + 1) // processes
+        size = self.plan.micro_batch_size or self.plan.batch_size
+        for start in range(first, end, size):
+            yield start, min(start + size, end)
+
+    @torch.no_grad()
+    def evaluate(self) -> None:
+        """Measure the objective on the fixed validation views, and tell its curriculum."""
+        codes = self.corpus.validation()
+        if codes is None:
+            return
+        everything = self.objective.validation_views(codes, self.step)
+        self.model.eval()
+        total: dict[str, Tensor] = {}
+        for start, stop in self._parts(len(everything)):
+            views = everything.rows(start, stop, self.accelerator.device)
+            _accumulate(total, self.objective(views, everything.counts))
+        summed = {k: self.accelerator.reduce(v, "sum").item() for k, v in sorted(total.items())}
+        row = self._record("validation", summed)
+        self.objective.observe(row, self.step)
+        shown = " ".join(f"{name} {summed[name]:.4f}" for name in summed)
+        self.say(f"{self.run} step {self.step}/{self.plan.steps} validation {shown}")
+
+    def log(self) -> None:
+        """One line on stderr, one row of history."""
+        means = self.meter.flush(self.step)
+        seconds_per_step = means.pop("seconds_per_step")
+        rate = self.learning_rate(self.step - 1)
+        row = self._record("train", {**means, "learning_rate": rate})
+        self.say(log_line(self.run, self.step, self.plan.steps, row, seconds_per_step))
+
+    def _record(self, split: str, values: dict[str, float]) -> dict[str, Any]:
+        entropy = values.get(self.objective.prediction)
+        if entropy is not None:
+            values["perplexity"] = math.exp(min(entropy, 700.0))
+        # The stage of the update that was just done, not of the one that comes.
+        stage = self.objective.stage(self.step - 1)
+        row = {"step": self.step, "split": split, "stage": stage, **values}
+        self.history.append(row)
+        return row
+
+    def learning_rate(self, step: int) -> float:
+        """Learning rate of update `step`, counted from 0."""
+        schedule, steps = self.plan.schedule, self.plan.steps
+        return learning_rate(
+            step,
+            steps,
+            self.plan.optimizer.learning_rate,
+            schedule.warmup(steps),
+            schedule.kind,
+            schedule.minimum_learning_rate,
+        )
+
+    def wall_seconds(self) -> float:
+        """Time of all jobs that worked on this run."""
+        return self.seconds + time.perf_counter() - self.began
+
+    def summary(self) -> dict[str, Any]:
+        """What `metrics.json` tells of the training; the last validation under `validation`."""
+        validations = [row for row in self.history if row["split"] == "validation"]
+        device = self.accelerator.device
+        on_gpu = device.type == "cuda"
+        return {
+            "steps": self.step,
+            "tokens": self.meter.total_tokens,
+            "tokens_per_second": self.meter.total_tokens / self.meter.total_seconds,
+            "wall_seconds": self.wall_seconds(),
+            "processes": self.accelerator.num_processes,
+            "device": torch.cuda.get_device_name(device) if on_gpu else "cpu",
+            "precision": self.accelerator.mixed_precision,
+            "validation": validations[-1] if validations else {},
+        }
+
+    def save(self) -> None:
+        """Write the state; only the main process does."""
+        meter = self.meter.state(self.step)  # sums over processes, so all take part
+        if self.accelerator.is_main_process:
+            scaler = self.accelerator.scaler
+            state = {
+                "step": self.step,
+                "objective": self.objective.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "scaler": None if scaler is None else scaler.state_dict(),
+                "meter": meter,
+                "history": self.history,
+                "seconds": self.wall_seconds(),
+            }
+            self.state.save(state, self.step)
+        self.accelerator.wait_for_everyone()
+
+    def restore(self) -> None:
+        """Go on from the newest state, if there is one."""
+        state, messages = self.state.load()
+        for message in messages:
+            self.say(message)
+        if state is None:
+            return
+        self.step, self.history = state["step"], state["history"]
+        self.seconds = state["seconds"]
+        self.objective.load_state_dict(state["objective"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if state["scaler"] is not None and self.accelerator.scaler is not None:
+            self.accelerator.scaler.load_state_dict(state["scaler"])
+        keeps = self.accelerator.is_main_process
+        self.meter.load_state(state["meter"], keeps, self.accelerator.device)
+        self.say(f"{self.run} goes on from step {self.step}/{self.plan.steps}")
+
+    def say(self, line: str) -> None:
+        """Log from one process only."""
+        if self.accelerator.is_main_process:
+            print(line, file=sys.stderr, flush=True)
+
+    def _due(self, every: int) -> bool:
+        return self.step % every == 0 or self.step == self.plan.steps
+
+    def _any_process(self, requested: bool) -> bool:
+        """Whether any process was asked to stop: all must stop at the same step."""
+        if self.accelerator.num_processes == 1:
+            return requested
+        flag = torch.tensor([int(requested)], device=self.accelerator.device)
+        return bool(self.accelerator.reduce(flag, "sum").item())
+
+
+def _accumulate(total: dict[str, Tensor], shares: dict[str, Tensor]) -> None:
+    for name, value in shares.items():
+        total[name] = total[name] + value.detach() if name in total else value.detach()

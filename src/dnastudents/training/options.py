@@ -1,0 +1,118 @@
+"""The settings of pretraining, as dataclasses; defaults and units are here and nowhere else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from dnastudents.errors import InputError
+from dnastudents.objectives.options import choose
+
+
+@dataclass(frozen=True)
+class WindowOptions:
+    """What a sequence of a batch is.
+
+    Attributes
+    ----------
+    kind : {'windows', 'pieces'}
+        Windows of one length, or the variable pieces of DNABERT.
+    length : int
+        Bases of a window, or of the longest piece.
+    max_n_fraction : float
+        Of a window. Default is 0.
+    """
+
+    kind: str
+    length: int
+    max_n_fraction: float = 0.0
+
+    def __post_init__(self) -> None:
+        choose(self.kind, ("windows", "pieces"), "pretraining.window.kind")
+
+
+@dataclass(frozen=True)
+class SplitOptions:
+    """Sequences or regions to learn from and to validate on; the latter may be none."""
+
+    train: list[str]
+    validation: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class OptimizerOptions:
+    """AdamW. Matrices decay; biases, norms and other vectors do not."""
+
+    learning_rate: float
+    betas: list[float] = field(default_factory=lambda: [0.9, 0.999])
+    eps: float = 1e-8
+    weight_decay: float = 0.01
+
+
+@dataclass(frozen=True)
+class ScheduleOptions:
+    """Linear warm-up, then `kind` down to the minimum at the last step.
+
+    Warm-up is given in steps, or as a fraction of all steps; steps win. Default is none.
+    """
+
+    kind: str = "cosine"
+    warmup_steps: int | None = None
+    warmup_fraction: float = 0.0
+    minimum_learning_rate: float = 0.0
+
+    def __post_init__(self) -> None:
+        choose(self.kind, ("linear", "cosine"), "pretraining.schedule.kind")
+
+    def warmup(self, steps: int) -> int:
+        """Steps of warm-up among `steps`."""
+        if self.warmup_steps is not None:
+            return self.warmup_steps
+        return round(self.warmup_fraction * steps)
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """One pretraining.
+
+    Attributes
+    ----------
+    steps : int
+        Updates of the weights.
+    batch_size : int
+        Sequences of an update, over all processes.
+    micro_batch_size : int or None
+        Sequences of a process that are in memory at once. Default is all of its share.
+    gradient_clip : float
+        Largest norm of the gradient. Default is 1.
+    precision : {'no', 'bf16', 'fp16'}
+        Of matrix products on a GPU; a CPU always computes in float32. Default is 'no'.
+    reverse_complement : float
+        Probability that a sequence is read from the other strand. Default is 0.
+    log_every, evaluate_every, checkpoint_every : int
+        In steps. Default is 50, 500, 500.
+    validation_sequences : int
+        Size of the fixed validation subset. Default is 256.
+    """
+
+    steps: int
+    batch_size: int
+    window: WindowOptions
+    splits: SplitOptions
+    optimizer: OptimizerOptions
+    schedule: ScheduleOptions = field(default_factory=ScheduleOptions)
+    micro_batch_size: int | None = None
+    gradient_clip: float = 1.0
+    precision: str = "no"
+    reverse_complement: float = 0.0
+    log_every: int = 50
+    evaluate_every: int = 500
+    checkpoint_every: int = 500
+    validation_sequences: int = 256
+
+    def __post_init__(self) -> None:
+        choose(self.precision, ("no", "bf16", "fp16"), "pretraining.precision")
+        counts = ("steps", "batch_size", "log_every", "evaluate_every", "checkpoint_every")
+        for name in (*counts, "micro_batch_size"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"pretraining.{name}: must be at least 1, not {value}")

@@ -1,0 +1,247 @@
+"""Pretrain one run: from settings to a checkpoint folder, through a state that survives a kill.
+
+The output is complete or absent: `model/` (config.json, model.safetensors, dna_tokenizer.json),
+the recipe's other models beside it, `history.csv` (one row a log line or evaluation),
+`metrics.json` and `settings.json`. A run whose objective is `none` is only initialised: the
+control that is never pretrained, with the same weights as its twins before their first step.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import accelerate
+import pandas as pd
+import torch
+import transformers
+from accelerate import Accelerator, DistributedDataParallelKwargs
+
+import dnastudents
+from dnastudents import models, tokenizers
+from dnastudents.errors import InputError
+from dnastudents.files import atomic_directory, digest, read_json, sha256, write_json
+from dnastudents.objectives import Resources, build, model_folder
+from dnastudents.objectives.options import parse
+from dnastudents.randomness import derive_seed
+from dnastudents.training.corpus import Corpus
+from dnastudents.training.loop import Trainer
+from dnastudents.training.options import Pretraining
+from dnastudents.training.signals import INTERRUPTED
+from dnastudents.training.state import StateFolder
+
+COLUMNS = ("step", "split", "stage", "loss", "learning_rate", "tokens_per_second")
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """All that decides a run's weights, together with its inputs.
+
+    Attributes
+    ----------
+    student, objective, masking, pretraining : dict
+        Blocks of the configuration; the last two are not needed where the objective is `none`.
+    seed : int
+        Default is 0.
+    simulated : bool
+        Whether the genome is made up; only noted in the results. Default is False.
+    """
+
+    student: dict[str, Any]
+    objective: dict[str, Any]
+    masking: dict[str, Any] = field(default_factory=dict)
+    pretraining: dict[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    simulated: bool = False
+
+    @property
+    def is_pretrained(self) -> bool:
+        """Whether the run learns at all."""
+        return self.objective.get("name") != "none" and self.pretraining.get("steps") != 0
+
+
+def pretrain(
+    settings: Mapping[str, Any],
+    *,
+    output: Path,
+    state: Path,
+    reference: Path | None = None,
+    pmi: Path | None = None,
+    teacher: Path | None = None,
+    run: str = "run",
+) -> int:
+    """Pretrain, or go on where a stopped job left off.
+
+    Parameters
+    ----------
+    settings : mapping
+        See `RunSettings`.
+    output : Path
+        Result folder.
+    state : Path
+        Folder of the training state; removed when the output is complete.
+    reference, pmi, teacher : Path, optional
+        Folders of the genome, the PMI table and the teacher, where the recipe needs them.
+    run : str
+        Name for the log and `metrics.json`.
+
+    Returns
+    -------
+    int
+        0, or 75 when a signal stopped the training: call again to go on.
+
+    Raises
+    ------
+    InputError
+        Bad settings, a missing folder, another job on the same state, or a loss that is no number.
+    """
+    transformers.utils.logging.disable_progress_bar()  # the log has its own lines
+    parsed = parse(RunSettings, settings, run)
+    accelerator = start_accelerator(parsed.pretraining.get("precision", "no"))
+    job = Job(run, settings, parsed, output)
+    student = job.initialise()
+    if parsed.is_pretrained:
+        if reference is None:
+            raise InputError(f"{run}: a run that learns needs a genome; give --reference")
+        return train(job, student, state, reference, Resources(pmi, teacher), accelerator)
+    if accelerator.is_main_process:
+        job.write({"model": student}, [], {"steps": 0})
+    return 0
+
+
+def train(
+    job: Job,
+    student: Any,
+    state: Path,
+    reference: Path,
+    resources: Resources,
+    accelerator: Accelerator,
+) -> int:
+    """The part of `pretrain` for runs that learn."""
+    run, seed = job.run, job.parsed.seed
+    plan = parse(Pretraining, job.parsed.pretraining, f"{run}.pretraining")
+    objective = build(job.settings, student, job.tokenizer, seed, plan.steps, resources)
+    corpus = Corpus(reference, plan, seed)
+    who = identity(job.settings, reference, resources)
+    with StateFolder(state, who) as folder:
+        if accelerator.is_main_process:
+            folder.lock()
+        accelerator.wait_for_everyone()
+        if _is_complete(job.output, who):
+            print(f"{run}: {job.output} is complete already", file=sys.stderr)
+            return 0
+        trainer = Trainer(run, plan, seed, objective, corpus, folder, accelerator)
+        if not trainer.train():
+            return INTERRUPTED
+        if accelerator.is_main_process:
+            found = {"model": objective.result(), **objective.extras()}
+            job.write(found, trainer.history, {**trainer.summary(), "identity": who})
+            folder.remove()
+        accelerator.wait_for_everyone()
+    return 0
+
+
+class Job:
+    """A run on its way to its output folder."""
+
+    def __init__(
+        self, run: str, settings: Mapping[str, Any], parsed: RunSettings, output: Path
+    ) -> None:
+        self.run, self.settings, self.parsed, self.output = run, dict(settings), parsed, output
+        self.tokenizer = tokenizers.build(models.tokenizer_name(parsed.student))
+
+    def initialise(self) -> Any:
+        """The student with the random weights of the run's seed."""
+        torch.manual_seed(derive_seed(self.parsed.seed, "weights"))
+        return models.build(self.parsed.student, self.tokenizer)
+
+    def write(
+        self,
+        found: Mapping[str, Any],
+        history: list[dict[str, Any]],
+        measured: Mapping[str, Any],
+    ) -> None:
+        """Write the output: the models in `found` by folder name, and what was measured."""
+        metrics = {
+            "run": self.run,
+            "parameters": models.count_parameters(found["model"]),
+            **measured,
+            "versions": versions(),
+            "settings_digest": digest(self.settings),
+            "seed": self.parsed.seed,
+            "simulated": self.parsed.simulated,
+        }
+        with atomic_directory(self.output) as partial:
+            for name, model in found.items():
+                model.save_pretrained(partial / name)
+                self.tokenizer.save_pretrained(partial / name)
+            frame = pd.DataFrame(history, columns=_columns(history))
+            frame.to_csv(partial / "history.csv", index=False)
+            write_json(partial / "settings.json", self.settings)
+            write_json(partial / "metrics.json", metrics)
+
+
+def _is_complete(output: Path, identity: str) -> bool:
+    """Whether the job that held the lock has made this very result."""
+    file = output / "metrics.json"
+    return file.is_file() and read_json(file).get("identity") == identity
+
+
+def start_accelerator(precision: str) -> Accelerator:
+    """One process, or all that the launcher started.
+
+    Mixed precision is for GPUs; a CPU computes in float32, where bf16 is slower.
+
+    Raises
+    ------
+    InputError
+        The processes do not form one training: each would train alone and write the same files.
+    """
+    on_gpu = torch.cuda.is_available()
+    accelerator = Accelerator(
+        cpu=not on_gpu,
+        mixed_precision=precision if on_gpu else "no",
+        kwargs_handlers=[
+            # Buffers are equal by construction, and a head may be without a loss.
+            DistributedDataParallelKwargs(broadcast_buffers=False, find_unused_parameters=True)
+        ],
+    )
+    for variable in ("WORLD_SIZE", "DNASTUDENTS_PROCESSES"):
+        wanted = os.environ.get(variable)
+        if wanted is not None and int(wanted) != accelerator.num_processes:
+            raise InputError(
+                f"{variable} is {wanted}, but {accelerator.num_processes} process(es) train "
+                "together; start with `python -m dnastudents launch --processes N -- pretrain ...`"
+            )
+    return accelerator
+
+
+def identity(settings: Mapping[str, Any], reference: Path, resources: Resources) -> str:
+    """Digest of all that decides the result: settings and the content of the inputs."""
+    content = {"settings": dict(settings), "reference": read_json(reference / "reference.json")}
+    if resources.pmi is not None:
+        content["pmi"] = sha256(resources.pmi / "pmi.parquet")
+    if resources.teacher is not None:
+        content["teacher"] = sha256(model_folder(resources.teacher) / "model.safetensors")
+    return digest(content)
+
+
+def versions() -> dict[str, str]:
+    """Versions of what decides the numbers."""
+    return {
+        "dnastudents": dnastudents.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "accelerate": accelerate.__version__,
+    }
+
+
+def _columns(history: list[dict[str, Any]]) -> list[str]:
+    parts = {name for row in history for name in row} - set(COLUMNS)
+    return [*COLUMNS, *sorted(parts)]

@@ -1,0 +1,127 @@
+"""How a training goes: means since the last log line, and the line itself.
+
+Values stay on the device, as tensors, until a line is due; only then does the CPU wait for them.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dnastudents.errors import InputError
+
+
+class Meter:
+    """Collects the parts of the loss, step by step, and the time they took.
+
+    Parameters
+    ----------
+    run : str
+        Name of the run, for messages.
+    reduce : callable
+        Sums a tensor over all processes.
+    """
+
+    def __init__(self, run: str, reduce: Callable[[Tensor], Tensor]) -> None:
+        self.run, self.reduce = run, reduce
+        self.names: list[str] = []
+        self.rows: list[Tensor] = []
+        self.tokens = self.total_tokens = 0
+        self.seconds = self.total_seconds = 0.0
+        self.started = time.perf_counter()
+
+    def add(self, shares: dict[str, Tensor], tokens: int) -> None:
+        """Take this process's shares of one step and the tokens of the global batch."""
+        self.names = list(shares)
+        self.rows.append(torch.stack([value.detach().float() for value in shares.values()]))
+        self.tokens += tokens
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leave out the time that is not training."""
+        begin = time.perf_counter()
+        yield
+        self.started += time.perf_counter() - begin
+
+    def settle(self, step: int) -> Tensor:
+        """The steps since the last flush, float32 (n, parts), summed over all processes.
+
+        Raises
+        ------
+        InputError
+            A loss is not finite; it names the first such step, counted from 1.
+        """
+        rows = self.reduce(torch.stack(self.rows)).cpu()
+        losses = rows[:, self.names.index("loss")]
+        if not losses.isfinite().all():
+            bad = int((~losses.isfinite()).nonzero()[0])
+            raise InputError(
+                f"{self.run}: the loss is {losses[bad].item()} at step "
+                f"{step - len(rows) + 1 + bad}; lower pretraining.optimizer.learning_rate or "
+                "lengthen its warm-up, then start again"
+            )
+        return rows
+
+    def flush(self, step: int) -> dict[str, float]:
+        """Means since the last flush, with `tokens_per_second` and `seconds_per_step`."""
+        rows = self.settle(step)
+        now = time.perf_counter()
+        seconds = self.seconds + now - self.started
+        means = dict(zip(self.names, rows.double().mean(0).tolist(), strict=True))
+        means["tokens_per_second"] = self.tokens / seconds
+        means["seconds_per_step"] = seconds / len(rows)
+        self.total_tokens += self.tokens
+        self.total_seconds += seconds
+        self.rows, self.tokens, self.seconds, self.started = [], 0, 0.0, now
+        return means
+
+    def state(self, step: int) -> dict[str, Any]:
+        """What a resumed run needs, so that its next line is that of an uninterrupted one."""
+        return {
+            "names": self.names,
+            "rows": self.settle(step) if self.rows else None,
+            "tokens": self.tokens,
+            "seconds": self.seconds + time.perf_counter() - self.started,
+            "total_tokens": self.total_tokens,
+            "total_seconds": self.total_seconds,
+        }
+
+    def load_state(self, state: dict[str, Any], keep_rows: bool, device: torch.device) -> None:
+        """Take back what `state` gave; rows are sums, so one process alone keeps them."""
+        self.names = state["names"]
+        if state["rows"] is not None:
+            rows = state["rows"] if keep_rows else torch.zeros_like(state["rows"])
+            self.rows = list(rows.to(device))
+        for name in ("tokens", "seconds", "total_tokens", "total_seconds"):
+            setattr(self, name, state[name])
+        self.started = time.perf_counter()
+
+
+def log_line(run: str, step: int, steps: int, row: dict[str, Any], seconds_per_step: float) -> str:
+    """`had step 100/1000 loss 1.234 lr 3.0e-04 0.12 s/step 81k tokens/s eta 0:03:12`."""
+    return (
+        f"{run} step {step}/{steps} loss {row['loss']:.4f} lr {row['learning_rate']:.1e} "
+        f"{seconds_per_step:.2g} s/step {thousands(row['tokens_per_second'])} tokens/s "
+        f"eta {clock(seconds_per_step * (steps - step))}"
+    )
+
+
+def thousands(number: float) -> str:
+    """81234 as `81k`."""
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= size:
+            return f"{number / size:.3g}{letter}"
+    return f"{number:.3g}"
+
+
+def clock(seconds: float) -> str:
+    """191.4 as `0:03:12`."""
+    minutes, second = divmod(math.ceil(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02d}:{second:02d}"

@@ -1,0 +1,38 @@
+"""Stop a training between two steps, when the cluster or the user asks for it.
+
+SIGTERM (scancel, preemption), SIGUSR1 (Slurm's warning before the time limit, with
+`--signal=USR1@120`) and SIGINT (Ctrl-C) only set a flag; the loop saves at the next step and the
+command exits with 75 (EX_TEMPFAIL of sysexits.h: try again later). A second Ctrl-C stops at once.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType
+from typing import Any
+
+INTERRUPTED = 75
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+
+
+class Interruption:
+    """Context in which the signals set `requested`; the handlers before it are put back after."""
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Interruption:
+        if threading.current_thread() is threading.main_thread():  # Python's rule for handlers
+            self._before = {number: signal.signal(number, self._note) for number in SIGNALS}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.requested and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.requested = True

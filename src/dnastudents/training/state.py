@@ -1,0 +1,119 @@
+"""What a resumed run needs, in a folder that outlives a failed job.
+
+`step_<n>.pt` holds tensors and plain values, is written beside its place and moved, and is read
+without unpickling code. The newest file that can be read and belongs to the same run counts; a run
+whose settings or inputs have changed starts afresh and says so. A lock keeps a second job out; that
+one waits a while, since the first may be the orphan of a workflow that was killed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pickle
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dnastudents.errors import InputError
+from dnastudents.files import atomic_file
+
+PATIENCE = 900.0  # seconds that a second job waits for the first
+KEPT = 2  # the newest, and one in case that it cannot be read
+
+
+class StateFolder:
+    """Training states of one run.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if absent.
+    identity : str
+        Digest of everything that decides the run's result.
+    """
+
+    def __init__(self, folder: Path, identity: str) -> None:
+        self.folder, self.identity = folder, identity
+        self._lock: Any = None
+
+    def lock(self) -> None:
+        """Hold the folder until the context ends, or this process.
+
+        Raises
+        ------
+        InputError
+            Another process held it for all of `PATIENCE`.
+        """
+        end = time.monotonic() + PATIENCE
+        waited = False
+        while not self._try_lock():
+            if time.monotonic() >= end:
+                raise InputError(
+                    f"{self.folder}: another job trains this run; wait for it, or cancel it"
+                )
+            if not waited:
+                print(f"{self.folder}: another job trains this run; waiting", file=sys.stderr)
+            waited = True
+            time.sleep(1.0)
+
+    def _try_lock(self) -> bool:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = (self.folder / "lock").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # The holder removes the folder when it is done: a lock on a removed file is none.
+            if (self.folder / "lock").stat().st_ino == os.fstat(lock.fileno()).st_ino:
+                self._lock = lock
+                return True
+        except OSError:
+            pass
+        lock.close()
+        return False
+
+    def __enter__(self) -> StateFolder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let another process have the folder."""
+        if self._lock is not None:
+            self._lock.close()
+
+    def save(self, state: dict[str, Any], step: int) -> None:
+        """Write the state after `step` updates; all but the last `KEPT` are removed."""
+        with atomic_file(self.folder / f"step_{step:08d}.pt") as partial:
+            torch.save({"identity": self.identity, **state}, partial)
+        files = self._files()
+        # States beyond this step are of an older run with other settings.
+        later = [file for file in files if _step(file) > step]
+        for file in [*later, *[f for f in files if f not in later][:-KEPT]]:
+            file.unlink()
+
+    def load(self) -> tuple[dict[str, Any] | None, list[str]]:
+        """The newest usable state, if any, and a message for every file that was passed over."""
+        messages = []
+        for file in reversed(self._files()):
+            try:
+                state = torch.load(file, map_location="cpu", weights_only=True)
+            except (OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
+                messages.append(f"{file}: cannot be read ({type(error).__name__}); passed over")
+                continue
+            if state.get("identity") == self.identity:
+                return state, messages
+            messages.append(f"{file}: of other settings or inputs; passed over")
+        return None, messages
+
+    def remove(self) -> None:
+        """Delete the folder; the run is complete."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _files(self) -> list[Path]:
+        return sorted(self.folder.glob("step_*.pt"), key=_step)
+
+
+def _step(file: Path) -> int:
+    return int(file.stem.removeprefix("step_"))

@@ -1,0 +1,87 @@
+"""Tiny models and batches for the objectives' tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from dnastudents import masking, models, tokenizers
+from dnastudents.objectives.base import Objective
+from dnastudents.objectives.findna import FinDNA, FinDNAOptions
+from dnastudents.objectives.groups import GroupMasking
+from dnastudents.objectives.had import HAD, HADOptions
+from dnastudents.objectives.masked_lm import MaskedLM
+
+NUCLEOTIDES = tokenizers.build("nucleotide")
+TEACHER = tokenizers.build("nucleotide_transformer")
+SYMBOLS = tokenizers.build("chordmixer")
+
+HYBRID = {
+    "architecture": "hybrid",
+    "hidden_size": 16,
+    "num_hidden_layers": 1,
+    "heads": 1,
+    "head_size": 8,
+    "attention_heads": 2,
+    "intermediate_size": 16,
+}
+NT = {
+    "architecture": "nucleotide_transformer",
+    "hidden_size": 24,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 16,
+}
+MIXER = {
+    "architecture": "chordmixer",
+    "max_length": 64,
+    "track_size": 2,
+    "hidden_size": 8,
+    "blocks": 1,
+}
+BERT = {
+    "architecture": "bert",
+    "hidden_size": 16,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 16,
+    "hidden_dropout_prob": 0.0,
+    "attention_probs_dropout_prob": 0.0,
+}
+
+
+def random_codes(rows: int, length: int, seed: int = 0, unknown: float = 0.0) -> np.ndarray:
+    """Random A, C, G, T, and N with probability `unknown`, uint8 (rows, length)."""
+    generator = np.random.default_rng(seed)
+    codes = generator.integers(0, 4, (rows, length)).astype(np.uint8)
+    codes[generator.random(codes.shape) < unknown] = 4
+    return codes
+
+
+def had(seed: int = 0, **options: Any) -> HAD:
+    torch.manual_seed(seed)
+    student, teacher = models.build(HYBRID, NUCLEOTIDES), models.build(NT, TEACHER)
+    groups = GroupMasking(NUCLEOTIDES, TEACHER, probability=0.3)
+    return HAD(student, groups, teacher, HADOptions(**options))
+
+
+def findna(seed: int = 0, **options: Any) -> FinDNA:
+    torch.manual_seed(seed)
+    student = models.build(MIXER, SYMBOLS)
+    rule = masking.build({"name": "bernoulli", "probability": 0.3}, SYMBOLS, None, 10)
+    return FinDNA(student, SYMBOLS, rule, 10, FinDNAOptions(**options))
+
+
+def masked_lm(seed: int = 0) -> MaskedLM:
+    torch.manual_seed(seed)
+    tokenizer = tokenizers.build("kmer6")
+    rule = masking.build({"name": "random_span"}, tokenizer, None, 10)
+    return MaskedLM(models.build(BERT, tokenizer), tokenizer, rule)
+
+
+def whole(objective: Objective, codes: np.ndarray, step: int = 0) -> dict[str, torch.Tensor]:
+    """All shares of a batch in one slice: the losses themselves."""
+    views = objective.views(codes, 1, step)
+    return objective(views.rows(0, len(views), torch.device("cpu")), views.counts)

@@ -1,0 +1,46 @@
+"""Batches are functions of seed and step; validation is always the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from recipes import settings_of
+
+from dnastudents.objectives.options import parse
+from dnastudents.sequence import reverse_complement_padded
+from dnastudents.training.corpus import Corpus
+from dnastudents.training.options import Pretraining
+
+
+def corpus(inputs: dict[str, Path], recipe: str, seed: int = 0, **changes: Any) -> Corpus:
+    plan = parse(Pretraining, settings_of(recipe, **changes)["pretraining"], "pretraining")
+    return Corpus(inputs["reference"], plan, seed)
+
+
+@pytest.mark.parametrize("recipe", ["findna", "masked_lm"])
+def test_batches(recipe: str, inputs: dict[str, Path]) -> None:
+    one, again = corpus(inputs, recipe), corpus(inputs, recipe)
+    assert one.batch(3).shape == (6, 54)
+    assert np.array_equal(one.batch(3), again.batch(3))
+    assert not np.array_equal(one.batch(3), one.batch(4))
+    assert not np.array_equal(one.batch(3), corpus(inputs, recipe, seed=1).batch(3))
+
+
+def test_half_of_the_rows_are_read_from_the_other_strand(inputs: dict[str, Path]) -> None:
+    plain = corpus(inputs, "masked_lm", reverse_complement=0.0, batch_size=400).batch(0)
+    some = corpus(inputs, "masked_lm", reverse_complement=0.5, batch_size=400).batch(0)
+    turned = reverse_complement_padded(plain)
+    is_turned = (some == turned).all(1)
+    assert ((some == plain).all(1) | is_turned).all()
+    assert 140 < is_turned.sum() < 260
+
+
+def test_validation_is_the_same_for_every_seed(inputs: dict[str, Path]) -> None:
+    first, second = (corpus(inputs, "findna", seed=seed).validation() for seed in (0, 1))
+    assert first is not None
+    assert second is not None
+    assert first.shape == (8, 54)
+    assert np.array_equal(first, second)

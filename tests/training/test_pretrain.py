@@ -1,0 +1,183 @@
+"""What a pretraining writes, and how it fails."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from recipes import RECIPES, STUDENTS, settings_of
+from transformers import AutoModelForMaskedLM
+
+from dnastudents import models, tokenizers
+from dnastudents.errors import InputError
+from dnastudents.objectives import Objective
+from dnastudents.training import loop, pretrain
+from dnastudents.training.state import StateFolder
+
+
+@pytest.mark.parametrize("recipe", list(RECIPES))
+def test_output_folder(recipe: str, inputs: dict[str, Path], tmp_path: Path) -> None:
+    settings = settings_of(recipe)
+    output = tmp_path / "out"
+    pretrain(settings, output=output, state=tmp_path / "state", run="mine", **inputs)
+    names = {path.name for path in output.iterdir()}
+    extra = {"student"} if recipe == "findna" else set()
+    assert names == {"model", "history.csv", "metrics.json", "settings.json"} | extra
+    model = AutoModelForMaskedLM.from_pretrained(output / "model")
+    tokenizer = tokenizers.load(output / "model")
+    ids = torch.tensor([tokenizer.encode("ACGTACGTAC")])
+    assert torch.isfinite(model(ids).logits).all()
+    assert json.loads((output / "settings.json").read_text()) == settings
+    metrics = json.loads((output / "metrics.json").read_text())
+    assert metrics["run"] == "mine"
+    assert metrics["parameters"] == models.count_parameters(model)
+    assert (metrics["steps"], metrics["simulated"], metrics["device"]) == (12, False, "cpu")
+    assert metrics["tokens"] <= 12 * 6 * 54
+    assert metrics["validation"]["perplexity"] > 1
+
+
+def test_history_has_a_row_a_log_line_and_evaluation(
+    inputs: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "out"
+    pretrain(settings_of("had"), output=output, state=tmp_path / "s", run="had", **inputs)
+    history = pd.read_csv(output / "history.csv")
+    steps = history.groupby("split")["step"].apply(list)
+    assert steps["train"] == [5, 10, 12]
+    assert steps["validation"] == [3, 6, 9, 12]
+    parts = ["alignment", "reconstruction", "masked_accuracy", "perplexity", "loss"]
+    assert history[parts].notna().all(axis=None)
+    assert np.allclose(history["loss"], history["alignment"] + history["reconstruction"])
+    assert np.allclose(np.log(history["perplexity"]), history["reconstruction"])
+    lines = capsys.readouterr().err
+    line = r"^had step 5/12 loss \d\.\d{4} lr \d\.\de-0\d \S+ s/step \S+ tokens/s eta \d:\d\d:\d\d$"
+    assert re.search(line, lines, re.MULTILINE)
+
+
+def test_training_learns(inputs: dict[str, Path], tmp_path: Path) -> None:
+    """The genome's bases are unequal, so the loss must fall below that of a uniform guess."""
+    settings = settings_of("findna", steps=60, batch_size=16, micro_batch_size=None, log_every=60)
+    settings["objective"] = {"name": "findna", "cls_weight": 0.0, "momentum": 0.5}
+    pretrain(settings, output=tmp_path / "out", state=tmp_path / "s", **inputs)
+    validation = pd.read_csv(tmp_path / "out" / "history.csv").query("split == 'validation'")
+    assert validation["masked"].iloc[-1] < np.log(4) - 0.05 < validation["masked"].iloc[0]
+
+
+def test_scratch_has_the_weights_that_its_twin_begins_with(
+    inputs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scratch = {"student": STUDENTS["hybrid"], "objective": {"name": "none"}, "seed": 3}
+    assert pretrain(scratch, output=tmp_path / "scratch", state=tmp_path / "s") == 0
+    found = {}
+    advance = loop.Trainer.advance
+
+    def note(self: loop.Trainer) -> None:
+        if self.step == 0:
+            found.update({k: v.clone() for k, v in self.objective.student.state_dict().items()})
+        advance(self)
+
+    monkeypatch.setattr(loop.Trainer, "advance", note)
+    pretrain(settings_of("had", steps=1), output=tmp_path / "had", state=tmp_path / "s", **inputs)
+    for name, value in models.load(tmp_path / "scratch" / "model").state_dict().items():
+        assert torch.equal(value, found[name]), name
+    assert (tmp_path / "scratch" / "history.csv").read_text().startswith("step,split,stage,loss")
+
+
+def test_slices_do_not_change_the_training(inputs: dict[str, Path], tmp_path: Path) -> None:
+    weights = []
+    for size in (None, 1):
+        settings = settings_of("had", micro_batch_size=size)
+        output = tmp_path / str(size)
+        pretrain(settings, output=output, state=tmp_path / "s", **inputs)
+        weights.append(models.load(output / "model").state_dict())
+    for name, value in weights[0].items():
+        torch.testing.assert_close(value, weights[1][name], rtol=1e-3, atol=1e-5)
+
+
+def test_loss_that_is_no_number_stops_and_names_the_step(
+    inputs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    views = Objective.views
+
+    def spoiled(self: Objective, codes: np.ndarray, seed: int, step: int) -> object:
+        found = original(self, codes, seed, step)
+        if step == 6:
+            found.counts["masked"] = 0.0
+        return found
+
+    from dnastudents.objectives.masked_lm import MaskedLM
+
+    original = MaskedLM.views
+    assert views is not original
+    monkeypatch.setattr(MaskedLM, "views", spoiled)
+    with pytest.raises(InputError, match=r"run: the loss is (nan|inf) at step 7; lower"):
+        pretrain(settings_of("masked_lm"), output=tmp_path / "out", state=tmp_path / "s", **inputs)
+    assert not (tmp_path / "out").exists()
+    # no state holds weights that the bad step has touched
+    assert [path.name for path in (tmp_path / "s").glob("*.pt")] == ["step_00000004.pt"]
+
+
+def test_second_job_on_the_same_state_is_refused(
+    inputs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dnastudents.training.state.PATIENCE", 0.0)
+    with StateFolder(tmp_path / "s", "x") as other:
+        other.lock()
+        with pytest.raises(InputError, match="another job trains this run"):
+            pretrain(settings_of("had"), output=tmp_path / "out", state=tmp_path / "s", **inputs)
+    assert pretrain(settings_of("had"), output=tmp_path / "o", state=tmp_path / "s", **inputs) == 0
+
+
+def test_second_job_waits_and_takes_the_first_ones_result(
+    inputs: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """An orphan of a killed workflow finishes its run while the workflow is started again."""
+    settings, output = settings_of("masked_lm"), tmp_path / "out"
+    orphan = StateFolder(tmp_path / "s", "x")
+    orphan.lock()
+
+    def finish(_: float) -> None:  # while the second job sleeps
+        pretrain(settings, output=output, state=tmp_path / "elsewhere", **inputs)
+        made.append((output / "metrics.json").stat().st_mtime_ns)
+        orphan.remove()
+        orphan.__exit__()
+
+    made: list[int] = []
+    monkeypatch.setattr("dnastudents.training.state.time.sleep", finish)
+    assert pretrain(settings, output=output, state=tmp_path / "s", **inputs) == 0
+    assert [(output / "metrics.json").stat().st_mtime_ns] == made
+    assert "complete already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("variable", ["WORLD_SIZE", "DNASTUDENTS_PROCESSES"])
+def test_processes_that_do_not_train_together_are_refused(
+    variable: str, inputs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, "2")
+    with pytest.raises(InputError, match=rf"{variable} is 2, but 1 process"):
+        pretrain(settings_of("had"), output=tmp_path / "out", state=tmp_path / "s", **inputs)
+
+
+def test_genome_and_split_mistakes(inputs: dict[str, Path], tmp_path: Path) -> None:
+    places = {"output": tmp_path / "out", "state": tmp_path / "s"}
+    with pytest.raises(InputError, match="--reference"):
+        pretrain(settings_of("findna"), **places)
+    overlap = settings_of("findna", splits={"train": ["chrA"], "validation": ["chrA"]})
+    with pytest.raises(InputError, match="chrA"):
+        pretrain(overlap, **places, **inputs)
+    with pytest.raises(InputError, match="did you mean 'steps'"):
+        pretrain(settings_of("findna", stepz=3), **places, **inputs)
+
+
+def test_without_validation_split(inputs: dict[str, Path], tmp_path: Path) -> None:
+    settings = settings_of("findna", splits={"train": ["chrA"]})
+    pretrain(settings, output=tmp_path / "out", state=tmp_path / "s", **inputs)
+    assert set(pd.read_csv(tmp_path / "out" / "history.csv")["split"]) == {"train"}

@@ -1,0 +1,59 @@
+"""Means since the last line, and the line."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from dnastudents.errors import InputError
+from dnastudents.training.progress import Meter, clock, log_line, thousands
+
+
+def meter_with(losses: list[float]) -> Meter:
+    meter = Meter("mine", lambda values: values)
+    for loss in losses:
+        meter.add({"loss": torch.tensor(loss), "part": torch.tensor(2 * loss)}, tokens=10)
+    return meter
+
+
+def test_means_and_rates() -> None:
+    meter = meter_with([1.0, 3.0])
+    means = meter.flush(2)
+    assert (means["loss"], means["part"]) == (2.0, 4.0)
+    assert means["tokens_per_second"] * means["seconds_per_step"] == pytest.approx(10.0)
+    meter.add({"loss": torch.tensor(7.0), "part": torch.tensor(1.0)}, tokens=5)
+    assert meter.flush(3)["loss"] == 7.0
+    assert meter.total_tokens == 25
+
+
+def test_state_restores_an_open_window() -> None:
+    one, other = meter_with([1.0, 3.0]), Meter("mine", lambda values: values)
+    other.load_state(one.state(2), keep_rows=True, device=torch.device("cpu"))
+    other.add({"loss": torch.tensor(5.0), "part": torch.tensor(0.0)}, tokens=10)
+    assert other.flush(3)["loss"] == 3.0
+    assert other.total_tokens == 30
+
+
+def test_other_processes_restore_zeros_because_rows_are_sums() -> None:
+    meter = Meter("mine", lambda values: values)
+    meter.load_state(meter_with([4.0]).state(1), keep_rows=False, device=torch.device("cpu"))
+    assert meter.settle(1).tolist() == [[0.0, 0.0]]
+
+
+def test_first_bad_step_is_named() -> None:
+    meter = meter_with([1.0, float("nan"), float("inf")])
+    with pytest.raises(InputError, match="the loss is nan at step 42;"):
+        meter.flush(43)
+
+
+def test_log_line() -> None:
+    row = {"loss": 1.234, "learning_rate": 3e-4, "tokens_per_second": 81234.0}
+    assert log_line("had", 100, 1000, row, 0.12) == (
+        "had step 100/1000 loss 1.2340 lr 3.0e-04 0.12 s/step 81.2k tokens/s eta 0:01:48"
+    )
+
+
+def test_words_for_numbers() -> None:
+    numbers = [thousands(value) for value in (12.3, 81234, 5e6, 2.5e9)]
+    assert numbers == ["12.3", "81.2k", "5M", "2.5G"]
+    assert [clock(value) for value in (0, 59.2, 3661)] == ["0:00:00", "0:01:00", "1:01:01"]
