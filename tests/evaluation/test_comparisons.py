@@ -51,6 +51,15 @@ def test_one_seed_gives_a_difference_without_a_verdict(compared):
     assert ("had", "tf_2") not in compared.index  # its control has no such task
 
 
+def test_two_seeds_that_agree_by_chance_prove_nothing(rows, tmp_path):
+    values = {"had": [0.60, 0.70], "had_scratch": [0.59, 0.69]}
+    collect([rows(run, "t", scores) for run, scores in values.items()], tmp_path / "metrics.csv")
+    row = write_comparisons(tmp_path / "metrics.csv", PAIRS, tmp_path / "c.csv").iloc[0]
+    assert row["ci95"] == pytest.approx(0, abs=1e-9)
+    assert math.isnan(row["p"])
+    assert pd.isna(row["verdict"])
+
+
 def test_files(compared, tmp_path):
     text = (tmp_path / "c.md").read_text()
     assert "| had \u2212 had_scratch | **+10.0 ± 0.1** | " in text

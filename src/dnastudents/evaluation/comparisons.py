@@ -22,6 +22,7 @@ from dnastudents.evaluation.statistics import difference, holm, mean_interval
 from dnastudents.evaluation.tables.render import MINUS, MISSING, TIMES, Sheet, percent, write_sheets
 
 LEVEL = 0.05
+FEWEST_SEEDS = 3  # for a test: on a small test set two differences are often equal by chance
 ALL_TASKS = "all tasks"
 COLUMNS = (
     *("suite", "run", "control", "task", "metric", "seeds", "pretrained", "scratch"),
@@ -33,7 +34,8 @@ NOTES = (
     "the 95 % t interval over seeds: paired where both runs have the same seeds, else Welch. No "
     "± where one seed ran.",
     f"Bold: Holm-adjusted p < {LEVEL} over all comparisons here; the sign says whether pretraining "
-    f"helped (+) or harmed ({MINUS}). Everything else is unclear at this number of seeds.",
+    f"helped (+) or harmed ({MINUS}). Everything else is unclear at this number of seeds; fewer than "
+    f"{FEWEST_SEEDS} seeds are not tested.",
     f"{ALL_TASKS}: mean and interval over the tasks' differences, each task being one value; not "
     f"tested. {MISSING}: one of the two runs was not measured.",
 )
@@ -103,11 +105,12 @@ def _record(
     ours: Mapping[int, float], theirs: Mapping[int, float], task: str, metric: str
 ) -> dict[str, Any]:
     gain = difference(ours, theirs)
+    p_value = gain.p_value if gain.n >= FEWEST_SEEDS else math.nan
     return {
         **{"task": task, "metric": metric, "seeds": gain.n},
         **{"pretrained": mean_interval(list(ours.values())).mean},
         **{"scratch": mean_interval(list(theirs.values())).mean},
-        **{"difference": gain.mean, "ci95": gain.half_width, "p": gain.p_value},
+        **{"difference": gain.mean, "ci95": gain.half_width, "p": p_value},
     }
 
 
