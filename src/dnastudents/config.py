@@ -1,0 +1,295 @@
+"""The workflow's configuration: merge, validate, resolve. Free of torch, so Snakemake parses fast.
+
+Three design decisions:
+
+- `config.yaml` is the base of every other file. Blocks merge key by key, but the `runs` and
+  `suites` of another file *select*: only what it names is run, and every named block starts from
+  the block of the same name in the base.
+- A run block may extend another (`extends: had`), also one that is not selected.
+- Everything wrong is one `InputError` that names the key and the nearest known name, raised before
+  Snakemake plans anything.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError, best_match
+
+from dnastudents.errors import InputError, nearest
+
+Block = dict[str, Any]
+Tasks = dict[str, list[str]]  # a suite's tasks and the ids of their files
+SELECTIONS = ("runs", "suites")
+PMI_MASKINGS = {"genemask", "global_pmi", "cm_step", "cm_gems"}
+
+
+def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> Block:
+    """A copy of `base` with `changes` put in: mappings merged key by key, all else replaced.
+
+    A mapping that says what it is by another `name`, `kind` or `architecture` replaces the old one
+    whole, because the settings of the one mean nothing to the other.
+    """
+    merged = deepcopy(dict(base))
+    for key, value in changes.items():
+        old = merged.get(key)
+        if isinstance(old, Mapping) and isinstance(value, Mapping) and not _differ(old, value):
+            merged[key] = merge(old, value)
+        else:
+            merged[key] = deepcopy(value)
+    return merged
+
+
+def _differ(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    return any(old.get(tag) != new[tag] for tag in ("name", "kind", "architecture") if tag in new)
+
+
+def read_yaml(path: Path) -> Block:
+    """Read one YAML mapping; anything else is an `InputError` that names the file."""
+    try:
+        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not valid YAML: {error}".replace("\n", " ")) from None
+    if not isinstance(value, dict):
+        raise InputError(f"{path}: must hold keys and values")
+    return value
+
+
+class Config:
+    """A validated configuration.
+
+    Parameters
+    ----------
+    root : Path
+        The repository's root, where `config.yaml` and `workflow/` are.
+    changes : mapping
+        What Snakemake gathered from `--configfile` and `--config`.
+
+    Raises
+    ------
+    InputError
+        For an unknown key or name, a wrong type, or a path that is not there.
+    """
+
+    def __init__(self, root: Path, changes: Mapping[str, Any] | None = None) -> None:
+        self.root = root
+        base = read_yaml(root / "config.yaml")
+        changes = dict(changes or {})
+        if "extends" in changes:
+            parent = read_yaml(root / str(changes.pop("extends")))
+            selected = {key: changes.get(key) or parent.get(key) for key in SELECTIONS}
+            changes = merge(parent, changes)
+        else:
+            selected = {key: changes.get(key) for key in SELECTIONS}
+        self.values = merge(base, changes)
+        schema = read_yaml(root / "workflow/schemas/config.schema.yaml")
+        _validate(self.values, schema)
+        self.runs = list(selected["runs"] or self.values["runs"])
+        suites = self.values["suites"]
+        self.suites = {name: suites[name] for name in selected["suites"] or suites}
+        self.known_tasks = _read_tasks(root / "workflow/resources/tasks.csv")
+        self._run_schema = {"$ref": "#/$defs/run", "$defs": schema["$defs"]}
+        self._check_names()
+        self._check_paths()
+
+    def __getitem__(self, key: str) -> Any:
+        return self.values[key]
+
+    # ---- runs
+
+    def run(self, name: str) -> Block:
+        """The block of run (or trained teacher) `name` with everything it extends put in."""
+        blocks = self.values["runs"]
+        chain: list[str] = []
+        while name is not None:
+            if name in chain:
+                raise InputError(f"runs.{chain[-1]}.extends: the chain {chain} goes in a circle")
+            if name not in blocks:
+                where = f"runs.{chain[-1]}.extends" if chain else "runs"
+                raise InputError(f"{where}: no run '{name}'; {nearest(name, blocks)}")
+            chain.append(name)
+            name = blocks[name].get("extends")
+        resolved: Block = {}
+        for link in reversed(chain):
+            resolved = merge(resolved, blocks[link])
+        resolved.pop("extends", None)
+        return resolved
+
+    def is_pretrained(self, name: str) -> bool:
+        """Whether the run learns at all, or is a randomly initialised control."""
+        return self.run(name)["objective"]["name"] != "none"
+
+    def pretrain_settings(self, name: str) -> Block:
+        """All that decides the weights of a run: what `python -m dnastudents pretrain` gets."""
+        return self._training_settings(self.run(name))
+
+    def teacher_settings(self, name: str) -> Block:
+        """The same for a teacher that is trained here."""
+        return self._training_settings(self.values["teachers"][name]["train"])
+
+    def _training_settings(self, block: Block) -> Block:
+        student = {k: v for k, v in self._student(block).items() if k != "finetuning"}
+        settings = {
+            "student": student,
+            "objective": block["objective"],
+            "seed": block["seed"],
+            "simulated": self.is_simulated(self.values["genome"]),
+        }
+        if block["objective"]["name"] != "none":
+            splits = self.values["references"][self.values["genome"]]["splits"]
+            used = {name: splits[name] for name in ("train", "validation")}
+            settings["masking"] = block["masking"]
+            settings["pretraining"] = {**block["pretraining"], "splits": used}
+        return settings
+
+    def _student(self, block: Block) -> Block:
+        return self.values["students"][block["student"]]
+
+    def baseline_settings(self, suite: str) -> Block:
+        """The k-mer baseline learns from as many sequences as the students."""
+        general = merge(self.values["finetuning"], self.suites[suite].get("finetuning", {}))
+        return {**self.values["baseline"], "max_train_sequences": general["max_train_sequences"]}
+
+    def needs(self, name: str) -> dict[str, str]:
+        """What a run learns from beside its settings: kind of input to the name of it."""
+        block = self.run(name)
+        if not self.is_pretrained(name):
+            return {}
+        needed = {"reference": str(self.values["genome"])}
+        if block["masking"]["name"] in PMI_MASKINGS:
+            needed["pmi"] = "pmi"
+        if block["objective"]["name"] == "had":
+            needed["teacher"] = block["teacher"]
+        return needed
+
+    def controls(self) -> dict[str, str]:
+        """For each pretrained run the run that has the same student without pretraining."""
+        scratch = {
+            self.run(name)["student"]: name for name in self.runs if not self.is_pretrained(name)
+        }
+        pretrained = filter(self.is_pretrained, self.runs)
+        pairs = ((name, scratch.get(self.run(name)["student"])) for name in pretrained)
+        return {name: control for name, control in pairs if control is not None}
+
+    # ---- tasks and figures
+
+    def is_simulated(self, reference: str) -> bool:
+        """Whether a reference comes from the simulator."""
+        return "simulate" in self.values["references"][reference]
+
+    def tasks(self) -> list[tuple[str, str]]:
+        """Every selected (suite, task)."""
+        return [(suite, task) for suite, block in self.suites.items() for task in block["tasks"]]
+
+    def finetune_settings(self, run: str, suite: str) -> Block:
+        """The fine-tuning settings of a run on a suite: general, then suite, then student."""
+        settings = merge(self.values["finetuning"], self.suites[suite].get("finetuning", {}))
+        return merge(settings, self._student(self.run(run)).get("finetuning", {}))
+
+    def tsne(self) -> tuple[list[str], list[tuple[str, str]]]:
+        """Runs and (suite, task) of the t-SNE figures, of those that are selected at all."""
+        wanted = self.values["figures"]["tsne"]
+        runs = [run for run in self.runs if wanted["runs"] is None or run in wanted["runs"]]
+        return runs, [task for task in self.tasks() if "/".join(task) in wanted["tasks"]]
+
+    # ---- checks
+
+    def _check_names(self) -> None:
+        values = self.values
+        _known("genome", values["genome"], values["references"])
+        for name in self.runs:
+            _validate(self.run(name), self._run_schema, f"runs.{name}")
+            _check_run(f"runs.{name}", self.run(name), values)
+        for name, block in values["teachers"].items():
+            if "train" in block:
+                _check_run(f"teachers.{name}.train", block["train"], values)
+        for suite, block in self.suites.items():
+            rules = self.root / "workflow/rules/benchmarks"
+            _known(f"suites.{suite}", suite, [path.stem for path in rules.glob("*.smk")])
+            if suite in self.known_tasks:
+                for task in block["tasks"]:
+                    _known(f"suites.{suite}.tasks", task, self.known_tasks[suite])
+        for task in values["figures"]["tsne"]["tasks"]:
+            known = {f"{suite}/{name}" for suite, name in self.tasks()}
+            _known("figures.tsne.tasks", task, known | _all_tasks(self.known_tasks))
+        for name in values["figures"]["tsne"]["runs"] or []:
+            _known("figures.tsne.runs", name, values["runs"])
+
+    def _check_paths(self) -> None:
+        places = {
+            f"references.{name}.fasta": block.get("fasta")
+            for name, block in self.values["references"].items()
+        }
+        for name, block in self.suites.items():
+            places[f"suites.{name}.source"] = block.get("source")
+        for key, place in places.items():
+            for path in [place] if isinstance(place, str) else place or []:
+                if not Path(path).exists():
+                    raise InputError(f"{key}: nothing at '{path}'; correct the path or drop it")
+
+
+def _check_run(key: str, block: Block, values: Block) -> None:
+    for part in ("student", "objective", "seed"):
+        if part not in block:
+            raise InputError(f"{key}: '{part}' is missing; add it, or `extends:` a run that has it")
+    _known(f"{key}.student", block["student"], values["students"])
+    objective = block["objective"].get("name")
+    if objective is None:
+        raise InputError(f"{key}.objective: 'name' is missing")
+    if objective == "none":
+        return
+    for part in ("masking", "pretraining"):
+        if part not in block:
+            raise InputError(f"{key}: '{part}' is missing; add it, or `extends:` a run that has it")
+    if objective == "had":
+        if "teacher" not in block:
+            raise InputError(f"{key}: the objective 'had' needs a `teacher:`")
+        _known(f"{key}.teacher", block["teacher"], values["teachers"])
+
+
+def _known(key: str, name: str, known: Iterable[str]) -> None:
+    known = list(known)
+    if name not in known:
+        raise InputError(f"{key}: no such name '{name}'; {nearest(name, known)}")
+
+
+def _all_tasks(tasks: Mapping[str, Tasks]) -> set[str]:
+    return {f"{suite}/{task}" for suite, names in tasks.items() for task in names}
+
+
+def _read_tasks(path: Path) -> dict[str, Tasks]:
+    """For each suite its tasks, and the ids of the files that each is made from."""
+    tasks: dict[str, Tasks] = {}
+    with path.open(encoding="utf-8", newline="") as handle:
+        for row in csv.DictReader(handle):
+            tasks.setdefault(row["suite"], {})[row["task"]] = row["datasets"].split()
+    return tasks
+
+
+def _validate(values: Block, schema: Block, place: str = "") -> None:
+    """Check types and keys; the message is one line that names the key and a likely fix."""
+    error = best_match(Draft202012Validator(schema).iter_errors(values))
+    if error is not None:
+        raise InputError(_explain(error, place))
+
+
+def _explain(error: ValidationError, place: str) -> str:
+    path = [place, *map(str, error.absolute_path)] if place else map(str, error.absolute_path)
+    key = ".".join(path) or "config"
+    schema = cast(Mapping[str, Any], error.schema)
+    if error.validator == "additionalProperties":
+        known = list(schema.get("properties", {}))
+        unknown = next(name for name in cast(Block, error.instance) if name not in known)
+        return f"{key}: unknown key '{unknown}'; {nearest(unknown, known)}"
+    if error.validator == "enum":
+        hint = nearest(str(error.instance), schema["enum"])
+        return f"{key}: unknown value '{error.instance}'; {hint}"
+    return f"{key}: {error.message}"

@@ -1,0 +1,131 @@
+"""The shipped configurations, how blocks are merged, and what wrong keys and names say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from dnastudents.config import Config, merge
+from dnastudents.errors import InputError, nearest
+
+SHIPPED = {
+    *("had", "had_reconstruction_only", "had_distillation_only", "had_scratch"),
+    *("findna", "findna_masking_only", "findna_scratch"),
+    *(f"dnabert_{rule}" for rule in ("random", "genemask", "global_pmi", "cm_step", "cm_gems")),
+    *(f"logo_{rule}" for rule in ("random", "genemask", "global_pmi", "cm_step", "cm_gems")),
+    *("dnabert_scratch", "logo_scratch"),
+}
+
+
+@pytest.fixture(scope="module")
+def demo(root: Path) -> dict[str, Any]:
+    return yaml.safe_load((root / "demo/demo.yaml").read_text())
+
+
+def test_the_papers_runs_are_shipped(root: Path) -> None:
+    assert set(Config(root).runs) == SHIPPED
+
+
+def test_every_run_and_task_resolves(root: Path) -> None:
+    config = Config(root)
+    for run in config.runs:
+        settings = config.pretrain_settings(run)
+        assert settings["student"]["architecture"]
+        assert "finetuning" not in settings["student"]
+        if config.is_pretrained(run):
+            assert settings["pretraining"]["steps"] > 0
+            assert settings["pretraining"]["splits"]["train"]
+        for suite in config.suites:
+            assert config.finetune_settings(run, suite)["learning_rate"] > 0
+
+
+def test_extending_merges_key_by_key(root: Path) -> None:
+    config = Config(root)
+    had, ablation = config.run("had"), config.run("had_distillation_only")
+    assert ablation["objective"] == {**had["objective"], "reconstruction_weight": 0.0}
+    assert ablation["pretraining"] == had["pretraining"]
+
+
+def test_another_masking_replaces_the_settings_of_the_old_one(root: Path) -> None:
+    assert Config(root).run("logo_cm_gems")["masking"] == {"name": "cm_gems", "threshold": 1.0}
+
+
+def test_other_files_select_runs_and_suites(root: Path, demo: dict[str, Any]) -> None:
+    config = Config(root, demo)
+    assert config.runs == list(demo["runs"])
+    assert list(config.suites) == ["simulated"]
+    # `had: {...}` of the demo starts from the paper's block of the same name
+    assert config.run("had")["masking"] == Config(root).run("had")["masking"]
+    assert config.run("had")["pretraining"]["steps"] == demo["runs"]["had"]["pretraining"]["steps"]
+    assert config.pretrain_settings("had")["simulated"] is True
+
+
+def test_a_run_may_extend_one_that_is_not_selected(root: Path, demo: dict[str, Any]) -> None:
+    changes = merge(demo, {})
+    changes["runs"] = {"mine": {"extends": "findna", "objective": {"cls_weight": 0.5}}}
+    config = Config(root, changes)
+    assert config.runs == ["mine"]
+    assert config.run("mine")["objective"]["cls_weight"] == 0.5
+
+
+def test_settings_of_a_student_come_last(root: Path) -> None:
+    config = Config(root)
+    settings = config.finetune_settings("had", "gue")
+    assert settings["learning_rate"] == config["students"]["had"]["finetuning"]["learning_rate"]
+    assert settings["epochs"] == config.suites["gue"]["finetuning"]["epochs"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"resutls": "x"}, "config: unknown key 'resutls'; did you mean 'results'?"),
+        (
+            {"runs": {"had": {"pretraining": {"setps": 3}}}},
+            "runs.had.pretraining: unknown key 'setps'; did you mean 'steps'?",
+        ),
+        (
+            {"runs": {"mine": {"extends": "hda"}}},
+            "runs.mine.extends: no run 'hda'; did you mean 'had'?",
+        ),
+        (
+            {"runs": {"had": {"student": "fidna"}}},
+            "runs.had.student: no such name 'fidna'; did you mean 'findna'?",
+        ),
+        (
+            {"suites": {"gue": {"tasks": ["prom_core_tatta"]}}},
+            "suites.gue.tasks: no such name 'prom_core_tatta'; did you mean 'prom_core_tata'?",
+        ),
+        (
+            {"suites": {"geu": {"tasks": ["H3"], "seeds": [0]}}},
+            "suites.geu: no such name 'geu'; did you mean 'gue'?",
+        ),
+        (
+            {"runs": {"had": {"pretraining": {"steps": "many"}}}},
+            "runs.had.pretraining.steps: 'many' is not of type 'integer'",
+        ),
+        (
+            {"runs": {"had": {"masking": {"name": "cm_gem"}}}},
+            "runs.had.masking.name: unknown value 'cm_gem'; did you mean 'cm_gems'?",
+        ),
+        (
+            {"references": {"hg38": {"fasta": "no/such.fa"}}},
+            "references.hg38.fasta: nothing at 'no/such.fa'; correct the path or drop it",
+        ),
+        ({"genome": "hg83"}, "genome: no such name 'hg83'; did you mean 'hg38'?"),
+        (
+            {"runs": {"a": {"extends": "b"}, "b": {"extends": "a"}}},
+            "runs.b.extends: the chain ['a', 'b'] goes in a circle",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(root: Path, changes: dict, message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        Config(root, changes)
+    assert str(caught.value) == message
+
+
+def test_nearest_lists_all_when_nothing_is_near() -> None:
+    assert nearest("zzz", ["b", "a"]) == "known: a, b"

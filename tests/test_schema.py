@@ -1,0 +1,78 @@
+"""The schema of config.yaml and the code that reads it know the same keys."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from dnastudents.finetune.options import Finetuning
+from dnastudents.masking.settings import MaskingSettings
+from dnastudents.models import ARCHITECTURES
+from dnastudents.objectives.findna import FinDNAOptions
+from dnastudents.objectives.groups import GroupOptions
+from dnastudents.objectives.had import HADOptions
+from dnastudents.pmi import PmiSettings
+from dnastudents.training.options import (
+    OptimizerOptions,
+    Pretraining,
+    ScheduleOptions,
+    WindowOptions,
+)
+
+
+@pytest.fixture(scope="module")
+def schema(root: Path) -> dict[str, Any]:
+    return yaml.safe_load((root / "workflow/schemas/config.schema.yaml").read_text())
+
+
+def names(kind: type) -> set[str]:
+    return {field.name for field in fields(kind)}
+
+
+def branches(definition: dict[str, Any], key: str) -> dict[str, set[str]]:
+    """Keys that each branch of an if/then list allows, by the branch's value of `key`."""
+    found = {}
+    for branch in definition["allOf"]:
+        condition = branch["if"]["properties"][key]
+        allowed = set(branch["then"]["properties"])
+        for value in condition.get("enum", [condition.get("const", str(condition))]):
+            found[value] = allowed
+    return found
+
+
+def test_students(schema: dict[str, Any]) -> None:
+    known = branches(schema["$defs"]["student"], "architecture")
+    assert set(known) == set(ARCHITECTURES)
+    for name, architecture in ARCHITECTURES.items():
+        arguments = inspect.signature(architecture.config.__init__).parameters
+        ours = {key for key in arguments if key not in ("self", "kwargs", "vocab_size")}
+        assert known[name] - {"architecture", "finetuning"} == ours
+
+
+def test_objectives_and_maskings(schema: dict[str, Any]) -> None:
+    objectives = branches(schema["$defs"]["objective"], "name")
+    assert objectives["had"] - {"name"} == names(HADOptions)
+    assert objectives["findna"] - {"name"} == names(FinDNAOptions)
+    maskings = list(branches(schema["$defs"]["masking"], "name").values())
+    assert maskings == [names(GroupOptions), names(MaskingSettings)]
+
+
+def test_training(schema: dict[str, Any]) -> None:
+    pretraining = schema["$defs"]["pretraining"]["properties"]
+    assert set(pretraining) == names(Pretraining) - {"splits"}  # they come with the reference
+    for key, kind in {
+        "window": WindowOptions,
+        "optimizer": OptimizerOptions,
+        "schedule": ScheduleOptions,
+    }.items():
+        assert set(pretraining[key]["properties"]) == names(kind)
+    assert set(schema["$defs"]["finetuning"]["properties"]) == names(Finetuning)
+
+
+def test_pmi(schema: dict[str, Any]) -> None:
+    assert set(schema["properties"]["pmi"]["properties"]) - {"sequences"} == names(PmiSettings)

@@ -1,0 +1,58 @@
+"""What Snakemake plans, and what it says of a wrong configuration, before anything is run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness import Snakemake
+
+
+@pytest.fixture(scope="module")
+def fresh(checkout: Callable[[str], Path]) -> Path:
+    return checkout("fresh clone")
+
+
+@pytest.mark.parametrize("arguments", [[], ["--profile", "slurm", "-j", "50"]])
+def test_the_paper_is_planned_on_a_machine_without_data(
+    fresh: Path, snakemake: Snakemake, arguments: list[str]
+) -> None:
+    planned = snakemake(fresh, *arguments, "-n", "--quiet", "rules")
+    assert planned.returncode == 0, planned.stdout[-3000:]
+    jobs = {line.split()[0]: line.split()[-1] for line in planned.stdout.splitlines() if line}
+    tasks = 18 + 8 + 28 + 20 + 4
+    runs = 19
+    assert jobs["pretrain"] == str(runs)
+    assert jobs["finetune"] == str(runs * tasks)
+    assert jobs["baseline"] == str(tasks)
+    assert {"download", "reference", "pmi", "download_teacher", "tsne", "table"} <= set(jobs)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("batch_size: 8", "batch_sise: 8", "did you mean 'batch_size'?"),
+        ("  findna: {pretraining: *tiny}", "  finda: {}", "did you mean 'findna'?"),
+        ("[species]", "[spesies]", "did you mean 'species'?"),
+        ("steps: 6", "steps: six", "'six' is not of type 'integer'"),
+        (
+            "simulate: {seed: 7,",
+            "fasta: x.fa, simulate: {seed: 7,",
+            "nothing at 'x.fa'",
+        ),
+    ],
+)
+def test_a_typo_is_one_clear_line(
+    fresh: Path, snakemake: Snakemake, old: str, new: str, message: str
+) -> None:
+    text = (fresh / "tiny.yaml").read_text()
+    assert old in text
+    (fresh / "typo.yaml").write_text(text.replace(old, new))
+    refused = snakemake(fresh, "--profile", "demo", "--configfile", "typo.yaml", "-n")
+    assert refused.returncode != 0
+    said = [line for line in refused.stdout.splitlines() if "not usable" in line]
+    assert len(said) == 1
+    assert message in said[0]
+    assert "Traceback" not in refused.stdout

@@ -1,0 +1,116 @@
+"""Real runs of the whole workflow at the size of a test."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness import Snakemake, command, edit, environment
+
+pytestmark = pytest.mark.slow
+TINY = ("--profile", "demo", "--configfile", "tiny.yaml")
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "results/metrics.csv").open(newline="") as handle:
+        return list(csv.DictReader(handle))
+
+
+def test_every_run_meets_every_task(tiny: Path) -> None:
+    found = {(row["run"], row["seed"]) for row in rows(tiny)}
+    runs = ("had_scratch", "had", "findna", "logo_cm_gems")
+    assert {(run, seed) for run in runs for seed in "01"} <= found
+    assert "kmer_logistic" in {row["run"] for row in rows(tiny)}
+    for row in rows(tiny):
+        assert 0 <= float(row["accuracy"]) <= 1
+        assert row["simulated"] == "True"
+
+
+def test_tables_and_figures_are_there_and_say_simulated(tiny: Path) -> None:
+    tables, figures = tiny / "results/tables", tiny / "results/figures"
+    for name in ("simulated", "benchmarks", "comparisons"):
+        for extension in ("csv", "md", "tex"):
+            assert (tables / f"{name}.{extension}").stat().st_size > 100
+    table = (tables / "simulated.md").read_text().lower()
+    assert "simulated" in table
+    for name in ("had", "findna", "logo_cm_gems"):
+        assert name in table
+    for name in ("losses", "overview", "pmi", "tsne_simulated_species"):
+        assert (figures / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert b"</svg>" in (figures / f"{name}.svg").read_bytes()
+
+
+def test_a_finished_workflow_has_nothing_to_do(tiny: Path, snakemake: Snakemake) -> None:
+    again = snakemake(tiny, *TINY)
+    assert again.returncode == 0
+    assert "Nothing to be done" in again.stdout
+
+
+def test_the_report_is_made_offline(tiny: Path, snakemake: Snakemake) -> None:
+    made = snakemake(tiny, *TINY, "--report", "report.zip")
+    assert made.returncode == 0, made.stdout[-3000:]
+    with zipfile.ZipFile(tiny / "report.zip") as archive:
+        names = archive.namelist()
+    assert any(name.endswith("report.html") for name in names)
+
+
+def test_runs_follow_the_config(tiny: Path, snakemake: Snakemake) -> None:
+    """One run taken out, one put in: no other edit, and nothing else is computed again."""
+    kept = tiny / "results/pretrain/had/metrics.json"
+    before = kept.stat().st_mtime_ns
+
+    def change(values: dict) -> None:
+        del values["runs"]["findna"]
+        values["runs"]["logo_scratch"] = {}
+
+    edit(tiny / "tiny.yaml", change)
+    changed = snakemake(tiny, *TINY)
+    assert changed.returncode == 0, changed.stdout[-3000:]
+    names = {row["run"] for row in rows(tiny)}
+    assert "findna" not in names
+    assert "logo_scratch" in names
+    table = (tiny / "results/tables/simulated.csv").read_text()
+    assert "findna" not in table
+    assert "logo_scratch" in table
+    assert kept.stat().st_mtime_ns == before
+
+
+def test_a_killed_run_goes_on(
+    checkout: Callable[[str], Path], snakemake: Snakemake, tiny: Path
+) -> None:
+    folder = checkout("killed run")
+    (folder / "tiny.yaml").write_text(
+        (folder / "tiny.yaml").read_text().replace("steps: 6", "steps: 40")
+    )
+    target = "results/pretrain/findna"
+    workflow = subprocess.Popen(
+        command(*TINY, target),
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    states = folder / "results/state/pretrain/findna"
+    while workflow.poll() is None and not list(states.glob("step_*.pt")):
+        time.sleep(0.05)
+    os.killpg(workflow.pid, signal.SIGKILL)
+    workflow.wait()
+    assert not (folder / target).exists()
+    reference = folder / "results/reference/simulated/codes.npy"
+    before = reference.stat().st_mtime_ns
+
+    assert snakemake(folder, *TINY, "--unlock").returncode == 0
+    done = snakemake(folder, *TINY, target)
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert "resum" in (folder / "results/logs/pretrain/findna.log").read_text().lower()
+    assert (folder / target / "model/model.safetensors").exists()
+    assert reference.stat().st_mtime_ns == before

@@ -1,0 +1,20 @@
+# Genomic Benchmarks: one archive of sequences a task.
+
+
+rule genomic_benchmarks:
+    input:
+        source("genomic_benchmarks"),
+    output:
+        directory(task_folder("genomic_benchmarks")),
+    log:
+        log_of("tasks/genomic_benchmarks/{task}"),
+    benchmark:
+        benchmark_of("tasks/genomic_benchmarks/{task}")
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    shell:
+        "python -m dnastudents benchmark genomic_benchmarks {wildcards.task:q} {input:q}"
+        " --output {output:q} 2>&1 | tee {log:q}"

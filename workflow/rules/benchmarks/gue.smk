@@ -1,0 +1,20 @@
+# GUE (DNABERT-2): 28 tasks in one archive of CSV files.
+
+
+rule gue:
+    input:
+        source("gue"),
+    output:
+        directory(task_folder("gue")),
+    log:
+        log_of("tasks/gue/{task}"),
+    benchmark:
+        benchmark_of("tasks/gue/{task}")
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    shell:
+        "python -m dnastudents benchmark gue {wildcards.task:q} {input:q}"
+        " --output {output:q} 2>&1 | tee {log:q}"

@@ -1,0 +1,20 @@
+# The 18 tasks of the Nucleotide Transformer benchmark, in the papers' version.
+
+
+rule nucleotide_transformer:
+    input:
+        source("nucleotide_transformer"),
+    output:
+        directory(task_folder("nucleotide_transformer")),
+    log:
+        log_of("tasks/nucleotide_transformer/{task}"),
+    benchmark:
+        benchmark_of("tasks/nucleotide_transformer/{task}")
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    shell:
+        "python -m dnastudents benchmark nucleotide_transformer {wildcards.task:q} {input:q}"
+        " --output {output:q} 2>&1 | tee {log:q}"

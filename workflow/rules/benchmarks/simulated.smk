@@ -1,0 +1,20 @@
+# Four tasks made from the annotation of the simulated genome.
+
+
+rule simulated:
+    input:
+        f"{OUT}/simulated/{CONFIG['genome']}",
+    output:
+        directory(task_folder("simulated")),
+    log:
+        log_of("tasks/simulated/{task}"),
+    benchmark:
+        benchmark_of("tasks/simulated/{task}")
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    shell:
+        "python -m dnastudents benchmark simulated {wildcards.task:q} {input:q}"
+        " --output {output:q} 2>&1 | tee {log:q}"

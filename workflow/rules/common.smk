@@ -1,0 +1,134 @@
+# The configuration, the names that wildcards may take, and the files that `rule all` asks for.
+import json
+import re
+import shlex
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+ROOT = Path(workflow.basedir)
+sys.path.insert(0, str(ROOT / "src"))
+
+from dnastudents.config import Config
+from dnastudents.errors import InputError
+
+try:
+    CONFIG = Config(ROOT, config)
+except InputError as error:
+    raise WorkflowError(f"The configuration is not usable. {error}") from None
+
+OUT = CONFIG["results"]
+ENVIRONMENT = str(ROOT / "envs/dnastudents.yaml")
+DATASETS = str(ROOT / "workflow/resources/datasets.csv")
+PUBLISHED = str(ROOT / "workflow/resources/published_results.csv")
+
+# Jobs use the code of this checkout, in a conda environment too, and never ask the hub.
+shell.prefix(
+    f"export PYTHONPATH={shlex.quote(str(ROOT / 'src'))}:${{{{PYTHONPATH:-}}}} HF_HUB_OFFLINE=1; "
+)
+
+
+def one_of(names):
+    """A wildcard constraint that allows exactly these names."""
+    return "|".join(map(re.escape, sorted(names))) or "(?!)"
+
+
+wildcard_constraints:
+    reference=one_of(CONFIG["references"]),
+    run=one_of(CONFIG.runs),
+    teacher=one_of(CONFIG["teachers"]),
+    suite=one_of(CONFIG.suites),
+    task=r"[A-Za-z0-9_.-]+",
+    dataset=r"[A-Za-z0-9_./-]+",
+
+
+def settings(value):
+    """Settings as the JSON argument of a command: a change of it reruns the rule."""
+    return json.dumps(value, sort_keys=True)
+
+
+def task_folder(suite):
+    """Where the rule of a benchmark suite writes its task folders."""
+    return f"{OUT}/tasks/{suite}/{{task}}"
+
+
+def source(suite):
+    """The user's own files of a suite, or the downloads that each of its tasks is made from."""
+    own = CONFIG.suites.get(suite, {}).get("source")
+    return own or (
+        lambda w: [f"{OUT}/downloads/{id}" for id in CONFIG.known_tasks[suite][w.task]]
+    )
+
+
+def teacher_files(wildcards):
+    dataset = CONFIG["teachers"][wildcards.teacher]["dataset"]
+    names = ["config.json", "model.safetensors", "vocab.txt"]
+    return [f"{OUT}/downloads/{dataset}/{name}" for name in names]
+
+
+def log_of(name):
+    return f"{OUT}/logs/{name}.log"
+
+
+def benchmark_of(name):
+    return f"{OUT}/benchmarks/{name}.tsv"
+
+
+def task_results(kind):
+    """One folder a run (or baseline) and task."""
+    runs = ["kmer_logistic"] if kind == "baseline" else CONFIG.runs
+    return [
+        f"{OUT}/{kind}/{run}/{suite}/{task}"
+        for run in runs
+        for suite, task in CONFIG.tasks()
+    ]
+
+
+def pretrain_input(wildcards):
+    """The reference, and the PMI ranking or the teacher where the run learns from them."""
+    places = {
+        "reference": f"{OUT}/reference/{{}}",
+        "pmi": f"{OUT}/{{}}",
+        "teacher": f"{OUT}/teacher/{{}}",
+    }
+    return {
+        kind: places[kind].format(name)
+        for kind, name in CONFIG.needs(wildcards.run).items()
+    }
+
+
+def as_options(wildcards, input):
+    """The inputs of a run as options of its command, since a run may lack any of them."""
+    return " ".join(f"--{kind} {shlex.quote(path)}" for kind, path in input.items())
+
+
+def fasta(wildcards):
+    """Where a reference comes from: the simulator, the user, or a download."""
+    reference = CONFIG["references"][wildcards.reference]
+    if "simulate" in reference:
+        return f"{OUT}/simulated/{wildcards.reference}"
+    return reference.get("fasta") or f"{OUT}/downloads/{reference['dataset']}"
+
+
+def all_results():
+    """What a plain `snakemake` makes."""
+    tables = [
+        *CONFIG.suites,
+        "benchmarks",
+        *(["comparisons"] if CONFIG.controls() else []),
+    ]
+    figures = [
+        "losses",
+        "overview",
+        *("_".join(["tsne", *task]) for task in CONFIG.tsne()[1]),
+    ]
+    if any("pmi" in CONFIG.needs(run) for run in CONFIG.runs):
+        figures.append("pmi")
+    return [
+        f"{OUT}/metrics.csv",
+        *expand(
+            f"{OUT}/tables/{{name}}.{{ext}}", name=tables, ext=["csv", "md", "tex"]
+        ),
+        *expand(f"{OUT}/figures/{{name}}.{{ext}}", name=figures, ext=["svg", "png"]),
+    ]

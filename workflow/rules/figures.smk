@@ -1,0 +1,108 @@
+# Figures, each as SVG for the paper and PNG for the screen.
+
+
+rule tsne:
+    input:
+        embeddings=expand(
+            f"{OUT}/embed/{{run}}/{{{{suite}}}}/{{{{task}}}}.npz", run=CONFIG.tsne()[0]
+        ),
+        task=f"{OUT}/tasks/{{suite}}/{{task}}",
+    output:
+        svg=f"{OUT}/figures/tsne_{{suite}}_{{task}}.svg",
+        numbers=f"{OUT}/figures/tsne_{{suite}}_{{task}}.csv",
+        points=f"{OUT}/figures/tsne_{{suite}}_{{task}}_points.csv",
+        png=report(
+            f"{OUT}/figures/tsne_{{suite}}_{{task}}.png",
+            caption=str(ROOT / "workflow/report/tsne.rst"),
+            category="Figures",
+            labels={"figure": "t-SNE of {suite}/{task}"},
+        ),
+    log:
+        log_of("tsne/{suite}/{task}"),
+    benchmark:
+        benchmark_of("tsne/{suite}/{task}")
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        runs=CONFIG.tsne()[0],
+    shell:
+        "python -m dnastudents figure tsne {input.embeddings:q} --runs {params.runs}"
+        " --task {input.task:q} --output {output.png:q} 2>&1 | tee {log:q}"
+
+
+rule losses:
+    input:
+        expand(f"{OUT}/pretrain/{{run}}", run=filter(CONFIG.is_pretrained, CONFIG.runs)),
+    output:
+        svg=f"{OUT}/figures/losses.svg",
+        png=report(
+            f"{OUT}/figures/losses.png",
+            caption=str(ROOT / "workflow/report/losses.rst"),
+            category="Figures",
+            labels={"figure": "pretraining losses"},
+        ),
+    log:
+        log_of("losses"),
+    benchmark:
+        benchmark_of("losses")
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    shell:
+        "python -m dnastudents figure losses {input:q} --output {output.png:q} 2>&1 | tee {log:q}"
+
+
+rule overview:
+    input:
+        f"{OUT}/metrics.csv",
+    output:
+        svg=f"{OUT}/figures/overview.svg",
+        png=report(
+            f"{OUT}/figures/overview.png",
+            caption=str(ROOT / "workflow/report/overview.rst"),
+            category="Figures",
+            labels={"figure": "all results"},
+        ),
+    log:
+        log_of("overview"),
+    benchmark:
+        benchmark_of("overview")
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        runs=CONFIG.runs,
+    shell:
+        "python -m dnastudents figure overview {input:q} --runs {params.runs}"
+        " --output {output.png:q} 2>&1 | tee {log:q}"
+
+
+rule pmi_figure:
+    input:
+        f"{OUT}/pmi",
+    output:
+        svg=f"{OUT}/figures/pmi.svg",
+        png=report(
+            f"{OUT}/figures/pmi.png",
+            caption=str(ROOT / "workflow/report/pmi.rst"),
+            category="Figures",
+            labels={"figure": "PMI ranking"},
+        ),
+    log:
+        log_of("pmi_figure"),
+    benchmark:
+        benchmark_of("pmi_figure")
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    shell:
+        "python -m dnastudents figure pmi {input:q} --output {output.png:q} 2>&1 | tee {log:q}"

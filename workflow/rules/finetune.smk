@@ -1,0 +1,72 @@
+# Every run meets every task. One job does all seeds of a run and task: importing torch takes seconds.
+
+
+rule finetune:
+    input:
+        run=f"{OUT}/pretrain/{{run}}",
+        task=f"{OUT}/tasks/{{suite}}/{{task}}",
+    output:
+        directory(f"{OUT}/finetune/{{run}}/{{suite}}/{{task}}"),
+    log:
+        log_of("finetune/{run}/{suite}/{task}"),
+    benchmark:
+        benchmark_of("finetune/{run}/{suite}/{task}")
+    conda:
+        ENVIRONMENT
+    threads: 2
+    resources:
+        mem_mb=16000,
+        runtime=1440,
+    params:
+        settings=lambda w: settings(CONFIG.finetune_settings(w.run, w.suite)),
+        seeds=lambda w: CONFIG.suites[w.suite]["seeds"],
+        state=f"{OUT}/state/finetune/{{run}}/{{suite}}/{{task}}",
+    shell:
+        "python -m dnastudents finetune {wildcards.run:q} --pretrained {input.run:q}"
+        " --task {input.task:q} --settings {params.settings:q} --seeds {params.seeds}"
+        " --state {params.state:q} --output {output:q} 2>&1 | tee {log:q}"
+
+
+rule baseline:
+    input:
+        f"{OUT}/tasks/{{suite}}/{{task}}",
+    output:
+        directory(f"{OUT}/baseline/kmer_logistic/{{suite}}/{{task}}"),
+    log:
+        log_of("baseline/{suite}/{task}"),
+    benchmark:
+        benchmark_of("baseline/{suite}/{task}")
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=8000,
+        runtime=240,
+    params:
+        settings=lambda w: settings(CONFIG.baseline_settings(w.suite)),
+        seeds=lambda w: CONFIG.suites[w.suite]["seeds"],
+    shell:
+        "python -m dnastudents baseline --task {input:q} --settings {params.settings:q}"
+        " --seeds {params.seeds} --output {output:q} 2>&1 | tee {log:q}"
+
+
+rule embed:
+    input:
+        run=f"{OUT}/pretrain/{{run}}",
+        task=f"{OUT}/tasks/{{suite}}/{{task}}",
+    output:
+        f"{OUT}/embed/{{run}}/{{suite}}/{{task}}.npz",
+    log:
+        log_of("embed/{run}/{suite}/{task}"),
+    benchmark:
+        benchmark_of("embed/{run}/{suite}/{task}")
+    conda:
+        ENVIRONMENT
+    threads: 2
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        sequences=CONFIG["figures"]["tsne"]["max_sequences"],
+    shell:
+        "python -m dnastudents embed --pretrained {input.run:q} --task {input.task:q}"
+        " --max-sequences {params.sequences} --output {output:q} 2>&1 | tee {log:q}"

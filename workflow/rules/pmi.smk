@@ -1,0 +1,23 @@
+# How much the bases of each k-mer belong together: the ranking behind the PMI masks.
+
+
+rule pmi:
+    input:
+        f"{OUT}/reference/{CONFIG['genome']}",
+    output:
+        directory(f"{OUT}/pmi"),
+    log:
+        log_of("pmi"),
+    benchmark:
+        benchmark_of("pmi")
+    conda:
+        ENVIRONMENT
+    threads: 2
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        settings=settings(CONFIG["pmi"]),
+    shell:
+        "python -m dnastudents pmi {input:q} --settings {params.settings:q}"
+        " --output {output:q} 2>&1 | tee {log:q}"

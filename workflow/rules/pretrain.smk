@@ -1,0 +1,28 @@
+# One job a run. Resume state is no output, because Snakemake deletes the outputs of a failed job.
+
+
+rule pretrain:
+    input:
+        unpack(pretrain_input),
+    output:
+        directory(f"{OUT}/pretrain/{{run}}"),
+    log:
+        log_of("pretrain/{run}"),
+    benchmark:
+        benchmark_of("pretrain/{run}")
+    priority: 10  # the long jobs first
+    conda:
+        ENVIRONMENT
+    threads: 4
+    resources:
+        processes=1,
+        mem_mb=32000,
+        runtime=2880,
+    params:
+        settings=lambda w: settings(CONFIG.pretrain_settings(w.run)),
+        state=f"{OUT}/state/pretrain/{{run}}",
+        given=as_options,
+    shell:
+        "python -m dnastudents launch --processes {resources.processes} --threads {threads} --"
+        " pretrain {wildcards.run:q} --settings {params.settings:q} {params.given}"
+        " --state {params.state:q} --output {output:q} 2>&1 | tee {log:q}"

@@ -1,0 +1,63 @@
+# Downloads, the simulated genome, and every FASTA as memory-mapped codes.
+
+
+localrules:
+    download,
+
+
+rule download:
+    output:
+        f"{OUT}/downloads/{{dataset}}",
+    log:
+        log_of("download/{dataset}"),
+    benchmark:
+        benchmark_of("download/{dataset}")
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=1000,
+        runtime=720,
+    params:
+        manifest=DATASETS,
+        lock=f"{OUT}/downloads/download-lock.json",
+        mirror=f"--mirror {shlex.quote(CONFIG['mirror'])}" if CONFIG["mirror"] else "",
+    shell:
+        "python -m dnastudents download {wildcards.dataset:q} --manifest {params.manifest:q}"
+        " {params.mirror} --lock {params.lock:q} --output {output:q} 2>&1 | tee {log:q}"
+
+
+rule simulate:
+    output:
+        directory(f"{OUT}/simulated/{{reference}}"),
+    log:
+        log_of("simulate/{reference}"),
+    benchmark:
+        benchmark_of("simulate/{reference}")
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        settings=lambda w: settings(CONFIG["references"][w.reference]["simulate"]),
+    shell:
+        "python -m dnastudents simulate --settings {params.settings:q}"
+        " --output {output:q} 2>&1 | tee {log:q}"
+
+
+rule reference:
+    input:
+        fasta,
+    output:
+        directory(f"{OUT}/reference/{{reference}}"),
+    log:
+        log_of("reference/{reference}"),
+    benchmark:
+        benchmark_of("reference/{reference}")
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    shell:
+        "python -m dnastudents reference {input:q} --output {output:q} 2>&1 | tee {log:q}"

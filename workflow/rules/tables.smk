@@ -1,0 +1,108 @@
+# All rows in one file, then the papers' tables with the published numbers beside ours.
+
+
+rule metrics:
+    input:
+        task_results("finetune"),
+        task_results("baseline"),
+    output:
+        report(
+            f"{OUT}/metrics.csv",
+            caption=str(ROOT / "workflow/report/metrics.rst"),
+            category="Tables",
+        ),
+    log:
+        log_of("metrics"),
+    benchmark:
+        benchmark_of("metrics")
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    shell:
+        "python -m dnastudents metrics {input:q} --output {output:q} 2>&1 | tee {log:q}"
+
+
+rule table:
+    input:
+        metrics=f"{OUT}/metrics.csv",
+        published=PUBLISHED,
+    output:
+        csv=report(
+            f"{OUT}/tables/{{suite}}.csv",
+            caption=str(ROOT / "workflow/report/table.rst"),
+            category="Tables",
+            labels={"table": "{suite}"},
+        ),
+        md=f"{OUT}/tables/{{suite}}.md",
+        tex=f"{OUT}/tables/{{suite}}.tex",
+    log:
+        log_of("table/{suite}"),
+    benchmark:
+        benchmark_of("table/{suite}")
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        runs=CONFIG.runs,
+        tasks=lambda w: CONFIG.suites[w.suite]["tasks"],
+    shell:
+        "python -m dnastudents table {wildcards.suite:q} --metrics {input.metrics:q}"
+        " --published {input.published:q} --runs {params.runs} --tasks {params.tasks}"
+        " --output {output.csv:q} 2>&1 | tee {log:q}"
+
+
+rule comparisons:
+    input:
+        f"{OUT}/metrics.csv",
+    output:
+        csv=report(
+            f"{OUT}/tables/comparisons.csv",
+            caption=str(ROOT / "workflow/report/comparisons.rst"),
+            category="Tables",
+            labels={"table": "pretrained against scratch"},
+        ),
+        md=f"{OUT}/tables/comparisons.md",
+        tex=f"{OUT}/tables/comparisons.tex",
+    log:
+        log_of("comparisons"),
+    benchmark:
+        benchmark_of("comparisons")
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        pairs=[f"{run}:{control}" for run, control in CONFIG.controls().items()],
+    shell:
+        "python -m dnastudents comparisons --metrics {input:q} --pairs {params.pairs}"
+        " --output {output.csv:q} 2>&1 | tee {log:q}"
+
+
+rule benchmarks_table:
+    input:
+        [f"{OUT}/tasks/{suite}/{task}" for suite, task in CONFIG.tasks()],
+    output:
+        csv=report(
+            f"{OUT}/tables/benchmarks.csv",
+            caption=str(ROOT / "workflow/report/benchmarks.rst"),
+            category="Tables",
+            labels={"table": "benchmarks"},
+        ),
+        md=f"{OUT}/tables/benchmarks.md",
+        tex=f"{OUT}/tables/benchmarks.tex",
+    log:
+        log_of("benchmarks_table"),
+    benchmark:
+        benchmark_of("benchmarks_table")
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    shell:
+        "python -m dnastudents benchmarks-table {input:q} --output {output.csv:q} 2>&1 | tee {log:q}"

@@ -1,0 +1,52 @@
+# HAD's teacher: downloaded, or trained here like any other run.
+DOWNLOADED = [name for name, block in CONFIG["teachers"].items() if "dataset" in block]
+TRAINED = [name for name, block in CONFIG["teachers"].items() if "train" in block]
+
+
+rule download_teacher:
+    input:
+        teacher_files,
+    output:
+        directory(f"{OUT}/teacher/{{teacher}}"),
+    log:
+        log_of("teacher/{teacher}"),
+    benchmark:
+        benchmark_of("teacher/{teacher}")
+    wildcard_constraints:
+        teacher=one_of(DOWNLOADED),
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=8000,
+        runtime=30,
+    shell:
+        "python -m dnastudents teacher-import {input:q} --output {output:q} 2>&1 | tee {log:q}"
+
+
+rule train_teacher:
+    input:
+        reference=f"{OUT}/reference/{CONFIG['genome']}",
+    output:
+        directory(f"{OUT}/teacher/{{teacher}}"),
+    log:
+        log_of("teacher/{teacher}"),
+    benchmark:
+        benchmark_of("teacher/{teacher}")
+    wildcard_constraints:
+        teacher=one_of(TRAINED),
+    priority: 20
+    conda:
+        ENVIRONMENT
+    threads: 4
+    resources:
+        processes=1,
+        mem_mb=32000,
+        runtime=2880,
+    params:
+        settings=lambda w: settings(CONFIG.teacher_settings(w.teacher)),
+        state=f"{OUT}/state/teacher/{{teacher}}",
+    shell:
+        "python -m dnastudents launch --processes {resources.processes} --threads {threads} --"
+        " pretrain {wildcards.teacher:q} --settings {params.settings:q}"
+        " --reference {input.reference:q}"
+        " --state {params.state:q} --output {output:q} 2>&1 | tee {log:q}"
