@@ -255,5 +255,6 @@ def test_provenance(settings: dict[str, Any], expected: tuple[str, bool], tmp_pa
 def test_rows_say_whether_the_released_code_was_followed(
     settings: dict[str, Any], mode: str, tmp_path: Path
 ) -> None:
-    write_json(tmp_path / "settings.json", {**settings, "pretraining": {"steps": 1}})
+    settings = {**settings, "pretraining": {"steps": 1}}
+    (tmp_path / "settings.json").write_text(json.dumps(settings))
     assert provenance(tmp_path)["mode"] == mode

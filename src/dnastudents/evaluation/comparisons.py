@@ -34,8 +34,8 @@ NOTES = (
     "the 95 % t interval over seeds: paired where both runs have the same seeds, else Welch. No "
     "± where one seed ran.",
     f"Bold: Holm-adjusted p < {LEVEL} over all comparisons here; the sign says whether pretraining "
-    f"helped (+) or harmed ({MINUS}). Everything else is unclear at this number of seeds; fewer than "
-    f"{FEWEST_SEEDS} seeds are not tested.",
+    f"helped (+) or harmed ({MINUS}). Everything else is unclear at this number of seeds; fewer "
+    f"than {FEWEST_SEEDS} seeds are not tested.",
     f"{ALL_TASKS}: mean and interval over the tasks' differences, each task being one value; not "
     f"tested. {MISSING}: one of the two runs was not measured.",
 )
