@@ -62,15 +62,19 @@ def _panel(axis: Axes, rows: pd.DataFrame, names: list[str]) -> None:
     if BASELINE in estimates:
         axis.axvline(estimates[BASELINE].mean, color=GREY, linewidth=0.7, linestyle=(0, (3, 2)))
     controls = set(rows.loc[~rows["pretrained"], "run"])
+    metric = rows["metric"].iloc[0]
+    least = -100.0 if metric == "mcc" else 0.0
     for name, estimate in estimates.items():
         place, control = names.index(name), name in controls
         colour = "#404040" if control else COLOURS[0]
         width = 0.0 if np.isnan(estimate.half_width) else estimate.half_width
+        # An interval from two seeds can be wider than the scale; it is drawn to the scale's ends.
+        below, above = min(width, estimate.mean - least), min(width, 100 - estimate.mean)
         axis.errorbar(
-            *(estimate.mean, place), xerr=width or None, fmt="o", color=colour, ms=3.6,
+            *(estimate.mean, place), xerr=[[below], [above]], fmt="o", color=colour, ms=3.6,
             elinewidth=0.9, mew=0.9, mfc="white" if control else colour,
         )  # fmt: skip
     axis.grid(axis="y", color="#ECECEC", linewidth=0.6)
     axis.set_axisbelow(True)
     axis.tick_params(axis="y", length=0)
-    axis.set_xlabel(METRICS[rows["metric"].iloc[0]], labelpad=1)
+    axis.set_xlabel(METRICS[metric], labelpad=1)
