@@ -23,6 +23,7 @@ rule tsne:
         benchmark_of("tsne/{suite}/{task}")
     conda:
         ENVIRONMENT
+    threads: 1
     resources:
         mem_mb=4000,
         runtime=30,
@@ -50,6 +51,7 @@ rule losses:
         benchmark_of("losses")
     conda:
         ENVIRONMENT
+    threads: 1
     resources:
         mem_mb=2000,
         runtime=10,
@@ -74,6 +76,7 @@ rule overview:
         benchmark_of("overview")
     conda:
         ENVIRONMENT
+    threads: 1
     resources:
         mem_mb=2000,
         runtime=10,
@@ -101,6 +104,7 @@ rule pmi_figure:
         benchmark_of("pmi_figure")
     conda:
         ENVIRONMENT
+    threads: 1
     resources:
         mem_mb=2000,
         runtime=10,

@@ -38,6 +38,7 @@ rule baseline:
         benchmark_of("baseline/{suite}/{task}")
     conda:
         ENVIRONMENT
+    threads: 1
     resources:
         mem_mb=8000,
         runtime=240,

@@ -14,6 +14,7 @@ rule download:
         benchmark_of("download/{dataset}")
     conda:
         ENVIRONMENT
+    threads: 1
     resources:
         mem_mb=1000,
         runtime=720,
@@ -35,6 +36,7 @@ rule simulate:
         benchmark_of("simulate/{reference}")
     conda:
         ENVIRONMENT
+    threads: 1
     resources:
         mem_mb=2000,
         runtime=10,
@@ -56,6 +58,7 @@ rule reference:
         benchmark_of("reference/{reference}")
     conda:
         ENVIRONMENT
+    threads: 1
     resources:
         mem_mb=8000,
         runtime=60,

@@ -17,6 +17,7 @@ rule metrics:
         benchmark_of("metrics")
     conda:
         ENVIRONMENT
+    threads: 1
     resources:
         mem_mb=2000,
         runtime=10,
@@ -43,6 +44,7 @@ rule table:
         benchmark_of("table/{suite}")
     conda:
         ENVIRONMENT
+    threads: 1
     resources:
         mem_mb=2000,
         runtime=10,
@@ -73,6 +75,7 @@ rule comparisons:
         benchmark_of("comparisons")
     conda:
         ENVIRONMENT
+    threads: 1
     resources:
         mem_mb=2000,
         runtime=10,
@@ -101,6 +104,7 @@ rule benchmarks_table:
         benchmark_of("benchmarks_table")
     conda:
         ENVIRONMENT
+    threads: 1
     resources:
         mem_mb=2000,
         runtime=10,

@@ -16,6 +16,7 @@ rule download_teacher:
         teacher=one_of(DOWNLOADED),
     conda:
         ENVIRONMENT
+    threads: 1
     resources:
         mem_mb=8000,
         runtime=30,

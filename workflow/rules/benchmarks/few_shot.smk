@@ -12,6 +12,7 @@ rule few_shot:
         benchmark_of("tasks/few_shot/{task}")
     conda:
         ENVIRONMENT
+    threads: 1
     resources:
         mem_mb=4000,
         runtime=30,

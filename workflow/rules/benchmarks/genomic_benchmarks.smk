@@ -12,6 +12,7 @@ rule genomic_benchmarks:
         benchmark_of("tasks/genomic_benchmarks/{task}")
     conda:
         ENVIRONMENT
+    threads: 1
     resources:
         mem_mb=4000,
         runtime=30,

@@ -12,6 +12,7 @@ rule gue:
         benchmark_of("tasks/gue/{task}")
     conda:
         ENVIRONMENT
+    threads: 1
     resources:
         mem_mb=4000,
         runtime=30,

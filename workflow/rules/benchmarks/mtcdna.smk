@@ -12,6 +12,7 @@ rule mtcdna:
         benchmark_of("tasks/mtcdna/{task}")
     conda:
         ENVIRONMENT
+    threads: 1
     resources:
         mem_mb=4000,
         runtime=30,

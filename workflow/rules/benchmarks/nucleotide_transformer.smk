@@ -12,6 +12,7 @@ rule nucleotide_transformer:
         benchmark_of("tasks/nucleotide_transformer/{task}")
     conda:
         ENVIRONMENT
+    threads: 1
     resources:
         mem_mb=4000,
         runtime=30,

@@ -12,6 +12,7 @@ rule simulated:
         benchmark_of("tasks/simulated/{task}")
     conda:
         ENVIRONMENT
+    threads: 1
     resources:
         mem_mb=4000,
         runtime=30,
