@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import signal
 import subprocess
 import time
@@ -11,8 +12,12 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+import yaml
 
+from dnastudents import models, tokenizers
 from harness import Snakemake, command, edit, environment
 
 pytestmark = pytest.mark.slow
@@ -83,6 +88,47 @@ def test_runs_follow_the_config(tiny: Path, snakemake: Snakemake) -> None:
     assert kept.stat().st_mtime_ns == before
 
 
+def test_a_benchmark_is_one_rule_and_one_block(
+    tiny: Path, snakemake: Snakemake, root: Path
+) -> None:
+    """The rule and the block are those that the README shows."""
+    readme = (root / "README.md").read_text()
+    rule = re.search(r"```python\n# (workflow/rules/benchmarks/mine.smk)\n(.*?)```", readme, re.S)
+    block = re.search(r"```yaml\n# config.yaml, under suites:\n(.*?)```", readme, re.S)
+    assert rule is not None
+    assert block is not None
+    (tiny / rule[1]).write_text(rule[2])
+    edit(tiny / "tiny.yaml", lambda values: values["suites"].update(yaml.safe_load(block[1])))
+    generator = np.random.default_rng(0)
+    folder = tiny / "data/mine/enhancers"
+    folder.mkdir(parents=True)
+    for split in ("train", "test"):
+        lines = [
+            "".join(generator.choice(list(letters), 60)) + "," + label
+            for label, letters in (("open", "ACGTGC"), ("closed", "ACGTAT"))
+            for _ in range(60)
+        ]
+        (folder / f"{split}.csv").write_text("\n".join(["sequence,label", *lines]) + "\n")
+
+    done = snakemake(tiny, *TINY)
+    assert done.returncode == 0, done.stdout[-3000:]
+    mine = [row for row in rows(tiny) if row["suite"] == "mine"]
+    assert {row["seed"] for row in mine if row["run"] == "had"} == {"0", "1", "2"}
+    assert "enhancers" in (tiny / "results/tables/mine.md").read_text()
+    assert "mine" in (tiny / "results/tables/benchmarks.md").read_text()
+
+
+def test_students_are_used_as_the_readme_says(tiny: Path) -> None:
+    for run in ("had", "had_scratch", "findna", "logo_cm_gems"):
+        folder = tiny / f"results/pretrain/{run}/model"
+        model, tokenizer = models.load(folder), tokenizers.load(folder)
+        ids = torch.tensor([tokenizer.encode("ACGTTGCAACGTNACGT")])
+        output = model(ids)
+        assert output.last_hidden_state.shape[:2] == ids.shape
+        assert output.logits.shape[:2] == ids.shape
+        assert torch.isfinite(output.logits).all()
+
+
 def test_a_killed_run_goes_on(
     checkout: Callable[[str], Path], snakemake: Snakemake, tiny: Path
 ) -> None:
@@ -111,6 +157,6 @@ def test_a_killed_run_goes_on(
     assert snakemake(folder, *TINY, "--unlock").returncode == 0
     done = snakemake(folder, *TINY, target)
     assert done.returncode == 0, done.stdout[-3000:]
-    assert "resum" in (folder / "results/logs/pretrain/findna.log").read_text().lower()
+    assert "goes on from step" in (folder / "results/logs/pretrain/findna.log").read_text()
     assert (folder / target / "model/model.safetensors").exists()
     assert reference.stat().st_mtime_ns == before
