@@ -39,7 +39,8 @@ def test_every_run_and_task_resolves(root: Path) -> None:
             assert settings["pretraining"]["steps"] > 0
             assert settings["pretraining"]["splits"]["train"]
         for suite in config.suites:
-            assert config.finetune_settings(run, suite)["learning_rate"] > 0
+            for task in config.suites[suite]["tasks"]:
+                assert config.finetune_settings(run, suite, task)["learning_rate"] > 0
 
 
 def test_extending_merges_key_by_key(root: Path) -> None:
@@ -71,11 +72,20 @@ def test_a_run_may_extend_one_that_is_not_selected(root: Path, demo: dict[str, A
     assert config.run("mine")["objective"]["cls_weight"] == 0.5
 
 
-def test_settings_of_a_student_come_last(root: Path) -> None:
+def test_finetuning_settings_from_the_general_to_the_special(root: Path) -> None:
     config = Config(root)
-    settings = config.finetune_settings("had", "gue")
-    assert settings["learning_rate"] == config["students"]["had"]["finetuning"]["learning_rate"]
-    assert settings["epochs"] == config.suites["gue"]["finetuning"]["epochs"]
+    suite, student = config.suites["few_shot"], config["students"]["logo"]
+    few = config.finetune_settings("logo_random", "few_shot", "prom_core_100")
+    many = config.finetune_settings("logo_random", "few_shot", "prom_core_500")
+    assert few["weight_decay"] == config["finetuning"]["weight_decay"]
+    assert few["pooling"] == student["finetuning"]["pooling"]
+    assert few["epochs"] == suite["finetuning"]["epochs"]
+    assert few["learning_rate"] == suite["by_student"]["logo"]["learning_rate"]
+    assert many["epochs"] == suite["by_task"]["prom_core_500"]["epochs"] != few["epochs"]
+    assert (
+        config.finetune_settings("had", "few_shot", "prom_core_100")["learning_rate"]
+        == (config["students"]["had"]["finetuning"]["learning_rate"])
+    )
 
 
 @pytest.mark.parametrize(

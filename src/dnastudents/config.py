@@ -153,10 +153,12 @@ class Config:
     def _student(self, block: Block) -> Block:
         return self.values["students"][block["student"]]
 
-    def baseline_settings(self, suite: str) -> Block:
+    def baseline_settings(self, suite: str, task: str) -> Block:
         """The k-mer baseline learns from as many sequences as the students."""
-        general = merge(self.values["finetuning"], self.suites[suite].get("finetuning", {}))
-        return {**self.values["baseline"], "max_train_sequences": general["max_train_sequences"]}
+        block = self.suites[suite]
+        changes = (block.get("by_task") or {}).get(task, {})
+        settings = merge(merge(self.values["finetuning"], block.get("finetuning", {})), changes)
+        return {**self.values["baseline"], "max_train_sequences": settings["max_train_sequences"]}
 
     def needs(self, name: str) -> dict[str, str]:
         """What a run learns from beside its settings: kind of input to the name of it."""
@@ -189,10 +191,21 @@ class Config:
         """Every selected (suite, task)."""
         return [(suite, task) for suite, block in self.suites.items() for task in block["tasks"]]
 
-    def finetune_settings(self, run: str, suite: str) -> Block:
-        """The fine-tuning settings of a run on a suite: general, then suite, then student."""
-        settings = merge(self.values["finetuning"], self.suites[suite].get("finetuning", {}))
-        return merge(settings, self._student(self.run(run)).get("finetuning", {}))
+    def finetune_settings(self, run: str, suite: str, task: str) -> Block:
+        """The fine-tuning settings of a run on a task.
+
+        General ones, then the student's, the suite's, the suite's for this student, for this task.
+        """
+        block, student = self.suites[suite], self.run(run)["student"]
+        settings = self.values["finetuning"]
+        for changes in (
+            self.values["students"][student].get("finetuning", {}),
+            block.get("finetuning", {}),
+            (block.get("by_student") or {}).get(student, {}),
+            (block.get("by_task") or {}).get(task, {}),
+        ):
+            settings = merge(settings, changes)
+        return settings
 
     def tsne(self) -> tuple[list[str], list[tuple[str, str]]]:
         """Runs and (suite, task) of the t-SNE figures, of those that are selected at all."""
@@ -215,8 +228,10 @@ class Config:
             rules = self.root / "workflow/rules/benchmarks"
             _known(f"suites.{suite}", suite, [path.stem for path in rules.glob("*.smk")])
             if suite in self.known_tasks:
-                for task in block["tasks"]:
+                for task in [*block["tasks"], *(block.get("by_task") or {})]:
                     _known(f"suites.{suite}.tasks", task, self.known_tasks[suite])
+            for student in block.get("by_student") or {}:
+                _known(f"suites.{suite}.by_student", student, values["students"])
         for task in values["figures"]["tsne"]["tasks"]:
             known = {f"{suite}/{name}" for suite, name in self.tasks()}
             _known("figures.tsne.tasks", task, known | _all_tasks(self.known_tasks))

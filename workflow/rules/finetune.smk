@@ -18,7 +18,7 @@ rule finetune:
         mem_mb=16000,
         runtime=1440,
     params:
-        settings=lambda w: settings(CONFIG.finetune_settings(w.run, w.suite)),
+        settings=lambda w: settings(CONFIG.finetune_settings(w.run, w.suite, w.task)),
         seeds=lambda w: CONFIG.suites[w.suite]["seeds"],
         state=f"{OUT}/state/finetune/{{run}}/{{suite}}/{{task}}",
     shell:
@@ -43,7 +43,7 @@ rule baseline:
         mem_mb=8000,
         runtime=240,
     params:
-        settings=lambda w: settings(CONFIG.baseline_settings(w.suite)),
+        settings=lambda w: settings(CONFIG.baseline_settings(w.suite, w.task)),
         seeds=lambda w: CONFIG.suites[w.suite]["seeds"],
     shell:
         "python -m dnastudents baseline --task {input:q} --settings {params.settings:q}"
