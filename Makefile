@@ -20,14 +20,17 @@ setup: .venv/.installed  ## create .venv and install the pinned versions
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	touch .venv/.installed
 
-# The lock tells a dead demo (its Snakemake lock is stale, so it is removed) from a running one.
+# A demo that did not end well leaves a mark, and perhaps Snakemake's lock, which is removed only
+# then; the flock tells a dead demo from a running one.
 demo: setup      ## the whole workflow on simulated data: tables, figures and a report in results/demo
 	@export PATH="$$PWD/.venv/bin:$$PATH"
 	exec 9>.venv/.demo.lock
 	flock --nonblock 9 || { echo "A demo is still running in this folder; wait for it or stop it." >&2; exit 1; }
-	snakemake --profile demo --unlock >/dev/null 2>&1 || true
+	[ ! -e .venv/.demo.running ] || snakemake --profile demo --unlock >/dev/null 2>&1 || true
+	touch .venv/.demo.running
 	snakemake --profile demo
 	snakemake --profile demo --report results/demo/report.zip >/dev/null
+	rm .venv/.demo.running
 	echo "Done: tables, figures and report.zip are in results/demo"
 
 lint: setup
@@ -42,4 +45,4 @@ test: lint       ## ruff, mypy, snakefmt, snakemake --lint and pytest
 	@PATH="$$PWD/.venv/bin:$$PATH" python -m pytest
 
 clean:           ## remove results and caches, keep .venv
-	rm -rf results/demo .snakemake .pytest_cache .mypy_cache .ruff_cache
+	rm -rf results/demo .pytest_cache .mypy_cache .ruff_cache

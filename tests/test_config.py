@@ -18,6 +18,9 @@ SHIPPED = {
     *(f"logo_{rule}" for rule in ("random", "genemask", "global_pmi", "cm_step", "cm_gems")),
     *("dnabert_scratch", "logo_scratch"),
 }
+NEW = {"student": "logo", "objective": {"name": "masked_lm"}, "seed": 0} | {
+    "masking": {"name": "random_span"}
+}
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +127,40 @@ def test_finetuning_settings_from_the_general_to_the_special(root: Path) -> None
             {"references": {"hg38": {"fasta": "no/such.fa"}}},
             "references.hg38.fasta: nothing at 'no/such.fa'; correct the path or drop it",
         ),
+        (
+            {"references": {"hg38": {"dataset": "reference/hg39.fa.gz"}}},
+            "references.hg38.dataset: no such name 'reference/hg39.fa.gz'; "
+            "did you mean 'reference/hg38.fa.gz'?",
+        ),
+        (
+            {"references": {"hg38": {"splits": {"validation": ["chr1"]}}}},
+            "references.hg38.splits: 'chr1' is in train and in validation; choose one",
+        ),
+        ({"mirror": "/no/such"}, "mirror: nothing at '/no/such'; correct the path or drop it"),
+        (
+            {"runs": {"new": {**NEW, "pretraining": {"steps": 3}}}},
+            "runs.new.pretraining: 'batch_size' is missing",
+        ),
+        (
+            {"runs": {"had": {"masking": {"name": "bernoulli"}}}},
+            "runs.had.masking: 'teacher_groups' and the objective 'had' belong together",
+        ),
+        ({"runs": {}}, "runs: names nothing; name at least one, or drop the key"),
+        (
+            {"runs": {"my run; x": {"extends": "had"}}},
+            "runs: 'my run; x' does not match '^[A-Za-z0-9_][A-Za-z0-9_.-]*$'",
+        ),
+        ({"runs": {1: {"extends": "had"}}}, "runs: 1 is not of type 'string'"),
+        (
+            {"pmi": {"threshold": "scald"}},
+            "pmi.threshold: 'scald' must be exactly one of "
+            '{"type": "number", "exclusiveMinimum": 1} or {"const": "scaled"}',
+        ),
+        (
+            {"runs": {"findna": {"objective": {"teacher_augmentations": [{"name": "deletio"}]}}}},
+            "runs.findna.objective.teacher_augmentations.0.name: "
+            "unknown value 'deletio'; did you mean 'deletion'?",
+        ),
         ({"genome": "hg83"}, "genome: no such name 'hg83'; did you mean 'hg38'?"),
         (
             {"runs": {"a": {"extends": "b"}, "b": {"extends": "a"}}},
@@ -139,3 +176,13 @@ def test_what_is_wrong_is_said_in_one_line(root: Path, changes: dict, message: s
 
 def test_nearest_lists_all_when_nothing_is_near() -> None:
     assert nearest("zzz", ["b", "a"]) == "known: a, b"
+
+
+def test_files_extend_files(root: Path) -> None:
+    """`extends` chains; the nearest file with `runs` selects them."""
+    config = Config(root, {"extends": "tests/workflow/tiny.yaml", "runs": {"had": {}}})
+    assert config.runs == ["had"]
+    assert list(config.suites) == ["simulated"]
+    assert config.run("had")["pretraining"]["steps"] == 6  # of tiny
+    assert config["students"]["had"]["hidden_size"] == 32  # of tiny
+    assert config["genome"] == "simulated"  # of the demo

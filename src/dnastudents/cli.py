@@ -131,7 +131,10 @@ def _embed(a: Arguments) -> None:
 def _metrics(a: Arguments) -> None:
     from dnastudents.evaluation.rows import collect
 
-    collect(a.folders, a.output)
+    # Folders by name, not by path: the papers' run has more of them than a command line can hold.
+    folders = [a.results / "finetune" / run / task for run in a.runs for task in a.tasks]
+    folders += [a.results / "baseline" / "kmer_logistic" / task for task in a.tasks]
+    collect(folders, a.output)
 
 
 def _table(a: Arguments) -> None:
@@ -316,11 +319,12 @@ def _add_model_commands(commands: Any) -> None:
 
 
 def _add_result_commands(commands: Any) -> None:
-    folders = ("folders", {"type": Path, "nargs": "+"})
     _add(
         commands,
         *("metrics", _metrics, "gather all metrics rows into one CSV file"),
-        *(folders, "--output"),
+        ("results", {"type": Path, "help": "the workflow's results folder"}),
+        ("--tasks", {"nargs": "+", "required": True, "help": "suite/task"}),
+        *("--runs", "--output"),
     )
     _add(
         commands,

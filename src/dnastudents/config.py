@@ -13,6 +13,7 @@ Three design decisions:
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from pathlib import Path
@@ -82,20 +83,18 @@ class Config:
     def __init__(self, root: Path, changes: Mapping[str, Any] | None = None) -> None:
         self.root = root
         base = read_yaml(root / "config.yaml")
-        changes = dict(changes or {})
-        if "extends" in changes:
-            parent = read_yaml(root / str(changes.pop("extends")))
-            selected = {key: changes.get(key) or parent.get(key) for key in SELECTIONS}
-            changes = merge(parent, changes)
-        else:
-            selected = {key: changes.get(key) for key in SELECTIONS}
-        self.values = merge(base, changes)
+        chain = _chain(root, dict(changes or {}))
+        selected = {key: _selection(key, chain) for key in SELECTIONS}
+        self.values = base
+        for link in reversed(chain):
+            self.values = merge(self.values, link)
         schema = read_yaml(root / "workflow/schemas/config.schema.yaml")
         _validate(self.values, schema)
         self.runs = list(selected["runs"] or self.values["runs"])
         suites = self.values["suites"]
         self.suites = {name: suites[name] for name in selected["suites"] or suites}
         self.known_tasks = _read_tasks(root / "workflow/resources/tasks.csv")
+        self.known_files = _read_files(root / "workflow/resources/datasets.csv")
         self._run_schema = {"$ref": "#/$defs/run", "$defs": schema["$defs"]}
         self._check_names()
         self._check_paths()
@@ -168,7 +167,7 @@ class Config:
         needed = {"reference": str(self.values["genome"])}
         if block["masking"]["name"] in PMI_MASKINGS:
             needed["pmi"] = "pmi"
-        if block["objective"]["name"] == "had":
+        if _has_teacher(block):
             needed["teacher"] = block["teacher"]
         return needed
 
@@ -218,10 +217,19 @@ class Config:
     def _check_names(self) -> None:
         values = self.values
         _known("genome", values["genome"], values["references"])
+        for name, block in values["references"].items():
+            if "dataset" in block:
+                _known(f"references.{name}.dataset", block["dataset"], self.known_files)
+            _check_splits(f"references.{name}.splits", block["splits"])
+        if "simulated" in self.suites and not self.is_simulated(values["genome"]):
+            raise InputError("suites.simulated: its tasks need a simulated genome; drop the suite")
         for name in self.runs:
             _validate(self.run(name), self._run_schema, f"runs.{name}")
             _check_run(f"runs.{name}", self.run(name), values)
+        folders = {name.split("/")[0] for name in self.known_files}
         for name, block in values["teachers"].items():
+            if "dataset" in block:
+                _known(f"teachers.{name}.dataset", block["dataset"], folders)
             if "train" in block:
                 _check_run(f"teachers.{name}.train", block["train"], values)
         for suite, block in self.suites.items():
@@ -245,6 +253,8 @@ class Config:
         }
         for name, block in self.suites.items():
             places[f"suites.{name}.source"] = block.get("source")
+        if "://" not in str(self.values["mirror"]):
+            places["mirror"] = self.values["mirror"]
         for key, place in places.items():
             for path in [place] if isinstance(place, str) else place or []:
                 if not Path(path).exists():
@@ -264,10 +274,31 @@ def _check_run(key: str, block: Block, values: Block) -> None:
     for part in ("masking", "pretraining"):
         if part not in block:
             raise InputError(f"{key}: '{part}' is missing; add it, or `extends:` a run that has it")
-    if objective == "had":
+    for part in ("steps", "batch_size", "window", "optimizer"):
+        if part not in block["pretraining"]:
+            raise InputError(f"{key}.pretraining: '{part}' is missing")
+    groups = block["masking"].get("name") == "teacher_groups"
+    if groups != (objective == "had"):
+        raise InputError(f"{key}.masking: 'teacher_groups' and the objective 'had' belong together")
+    if _has_teacher(block):
         if "teacher" not in block:
             raise InputError(f"{key}: the objective 'had' needs a `teacher:`")
         _known(f"{key}.teacher", block["teacher"], values["teachers"])
+
+
+def _check_splits(key: str, splits: Block) -> None:
+    seen: dict[str, str] = {}
+    for split, names in splits.items():
+        for name in names:
+            if name in seen:
+                raise InputError(f"{key}: '{name}' is in {seen[name]} and in {split}; choose one")
+            seen[name] = split
+
+
+def _has_teacher(block: Block) -> bool:
+    """HAD without alignment is reconstruction alone."""
+    objective = block["objective"]
+    return objective["name"] == "had" and objective.get("alignment_weight", 1.0) > 0
 
 
 def _known(key: str, name: str, known: Iterable[str]) -> None:
@@ -278,6 +309,32 @@ def _known(key: str, name: str, known: Iterable[str]) -> None:
 
 def _all_tasks(tasks: Mapping[str, Tasks]) -> set[str]:
     return {f"{suite}/{task}" for suite, names in tasks.items() for task in names}
+
+
+def _chain(root: Path, changes: Block) -> list[Block]:
+    """A configuration and all that it extends; paths are relative to the repository's root."""
+    chain, seen = [changes], []
+    while "extends" in chain[-1]:
+        path = root / str(chain[-1].pop("extends"))
+        if path in seen:
+            raise InputError(f"{path}: extends itself; remove an `extends:`")
+        seen.append(path)
+        chain.append(read_yaml(path))
+    return chain
+
+
+def _selection(key: str, chain: list[Block]) -> Block | None:
+    """The blocks that the nearest configuration with this key names; None is all."""
+    selected = next((link[key] for link in chain if link.get(key) is not None), None)
+    if selected == {}:
+        raise InputError(f"{key}: names nothing; name at least one, or drop the key")
+    return selected
+
+
+def _read_files(path: Path) -> list[str]:
+    """The ids of all files that can be downloaded."""
+    with path.open(encoding="utf-8", newline="") as handle:
+        return [row["id"] for row in csv.DictReader(handle)]
 
 
 def _read_tasks(path: Path) -> dict[str, Tasks]:
@@ -307,4 +364,7 @@ def _explain(error: ValidationError, place: str) -> str:
     if error.validator == "enum":
         hint = nearest(str(error.instance), schema["enum"])
         return f"{key}: unknown value '{error.instance}'; {hint}"
+    if error.validator in ("anyOf", "oneOf"):
+        forms = " or ".join(json.dumps(form) for form in schema[str(error.validator)])
+        return f"{key}: {error.instance!r} must be exactly one of {forms}"
     return f"{key}: {error.message}"

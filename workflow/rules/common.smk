@@ -18,15 +18,27 @@ try:
 except InputError as error:
     raise WorkflowError(f"The configuration is not usable. {error}") from None
 
-OUT = CONFIG["results"]
+OUT = CONFIG["results"].rstrip("/")
 ENVIRONMENT = str(ROOT / "envs/dnastudents.yaml")
 DATASETS = str(ROOT / "workflow/resources/datasets.csv")
 PUBLISHED = str(ROOT / "workflow/resources/published_results.csv")
 
-# Jobs use the code of this checkout, in a conda environment too, and never ask the hub.
-shell.prefix(
-    f"export PYTHONPATH={shlex.quote(str(ROOT / 'src'))}:${{{{PYTHONPATH:-}}}} HF_HUB_OFFLINE=1; "
+# In the command, not in params: where a file comes from does not change the result.
+DOWNLOAD_OPTIONS = shlex.join(
+    [
+        *("--manifest", DATASETS),
+        *("--lock", f"{OUT}/downloads/download-lock.json"),
+        *(["--mirror", CONFIG["mirror"]] if CONFIG["mirror"] else []),
+    ]
 )
+
+# Jobs use the code of this checkout, in a conda environment too, and never ask the hub. A signal to
+# all of a job's processes must not end `tee` before the program behind it has said its last word.
+PREFIX = "export PYTHONPATH=%s:${PYTHONPATH:-} HF_HUB_OFFLINE=1; " % shlex.quote(
+    str(ROOT / "src")
+)
+PREFIX += "tee() { (trap '' TERM INT; exec tee -a \"$@\"); }; "
+shell.prefix(PREFIX.replace("{", "{{").replace("}", "}}"))
 
 
 def one_of(names):
@@ -118,11 +130,11 @@ def all_results():
         "benchmarks",
         *(["comparisons"] if CONFIG.controls() else []),
     ]
-    figures = [
-        "losses",
-        "overview",
-        *("_".join(["tsne", *task]) for task in CONFIG.tsne()[1]),
-    ]
+    figures = ["overview"]
+    if any(map(CONFIG.is_pretrained, CONFIG.runs)):
+        figures.append("losses")
+    if CONFIG.tsne()[0]:
+        figures += ["_".join(["tsne", *task]) for task in CONFIG.tsne()[1]]
     if any("pmi" in CONFIG.needs(run) for run in CONFIG.runs):
         figures.append("pmi")
     return [

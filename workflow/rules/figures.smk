@@ -30,7 +30,7 @@ rule tsne:
     params:
         runs=CONFIG.tsne()[0],
     shell:
-        "python -m dnastudents figure tsne {input.embeddings:q} --runs {params.runs}"
+        "python -m dnastudents figure tsne {input.embeddings:q} --runs {params.runs:q}"
         " --task {input.task:q} --output {output.png:q} 2>&1 | tee {log:q}"
 
 
@@ -83,7 +83,7 @@ rule overview:
     params:
         runs=CONFIG.runs,
     shell:
-        "python -m dnastudents figure overview {input:q} --runs {params.runs}"
+        "python -m dnastudents figure overview {input:q} --runs {params.runs:q}"
         " --output {output.png:q} 2>&1 | tee {log:q}"
 
 

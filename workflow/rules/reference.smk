@@ -18,13 +18,9 @@ rule download:
     resources:
         mem_mb=1000,
         runtime=720,
-    params:
-        manifest=DATASETS,
-        lock=f"{OUT}/downloads/download-lock.json",
-        mirror=f"--mirror {shlex.quote(CONFIG['mirror'])}" if CONFIG["mirror"] else "",
     shell:
-        "python -m dnastudents download {wildcards.dataset:q} --manifest {params.manifest:q}"
-        " {params.mirror} --lock {params.lock:q} --output {output:q} 2>&1 | tee {log:q}"
+        "python -m dnastudents download {wildcards.dataset:q} --output {output:q}"
+        f" {DOWNLOAD_OPTIONS} 2>&1 | tee {{log:q}}"
 
 
 rule simulate:

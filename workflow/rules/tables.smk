@@ -21,8 +21,13 @@ rule metrics:
     resources:
         mem_mb=2000,
         runtime=10,
+    params:
+        results=lambda w, output: str(Path(output[0]).parent),
+        runs=CONFIG.runs,
+        tasks=["/".join(task) for task in CONFIG.tasks()],
     shell:
-        "python -m dnastudents metrics {input:q} --output {output:q} 2>&1 | tee {log:q}"
+        "python -m dnastudents metrics {params.results:q} --runs {params.runs:q}"
+        " --tasks {params.tasks:q} --output {output:q} 2>&1 | tee {log:q}"
 
 
 rule table:
@@ -53,7 +58,7 @@ rule table:
         tasks=lambda w: CONFIG.suites[w.suite]["tasks"],
     shell:
         "python -m dnastudents table {wildcards.suite:q} --metrics {input.metrics:q}"
-        " --published {input.published:q} --runs {params.runs} --tasks {params.tasks}"
+        " --published {input.published:q} --runs {params.runs:q} --tasks {params.tasks:q}"
         " --output {output.csv:q} 2>&1 | tee {log:q}"
 
 
@@ -82,7 +87,7 @@ rule comparisons:
     params:
         pairs=[f"{run}:{control}" for run, control in CONFIG.controls().items()],
     shell:
-        "python -m dnastudents comparisons --metrics {input:q} --pairs {params.pairs}"
+        "python -m dnastudents comparisons --metrics {input:q} --pairs {params.pairs:q}"
         " --output {output.csv:q} 2>&1 | tee {log:q}"
 
 
