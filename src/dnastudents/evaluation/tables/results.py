@@ -32,7 +32,8 @@ from dnastudents.evaluation.tables.render import (
 PROTOCOL = (
     f"Scores are {TIMES} 100. Ours: mean ± half width of the 95 % t interval over fine-tuning "
     "seeds; no ± where one seed ran. Each seed is one score on the whole test set, of the epoch "
-    "that was best on dev by the same metric.",
+    "that was best on dev by the same metric. A pretrained run is one pretraining: how much another "
+    "one would differ is not in the intervals.",
     f"{BASELINE}: logistic regression on k-mer frequencies, k = 1 to 6, strength chosen on dev; "
     "its fit is deterministic, hence one value. *_scratch: the student of that "
     "name, never pretrained.",
@@ -41,7 +42,7 @@ PROTOCOL = (
 )
 MODES = {
     "as_described": "as_described (the paper's text where it and the released code differ)",
-    "as_released": "as_released (the released code where it and the paper's text differ)",
+    "as_released": "as_released (the released masks or masked loss; docs/ has the list)",
 }
 
 
@@ -98,7 +99,8 @@ def write_table(
     sheet.title = f"{suite}: test-set scores {TIMES} 100" + (
         " (simulated data)" if simulated else ""
     )
-    sheet.notes = [*PROTOCOL, *_mode_notes(metrics), *_published_notes(published, sources)]
+    sheet.notes = [*PROTOCOL, *_mode_notes(metrics), *_truncation_notes(metrics)]
+    sheet.notes += _published_notes(published, sources)
     if simulated:
         sheet.notes.append("Simulated: made on generated sequences; it says nothing about genomes.")
     write_sheets(output, _numbers(ours + published, names), [sheet])
@@ -226,6 +228,18 @@ def _mode_notes(metrics: pd.DataFrame) -> list[str]:
     if len(modes) == 1:
         return [f"Recipes: {MODES[next(iter(modes.groups))]}."]
     return [f"{MODES[str(mode)]}: {', '.join(sorted(set(runs)))}." for mode, runs in modes]
+
+
+def _truncation_notes(metrics: pd.DataFrame) -> list[str]:
+    """Which runs read only the beginning of some sequences, because their positions end."""
+    if "n_truncated" not in metrics:
+        return []
+    cut = metrics[metrics["n_truncated"].fillna(0) > 0]
+    if cut.empty:
+        return []
+    tasks = cut.groupby("run")["task"].unique()
+    parts = [f"{run} ({', '.join(sorted(names))})" for run, names in tasks.items()]
+    return [f"Only the beginning of longer sequences is read by {'; '.join(parts)}."]
 
 
 def _published_notes(lines: list[Line], sources: list[str]) -> list[str]:
