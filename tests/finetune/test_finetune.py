@@ -12,12 +12,14 @@ import pytest
 import torch
 
 from dnastudents import models
+from dnastudents.benchmarks.task import load_task
 from dnastudents.errors import InputError
 from dnastudents.evaluation.metrics import classification_metrics
 from dnastudents.evaluation.rows import collect
 from dnastudents.finetune import embed, finetune
 from dnastudents.finetune.fit import Best, Fit, cross_entropy
 from dnastudents.finetune.job import Job, provenance
+from dnastudents.finetune.options import Finetuning
 from dnastudents.models import content_mask
 
 FAST = {"epochs": 6, "batch_size": 8, "learning_rate": 1e-2}
@@ -32,7 +34,7 @@ def run(
         task=task,
         settings={**FAST, **changes},
         seeds=seeds,
-        state=tmp_path / "state",
+        state=tmp_path / f"state of {name}",
         output=tmp_path / name,
     )
     return tmp_path / name
@@ -62,7 +64,6 @@ def test_rows_and_predictions_agree(
         assert (row["metric"], row["value"]) == ("mcc", expected["mcc"])
         assert (row["n_train"], row["n_dev"], row["n_test"]) == (80, 20, 40)
         assert row["value"] > 0.5  # base composition is easy
-    assert not (tmp_path / "state").exists()
 
 
 def test_best_epoch_of_dev_predicts_test(
@@ -118,6 +119,23 @@ def test_finished_seeds_are_not_done_again(
     assert done == [0, 1, 2, 2]
     frames = [pd.read_parquet(path / "predictions.parquet") for path in (expected, output)]
     pd.testing.assert_frame_equal(*frames, check_exact=True)
+    run(tmp_path, students["hybrid"], task, seeds=(0, 1, 2, 3))
+    assert done == [0, 1, 2, 2, 3]  # one seed more costs one seed
+
+
+def test_a_student_that_was_never_pretrained_is_new_with_each_seed(
+    students: dict[str, Path], task: Path
+) -> None:
+    options = Finetuning(epochs=1, batch_size=8, learning_rate=1e-3)
+    job = Job("scratch", students["hybrid"], load_task(task), options, {})
+    first, again, other = (
+        next(job._classifier(seed).student.parameters()).detach() for seed in (0, 0, 1)
+    )
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    job.provenance["pretrained"] = True
+    pretrained = [next(job._classifier(seed).student.parameters()).detach() for seed in (0, 1)]
+    assert torch.equal(*pretrained)
 
 
 def test_kept_seed_of_other_settings_is_done_again(

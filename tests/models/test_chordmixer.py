@@ -91,7 +91,7 @@ def test_other_ids_and_masked_positions_are_the_zero_symbol() -> None:
     ids, mask = torch.randint(0, 5, (2, 20)), torch.ones(2, 20, dtype=torch.bool)
     mask[1, 12:] = False
     with torch.no_grad():
-        expected = model(ids.where(mask, 7)).logits
+        expected = model(ids.where(mask, 7), mask.long()).logits
         assert torch.equal(model(ids, mask.long()).logits, expected)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from dnastudents import models, tokenizers
 from dnastudents.errors import InputError
 from dnastudents.models import (
     BertStudentConfig,
@@ -15,6 +16,13 @@ from dnastudents.models import (
     content_mask,
     mean_pool,
 )
+
+SMALL = {
+    "hybrid": {"hidden_size": 16, "num_hidden_layers": 1, "heads": 2, "head_size": 8},
+    "chordmixer": {"max_length": 16, "track_size": 4, "hidden_size": 16, "blocks": 1},
+    "bert": {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2},
+    "nucleotide_transformer": {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2},
+}
 
 
 @pytest.fixture
@@ -51,11 +59,17 @@ def test_content_is_neither_padding_nor_special() -> None:
     assert content_mask(ids, None).all()
 
 
-def test_batch_companions_do_not_change_an_answer(hybrid: HybridForMaskedLM) -> None:
-    model = SequenceClassifier(hybrid, classes=3, special_ids=(4,)).eval()
-    ids, mask = torch.randint(7, 11, (2, 14)), torch.arange(14) < torch.tensor([[14], [5]])
+@pytest.mark.parametrize("architecture", sorted(SMALL))
+def test_batch_companions_do_not_change_an_answer(architecture: str) -> None:
+    settings = {"architecture": architecture, **SMALL[architecture]}
+    tokenizer = tokenizers.build(models.tokenizer_name(settings))
+    student = models.build(settings, tokenizer)
+    model = SequenceClassifier(student, classes=3, special_ids=tokenizer.special_ids).eval()
+    bases = torch.tensor(tokenizer.base_ids[:4])
+    ids = bases[torch.randint(4, (2, 14))]
+    mask = torch.arange(14) < torch.tensor([[14], [5]])
     with torch.no_grad():
-        batched = model(ids.where(mask, 4), mask)
+        batched = model(ids.where(mask, tokenizer.pad_id), mask)
         alone = model(ids[1:, :5])
     assert batched.shape == (2, 3)
     assert torch.allclose(batched[1], alone[0], atol=1e-5)

@@ -147,7 +147,6 @@ def test_second_job_waits_and_takes_the_first_ones_result(
     def finish(_: float) -> None:  # while the second job sleeps
         pretrain(settings, output=output, state=tmp_path / "elsewhere", **inputs)
         made.append((output / "metrics.json").stat().st_mtime_ns)
-        orphan.remove()
         orphan.__exit__()
 
     made: list[int] = []

@@ -31,6 +31,7 @@ from dnastudents.objectives import model_folder
 from dnastudents.objectives.options import parse
 from dnastudents.randomness import derive_seed, numpy_generator
 from dnastudents.training.pretrain import versions
+from dnastudents.training.state import StateFolder
 
 SPLITS = ("train", "dev", "test")
 
@@ -60,7 +61,7 @@ def finetune(
     seeds : sequence of int
         Of the head, the order of batches and dropout.
     state : Path
-        Folder of finished seeds; removed when the output is complete.
+        Folder of finished seeds. It stays, so another seed costs only itself.
     output : Path
         Folder with `seed_<s>.json` (a metrics row), `predictions.parquet` (seed, index, label,
         prediction, p_<class>) and `history.csv` (seed, epoch, step, loss, dev metric).
@@ -72,14 +73,15 @@ def finetune(
     """
     options = parse(Finetuning, settings, "finetuning")
     job = Job(run, pretrained, load_task(task), options, settings)
-    for seed in seeds:
-        kept = state / f"seed_{seed}"
-        if not _is_of(kept, job.identity):
-            with atomic_directory(kept) as partial:
-                job.run_seed(seed, partial)
-                write_json(partial / "identity.json", job.identity)
+    with StateFolder(state, job.identity) as folder:
+        folder.lock()  # waits for the orphan of a workflow that was killed
+        for seed in seeds:
+            kept = state / f"seed_{seed}"
+            if not _is_of(kept, job.identity):
+                with atomic_directory(kept) as partial:
+                    job.run_seed(seed, partial)
+                    write_json(partial / "identity.json", job.identity)
     _gather([state / f"seed_{seed}" for seed in seeds], seeds, output)
-    shutil.rmtree(state, ignore_errors=True)
 
 
 def _gather(folders: list[Path], seeds: Sequence[int], output: Path) -> None:
@@ -116,7 +118,8 @@ class Job:
             name: self.checkpoint.tokenize(frame["sequence"].tolist(), frame["label"].to_numpy())
             for name, frame in frames.items()
         }
-        self.features = self._features() if options.frozen else {}
+        pretrained_probe = options.frozen and self.provenance["pretrained"]
+        self.features = self._features(0) if pretrained_probe else {}
 
     def run_seed(self, seed: int, folder: Path) -> None:
         """Fine-tune with one seed and write row, history and predictions into `folder`."""
@@ -142,16 +145,25 @@ class Job:
             self._predictions(seed, splits["test"].labels, scores).to_parquet(partial, index=False)
 
     def _splits(self, seed: int) -> dict[str, Split]:
-        splits: dict[str, Split] = dict(self.features or self.tokens)
+        splits: dict[str, Split] = dict(self.tokens)
+        if self.options.frozen:
+            splits = dict(self.features or self._features(seed))
         most = self.options.max_train_sequences
         if most is not None and most < len(splits["train"]):
             rows = numpy_generator(seed, "subset").permutation(len(splits["train"]))[:most]
             splits["train"] = splits["train"].take(np.sort(rows))
         return splits
 
-    def _classifier(self) -> SequenceClassifier:
+    def _classifier(self, seed: int) -> SequenceClassifier:
+        """A new head on the student; one that was never pretrained is new with each seed too."""
+        if self.provenance["pretrained"]:
+            student = copy.deepcopy(self.checkpoint.student)
+        else:
+            torch.manual_seed(derive_seed(seed, "scratch"))
+            student = type(self.checkpoint.student)(self.checkpoint.student.config)
+        torch.manual_seed(derive_seed(seed, "head"))
         return SequenceClassifier(
-            copy.deepcopy(self.checkpoint.student),
+            student,
             len(self.task.classes),
             self.options.pooling,
             self.options.dropout,
@@ -159,14 +171,13 @@ class Job:
         )
 
     def _model(self, seed: int, train: Split) -> torch.nn.Module:
-        torch.manual_seed(derive_seed(seed, "head"))
-        classifier = self._classifier()
+        classifier = self._classifier(seed)
         if isinstance(train, FeatureSplit):
             return FrozenHead(classifier.head, self.options.dropout, train.features)
         return classifier
 
-    def _features(self) -> dict[str, FeatureSplit]:
-        classifier = self._classifier()
+    def _features(self, seed: int) -> dict[str, FeatureSplit]:
+        classifier = self._classifier(seed)
         return {
             name: FeatureSplit(
                 torch.from_numpy(pooled_features(classifier, split, self.device)), split.labels

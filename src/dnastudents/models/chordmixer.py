@@ -1,7 +1,8 @@
 """ChordMixer, the student of FinDNA: attention-free, 12.65 M parameters in FinDNA's setting.
 
 A layer is `x + shift(mlp(x))`. The channels are cut into tracks; track 0 stays, track k >= 1 is
-rolled by 2 ** (k - 1) positions, around the whole (padded) sequence. The strides sum to at least
+rolled by 2 ** (k - 1) positions, around the sequence (padding stays where it is, unlike in the
+released network, so a sequence's features do not depend on the batch). The strides sum to at least
 length - 1, so the ceil(log2(max_length)) layers of a block see every position from every other.
 No norm, no positions: as in FinDNA's released network (wiedersehne/FinDNA @e3e72f1,
 models/SwanDNA.py), whose weight names these are. ChordMixer is Khalitov et al. 2023
@@ -99,20 +100,41 @@ def shift_rows(batch: int, length: int, tracks: int, device: torch.device) -> tu
     """
     # a cached tensor that was born in inference mode could not serve training
     with torch.inference_mode(False):
-        track = torch.arange(tracks, device=device)
-        stride = torch.where(track == 0, 0, 2 ** (track - 1).clamp(min=0))
-        position = torch.arange(length, device=device)[:, None]
-        first = torch.arange(batch, device=device)[:, None, None] * length
-        forward = (first + (position + stride) % length) * tracks + track
-        backward = (first + (position - stride) % length) * tracks + track
-        return forward.flatten(), backward.flatten()
+        return _permutations(torch.full((batch,), length, device=device), length, tracks)
 
 
-def shift(x: Tensor, track_size: int) -> Tensor:
-    """Roll track k >= 1 of x (B, T, D) by 2 ** (k - 1) positions towards the start, circularly."""
+def _permutations(lengths: Tensor, width: int, tracks: int) -> tuple[Tensor, Tensor]:
+    """As `shift_rows`, where sequence b has lengths[b] real positions, which stand on the left."""
+    track = torch.arange(tracks, device=lengths.device)
+    stride = torch.where(track == 0, 0, 2 ** (track - 1).clamp(min=0))
+    position = torch.arange(width, device=lengths.device)[:, None]
+    real = lengths.clamp(min=1)[:, None, None]
+    first = torch.arange(len(lengths), device=lengths.device)[:, None, None] * width
+    forward = torch.where(position < real, (position + stride) % real, position)
+    backward = torch.where(position < real, (position - stride) % real, position)
+    return (
+        ((first + forward) * tracks + track).flatten(),
+        ((first + backward) * tracks + track).flatten(),
+    )
+
+
+def shift(x: Tensor, track_size: int, attention_mask: Tensor | None = None) -> Tensor:
+    """Roll track k >= 1 of x (B, T, D) by 2 ** (k - 1) positions towards the start, circularly.
+
+    Each sequence rolls over its own positions, those in `attention_mask` (B, T).
+    """
+    return _permute(x, track_size, _rows(x, track_size, attention_mask))
+
+
+def _rows(x: Tensor, track_size: int, attention_mask: Tensor | None) -> tuple[Tensor, Tensor]:
     batch, length, channels = x.shape
-    permutations = shift_rows(batch, length, channels // track_size, x.device)
-    return permute_rows(x.reshape(-1, track_size), *permutations).view_as(x)
+    if attention_mask is None:
+        return shift_rows(batch, length, channels // track_size, x.device)
+    return _permutations(attention_mask.bool().sum(1), length, channels // track_size)
+
+
+def _permute(x: Tensor, track_size: int, rows: tuple[Tensor, Tensor]) -> Tensor:
+    return permute_rows(x.reshape(-1, track_size), *rows).view_as(x)
 
 
 class ChordMixerMLP(nn.Module):
@@ -138,8 +160,9 @@ class ChordMixerLayer(nn.Module):
         self.track_size = config.track_size
         self.dropout = config.layer_dropout
 
-    def forward(self, x: Tensor) -> Tensor:
-        return x + shift(F.dropout(self.mlp(x), self.dropout, self.training), self.track_size)
+    def forward(self, x: Tensor, rows: tuple[Tensor, Tensor]) -> Tensor:
+        mixed = F.dropout(self.mlp(x), self.dropout, self.training)
+        return x + _permute(mixed, self.track_size, rows)
 
 
 class ChordMixerBlock(nn.Module):
@@ -149,9 +172,9 @@ class ChordMixerBlock(nn.Module):
         super().__init__()
         self.layer = nn.ModuleList(ChordMixerLayer(config) for _ in range(config.layers_per_block))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, rows: tuple[Tensor, Tensor]) -> Tensor:
         for layer in self.layer:
-            x = layer(x)
+            x = layer(x, rows)
         return x
 
 
@@ -191,13 +214,16 @@ class ChordMixerForMaskedLM(Student):
         inputs_embeds: Tensor | None = None,
     ) -> Tensor:
         """Features (B, T, D); positions outside `attention_mask` are the all-zero symbol."""
-        x = self._first_features(input_ids, inputs_embeds)
+        # Dozens of additions without a norm between them: float32, whatever autocast says.
+        x = self._first_features(input_ids, inputs_embeds).to(self.embedding.weight.dtype)
         if attention_mask is not None:
-            x = torch.where(attention_mask.bool().unsqueeze(-1), x, self.embedding.bias.to(x.dtype))
+            x = torch.where(attention_mask.bool().unsqueeze(-1), x, self.embedding.bias)
+        rows = _rows(x, self.config.track_size, attention_mask)
         for block in self.block:
-            x = block(x)
+            x = block(x, rows)
         return x
 
     def lm_head(self, hidden: Tensor) -> Tensor:
-        """Features (..., D) to logits (..., 5) over A C G N T."""
-        return self.linear(hidden)
+        """Features (..., D) to logits (..., 5) over A C G N T; sharp softmaxes need all digits."""
+        with torch.autocast(hidden.device.type, enabled=False):
+            return self.linear(hidden.to(self.linear.weight.dtype))

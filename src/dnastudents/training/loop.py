@@ -73,6 +73,12 @@ class Trainer:
         self.run, self.plan, self.seed = run, plan, seed
         self.objective, self.corpus, self.state = objective, corpus, state
         self.accelerator = accelerator
+        validation = corpus.validation()
+        if validation is not None and len(validation) < accelerator.num_processes:
+            raise InputError(
+                f"pretraining.validation_sequences: {len(validation)} are too few for "
+                f"{accelerator.num_processes} processes"
+            )
         options = plan.optimizer
         optimizer = adamw(
             objective.to(accelerator.device),
@@ -108,7 +114,7 @@ class Trainer:
                         self.evaluate()
                     stopped = self._any_process(interruption.requested)
                     unfinished = self.step < plan.steps
-                    if unfinished and (stopped or self._due(plan.checkpoint_every)):
+                    if stopped or not unfinished or self._due(plan.checkpoint_every):
                         self.save()
                 if stopped and unfinished:
                     self.say(f"{self.run} stopped by a signal at step {self.step}; state saved")

@@ -84,7 +84,7 @@ def pretrain(
     output : Path
         Result folder.
     state : Path
-        Folder of the training state; removed when the output is complete.
+        Folder of the training state. The last one stays, so a lost output costs no training.
     reference, pmi, teacher : Path, optional
         Folders of the genome, the PMI table and the teacher, where the recipe needs them.
     run : str
@@ -141,7 +141,7 @@ def train(
         if accelerator.is_main_process:
             found = {"model": objective.result(), **objective.extras()}
             job.write(found, trainer.history, {**trainer.summary(), "identity": who})
-            folder.remove()
+            folder.keep_newest()
         accelerator.wait_for_everyone()
     return 0
 

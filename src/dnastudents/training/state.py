@@ -9,9 +9,7 @@ one waits a while, since the first may be the orphan of a workflow that was kill
 from __future__ import annotations
 
 import fcntl
-import os
 import pickle
-import shutil
 import sys
 import time
 from pathlib import Path
@@ -22,7 +20,7 @@ import torch
 from dnastudents.errors import InputError
 from dnastudents.files import atomic_file
 
-PATIENCE = 900.0  # seconds that a second job waits for the first
+PATIENCE = 300.0  # seconds that a second job waits for the first; NCCL gives up after 600
 KEPT = 2  # the newest, and one in case that it cannot be read
 
 
@@ -66,14 +64,11 @@ class StateFolder:
         lock = (self.folder / "lock").open("w")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # The holder removes the folder when it is done: a lock on a removed file is none.
-            if (self.folder / "lock").stat().st_ino == os.fstat(lock.fileno()).st_ino:
-                self._lock = lock
-                return True
         except OSError:
-            pass
-        lock.close()
-        return False
+            lock.close()
+            return False
+        self._lock = lock
+        return True
 
     def __enter__(self) -> StateFolder:
         return self
@@ -107,9 +102,10 @@ class StateFolder:
             messages.append(f"{file}: of other settings or inputs; passed over")
         return None, messages
 
-    def remove(self) -> None:
-        """Delete the folder; the run is complete."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+    def keep_newest(self) -> None:
+        """The run is complete: its last state alone can make the result once more."""
+        for file in self._files()[:-1]:
+            file.unlink()
 
     def _files(self) -> list[Path]:
         return sorted(self.folder.glob("step_*.pt"), key=_step)

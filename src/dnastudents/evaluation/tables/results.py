@@ -32,8 +32,8 @@ from dnastudents.evaluation.tables.render import (
 PROTOCOL = (
     f"Scores are {TIMES} 100. Ours: mean ± half width of the 95 % t interval over fine-tuning "
     "seeds; no ± where one seed ran. Each seed is one score on the whole test set, of the epoch "
-    "that was best on dev by the same metric. A pretrained run is one pretraining: how much another "
-    "one would differ is not in the intervals.",
+    "that was best on dev by the same metric. A pretrained run is one pretraining: how much "
+    "another one would differ is not in the intervals.",
     f"{BASELINE}: logistic regression on k-mer frequencies, k = 1 to 6, strength chosen on dev; "
     "its fit is deterministic, hence one value. *_scratch: the student of that "
     "name, never pretrained.",
