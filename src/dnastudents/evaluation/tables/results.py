@@ -35,8 +35,8 @@ PROTOCOL = (
     "that was best on dev by the same metric. A pretrained run is one pretraining: how much "
     "another one would differ is not in the intervals.",
     f"{BASELINE}: logistic regression on k-mer frequencies, k = 1 to 6, strength chosen on dev; "
-    "its fit is deterministic, hence one value. *_scratch: the student of that "
-    "name, never pretrained.",
+    "its fit is deterministic: one value, or one a seed where seeds train on subsets of their own. "
+    "*_scratch: the student of that name, never pretrained, with other weights for every seed.",
     f"{MISSING}: not measured or not published. Means only where all tasks are there. Bold: best "
     "of the rows measured here.",
 )
