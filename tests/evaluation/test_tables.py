@@ -109,6 +109,16 @@ def test_modes_are_named_in_a_footnote(tables, rows):
     assert re.search(r"^- as_described .*: had, had_scratch, kmer_logistic\.$", text, re.M)
 
 
+def test_runs_that_read_only_the_beginning_are_named(tables, rows):
+    assert "Only the beginning" not in tables()["md"]
+    facts = {"suite": GB, "metric": "accuracy"}
+    cut = rows("logo_random", TASKS[0], [0.9], **facts, n_truncated=7)
+    whole = rows("logo_random", TASKS[1], [0.9], **facts, n_truncated=0)
+    text = tables(runs=["had", "logo_random"], changed=[cut, whole])["md"]
+    note = f"Only the beginning of longer sequences is read by logo_random ({TASKS[0]})."
+    assert note in text
+
+
 def test_another_metric_is_not_comparable(rows, tmp_path, published):
     collect([rows("had", TASKS[0], [0.9], suite=GB, metric="mcc")], tmp_path / "m.csv")
     write_table(tmp_path / "m.csv", GB, published, tmp_path / "t")
