@@ -161,6 +161,10 @@ def test_finetuning_settings_from_the_general_to_the_special(root: Path) -> None
             "runs.findna.objective.teacher_augmentations.0.name: "
             "unknown value 'deletio'; did you mean 'deletion'?",
         ),
+        (
+            {"runs": {"finda": {}}},
+            "runs.finda: no such run; did you mean 'findna'?",
+        ),
         ({"genome": "hg83"}, "genome: no such name 'hg83'; did you mean 'hg38'?"),
         (
             {"runs": {"a": {"extends": "b"}, "b": {"extends": "a"}}},

@@ -224,6 +224,9 @@ class Config:
         if "simulated" in self.suites and not self.is_simulated(values["genome"]):
             raise InputError("suites.simulated: its tasks need a simulated genome; drop the suite")
         for name in self.runs:
+            if not values["runs"][name]:
+                others = [run for run in values["runs"] if run != name]
+                raise InputError(f"runs.{name}: no such run; {nearest(name, others)}")
             _validate(self.run(name), self._run_schema, f"runs.{name}")
             _check_run(f"runs.{name}", self.run(name), values)
         folders = {name.split("/")[0] for name in self.known_files}

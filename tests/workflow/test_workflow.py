@@ -138,7 +138,7 @@ def test_a_killed_run_goes_on(
     )
     target = "results/pretrain/findna"
     workflow = subprocess.Popen(
-        command(*TINY, target),
+        command(target, *TINY),
         cwd=folder,
         env=environment(),
         stdout=subprocess.DEVNULL,
@@ -155,7 +155,7 @@ def test_a_killed_run_goes_on(
     before = reference.stat().st_mtime_ns
 
     assert snakemake(folder, *TINY, "--unlock").returncode == 0
-    done = snakemake(folder, *TINY, target)
+    done = snakemake(folder, target, *TINY)
     assert done.returncode == 0, done.stdout[-3000:]
     assert "goes on from step" in (folder / "results/logs/pretrain/findna.log").read_text()
     assert (folder / target / "model/model.safetensors").exists()
