@@ -139,7 +139,8 @@ def test_finetuning_settings_from_the_general_to_the_special(root: Path) -> None
         ({"mirror": "/no/such"}, "mirror: nothing at '/no/such'; correct the path or drop it"),
         (
             {"runs": {"new": {**NEW, "pretraining": {"steps": 3}}}},
-            "runs.new.pretraining: 'batch_size' is missing",
+            "runs.new.pretraining: 'batch_size' is missing; "
+            "add it, or `extends:` a run that has it",
         ),
         (
             {"runs": {"had": {"masking": {"name": "bernoulli"}}}},

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
+from dnastudents.config import PMI_MASKINGS
 from dnastudents.finetune.options import Finetuning
-from dnastudents.masking.settings import MaskingSettings
+from dnastudents.masking.settings import CURRICULA, RANKED, RULES, MaskingSettings
 from dnastudents.models import ARCHITECTURES
 from dnastudents.objectives.findna import FinDNAOptions
 from dnastudents.objectives.groups import GroupOptions
@@ -72,6 +73,12 @@ def test_training(schema: dict[str, Any]) -> None:
     }.items():
         assert set(pretraining[key]["properties"]) == names(kind)
     assert set(schema["$defs"]["finetuning"]["properties"]) == names(Finetuning)
+
+
+def test_maskings_that_need_a_ranking() -> None:
+    """The configuration must not import torch, so it keeps a list of its own."""
+    settings = (MaskingSettings(name) for name in (*RULES, *CURRICULA))
+    assert {each.name for each in settings if set(each.rules) & set(RANKED)} == PMI_MASKINGS
 
 
 def test_pmi(schema: dict[str, Any]) -> None:

@@ -28,6 +28,7 @@ from dnastudents.errors import InputError, nearest
 Block = dict[str, Any]
 Tasks = dict[str, list[str]]  # a suite's tasks and the ids of their files
 SELECTIONS = ("runs", "suites")
+PRETRAINING = ("steps", "batch_size", "window", "optimizer")  # what no run can do without
 PMI_MASKINGS = {"genemask", "global_pmi", "cm_step", "cm_gems"}
 
 
@@ -152,13 +153,6 @@ class Config:
     def _student(self, block: Block) -> Block:
         return self.values["students"][block["student"]]
 
-    def baseline_settings(self, suite: str, task: str) -> Block:
-        """The k-mer baseline learns from as many sequences as the students."""
-        block = self.suites[suite]
-        changes = (block.get("by_task") or {}).get(task, {})
-        settings = merge(merge(self.values["finetuning"], block.get("finetuning", {})), changes)
-        return {**self.values["baseline"], "max_train_sequences": settings["max_train_sequences"]}
-
     def needs(self, name: str) -> dict[str, str]:
         """What a run learns from beside its settings: kind of input to the name of it."""
         block = self.run(name)
@@ -191,14 +185,20 @@ class Config:
         return [(suite, task) for suite, block in self.suites.items() for task in block["tasks"]]
 
     def finetune_settings(self, run: str, suite: str, task: str) -> Block:
-        """The fine-tuning settings of a run on a task.
+        """The fine-tuning settings of a run on a task."""
+        return self._finetuning(suite, task, self.run(run)["student"])
 
-        General ones, then the student's, the suite's, the suite's for this student, for this task.
-        """
-        block, student = self.suites[suite], self.run(run)["student"]
+    def baseline_settings(self, suite: str, task: str) -> Block:
+        """The k-mer baseline learns from as many sequences as the students."""
+        most = self._finetuning(suite, task)["max_train_sequences"]
+        return {**self.values["baseline"], "max_train_sequences": most}
+
+    def _finetuning(self, suite: str, task: str, student: str | None = None) -> Block:
+        """General settings, then the student's, the suite's, the suite's for student and task."""
+        block = self.suites[suite]
         settings = self.values["finetuning"]
         for changes in (
-            self.values["students"][student].get("finetuning", {}),
+            self.values["students"].get(student, {}).get("finetuning", {}),
             block.get("finetuning", {}),
             (block.get("by_student") or {}).get(student, {}),
             (block.get("by_task") or {}).get(task, {}),
@@ -227,8 +227,9 @@ class Config:
             if not values["runs"][name]:
                 others = [run for run in values["runs"] if run != name]
                 raise InputError(f"runs.{name}: no such run; {nearest(name, others)}")
-            _validate(self.run(name), self._run_schema, f"runs.{name}")
-            _check_run(f"runs.{name}", self.run(name), values)
+            resolved = self.run(name)
+            _validate(resolved, self._run_schema, f"runs.{name}")
+            _check_run(f"runs.{name}", resolved, values)
         folders = {name.split("/")[0] for name in self.known_files}
         for name, block in values["teachers"].items():
             if "dataset" in block:
@@ -265,21 +266,15 @@ class Config:
 
 
 def _check_run(key: str, block: Block, values: Block) -> None:
-    for part in ("student", "objective", "seed"):
-        if part not in block:
-            raise InputError(f"{key}: '{part}' is missing; add it, or `extends:` a run that has it")
+    _require(key, block, "student", "objective", "seed")
     _known(f"{key}.student", block["student"], values["students"])
     objective = block["objective"].get("name")
     if objective is None:
         raise InputError(f"{key}.objective: 'name' is missing")
     if objective == "none":
         return
-    for part in ("masking", "pretraining"):
-        if part not in block:
-            raise InputError(f"{key}: '{part}' is missing; add it, or `extends:` a run that has it")
-    for part in ("steps", "batch_size", "window", "optimizer"):
-        if part not in block["pretraining"]:
-            raise InputError(f"{key}.pretraining: '{part}' is missing")
+    _require(key, block, "masking", "pretraining")
+    _require(f"{key}.pretraining", block["pretraining"], *PRETRAINING)
     groups = block["masking"].get("name") == "teacher_groups"
     if groups != (objective == "had"):
         raise InputError(f"{key}.masking: 'teacher_groups' and the objective 'had' belong together")
@@ -287,6 +282,12 @@ def _check_run(key: str, block: Block, values: Block) -> None:
         if "teacher" not in block:
             raise InputError(f"{key}: the objective 'had' needs a `teacher:`")
         _known(f"{key}.teacher", block["teacher"], values["teachers"])
+
+
+def _require(key: str, block: Block, *parts: str) -> None:
+    for part in parts:
+        if part not in block:
+            raise InputError(f"{key}: '{part}' is missing; add it, or `extends:` a run that has it")
 
 
 def _check_splits(key: str, splits: Block) -> None:

@@ -81,7 +81,7 @@ def finetune(
                 with atomic_directory(kept) as partial:
                     job.run_seed(seed, partial)
                     write_json(partial / "identity.json", job.identity)
-    _gather([state / f"seed_{seed}" for seed in seeds], seeds, output)
+        _gather([state / f"seed_{seed}" for seed in seeds], seeds, output)
 
 
 def _gather(folders: list[Path], seeds: Sequence[int], output: Path) -> None:
