@@ -19,5 +19,5 @@ rule pmi:
     params:
         settings=settings(CONFIG["pmi"]),
     shell:
-        "python -m dnastudents pmi {input:q} --settings {params.settings:q}"
+        "python -m dnastudents pmi {input:q} --threads {threads} --settings {params.settings:q}"
         " --output {output:q} 2>&1 | tee {log:q}"

@@ -17,6 +17,7 @@ from dnastudents.figures.style import (
     save,
     says_simulated,
 )
+from dnastudents.files import read_json
 
 
 def pmi_figure(folder: str | Path, output: str | Path, named: int = 5) -> None:
@@ -25,8 +26,9 @@ def pmi_figure(folder: str | Path, output: str | Path, named: int = 5) -> None:
     Parameters
     ----------
     folder : path
-        A PMI folder; its `pmi.parquet` has columns `ngram`, `score` and `rank` (1 = highest score).
-        Infinite scores are counted, not drawn. A true `simulated` in `pmi.json` labels the figure.
+        A PMI folder; its `pmi.parquet` has columns `ngram`, `size`, `score` and `rank` (1 = highest
+        score). Only n-grams of the size `k` of `pmi.json` are drawn; infinite scores are counted,
+        not drawn. A true `simulated` in `pmi.json` labels the figure.
     output : path
         A suffix .png or .svg is taken off first.
     named : int
@@ -41,8 +43,9 @@ def pmi_figure(folder: str | Path, output: str | Path, named: int = 5) -> None:
     if not path.is_file():
         raise InputError(f"{path}: no such file; make the PMI table first")
     frame = pd.read_parquet(path)
-    if missing := {"ngram", "score", "rank"} - set(frame.columns):
+    if missing := {"ngram", "size", "score", "rank"} - set(frame.columns):
         raise InputError(f"{path}: no column {', '.join(sorted(missing))}")
+    frame = frame[frame["size"] == read_json(path.with_name("pmi.json"))["k"]]
     unscored = ~np.isfinite(frame["score"])  # too rare to have a score
     frame = frame[~unscored].sort_values("rank")
     if frame.empty:

@@ -1,0 +1,234 @@
+"""The table of scored and ranked k-mers: made, written, read as ranks of tokens, and compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.stats import spearmanr
+
+from dnastudents.errors import InputError
+from dnastudents.files import atomic_directory, read_json, write_json
+from dnastudents.pmi.counting import count_kmers
+from dnastudents.pmi.scoring import Counts, Kind, PmiSettings, scores
+from dnastudents.reference import Reference
+from dnastudents.sequence import ALPHABET, encode, kmer_codes
+from dnastudents.tokenizers import KmerTokenizer, NucleotideTransformerTokenizer, Tokenizer
+
+
+def table(counts: Counts, settings: PmiSettings | None = None) -> pd.DataFrame:
+    """Score and rank all n-grams of the sizes that `settings` name.
+
+    Parameters
+    ----------
+    counts : mapping of int to numpy.ndarray
+        From `count_kmers`, for 1 up to the largest size.
+    settings : PmiSettings or None
+        Default is `PmiSettings()`: all 6-mers.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row an n-gram, by size, then by its number: ngram, size, count, naive_pmi, true_pmi,
+        genemask_pmi, score (the one of `settings.kind`) and rank within its size (1 is the best
+        score; of equal ones, as of the unscored, the most frequent comes first). All k-mers have a
+        row; n-grams of other sizes that are absent or rarer than the threshold have none.
+    """
+    settings = settings or PmiSettings()
+    frames = []
+    for size in settings.sizes:
+        frame = _table_of_size(counts, size, settings)
+        if size != settings.k:
+            least = max(1.0, settings.minimum_count(int(counts[1].sum())))
+            frame = frame[frame["count"] >= least]
+        frames.append(frame)
+    return pd.concat(frames, ignore_index=True)
+
+
+def rank_table(ranking: pd.DataFrame, k: int = 6) -> np.ndarray:
+    """The ranks of k-mers in a `table`, rows in any order.
+
+    Parameters
+    ----------
+    ranking : pandas.DataFrame
+        From `table`; rows of other sizes are passed over.
+    k : int
+        Default is 6.
+
+    Returns
+    -------
+    numpy.ndarray
+        int64 (4**k,), by the number of the k-mer.
+
+    Raises
+    ------
+    InputError
+        When a k-mer is absent or there twice.
+    """
+    ranking = ranking[ranking["ngram"].str.len() == k]
+    numbers = kmer_codes(encode("".join(ranking["ngram"])).reshape(-1, k), k)[:, 0]
+    if len(ranking) != 4**k or len(np.unique(numbers[numbers >= 0])) != 4**k:
+        raise InputError(f"the PMI table does not hold every {k}-mer once; make it again")
+    ranks = np.empty(4**k, dtype=np.int64)
+    ranks[numbers] = ranking["rank"].to_numpy()
+    return ranks
+
+
+def write(
+    reference: Reference,
+    output: str | Path,
+    spec: Iterable[str],
+    settings: Mapping[str, Any],
+    threads: int = 1,
+) -> pd.DataFrame:
+    """Count the k-mers of `spec` and write their table.
+
+    Parameters
+    ----------
+    reference : Reference
+        The genome.
+    output : str or Path
+        Folder to write: pmi.parquet, pmi.csv, and pmi.json with the settings and totals.
+    spec : iterable of str
+        Sequences to count, as for `Reference.intervals`.
+    settings : mapping
+        Fields of `PmiSettings`.
+    threads : int
+        Processes that count. Default is 1.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The `table`.
+
+    Raises
+    ------
+    InputError
+        When a setting, `threads` or an entry of `spec` is wrong.
+    """
+    known = PmiSettings.__dataclass_fields__
+    if unknown := set(settings) - set(known):
+        raise InputError(f"pmi: unknown key '{min(unknown)}'; known: {', '.join(known)}")
+    parsed, spec = PmiSettings(**settings), list(spec)
+    spans = [reference.span(interval) for interval in reference.intervals(spec)]
+    stretches = (reference.codes[start:end] for start, end in spans)
+    counts = count_kmers(stretches, parsed.sizes[-1], threads)
+    ranking = table(counts, parsed)
+    bases = int(counts[1].sum())
+    scored = ranking["size"][np.isfinite(ranking["score"])]
+    description = {
+        **asdict(parsed),
+        "minimum_count": parsed.minimum_count(bases),
+        "sequences": spec,
+        "reference_sha256": reference.sha256,
+        "simulated": reference.simulated,
+        "bases": bases,
+        "total_counts": {size: int(counts[size].sum()) for size in sorted(counts)},
+        # absent or rare: left without a score, or (sizes other than k) without a row
+        "unscored": {size: 4**size - int((scored == size).sum()) for size in parsed.sizes},
+    }
+    with atomic_directory(output) as folder:
+        ranking.to_parquet(folder / "pmi.parquet", index=False)
+        ranking.to_csv(folder / "pmi.csv", index=False)
+        write_json(folder / "pmi.json", description)
+    return ranking
+
+
+def load_ranks(
+    folder: str | Path, tokenizer: Tokenizer, special_rank: int | None = None
+) -> torch.Tensor:
+    """The PMI rank of each token.
+
+    Parameters
+    ----------
+    folder : str or Path
+        What `write` wrote.
+    tokenizer : Tokenizer
+        A vocabulary of k-mers, with the k of the table.
+    special_rank : int or None
+        Rank of ids that are no k-mer. Default is 4**k, the worst.
+
+    Returns
+    -------
+    torch.Tensor
+        int64 (vocab_size,).
+    """
+    folder = Path(folder)
+    k = read_json(folder / "pmi.json")["k"]
+    if not isinstance(tokenizer, KmerTokenizer | NucleotideTransformerTokenizer):
+        raise InputError(f"PMI ranks k-mers; the tokens of '{tokenizer.name}' are none")
+    if tokenizer.k != k:
+        raise InputError(f"{folder}: ranks {k}-mers; the tokenizer's k is {tokenizer.k}")
+    ranks = torch.full((tokenizer.vocab_size,), 4**k if special_rank is None else special_rank)
+    ids = torch.from_numpy(tokenizer.kmer_ids)
+    ranks[ids] = torch.from_numpy(rank_table(pd.read_parquet(folder / "pmi.parquet"), k))
+    return ranks
+
+
+def agreement(ranking: pd.DataFrame, published: str | Path, k: int = 6) -> dict[str, float]:
+    """How far a ranking is from the published one.
+
+    Parameters
+    ----------
+    ranking : pandas.DataFrame
+        From `table`.
+    published : str or Path
+        CSV with columns `ngram` and `norm_pmi_rank_rel` (1 is the best), every k-mer once.
+    k : int
+        Default is 6.
+
+    Returns
+    -------
+    dict of str to float
+        spearman; equal, the share of equal ranks; largest_difference of two ranks; top_400, the
+        share of the first 400 that both have.
+
+    Raises
+    ------
+    InputError
+        When a table lacks a k-mer, or the CSV a column.
+    """
+    columns = ["ngram", "norm_pmi_rank_rel"]
+    try:
+        theirs = pd.read_csv(published)[columns].set_axis(["ngram", "rank"], axis=1)
+    except (OSError, KeyError, ValueError) as error:
+        raise InputError(f"{published}: no table with {' and '.join(columns)} ({error})") from None
+    one, other = rank_table(ranking, k), rank_table(theirs, k)
+    return {
+        "spearman": float(spearmanr(one, other).statistic),
+        "equal": float((one == other).mean()),
+        "largest_difference": float(np.abs(one - other).max()),
+        "top_400": float(((one <= 400) & (other <= 400)).sum() / 400),
+    }
+
+
+def _table_of_size(counts: Counts, size: int, settings: PmiSettings) -> pd.DataFrame:
+    """Score and rank all n-grams of one size, in the order of their numbers."""
+    threshold = settings.minimum_count(int(counts[1].sum()))
+    kinds: tuple[Kind, ...] = ("naive", "true", "genemask")
+    values = {kind: scores(counts, size, kind, threshold, settings.total_scale) for kind in kinds}
+    rank = np.empty(4**size, dtype=np.int64)
+    rank[np.lexsort((-counts[size], -values[settings.kind]))] = np.arange(1, 4**size + 1)
+    return pd.DataFrame(
+        {
+            "ngram": _ngrams(size),
+            "size": size,
+            "count": counts[size],
+            **{f"{kind}_pmi": value for kind, value in values.items()},
+            "score": values[settings.kind],
+            "rank": rank,
+        }
+    )
+
+
+def _ngrams(k: int) -> list[str]:
+    """All k-mers in the order of their numbers."""
+    shifts = 2 * np.arange(k)[::-1]
+    digits = (np.arange(4**k)[:, None] >> shifts) & 3
+    letters = np.frombuffer(ALPHABET.encode(), dtype=np.uint8)[digits]
+    return letters.view(f"S{k}")[:, 0].astype(str).tolist()
