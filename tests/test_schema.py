@@ -17,6 +17,7 @@ from dnastudents.models import ARCHITECTURES
 from dnastudents.objectives.findna import FinDNAOptions
 from dnastudents.objectives.groups import GroupOptions
 from dnastudents.objectives.had import HADOptions
+from dnastudents.objectives.masked_lm import MaskedLMOptions
 from dnastudents.pmi import PmiSettings
 from dnastudents.training.options import (
     OptimizerOptions,
@@ -59,6 +60,8 @@ def test_objectives_and_maskings(schema: dict[str, Any]) -> None:
     objectives = branches(schema["$defs"]["objective"], "name")
     assert objectives["had"] - {"name"} == names(HADOptions)
     assert objectives["findna"] - {"name"} == names(FinDNAOptions)
+    assert objectives["masked_lm"] - {"name"} == names(MaskedLMOptions)
+    assert objectives["none"] == {"name"}
     maskings = list(branches(schema["$defs"]["masking"], "name").values())
     assert maskings == [names(GroupOptions), names(MaskingSettings)]
 

@@ -90,7 +90,7 @@ def test_no_window_is_an_error(tmp_path, length):
 
 def test_pieces_tile_the_sequence_and_stop_at_n(random_genome):
     pieces = Pieces(random_genome, ["all"], max_length=60)
-    starts, lengths = pieces._starts, pieces._lengths
+    starts, lengths = pieces._runs.places(pieces._starts), pieces._lengths
     assert lengths.min() >= 6
     assert lengths.max() == 60
     gaps = starts[1:] - (starts[:-1] + lengths[:-1])
@@ -100,8 +100,47 @@ def test_pieces_tile_the_sequence_and_stop_at_n(random_genome):
         assert (random_genome.codes[start : start + length] != N).all()
 
 
+@pytest.mark.parametrize("unknown", ["split", "delete"])
+def test_pieces_hold_the_known_bases_in_their_order(tmp_path, unknown):
+    rng = np.random.default_rng(1)
+    letters = rng.choice(list("ACGTN"), 4000, p=[0.245, 0.245, 0.245, 0.245, 0.02])
+    genome = genome_of(tmp_path, {"n": "N" * 9, "a": "".join(letters)})
+    options = {"max_length": 40, "min_length": 1, "unknown": unknown, "duplicates": "keep"}
+    pieces = Pieces(genome, ["all"], **options)
+    rows = pieces._read(np.arange(len(pieces)))
+    # The plain twin: delete every N, then slice.
+    without_n = genome.codes[genome.codes != N]
+    for row, start, length in zip(rows, pieces._starts, pieces._lengths, strict=True):
+        assert decode(row) == decode(without_n[start : start + length])
+    joined = "".join(map(decode, rows))
+    known = "".join(letters).replace("N", "")
+    assert known.endswith(joined)
+    assert len(joined) >= len(known) - 1000
+    gapped = [decode(row) for row in rows if decode(row) not in "".join(letters)]
+    assert (len(gapped) > 20) == (unknown == "delete")
+
+
+@pytest.mark.parametrize("digest", [hash, len, lambda row: row[0]])  # the latter collide
+@pytest.mark.parametrize("unknown", ["split", "delete"])
+def test_of_equal_pieces_the_first_stays(tmp_path, monkeypatch, digest, unknown):
+    monkeypatch.setattr(module, "hash", digest, raising=False)
+    monkeypatch.setattr(module, "_ROWS", 7)
+    rng = np.random.default_rng(2)
+    sequence = "".join(rng.choice(list("ACGTN"), 5000, p=[0.7, 0.1, 0.1, 0.09, 0.01]))
+    genome = genome_of(tmp_path, {"a": sequence, "b": "A" * 2000})
+    settings = {"max_length": 12, "min_length": 3, "unknown": unknown}
+    every, kept = (
+        Pieces(genome, ["all"], **settings, duplicates=duplicates)
+        for duplicates in ("keep", "drop")
+    )
+    rows, fewer = (list(map(decode, each._read(np.arange(len(each))))) for each in (every, kept))
+    assert len(fewer) < len(rows) - 150
+    assert fewer == list(dict.fromkeys(rows))
+    assert set(map(decode, kept.fixed(50, 0))) <= set(fewer)
+
+
 def test_half_of_the_pieces_are_long_and_the_others_uniform(tmp_path):
-    pieces = Pieces(genome_of(tmp_path, {"a": "ACGT" * 400_000}), ["a"])
+    pieces = Pieces(genome_of(tmp_path, {"a": "ACGT" * 400_000}), ["a"], duplicates="keep")
     long = pieces._lengths == 511
     assert abs(long.mean() - 0.5) < 4 * np.sqrt(0.25 / len(pieces))
     others = pieces._lengths[~long]
@@ -142,3 +181,5 @@ def test_no_piece_is_an_error(tmp_path):
         Pieces(genome, ["a"])
     with pytest.raises(InputError, match="1 <= min < max"):
         Pieces(genome, ["a"], max_length=6)
+    with pytest.raises(InputError, match="unknown is split or delete"):
+        Pieces(genome, ["a"], unknown="join")

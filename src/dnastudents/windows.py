@@ -9,7 +9,7 @@ bases stay in the reference's memory map.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dnastudents.reference import Reference
 
 _BLOCK = 1 << 24  # starts examined at a time while an index is made
+_ROWS = 1 << 12  # pieces in memory at a time while duplicates are searched
 
 
 class Sampler(Protocol):
@@ -155,9 +156,8 @@ class Pieces:
     """The corpus of DNABERT and GeneMask: sequences cut without overlap into variable pieces.
 
     From a random start of at most 1,000 bases, a piece has `max_length` bases with probability one
-    half, else a length drawn uniformly from min_length .. max_length - 1. Pieces end at N
-    (as released: N are deleted and the sides joined, which makes sequences that do not exist).
-    What is left before an N or the end is a piece when it has min_length bases.
+    half, else a length drawn uniformly from min_length .. max_length - 1. What is left before the
+    end is a piece when it has min_length bases.
 
     Parameters
     ----------
@@ -169,11 +169,23 @@ class Pieces:
         Default is 511 and 6 bases, 506 and 1 tokens of 6-mers.
     seed : int
         Of the cuts. Default is 12345, the authors' NumPy seed.
+    unknown : {"split", "delete"}
+        Pieces end at N; or, as released, N are deleted and the sides joined, which makes pieces
+        that no genome holds. Default is "split".
+    duplicates : {"drop", "keep"}
+        Of equal pieces only the first in the order of the genome stays, or all do. Default is
+        "drop".
+
+    Raises
+    ------
+    InputError
+        No piece fits, or an argument is impossible.
 
     Notes
     -----
     roysoumya/GeneMask @c761446, Code-A; facts in its numbers: a mean step of 384.5 bases.
-    The index takes 12 bytes a piece.
+    Pieces lie in coordinates of known bases, as if all N were deleted, which the runs of known
+    bases map back; the index takes 12 bytes a piece, finding duplicates some 30 more for a while.
     """
 
     def __init__(
@@ -183,26 +195,29 @@ class Pieces:
         max_length: int = 511,
         min_length: int = 6,
         seed: int = 12345,
+        unknown: str = "split",
+        duplicates: str = "drop",
     ) -> None:
         if not 1 <= min_length < max_length:
             raise InputError(f"pieces of {min_length} to {max_length} bases: 1 <= min < max")
+        if unknown not in ("split", "delete") or duplicates not in ("drop", "keep"):
+            raise InputError(
+                f"pieces with unknown {unknown!r} and duplicates {duplicates!r}: "
+                "unknown is split or delete, duplicates drop or keep"
+            )
         spec = list(spec)
-        generator = numpy_generator(seed, "cut")
-        starts, lengths = [], []
-        for interval in reference.intervals(spec):
-            runs = valid_runs(reference.codes, *reference.span(interval), length=1)
-            skip = int(generator.integers(0, 1001))
-            for first, last in runs.tolist():
-                first, skip = min(first + skip, last), 0
-                cuts = _cut(last - first, min_length, max_length, generator)
-                starts.append(first + cuts[:-1])
-                lengths.append(np.diff(cuts).astype(np.int32))
+        spans = [reference.span(interval) for interval in reference.intervals(spec)]
+        runs = [valid_runs(reference.codes, *span, length=1) for span in spans]
         self.length = max_length
         self._codes = reference.codes
-        self._starts = np.concatenate(starts) if starts else np.empty(0, dtype=np.int64)
-        self._lengths = np.concatenate(lengths) if lengths else np.empty(0, dtype=np.int32)
-        long_enough = self._lengths >= min_length
-        self._starts, self._lengths = self._starts[long_enough], self._lengths[long_enough]
+        self._runs = _Runs(np.concatenate(runs))
+        sizes = [each[:, 1] - each[:, 0] for each in runs]
+        if unknown == "delete":
+            sizes = [each.sum(keepdims=True) for each in sizes]
+        self._starts, self._lengths = _cut_all(sizes, min_length, max_length, seed)
+        if duplicates == "drop":
+            keep = ~self._repeats()
+            self._starts, self._lengths = self._starts[keep], self._lengths[keep]
         if not len(self):
             raise InputError(f"no piece of {min_length} bases in {', '.join(spec)}")
         self._orders: dict[tuple[int, int], np.ndarray] = {}
@@ -237,11 +252,92 @@ class Pieces:
         return self._orders[key]
 
     def _read(self, numbers: np.ndarray) -> np.ndarray:
+        starts, lengths = self._starts[numbers], self._lengths[numbers]
+        first, last = self._runs.places(starts), self._runs.places(starts + lengths - 1)
         batch = np.full((len(numbers), self.length), PAD, dtype=np.uint8)
-        places = zip(self._starts[numbers], self._lengths[numbers], strict=True)
-        for row, (start, length) in zip(batch, places, strict=True):
+        # A copy for each row is faster here than one gather of all bases.
+        for row, start, length in zip(batch, first.tolist(), lengths.tolist(), strict=True):
             row[:length] = self._codes[start : start + length]
+        for each in np.flatnonzero(last - first >= lengths).tolist():  # over deleted N
+            known = np.arange(starts[each], starts[each] + lengths[each])
+            batch[each, : len(known)] = self._codes[self._runs.places(known)]
         return batch
+
+    def _rows(self, numbers: np.ndarray) -> Iterator[bytes]:
+        """Padded pieces one by one, few of them in memory."""
+        for first in range(0, len(numbers), _ROWS):
+            for row in self._read(numbers[first : first + _ROWS]):
+                yield row.tobytes()
+
+    def _repeats(self) -> np.ndarray:
+        """Whether a piece equals an earlier one, bool (pieces,).
+
+        A hash finds the few candidates, so that all pieces need never be in memory; then bases are
+        compared, so the answer does not depend on the hash.
+        """
+        rows = self._rows(np.arange(len(self)))
+        hashes = np.fromiter(map(hash, rows), dtype=np.int64, count=len(self))
+        order = np.argsort(hashes)
+        same = np.diff(hashes[order]) == 0
+        candidates = np.unique(np.concatenate((order[1:][same], order[:-1][same])))
+        repeats, seen = np.zeros(len(self), dtype=np.bool_), set[bytes]()
+        for number, row in zip(candidates.tolist(), self._rows(candidates), strict=True):
+            repeats[number] = row in seen
+            seen.add(row)
+        return repeats
+
+
+class _Runs:
+    """Maps coordinates in which only known bases count to places in the codes.
+
+    Parameters
+    ----------
+    runs : numpy.ndarray
+        int64 (R, 2), the runs of known bases [first, last) in their order.
+    """
+
+    def __init__(self, runs: np.ndarray) -> None:
+        self._ends = np.cumsum(runs[:, 1] - runs[:, 0])
+        self._shifts = runs[:, 1] - self._ends
+
+    def places(self, known: np.ndarray) -> np.ndarray:
+        """Where known bases with these numbers lie, int64 of the same shape."""
+        return known + self._shifts[np.searchsorted(self._ends, known, side="right")]
+
+
+def _cut_all(
+    sizes: list[np.ndarray], shortest: int, longest: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Starts and lengths of all pieces.
+
+    Parameters
+    ----------
+    sizes : list of numpy.ndarray
+        For each sequence the bases of its stretches, which no piece goes beyond.
+    shortest, longest : int
+        Bases of a piece.
+    seed : int
+        Of the cuts.
+
+    Returns
+    -------
+    starts, lengths : numpy.ndarray
+        int64 and int32 (pieces,), counted over the stretches laid end to end.
+    """
+    generator = numpy_generator(seed, "cut")
+    starts, lengths = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int32)]
+    known = 0
+    for stretches in sizes:
+        skip = int(generator.integers(0, 1001))
+        for size in stretches.tolist():
+            first, skip = min(skip, size), 0
+            cuts = _cut(size - first, shortest, longest, generator)
+            starts.append(known + first + cuts[:-1])
+            lengths.append(np.diff(cuts).astype(np.int32))
+            known += size
+    all_starts, all_lengths = np.concatenate(starts), np.concatenate(lengths)
+    long_enough = all_lengths >= shortest
+    return all_starts[long_enough], all_lengths[long_enough]
 
 
 def _cut(total: int, shortest: int, longest: int, generator: np.random.Generator) -> np.ndarray:

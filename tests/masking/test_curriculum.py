@@ -102,6 +102,26 @@ def test_hard_to_easy_and_a_fixed_step():
     assert [masks.stage(step) for step in (0, 6, 7)] == ["global_pmi", "global_pmi", "genemask"]
 
 
+def test_hard_to_easy_by_perplexity():
+    masks = build(name="cm_gems", direction="hard_to_easy")
+    masks.observe(5.0, 10)
+    assert masks.stage(10) == "global_pmi"
+    masks.observe(4.5, 20)
+    assert masks.stage(20) == "genemask"
+
+
+def test_a_resumed_run_never_switches_back():
+    masks = build(name="cm_gems")
+    for step, perplexity in ((10, 900.0), (20, 899.5), (30, 500.0)):
+        masks.observe(perplexity, step)
+    resumed = build(name="cm_gems")
+    resumed.load_state(json.loads(json.dumps(masks.state())))
+    resumed.observe(100.0, 40)
+    assert resumed.stage(40) == "global_pmi"
+    assert resumed.state()["switched_at"] == 20
+    assert resumed.state()["history"][-2:] == [[30, 500.0], [40, 100.0]]
+
+
 def test_the_state_is_json_and_goes_on():
     masks = build(name="cm_gems")
     masks.observe(10.0, 100)
@@ -150,6 +170,25 @@ def test_validation_masks_by_one_rule_whatever_the_stage():
     nucleotides = build(tokenizers.build("chordmixer"), name="bernoulli", probability=0.3)
     assert nucleotides.validation().stage(0) == "bernoulli"
     assert nucleotides.validation().settings.probability == 0.3
+
+
+@pytest.mark.parametrize(
+    ("name", "high_set"),
+    [("cm_gems", "first_half"), ("genemask", "released_rule")],
+)
+def test_the_released_high_set_goes_by_name(name, high_set):
+    assert parse_settings({"name": name}).high_set == "top_half"
+    assert parse_settings({"name": name, "mode": "as_released"}).high_set == high_set
+    given = {"name": name, "mode": "as_released", "high_set": "top_half"}
+    assert parse_settings(given).high_set == "top_half"
+
+
+def test_joined_batches_are_the_rows_of_all():
+    ids, masks = batch(), build(name="genemask")
+    parts = [masks(part, torch_generator(0, "mask"), 0) for part in ids.split(5)]
+    joined = masking.Masked.join(parts)
+    assert torch.equal(torch.where(joined.mask, joined.labels, joined.input_ids), ids)
+    assert torch.equal(joined.input_ids[5:10], parts[1].input_ids)
 
 
 def test_position_ranks_do_not_depend_on_the_sequence():

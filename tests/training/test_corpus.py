@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from recipes import settings_of
 
+from dnastudents.errors import InputError
 from dnastudents.objectives.options import parse
 from dnastudents.sequence import reverse_complement_padded
 from dnastudents.training.corpus import Corpus
 from dnastudents.training.options import Pretraining
+from dnastudents.windows import Pieces
 
 
 def corpus(inputs: dict[str, Path], recipe: str, seed: int = 0, **changes: Any) -> Corpus:
@@ -44,3 +46,36 @@ def test_validation_is_the_same_for_every_seed(inputs: dict[str, Path]) -> None:
     assert second is not None
     assert first.shape == (8, 54)
     assert np.array_equal(first, second)
+
+
+def test_training_and_validation_are_cut_alike(
+    inputs: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[dict[str, Any]] = []
+    cut = Pieces.__init__
+
+    def spy(self: Pieces, *args: Any, **options: Any) -> None:
+        seen.append(options)
+        cut(self, *args, **options)
+
+    monkeypatch.setattr(Pieces, "__init__", spy)
+    window = {"kind": "pieces", "length": 54, "unknown": "delete", "duplicates": "keep"}
+    corpus(inputs, "masked_lm", window=window)
+    assert seen == [{"max_length": 54, "unknown": "delete", "duplicates": "keep"}] * 2
+
+
+@pytest.mark.parametrize(
+    ("window", "message"),
+    [
+        ({"kind": "windows", "unknown": "delete"}, "unknown: windows have no such option"),
+        ({"kind": "windows", "duplicates": "keep"}, "duplicates: windows have no such option"),
+        ({"kind": "pieces", "max_n_fraction": 0.1}, "max_n_fraction: pieces have no such option"),
+        ({"kind": "pieces", "unknown": "splits"}, "did you mean 'split'"),
+        ({"kind": "pieces", "duplicates": "drops"}, "did you mean 'drop'"),
+    ],
+)
+def test_windows_and_pieces_refuse_the_options_of_the_other(
+    inputs: dict[str, Path], window: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        corpus(inputs, "masked_lm", window={"length": 54, **window})

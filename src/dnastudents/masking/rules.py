@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from dnastudents.tokenizers import Tokenizer
-
-HighSet = Literal["top_half", "released_rule"]
+HighSet = Literal["top_half", "released_rule", "first_half"]
 _UNRANKED = 1 << 20  # behind the rank of any k-mer
 
 
@@ -68,9 +67,10 @@ def genemask(
         bool (B, T).
     ranks : Tensor
         int (B, T), PMI rank at each position; 1 is the highest PMI.
-    high_set : {"top_half", "released_rule"}
-        The half, rounded up, as described; or all centres when that half is less than five, as
-        released. Default is "top_half".
+    high_set : {"top_half", "released_rule", "first_half"}
+        The better half, rounded up, as described. As GeneMask was released: that, but all centres
+        when the half is less than five. As stage 1 of CM-GEMS was released: the same number, but
+        of the first centres by position, whatever their rank. Default is "top_half".
     k : int
         Bases of a token. Default is 6.
 
@@ -81,22 +81,28 @@ def genemask(
 
     Notes
     -----
-    GeneMask (ECAI 2023), the authors' figure and roysoumya/GeneMask @c761446 Code-B. Equal ranks
-    are ordered by position.
+    GeneMask (ECAI 2023), the authors' figure and roysoumya/GeneMask @c761446 Code-B; CM-GEMS,
+    roysoumya/curriculum-GeneMask @60fea76a, which cuts its list of centres before it sorts it.
+    Equal ranks are ordered by position. That list has the order of a Python set, which is about
+    that of the position modulo 32; "first_half" takes the position itself instead, so its wide
+    spans lie in the first half of a sequence and not all over it.
     """
     row, best, best_rank = _best_near(centres, eligible, ranks, k)
-    counts = centres.sum(1)
+    counts = torch.bincount(row, minlength=len(centres))
     high = (counts + 1) // 2
-    if high_set == "released_rule":
+    if high_set != "top_half":
         high = torch.where(high < 5, counts, high)
-    # Place of each centre among those of its row, in the order of rank, then of position.
-    order = torch.argsort(row * _UNRANKED + best_rank, stable=True)
-    row, best = row[order], best[order]
-    place = torch.arange(len(row), device=row.device) - (counts.cumsum(0) - counts)[row]
-    is_high = place < high[row]
-    marks = torch.zeros_like(eligible)
-    marks[row[is_high], best[is_high]] = True
-    return (_dilate(marks, k - 1, k - 1) & eligible) | random_span(centres, eligible, k)
+    if high_set != "first_half":  # the centres come in the order of position
+        best = best[torch.argsort(row * _UNRANKED + best_rank, stable=True)]
+    # Sorting within rows leaves the rows where they are: each begins with its high centres.
+    end_of_high = counts.cumsum(0).sub_(counts).add_(high)
+    is_high = torch.arange(len(row), device=row.device) < end_of_high[row]
+    marks = torch.zeros(eligible.numel(), dtype=torch.bool, device=eligible.device)
+    marks.index_fill_(0, best[is_high], True)
+    # k - 1 to either side of a mark is k - 1 in all, then what every centre gets.
+    before, after = (k - 1) // 2, k // 2
+    wide = _dilate(marks.view(eligible.shape), k - 1 - before, k - 1 - after)
+    return _dilate(wide.logical_or_(centres), before, after).logical_and_(eligible)
 
 
 def global_pmi(centres: Tensor, eligible: Tensor, ranks: Tensor, k: int = 6) -> Tensor:
@@ -121,11 +127,11 @@ def global_pmi(centres: Tensor, eligible: Tensor, ranks: Tensor, k: int = 6) -> 
     CM-GEMS (ECAI 2024), roysoumya/curriculum-GeneMask @60fea76a, Global pretraining code. Equal
     ranks are ordered by position; spans may overlap.
     """
-    counts = centres.sum(1, keepdim=True)
+    counts = centres.sum(1, keepdim=True, dtype=torch.int32)  # twice as fast as int64
     length = ranks.shape[1]
     position = torch.arange(length, device=ranks.device)
     # One number that orders by rank, then by position, has no ties that a device could break.
-    key = torch.where(eligible, ranks, _UNRANKED) * length + position
+    key = torch.add(position, torch.where(eligible, ranks, _UNRANKED), alpha=length)
     most = int(counts.max()) if len(counts) else 0
     chosen = torch.topk(key, most, dim=1, largest=False).indices
     is_used = torch.arange(most, device=ranks.device) < counts
@@ -136,11 +142,11 @@ def global_pmi(centres: Tensor, eligible: Tensor, ranks: Tensor, k: int = 6) -> 
 def replace(
     input_ids: Tensor,
     mask: Tensor,
-    tokenizer: Tokenizer,
+    mask_id: int,
+    choices: Tensor,
     generator: torch.Generator,
     mask_share: float = 0.8,
     random_share: float = 0.1,
-    as_released: bool = False,
 ) -> Tensor:
     """Replace masked tokens: most by [MASK], some by a random token, the others not at all.
 
@@ -150,53 +156,66 @@ def replace(
         int64 (B, T).
     mask : Tensor
         bool (B, T), what the model has to predict.
-    tokenizer : Tokenizer
-        Whose ids they are.
+    mask_id : int
+        Id of [MASK].
+    choices : Tensor
+        int64 (V,), the ids that random tokens are drawn from, all equally likely.
     generator : torch.Generator
         On the device of `input_ids`.
     mask_share, random_share : float
         Shares of the masked tokens. Default is 0.8 and 0.1, as in BERT.
-    as_released : bool
-        Draw random tokens from the whole vocabulary, special tokens included. Default is False:
-        from the ids that stand for known bases.
 
     Returns
     -------
     Tensor
         int64 (B, T), a new tensor.
     """
-    draws = torch.rand(input_ids.shape, generator=generator, device=input_ids.device)
-    known = range(tokenizer.vocab_size) if as_released else tokenizer.base_ids
-    choices = torch.tensor(known, device=input_ids.device)
-    picks = torch.randint(
-        len(choices), input_ids.shape, generator=generator, device=input_ids.device
-    )
-    is_random = mask & (draws >= mask_share) & (draws < mask_share + random_share)
-    replaced = torch.where(is_random, choices[picks], input_ids)
-    return replaced.masked_fill(mask & (draws < mask_share), tokenizer.mask_id)
+    # Draws at the masked positions only: a seventh of all.
+    places = _places(mask)
+    ids = input_ids.flatten().index_select(0, places)
+    draws = torch.rand(ids.shape, generator=generator, device=ids.device)
+    picks = torch.randint(len(choices), ids.shape, generator=generator, device=ids.device)
+    ids = torch.where(draws < mask_share + random_share, choices[picks], ids)
+    ids.masked_fill_(draws < mask_share, mask_id)
+    return input_ids.flatten().index_copy(0, places, ids).view_as(input_ids)
 
 
 def _dilate(marks: Tensor, before: int, after: int) -> Tensor:
     """Mark also `before` positions left and `after` positions right of every mark."""
-    return pad(marks, (after, before)).unfold(1, before + after + 1, 1).any(-1)
+    wide, width = pad(marks, (after, before)), 1
+    # Each round at most doubles the width of a mark, by laying the marks over themselves.
+    while width <= before + after:
+        shift = min(width, before + after + 1 - width)
+        wide = wide[:, shift:] | wide[:, :-shift]
+        width += shift
+    return wide
 
 
 def _best_near(
     centres: Tensor, eligible: Tensor, ranks: Tensor, k: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Row of each centre, and position and rank of the best token of those around it, all (M,).
+    """Row of each centre, and place and rank of the best token of those around it, all (M,).
 
-    The centre itself wins against equal ranks, then the leftmost.
+    Places count through the whole batch. The centre itself wins against equal ranks, then the
+    leftmost.
     """
-    row, centre = centres.nonzero(as_tuple=True)
+    length = ranks.shape[1]
+    centre = _places(centres)
+    row, column = centre // length, centre % length
     before, after = (k - 1) // 2, k // 2
     offsets = sorted(range(-before, after + 1), key=lambda offset: (offset != 0, offset))
-    near = centre[:, None] + torch.tensor(offsets, device=centres.device)
-    inside = (near >= 0) & (near < ranks.shape[1])
-    near = near.clamp(0, ranks.shape[1] - 1)
-    inside &= eligible[row[:, None], near]
-    near_ranks = torch.where(inside, ranks[row[:, None], near], _UNRANKED)
+    offset = torch.tensor(offsets, device=centres.device)
+    near = (column[:, None] + offset).clamp_(0, length - 1).add_((row * length)[:, None])
+    # What the clamp moved is the row's first or last token, which an offset of its own reaches.
+    near_ranks = ranks.reshape(-1)[near].masked_fill_(~eligible.reshape(-1)[near], _UNRANKED)
     # The order of the offsets breaks ties, since argmin need not return the first minimum.
     key = near_ranks * len(offsets) + torch.arange(len(offsets), device=centres.device)
     pick = key.argmin(1, keepdim=True)
     return row, near.gather(1, pick)[:, 0], near_ranks.gather(1, pick)[:, 0]
+
+
+def _places(mask: Tensor) -> Tensor:
+    """Where `mask` is true, counted through all of its elements in order, int64 (M,)."""
+    if mask.device.type == "cpu":  # several times faster than torch's
+        return torch.from_numpy(np.flatnonzero(mask.numpy()))
+    return mask.flatten().nonzero()[:, 0]

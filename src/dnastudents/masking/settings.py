@@ -23,7 +23,7 @@ _CHOICES = {
     "name": (*RULES, *CURRICULA),
     "mode": ("as_described", "as_released"),
     "rank_source": ("token", "position"),
-    "high_set": ("top_half", "released_rule"),
+    "high_set": ("top_half", "released_rule", "first_half"),
     "direction": ("easy_to_hard", "hard_to_easy"),
     "validation": ("fixed", "current"),
 }
@@ -44,10 +44,11 @@ class MaskingSettings:
     rank_source : {"token", "position"}
         A position's PMI rank is that of its token; or, as released, of the vocabulary's entry with
         the number of the position. Default is by mode.
-    high_set : {"top_half", "released_rule"}
-        See `dnastudents.masking.genemask`. Default is by mode.
+    high_set : {"top_half", "released_rule", "first_half"}
+        See `dnastudents.masking.genemask`. Default is by mode: "top_half" as described; as
+        released "first_half" for cm_gems, else "released_rule".
     special_rank : int
-        Rank of tokens that are no k-mer. Default is 4**k, the worst; 0, the best, for GeneMask as
+        Rank of tokens that are no k-mer. Default is 4**k, the worst; 0, the best, for genemask as
         released.
     random_special : bool
         Random replacements may be special tokens. Default is by mode: not as described.
@@ -131,6 +132,8 @@ def parse_settings(values: Mapping[str, Any]) -> MaskingSettings:
     defaults = dict(_AS_RELEASED) if released else {}
     if released and values["name"] == "genemask":
         defaults["special_rank"] = 0
+    if released and values["name"] == "cm_gems":
+        defaults["high_set"] = "first_half"
     settings = MaskingSettings(**{**defaults, **values})
     _check_numbers(settings)
     return settings

@@ -18,7 +18,7 @@ from dnastudents.objectives.base import Objective, Views
 from dnastudents.objectives.findna import FinDNA, FinDNAOptions
 from dnastudents.objectives.groups import GroupMasking, GroupOptions
 from dnastudents.objectives.had import HAD, HADOptions
-from dnastudents.objectives.masked_lm import MaskedLM
+from dnastudents.objectives.masked_lm import MaskedLM, MaskedLMOptions
 from dnastudents.objectives.options import choose, parse
 from dnastudents.randomness import derive_seed
 from dnastudents.tokenizers import Tokenizer
@@ -89,9 +89,7 @@ def build(
     if name == "findna":
         parsed = parse(FinDNAOptions, options, "objective")
         return FinDNA(student, tokenizer, chosen, total_steps, parsed)
-    if options:
-        raise InputError(f"objective: masked_lm has no key '{next(iter(options))}'; remove it")
-    return MaskedLM(student, tokenizer, chosen)
+    return MaskedLM(student, tokenizer, chosen, parse(MaskedLMOptions, options, "objective"))
 
 
 def _build_had(

@@ -7,13 +7,14 @@ part of the training state.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from dnastudents.masking import Masking
+from dnastudents.masking import Masked, Masking
 from dnastudents.objectives.base import (
     VALIDATION_SEED,
     Objective,
@@ -23,6 +24,22 @@ from dnastudents.objectives.base import (
 )
 from dnastudents.randomness import torch_generator
 from dnastudents.tokenizers import Tokenizer
+
+EVALUATION_ROWS = 6  # sequences that share a draw of the curriculum's rule, as released
+
+
+@dataclass(frozen=True)
+class MaskedLMOptions:
+    """Settings of masked-token prediction.
+
+    Attributes
+    ----------
+    attention_mask : bool
+        Keep padding out of attention; False, as released, lets the student attend to it. Default
+        is True.
+    """
+
+    attention_mask: bool = True
 
 
 class MaskedLM(Objective):
@@ -36,31 +53,48 @@ class MaskedLM(Objective):
         The student's.
     masking : Masking
         Chooses and replaces tokens; see `dnastudents.masking`.
+    options : MaskedLMOptions or None
+        None is the default of each.
     """
 
-    def __init__(self, student: Any, tokenizer: Tokenizer, masking: Masking) -> None:
+    def __init__(
+        self,
+        student: Any,
+        tokenizer: Tokenizer,
+        masking: Masking,
+        options: MaskedLMOptions | None = None,
+    ) -> None:
         super().__init__(student)
         self.tokenizer = tokenizer
         self.masking = masking
+        self.options = options or MaskedLMOptions()
 
     def views(self, codes: np.ndarray, seed: int, step: int) -> Views:
         """Tokenise, then mask with the generator of this step."""
-        return self._views(codes, self.masking, torch_generator(seed, "mask", step), step)
+        ids = self._ids(codes)
+        return self._views(ids, self.masking(ids, torch_generator(seed, "mask", step), step))
 
     def validation_views(self, codes: np.ndarray, step: int) -> Views:
-        """One fixed rule, one fixed draw: a change of perplexity is learning."""
-        generator = torch_generator(VALIDATION_SEED, "validation mask")
-        return self._views(codes, self.masking.validation(), generator, step)
+        """One fixed draw, and by default one fixed rule: a change of perplexity is learning.
 
-    def _views(
-        self, codes: np.ndarray, masking: Masking, generator: torch.Generator, step: int
-    ) -> Views:
-        ids = torch.from_numpy(self.tokenizer.encode_batch(codes))
-        masked = masking(ids, generator, step)
+        With `validation: current` the rule is that of the update `step`, the next one. It is drawn
+        for a few sequences at a time, so that cm_step validates on its share of each rule.
+        """
+        ids = self._ids(codes)
+        masking = self.masking.validation()
+        generator = torch_generator(VALIDATION_SEED, "validation mask")
+        parts = [masking(part, generator, step) for part in ids.split(EVALUATION_ROWS)]
+        return self._views(ids, Masked.join(parts))
+
+    def _ids(self, codes: np.ndarray) -> Tensor:
+        return torch.from_numpy(self.tokenizer.encode_batch(codes))
+
+    def _views(self, ids: Tensor, masked: Masked) -> Views:
         tensors = {"input_ids": masked.input_ids, "labels": masked.labels}
-        attention_mask = ids != self.tokenizer.pad_id
-        if not attention_mask.all():  # attention without a mask is faster
-            tensors["attention_mask"] = attention_mask
+        if self.options.attention_mask:
+            attention_mask = ids != self.tokenizer.pad_id
+            if not attention_mask.all():  # attention without a mask is faster
+                tensors["attention_mask"] = attention_mask
         return Views(tensors, {"masked": count_of(masked.mask)})
 
     def forward(self, views: dict[str, Tensor], counts: dict[str, float]) -> dict[str, Tensor]:

@@ -64,5 +64,11 @@ class Corpus:
 def _sampler(reference: Reference, spec: list[str], plan: Pretraining) -> Sampler:
     window = plan.window
     if window.kind == "pieces":
-        return Pieces(reference, spec, max_length=window.length)
+        return Pieces(
+            reference,
+            spec,
+            max_length=window.length,
+            unknown=window.unknown,
+            duplicates=window.duplicates,
+        )
     return Windows(reference, spec, window.length, window.max_n_fraction)

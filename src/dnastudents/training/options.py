@@ -19,15 +19,28 @@ class WindowOptions:
     length : int
         Bases of a window, or of the longest piece.
     max_n_fraction : float
-        Of a window. Default is 0.
+        Of a window. Default is 0; pieces hold no N.
+    unknown : {'split', 'delete'}
+        Pieces end at N; or, as released, N are deleted and the sides joined. Default is 'split'.
+    duplicates : {'drop', 'keep'}
+        Whether of equal pieces only the first stays. Default is 'drop', as released.
     """
 
     kind: str
     length: int
     max_n_fraction: float = 0.0
+    unknown: str = "split"
+    duplicates: str = "drop"
 
     def __post_init__(self) -> None:
-        choose(self.kind, ("windows", "pieces"), "pretraining.window.kind")
+        where = "pretraining.window"
+        choose(self.kind, ("windows", "pieces"), f"{where}.kind")
+        choose(self.unknown, ("split", "delete"), f"{where}.unknown")
+        choose(self.duplicates, ("drop", "keep"), f"{where}.duplicates")
+        foreign = ("unknown", "duplicates") if self.kind == "windows" else ("max_n_fraction",)
+        for name in foreign:
+            if getattr(self, name) != getattr(type(self), name):
+                raise InputError(f"{where}.{name}: {self.kind} have no such option; remove it")
 
 
 @dataclass(frozen=True)
