@@ -20,7 +20,8 @@ from dnastudents.benchmarks import (
     write_task,
 )
 from dnastudents.benchmarks import genomic_benchmarks as gb
-from dnastudents.benchmarks.task import load_task
+from dnastudents.benchmarks.draws import draw
+from dnastudents.benchmarks.task import Task, load_task
 from dnastudents.errors import InputError
 from dnastudents.reference import build
 
@@ -115,22 +116,49 @@ def write_kmers(path: Path, frame: pd.DataFrame, quoted: bool) -> None:
     text.to_csv(path, sep="\t", index=False, quoting=quoting)
 
 
-def test_few_shot_draws(tmp_path: Path) -> None:
-    pool, test = table(300, 40, 0, 3), table(30, 40, 1, 3)
+def splice_task(tmp_path: Path, draws: int) -> Task:
+    """A Splice-40 folder from a file with so many draws of ten a class."""
+    pool, test = table(draws * 30, 40, 0, 3), table(30, 40, 1, 3)
     write_kmers(tmp_path / "Splice-40/10/train_splice40_10.tsv", pool, quoted=True)
     write_kmers(tmp_path / "Splice-40/test.tsv", test, quoted=False)
-    draws = {}
-    for draw in (0, 1):
-        few_shot.write(tmp_path, "splice_40_10", tmp_path / f"t{draw}", draw=draw)
-        read = load_task(tmp_path / f"t{draw}")
-        shots = pd.concat([read.train, read.dev])
-        assert shots["label"].value_counts().to_dict() == {0: 10, 1: 10, 2: 10}
-        assert read.dev["label"].tolist().count(0) == 1
-        assert set(rows_of(shots)) <= set(rows_of(pool))
-        assert rows_of(read.test) == rows_of(test)
-        assert (read.protocol["draw"], read.protocol["pool"]) == (draw, 300)
-        draws[draw] = rows_of(shots)
-    assert draws[0] != draws[1]
+    few_shot.write(tmp_path, "splice_40_10", tmp_path / "t")
+    read = load_task(tmp_path / "t")
+    pd.testing.assert_frame_equal(read.train, pool)
+    pd.testing.assert_frame_equal(read.test, test)
+    return read
+
+
+def test_few_shot_folder_holds_the_pool_and_no_dev(tmp_path: Path) -> None:
+    read = splice_task(tmp_path, draws=10)
+    assert (read.shots, read.has_dev, read.splits) == (10, False, ("train", "test"))
+    assert read.protocol["n_sequences"] == {"train": 300, "dev": 0, "test": 30}
+    assert read.protocol["notes"] == []
+    with pytest.raises(InputError, match="no dev split; the splits are train and test"):
+        read.split("dev")
+
+
+@pytest.mark.parametrize("selection", ["best_dev", "last"])
+def test_seeds_draw_different_shots_from_a_pool(tmp_path: Path, selection: str) -> None:
+    read = splice_task(tmp_path, draws=10)
+    seen = set()
+    for seed in range(10):
+        drawn = draw(read, seed, selection)
+        again = draw(read, seed, selection)
+        assert drawn.train.tolist() == again.train.tolist() == sorted(set(drawn.train.tolist()))
+        train, dev = (read.train["label"].iloc[rows].tolist() for rows in (drawn.train, drawn.dev))
+        held = int(selection == "best_dev")
+        assert [train.count(label) for label in range(3)] == [10 - held] * 3
+        assert [dev.count(label) for label in range(3)] == [held] * 3
+        assert drawn.dev_of == "train" or not held
+        assert not set(drawn.train.tolist()) & set(drawn.dev.tolist())
+        seen.add(tuple(sorted([*drawn.train.tolist(), *drawn.dev.tolist()])))
+    assert len(seen) == 10
+
+
+def test_seeds_share_the_one_draw_of_a_file(tmp_path: Path) -> None:
+    read = splice_task(tmp_path, draws=1)
+    assert [draw(read, seed, "last").train.tolist() for seed in (0, 7)] == [list(range(30))] * 2
+    assert "one draw, so all seeds learn from the same" in read.protocol["notes"][0]
 
 
 def test_few_shot_substitutes(tmp_path: Path) -> None:
@@ -146,6 +174,7 @@ def test_few_shot_substitutes(tmp_path: Path) -> None:
     assert read.protocol["notes"] == [
         "substitute for the unreleased test split: GUE prom_300_all, test",
         "3 test sequences that are in a Prom-300 train file are left out",
+        "the file holds one draw, so all seeds learn from the same sequences",
     ]
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from dnastudents.benchmarks import few_shot, gue
 from dnastudents.benchmarks import genomic_benchmarks as gb
+from dnastudents.benchmarks.draws import draw
 from dnastudents.benchmarks.sources import Sources
 from dnastudents.benchmarks.task import Task, load_task
 from dnastudents.reference import Reference, build
@@ -71,19 +72,24 @@ def test_gue_rows_are_those_of_the_archive(data: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("task", few_shot.TASKS)
 def test_few_shot_tasks(data: Path, tmp_path: Path, task: str) -> None:
     folders = [data / "few_shot", data / "gue/GUE.zip", data / "genomic_benchmarks/official_test"]
-    few_shot.write(folders, task, tmp_path / "t", draw=3)
+    few_shot.write(folders, task, tmp_path / "t")
     read = load_task(tmp_path / "t")
     name, shots = few_shot.TASKS[task]
-    counts = pd.concat([read.train, read.dev])["label"].value_counts()
-    assert counts.to_dict() == dict.fromkeys(range(3 if name == "splice_40" else 2), shots)
+    classes = 3 if name == "splice_40" else 2
+    draws = 10 if name in ("splice_40", "silencer") else 1
+    counts = read.train["label"].value_counts().to_dict()
+    assert counts == dict.fromkeys(range(classes), shots * draws)
+    drawn = [draw(read, seed, "last").train.tolist() for seed in (0, 1)]
+    assert [len(rows) for rows in drawn] == [classes * shots] * 2
+    assert (drawn[0] == drawn[1]) == (draws == 1)
+    assert any("one draw" in note for note in read.protocol["notes"]) == (draws == 1)
     tests = {"prom_core": 5920, "prom_300": 5754, "cohn_enh": 6948, "splice_40": 3000}
     assert len(read.test) == tests.get(name, 1657)
     lengths = {"prom_core": 70, "prom_300": 300, "cohn_enh": 500, "splice_40": 40}
     if name in lengths:
         assert set(read.train["sequence"].str.len()) == {lengths[name]}
     shared = {"prom_core_1000": 1, "splice_40_500": 8, "silencer_10": 1, "silencer_50": 1}
-    duplicates = read.protocol["duplicates"]["across"]
-    assert duplicates["train/test"] + duplicates["dev/test"] <= shared.get(task, 3)
+    assert read.protocol["duplicates"]["across"]["train/test"] <= shared.get(task, 3)
 
 
 def test_few_shot_bases_are_those_of_the_kmers(data: Path, tmp_path: Path) -> None:
@@ -94,7 +100,7 @@ def test_few_shot_bases_are_those_of_the_kmers(data: Path, tmp_path: Path) -> No
     lines = gzip.decompress(content).decode().splitlines()[1:]
     official = Counter(line.replace('"', "") for line in lines)
     again: Counter[str] = Counter()
-    for row in pd.concat([read.train, read.dev]).itertuples():
+    for row in read.train.itertuples():
         words = " ".join(row.sequence[i : i + 6] for i in range(len(row.sequence) - 5))
         again[f"{words}\t{row.label}"] += 1
     assert again == official

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from dnastudents.benchmarks.draws import draw
 from dnastudents.benchmarks.task import load_task, number_labels, sort_classes, write_task
 from dnastudents.errors import InputError
 
@@ -79,6 +80,50 @@ def test_dev_is_a_part_of_each_class_of_train(tmp_path: Path) -> None:
     assert dict(together.to_numpy().tolist()) == dict(train.to_numpy().tolist())
     assert "seed 0" in task.protocol["dev_rule"]
     assert set(task.dev["sequence"]) != set(load_task(tmp_path / "t1").dev["sequence"])
+
+
+def test_few_shot_task_has_no_dev_split(tmp_path: Path) -> None:
+    splits = {"train": frame(distinct(8), [0, 1] * 4), "test": frame(["AA"], [0])}
+    write(tmp_path / "t", splits, shots=3)
+    task = load_task(tmp_path / "t")
+    assert (task.shots, task.has_dev) == (3, False)
+    assert not (tmp_path / "t/dev.parquet").exists()
+    assert task.protocol["class_counts"] == {"train": [4, 4], "dev": [0, 0], "test": [1, 0]}
+    assert task.protocol["duplicates"]["across"]["train/dev"] == 0
+    assert task.protocol["dev_rule"].startswith("none")
+    with pytest.raises(InputError, match="a few-shot task has no dev split; leave it out"):
+        write(tmp_path / "u", {**splits, "dev": splits["test"]}, shots=3)
+
+
+@pytest.mark.parametrize(
+    ("shots", "arguments", "message"),
+    [
+        (5, (0, "last"), r"t \(write it again\): class 0 has 4 sequences; 5 are needed"),
+        (1, (0, "best_dev"), "class 0 has 1 sequence; dev needs one too"),
+        (3, (0, "lst"), "selection: unknown value 'lst'; did you mean 'last'"),
+    ],
+)
+def test_impossible_draws(
+    tmp_path: Path, shots: int, arguments: tuple[int, str], message: str
+) -> None:
+    splits = {"train": frame(distinct(8), [0, 1] * 4), "test": frame(["AA"], [0])}
+    write(tmp_path / "t", splits, shots=shots)
+    with pytest.raises(InputError, match=message):
+        draw(load_task(tmp_path / "t"), *arguments)
+
+
+@pytest.mark.parametrize("most", [None, 5, 100])
+def test_draw_of_a_task_with_a_dev_split(tmp_path: Path, most: int | None) -> None:
+    train = frame(distinct(20), [0, 1] * 10)
+    write(tmp_path / "t", {"train": train, "dev": train[:4], "test": train[:2]})
+    task = load_task(tmp_path / "t")
+    chosen, last = (draw(task, 3, selection, most) for selection in ("best_dev", "last"))
+    assert chosen.train.tolist() == last.train.tolist()
+    assert len(chosen.train) == min(most or 20, 20)
+    assert (chosen.dev.tolist(), chosen.dev_of) == ([0, 1, 2, 3], "dev")
+    assert last.dev.tolist() == []
+    other = draw(task, 4, "last", most).train.tolist()
+    assert (other == last.train.tolist()) == (most != 5)
 
 
 def test_iupac_letters_become_n_and_are_counted(tmp_path: Path) -> None:

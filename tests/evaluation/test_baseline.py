@@ -4,8 +4,12 @@ from itertools import product
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import f1_score, matthews_corrcoef, roc_auc_score
+from sklearn.model_selection import cross_val_predict
 
 from dnastudents.benchmarks.task import write_task
+from dnastudents.errors import InputError
 from dnastudents.evaluation.baseline import kmer_features, kmer_logistic
 from dnastudents.evaluation.rows import COLUMNS, collect
 
@@ -95,3 +99,88 @@ def test_test_labels_never_select(task, tmp_path):
     kmer_logistic(task, tmp_path / "b", k=[1, 2, 3])
     a, b = (pd.read_parquet(tmp_path / name / "predictions.parquet") for name in "ab")
     pd.testing.assert_series_equal(a["p_yes"], b["p_yes"])
+
+
+@pytest.fixture
+def few_shot_task(tmp_path):
+    splits = {"train": sequences(200, 0), "test": sequences(100, 2)}
+    write_task(tmp_path / "few", "few", "motif", splits, ["no", "yes"], "accuracy", shots=20)
+    return tmp_path / "few"
+
+
+def rows_of(folder):
+    files = sorted(folder.glob("seed_*.json"))
+    return [json.loads(file.read_text()) for file in files]
+
+
+@pytest.mark.parametrize(("selection", "counts"), [("best_dev", (36, 4)), ("last", (40, 0))])
+def test_few_shot_seeds_draw_their_own_rows(few_shot_task, tmp_path, selection, counts):
+    kmer_logistic(few_shot_task, tmp_path / "out", seeds=[0, 1], k=[1, 2, 3], selection=selection)
+    rows = rows_of(tmp_path / "out")
+    assert [(row["n_train"], row["n_dev"]) for row in rows] == [counts] * 2
+    assert {row["selection"] for row in rows} == {selection}
+    table = pd.read_parquet(tmp_path / "out/predictions.parquet")
+    assert not np.array_equal(*(group["p_yes"] for _, group in table.groupby("seed")))
+
+
+def test_seeds_that_share_a_draw_have_one_row(few_shot_task, tmp_path):
+    train = sequences(40, 0)
+    splits = {"train": train, "test": sequences(10, 2)}
+    write_task(tmp_path / "t", "few", "motif", splits, ["no", "yes"], "accuracy", shots=20)
+    for selection, count in (("last", 1), ("best_dev", 2)):  # dev differs, so does what trains
+        folder = tmp_path / selection
+        kmer_logistic(tmp_path / "t", folder, seeds=[0, 1], k=[1, 2], selection=selection)
+        assert len(rows_of(folder)) == count
+
+
+def test_cross_validation_equals_its_plain_twin(task, tmp_path):
+    """With `last` no dev is used: the split may be missing."""
+    (task / "dev.parquet").unlink()
+    kmer_logistic(task, tmp_path / "out", k=[1, 2, 3], selection="last")
+    train = pd.read_parquet(task / "train.parquet")
+    inputs, labels = kmer_features(train["sequence"].tolist(), [1, 2, 3]), train["label"]
+    scores = {}
+    for strength in (0.01, 0.1, 1.0, 10.0):
+        model = LogisticRegression(C=strength, max_iter=500)
+        guesses = cross_val_predict(model, inputs, labels, cv=5)
+        scores[strength] = matthews_corrcoef(labels, guesses)
+    history = pd.read_csv(tmp_path / "out/history.csv").set_index("strength")
+    assert set(history["split"]) == {"cross-validation"}
+    assert history["mcc"].to_dict() == pytest.approx(scores)
+    (row,) = rows_of(tmp_path / "out")
+    best = max(scores, key=scores.get)
+    assert (row["strength"], row["n_train"], row["n_dev"]) == (best, 300, 0)
+    model = LogisticRegression(C=best, max_iter=500).fit(inputs, labels)
+    test = kmer_features(pd.read_parquet(task / "test.parquet")["sequence"].tolist(), [1, 2, 3])
+    table = pd.read_parquet(tmp_path / "out/predictions.parquet")
+    np.testing.assert_allclose(table["p_yes"], model.predict_proba(test)[:, 1])
+
+
+def test_three_classes_have_all_metrics(tmp_path):
+    rows = sequences(60, 0)
+    rows["label"] = np.arange(60) % 3
+    splits = {"train": rows, "test": rows}
+    write_task(tmp_path / "t", "few", "three", splits, ["a", "b", "c"], "accuracy", shots=10)
+    kmer_logistic(tmp_path / "t", tmp_path / "out", k=[1, 2, 3], selection="last")
+    (row,) = rows_of(tmp_path / "out")
+    table = pd.read_parquet(tmp_path / "out/predictions.parquet")
+    scores = table[["p_a", "p_b", "p_c"]].to_numpy()
+    expected = roc_auc_score(table["label"], scores, multi_class="ovo", average="macro")
+    assert row["auc"] == pytest.approx(expected)
+    assert (
+        row["value"]
+        == row["accuracy"]
+        == pytest.approx((table["label"] == table["prediction"]).mean())
+    )
+    assert row["f1_macro"] == pytest.approx(
+        f1_score(table["label"], table["prediction"], average="macro")
+    )
+    assert row["mcc"] == pytest.approx(matthews_corrcoef(table["label"], table["prediction"]))
+
+
+def test_bad_settings(task, tmp_path):
+    with pytest.raises(InputError, match="selection: unknown value 'best'; did you mean 'best_dev"):
+        kmer_logistic(task, tmp_path / "out", selection="best")
+    with pytest.raises(InputError, match=r"a class has [01] training sequences; cross-validation"):
+        kmer_logistic(task, tmp_path / "out", selection="last", max_train_sequences=2)
+    assert not (tmp_path / "out").exists()

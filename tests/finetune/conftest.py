@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -43,19 +44,43 @@ def students(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="session")
+def replicas(students: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Three students that pass for pretrainings of one run, with seeds 5, 6 and 7."""
+    folders = []
+    for seed in (5, 6, 7):
+        folder = tmp_path_factory.mktemp("replicas") / str(seed)
+        settings = {"student": STUDENTS["hybrid"], "objective": {"name": "none"}, "seed": seed}
+        pretrain(settings, output=folder, state=folder.with_suffix(".state"), run="replica")
+        learnt = {**settings, "objective": {"name": "findna"}, "pretraining": {"steps": 1}}
+        (folder / "settings.json").write_text(json.dumps(learnt))
+        folders.append(folder)
+    return folders
+
+
+@pytest.fixture(scope="session")
 def task(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """GC-rich against AT-rich sequences of 20 to 60 bases, labelled as simulated."""
-    generator = np.random.default_rng(0)
-
-    def rows(count: int) -> pd.DataFrame:
-        labels = np.arange(count) % 2
-        sequences = [
-            "".join(generator.choice(list("ACGT"), generator.integers(20, 61), p=p))
-            for p in np.where(labels[:, None], [0.1, 0.4, 0.4, 0.1], [0.4, 0.1, 0.1, 0.4])
-        ]
-        return pd.DataFrame({"sequence": sequences, "label": labels})
-
+    """A task with all splits, labelled as simulated."""
     folder = tmp_path_factory.mktemp("tasks") / "gc"
-    splits = {"train": rows(80), "dev": rows(20), "test": rows(40)}
+    splits = {"train": rows(80, 0), "dev": rows(20, 1), "test": rows(40, 2)}
     write_task(folder, "made", "gc", splits, ["at", "gc"], "mcc", simulated=True)
     return folder
+
+
+@pytest.fixture(scope="session")
+def few_shot_task(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A pool of 40 a class, of which each seed draws ten."""
+    folder = tmp_path_factory.mktemp("tasks") / "gc_10"
+    splits = {"train": rows(80, 0), "test": rows(40, 2)}
+    write_task(folder, "few_shot", "gc_10", splits, ["at", "gc"], "accuracy", shots=10)
+    return folder
+
+
+def rows(count: int, seed: int) -> pd.DataFrame:
+    """GC-rich against AT-rich sequences of 20 to 60 bases."""
+    generator = np.random.default_rng(seed)
+    labels = np.arange(count) % 2
+    sequences = [
+        "".join(generator.choice(list("ACGT"), generator.integers(20, 61), p=p))
+        for p in np.where(labels[:, None], [0.1, 0.4, 0.4, 0.1], [0.4, 0.1, 0.1, 0.4])
+    ]
+    return pd.DataFrame({"sequence": sequences, "label": labels})

@@ -30,7 +30,7 @@ def run(
 ) -> Path:
     finetune(
         "mine",
-        pretrained=student,
+        pretrained=[student],
         task=task,
         settings={**FAST, **changes},
         seeds=seeds,
@@ -127,7 +127,7 @@ def test_a_student_that_was_never_pretrained_is_new_with_each_seed(
     students: dict[str, Path], task: Path
 ) -> None:
     options = Finetuning(epochs=1, batch_size=8, learning_rate=1e-3)
-    job = Job("scratch", students["hybrid"], load_task(task), options, {})
+    job = Job("scratch", students["hybrid"], load_task(task), options, "")
     first, again, other = (
         next(job._classifier(seed).student.parameters()).detach() for seed in (0, 0, 1)
     )

@@ -63,5 +63,5 @@ def test_sequences_that_are_too_long_lose_their_end(bases: int) -> None:
     split = tokenize([text[:bases]], np.array([0]), tokenizer, most=12)
     # 12 tokens are [CLS], ten 6-mers (15 bases), [SEP]
     assert split.ids[0].tolist() == tokenizer.encode(text[: min(bases, 15)])
-    assert split.truncated == (bases > 15)
+    assert split.truncated.tolist() == [bases > 15]
     assert torch.is_tensor(split.inputs(np.array([0]))["input_ids"])

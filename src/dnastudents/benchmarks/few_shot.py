@@ -1,33 +1,39 @@
 """Few-shot tasks of GeneMask (ECAI 2023) and CM-GEMS (ECAI 2024): k training sequences a class.
 
 The released tables hold overlapping 6-mers, with quotes in the train files and without in the test
-files; both become bases again. Some train files hold one draw of k a class, others (Splice-40,
-silencer) ten draws pooled, and the order of the draws is lost: so a draw is k sequences a class,
-drawn without replacement from the file by the draw's number. Of a file that holds one draw, every
-draw is the same.
+files; both become bases again.
 
-Two official test files were never released. Where their place is taken, task.json says so under
+Draws: some train files (Splice-40, silencer) hold ten draws of k a class, pooled, and the order of
+the draws is lost; the others hold one draw. The task folder holds the whole file as `train`, and
+`shots` in its task.json is k. Seed s, of fine-tuning as of the baseline, takes draw s: k sequences
+a class without replacement (`benchmarks.draws`). Of a file with one draw every draw is that file,
+and task.json says so under `notes`: its seeds differ in all but the sequences.
+
+Dev: none was released, and the folder has none. The published protocol tests the last epoch
+(`finetuning.selection: last`), and all shots train. With `best_dev` one tenth of each class of the
+draw, at least one sequence, is dev and does not train.
+
+Tests: two official files were never released. Where their place is taken, task.json says so under
 `notes` and calls the test a substitute:
 
 - Cohn-enh: the official test split of Genomic Benchmarks' human_enhancers_cohn (CSV or archive);
 - Prom-300: the test split of GUE's prom_300_all, without the sequences of any Prom-300 train file.
 
-No dev split was released: one tenth of each class of the draw, at least one sequence, is dev. Which
-metric the papers tabulate is not known; accuracy is used, as the classes are balanced.
+Which metric the papers tabulate is not known; accuracy is used, as the classes are balanced, and
+every row has all the others.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
+from dnastudents.benchmarks.draws import draw_shots
 from dnastudents.benchmarks.genomic_benchmarks import read_sequences
 from dnastudents.benchmarks.sources import Paths, Sources
 from dnastudents.benchmarks.task import number_labels, require_task, write_task
 from dnastudents.errors import InputError
-from dnastudents.randomness import numpy_generator
 
 SUITE = "few_shot"
 LICENCE = "GPL-3.0"
@@ -60,8 +66,8 @@ SUBSTITUTE_NAMES = {
 }
 
 
-def write(sources: Paths, task: str, output: Path, draw: int = 0) -> None:
-    """Write the task folder of one draw.
+def write(sources: Paths, task: str, output: Path) -> None:
+    """Write the task folder of one dataset and number of shots.
 
     Parameters
     ----------
@@ -72,8 +78,6 @@ def write(sources: Paths, task: str, output: Path, draw: int = 0) -> None:
         Such as prom_core_10 or silencer_50.
     output : Path
         The task folder.
-    draw : int
-        Number of the draw, which is its seed. Default is 0.
 
     Raises
     ------
@@ -86,7 +90,9 @@ def write(sources: Paths, task: str, output: Path, draw: int = 0) -> None:
     pool = _train_file(files, name, shots)
     test, notes = _test(files, name)
     splits, classes = number_labels({"train": pool, "test": test}, f"{SUITE}/{task}")
-    splits["train"] = draw_shots(splits["train"], shots, draw, f"{SUITE}/{task}")
+    labels = splits["train"]["label"].to_numpy()
+    if len(draw_shots(labels, shots, 0, f"{SUITE}/{task}")) == len(labels):
+        notes = [*notes, "the file holds one draw, so all seeds learn from the same sequences"]
     write_task(
         output,
         suite=SUITE,
@@ -97,23 +103,9 @@ def write(sources: Paths, task: str, output: Path, draw: int = 0) -> None:
         source=files.origin,
         licence=LICENCE,
         sha256=files.sha256,
-        seed=draw,
+        shots=shots,
         notes=notes,
-        extra={"shots": shots, "draw": draw, "pool": len(pool)},
     )
-
-
-def draw_shots(pool: pd.DataFrame, shots: int, draw: int, where: str) -> pd.DataFrame:
-    """Draw `shots` rows of each label without replacement, in the order of the pool."""
-    generator = numpy_generator(draw, "few-shot draw")
-    chosen = []
-    for label, rows in pool.groupby("label").indices.items():
-        if len(rows) < shots:
-            raise InputError(
-                f"{where}: class {label} has {len(rows)} sequences; {shots} are needed"
-            )
-        chosen.append(generator.choice(rows, size=shots, replace=False))
-    return pool.iloc[np.sort(np.concatenate(chosen))].reset_index(drop=True)
 
 
 def join_kmers(text: str) -> str:

@@ -6,7 +6,8 @@ sizes, lengths, duplicates, labels that contradict each other, N content.
 
 Nothing is dropped silently: duplicates and leaks are counted, not removed. IUPAC letters other than
 A C G T become N and are counted; any other letter is an error. Where a suite has no dev split, a
-part of every class of train becomes one, drawn by a seed; test never decides anything.
+part of every class of train becomes one, drawn by a seed; test never decides anything. A few-shot
+task is a pool of training sequences without a dev split, from which each fine-tuning seed draws.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from dnastudents.errors import InputError, nearest
 from dnastudents.files import atomic_directory, read_json, write_json
@@ -60,8 +62,26 @@ class Task:
     simulated: bool
     protocol: dict[str, Any]
 
+    @property
+    def shots(self) -> int | None:
+        """Sequences a class that each seed draws from train; None where all of train is used."""
+        shots: int | None = self.protocol.get("shots")
+        return shots
+
+    @property
+    def has_dev(self) -> bool:
+        """Whether there is a dev split; a few-shot task has none."""
+        return self.shots is None
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Names of the splits that there are."""
+        return SPLITS if self.has_dev else ("train", "test")
+
     def split(self, name: str) -> pd.DataFrame:
         """One split as a frame with `sequence` and `label`."""
+        if name not in self.splits:
+            raise InputError(f"{self.folder}: no {name} split; the splits are train and test")
         path = self.folder / f"{name}.parquet"
         if not path.is_file():
             raise InputError(f"{path}: no such split; write the task folder again")
@@ -121,8 +141,8 @@ def write_task(
     dev_fraction: float = DEV_FRACTION,
     dev_rule: str | None = None,
     seed: int = 0,
+    shots: int | None = None,
     notes: Sequence[str] = (),
-    extra: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a task folder, complete or not at all.
 
@@ -148,15 +168,17 @@ def write_task(
         How a given dev split came to be. Default is "official".
     seed : int
         Draws the dev split. Default is 0.
+    shots : int, optional
+        Of a few-shot task: the sequences a class that each fine-tuning seed draws from train (see
+        `benchmarks.draws`). Such a task has no dev split. Default is none.
     notes : sequence of str
         Deviations and substitutes, shown beside the task.
-    extra : mapping, optional
-        More keys of task.json.
 
     Raises
     ------
     InputError
-        For a missing column, a foreign letter, an unknown label, an empty sequence, split or class.
+        For a missing column, a foreign letter, an unknown label, an empty sequence, split or class,
+        or a dev split of a few-shot task.
     """
     where = f"{suite}/{task}"
     if metric not in METRICS:
@@ -165,7 +187,11 @@ def write_task(
     if absent := {"train", "test"} - clean.keys():
         raise InputError(f"{where}: no split {sorted(absent)[0]!r}")
     rule = dev_rule or "official"
-    if "dev" not in clean:
+    if shots is not None:
+        rule = "none; each seed draws its shots from train"
+        if "dev" in clean:
+            raise InputError(f"{where}: a few-shot task has no dev split; leave it out")
+    elif "dev" not in clean:
         clean["train"], clean["dev"] = split_dev(clean["train"], dev_fraction, seed)
         rule = f"{dev_fraction:g} of each class of train, at least 1, drawn with seed {seed}"
     for label, name in enumerate(classes):
@@ -178,17 +204,17 @@ def write_task(
         "metric": metric,
         "max_length": max(int(frame["sequence"].str.len().max()) for frame in clean.values()),
         "dev_rule": rule,
+        **({} if shots is None else {"shots": shots}),
         "source": source,
         "licence": licence,
         "sha256": sha256,
         "simulated": simulated,
         "notes": list(notes),
         **_describe(clean, splits, len(classes)),
-        **(extra or {}),
     }
     with atomic_directory(folder) as partial:
-        for name in SPLITS:
-            clean[name].to_parquet(partial / f"{name}.parquet", index=False)
+        for name, frame in clean.items():
+            frame.to_parquet(partial / f"{name}.parquet", index=False)
         write_json(partial / "task.json", protocol)
 
 
@@ -200,16 +226,27 @@ def split_dev(train: pd.DataFrame, fraction: float, seed: int) -> tuple[pd.DataF
     InputError
         A class has fewer than two sequences.
     """
+    is_dev = dev_mask(train["label"].to_numpy(), fraction, seed)
+    return train[~is_dev].reset_index(drop=True), train[is_dev].reset_index(drop=True)
+
+
+def dev_mask(labels: NDArray[np.int64], fraction: float, seed: int) -> NDArray[np.bool_]:
+    """True (n,) at a fraction of each class, at least one sequence; drawn by the seed.
+
+    Raises
+    ------
+    InputError
+        A class has fewer than two sequences.
+    """
     generator = numpy_generator(seed, "dev split")
-    chosen: list[int] = []
-    for label, rows in train.groupby("label").indices.items():
+    is_dev = np.zeros(len(labels), dtype=bool)
+    for label in np.unique(labels):
+        rows = np.flatnonzero(labels == label)
         if len(rows) < 2:
             raise InputError(f"train: class {label} has {len(rows)} sequence; dev needs one too")
         count = max(1, round(fraction * len(rows)))
-        chosen += generator.choice(rows, size=count, replace=False).tolist()
-    is_dev = np.zeros(len(train), dtype=bool)
-    is_dev[chosen] = True
-    return train[~is_dev].reset_index(drop=True), train[is_dev].reset_index(drop=True)
+        is_dev[generator.choice(rows, size=count, replace=False)] = True
+    return is_dev
 
 
 def _checked(frame: pd.DataFrame, where: str, classes: Sequence[str]) -> pd.DataFrame:
@@ -246,7 +283,9 @@ def _describe(
     clean: Mapping[str, pd.DataFrame], raw: Mapping[str, pd.DataFrame], classes: int
 ) -> dict[str, Any]:
     """What a reader should know about the canonical splits; `raw` still has its IUPAC letters."""
-    unique = {name: set(frame["sequence"]) for name, frame in clean.items()}
+    nothing = pd.DataFrame({"sequence": [], "label": np.arange(0)})
+    frames = {name: clean.get(name, nothing) for name in SPLITS}  # a few-shot task has no dev
+    unique = {name: set(frame["sequence"]) for name, frame in frames.items()}
     together = pd.concat(list(clean.values()))
     labels = together.drop_duplicates().groupby("sequence").size()
     lengths = together["sequence"].str.len()
@@ -257,9 +296,10 @@ def _describe(
     )
     pairs = (("train", "dev"), ("train", "test"), ("dev", "test"))
     return {
-        "n_sequences": {name: len(clean[name]) for name in SPLITS},
+        "n_sequences": {name: len(frame) for name, frame in frames.items()},
         "class_counts": {
-            name: np.bincount(clean[name]["label"], minlength=classes).tolist() for name in SPLITS
+            name: np.bincount(frame["label"], minlength=classes).tolist()
+            for name, frame in frames.items()
         },
         "length_distribution": {
             "min": int(lengths.min()),
@@ -267,7 +307,7 @@ def _describe(
             "max": int(lengths.max()),
         },
         "duplicates": {
-            "within": {name: len(clean[name]) - len(unique[name]) for name in SPLITS},
+            "within": {name: len(frames[name]) - len(unique[name]) for name in SPLITS},
             "across": {f"{a}/{b}": len(unique[a] & unique[b]) for a, b in pairs},
         },
         "conflicting_labels": int((labels > 1).sum()),

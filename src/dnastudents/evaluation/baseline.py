@@ -2,10 +2,16 @@
 
 Logistic regression on square roots of k-mer frequencies, k = 1..6 (5,460 features, sparse). The
 root damps frequent k-mers, needs no statistics of the training set, and was the best of three
-scalings (root, standardised, plain) on the dev splits of four GUE tasks. The strength of the L2
-penalty is chosen on dev by the task's metric; the model stays fitted on train alone, like the
-students. The fit is deterministic, so there is one row, of the first seed. Further seeds would
-repeat it, unless each draws its own part of train (`max_train_sequences`).
+scalings (root, standardised, plain) on the dev splits of four GUE tasks.
+
+It learns from the sequences that the students learn from with the same seed (`benchmarks.draws`).
+The strength of the L2 penalty is chosen by the task's metric: with selection `best_dev` on dev, and
+the model stays fitted on train alone; with `last`, which uses no dev, by stratified
+cross-validation on train in up to five folds (fewer where a class has fewer sequences), and the
+model is fitted once more on all of train.
+
+The fit is deterministic, so there is one row, of the first seed. Further seeds would repeat it,
+unless they learn from other sequences (few-shot draws, `max_train_sequences`).
 """
 
 from __future__ import annotations
@@ -24,21 +30,24 @@ import sklearn
 from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold
 
-from dnastudents.benchmarks.task import SPLITS, Task, load_task
+from dnastudents.benchmarks.draws import Draw, draw
+from dnastudents.benchmarks.task import Task, load_task
+from dnastudents.errors import InputError
 from dnastudents.evaluation.metrics import classification_metrics, primary
 from dnastudents.evaluation.rows import BASELINE
 from dnastudents.files import atomic_directory, digest, write_json
-from dnastudents.randomness import numpy_generator
 from dnastudents.sequence import encode, kmer_codes
 
 METHOD = "k-mer logistic regression"
 STRENGTHS = (0.01, 0.1, 1.0, 10.0)  # inverse L2 penalties, scikit-learn's C
+FOLDS = 5  # of cross-validation, where no dev split selects
 _CHUNK = 4096  # sequences whose positions are in memory at once
 
 
 class Fit(NamedTuple):
-    """The model that dev chose; `history` has a row a strength."""
+    """The model with the chosen strength; `history` has a row a strength."""
 
     model: LogisticRegression
     strength: float
@@ -73,6 +82,7 @@ def kmer_logistic(
     seeds: Sequence[int] = (0,),
     k: Sequence[int] = range(1, 7),
     max_train_sequences: int | None = None,
+    selection: str = "best_dev",
 ) -> None:
     """Fit the baseline on one task and write its metrics rows.
 
@@ -82,28 +92,39 @@ def kmer_logistic(
         A canonical task folder.
     output : path
         Folder that gets `seed_<s>.json` (a metrics row, with `strength` beside the usual keys),
-        `predictions.parquet` (as fine-tuning writes it) and `history.csv` (dev score by strength).
+        `predictions.parquet` (as fine-tuning writes it) and `history.csv` (score by strength,
+        and on what).
     seeds : sequence of int
-        Only the first is used, unless each draws its own part of train. Default is 0.
+        Only the first is used, unless they learn from different sequences. Default is 0.
     k : sequence of int
         Default is 1 to 6.
     max_train_sequences : int, optional
         Fit on so many training sequences, those that fine-tuning draws with the same seed. Default
         is all.
+    selection : {'best_dev', 'last'}
+        As in fine-tuning: whether dev selects, or nothing outside train. Default is 'best_dev'.
+
+    Raises
+    ------
+    InputError
+        An unknown selection, or a class with too few sequences.
     """
     data = load_task(task)
-    settings = {"k": list(k), "max_train_sequences": max_train_sequences}
-    features = {split: kmer_features(data.split(split)["sequence"].tolist(), k) for split in SPLITS}
-    if max_train_sequences is None or max_train_sequences >= len(data.train):
-        seeds = seeds[:1]
+    settings = {
+        **{"k": list(k), "max_train_sequences": max_train_sequences},
+        "selection": selection,
+    }
+    draws = {seed: draw(data, seed, selection, max_train_sequences) for seed in seeds}
+    names = [name for name in data.splits if name != "dev" or selection == "best_dev"]
+    features = {name: kmer_features(data.split(name)["sequence"].tolist(), k) for name in names}
     predictions, histories = [], []
     with atomic_directory(output) as folder:
-        for seed in seeds:
-            started = time.perf_counter()
-            chosen = _training_rows(len(data.train), max_train_sequences, seed)
-            fit = _fit(data, features, chosen)
+        for seed in _distinct(draws):
+            started, drawn = time.perf_counter(), draws[seed]
+            fit = _fit(data, features, drawn)
             guesses, metrics = _test(data, fit.model, features["test"])
-            row = _row(data, metrics, settings) | {"seed": seed, "n_train": len(chosen)}
+            row = _row(data, metrics, settings) | {"seed": seed, "selection": selection}
+            row |= {"n_train": len(drawn.train), "n_dev": len(drawn.dev)}
             row |= {"strength": fit.strength, "wall_seconds": time.perf_counter() - started}
             write_json(folder / f"seed_{seed}.json", row)
             predictions.append(guesses.assign(seed=seed))
@@ -131,25 +152,58 @@ def _root_frequencies(sequences: Sequence[str], lengths: Sequence[int]) -> spars
     return sparse.hstack(blocks, format="csr")
 
 
-def _training_rows(count: int, maximum: int | None, seed: int) -> NDArray[np.int64]:
-    """The rows that fine-tuning with the same seed and limit sees."""
-    if maximum is None or maximum >= count:
-        return np.arange(count)
-    return np.sort(numpy_generator(seed, "subset").permutation(count)[:maximum])
+def _distinct(draws: dict[int, Draw]) -> list[int]:
+    """All seeds, or the first alone where all learn from the same sequences."""
+    seeds = list(draws)
+    first = draws[seeds[0]]
+    same = all(
+        np.array_equal(drawn.train, first.train) and np.array_equal(drawn.dev, first.dev)
+        for drawn in draws.values()
+    )
+    return seeds[:1] if same else seeds
 
 
-def _fit(task: Task, features: dict[str, sparse.csr_matrix], chosen: NDArray[np.int64]) -> Fit:
-    """Fit on the chosen rows of train with each strength; the first best on dev wins."""
-    labels, inputs = task.train["label"].to_numpy()[chosen], features["train"][chosen]
-    fits, scores = [], []
+def _fit(task: Task, features: dict[str, sparse.csr_matrix], drawn: Draw) -> Fit:
+    """Fit with each strength; the first of the best on the held-out sequences wins."""
+    labels = task.train["label"].to_numpy()
+    folds = [drawn] if len(drawn.dev) else _cross_folds(task, drawn)
+    truth = np.concatenate([task.split(of)["label"].to_numpy()[held] for _, held, of in folds])
+    models, scores = [], []
     for strength in STRENGTHS:
-        fits.append(LogisticRegression(C=strength, max_iter=500).fit(inputs, labels))
-        guesses, probabilities = _predict(fits[-1], features["dev"], len(task.classes))
-        dev = classification_metrics(task.dev["label"], guesses, probabilities, task.classes)
-        scores.append(primary(dev, task.metric))
+        guesses = []
+        for rows, held, of in folds:
+            models.append(_logistic(strength, features["train"][rows], labels[rows]))
+            guesses.append(_predict(models[-1], features[of][held], len(task.classes)))
+        predictions, probabilities = map(np.concatenate, zip(*guesses, strict=True))
+        held_out = classification_metrics(truth, predictions, probabilities, task.classes)
+        scores.append(primary(held_out, task.metric))
     best = int(np.argmax(scores))
-    history = pd.DataFrame({"strength": STRENGTHS, "split": "dev", task.metric: scores})
-    return Fit(fits[best], STRENGTHS[best], history)
+    if len(drawn.dev):
+        model, held_out_of = models[best], "dev"
+    else:
+        rows, held_out_of = drawn.train, "cross-validation"
+        model = _logistic(STRENGTHS[best], features["train"][rows], labels[rows])
+    history = pd.DataFrame({"strength": STRENGTHS, "split": held_out_of, task.metric: scores})
+    return Fit(model, STRENGTHS[best], history)
+
+
+def _cross_folds(task: Task, drawn: Draw) -> list[Draw]:
+    """Stratified folds of the training rows: each is held out once, the others fit."""
+    labels = task.train["label"].to_numpy()[drawn.train]
+    fewest = int(np.bincount(labels, minlength=len(task.classes)).min())
+    if fewest < 2:
+        raise InputError(
+            f"{task.folder}: a class has {fewest} training sequences; cross-validation of the "
+            "baseline needs 2: raise max_train_sequences"
+        )
+    folds = StratifiedKFold(min(FOLDS, fewest)).split(labels, labels)
+    return [Draw(drawn.train[fit], drawn.train[held], "train") for fit, held in folds]
+
+
+def _logistic(
+    strength: float, inputs: sparse.csr_matrix, labels: NDArray[np.int64]
+) -> LogisticRegression:
+    return LogisticRegression(C=strength, max_iter=500).fit(inputs, labels)
 
 
 def _predict(
@@ -179,7 +233,7 @@ def _row(task: Task, metrics: dict[str, Any], settings: dict[str, Any]) -> dict[
         **{"run": BASELINE, "method": METHOD, "task": task.task, "suite": task.suite},
         **{"metric": task.metric, "value": primary(metrics, task.metric)},
         **metrics,
-        **{"n_dev": len(task.dev), "n_test": len(task.test)},
+        "n_test": len(task.test),
         **dict.fromkeys(("best_epoch", "learning_rate", "batch_size")),
         "device": "cpu",
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,

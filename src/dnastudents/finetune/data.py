@@ -31,14 +31,14 @@ class TokenSplit:
     labels : numpy.ndarray
         int64 (n,).
     pad_id : int
-    truncated : int
-        Sequences that lost their end.
+    truncated : numpy.ndarray
+        bool (n,), True at sequences that lost their end.
     """
 
     ids: list[np.ndarray]
     labels: np.ndarray
     pad_id: int
-    truncated: int = 0
+    truncated: np.ndarray
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -63,7 +63,7 @@ class TokenSplit:
     def take(self, rows: np.ndarray) -> TokenSplit:
         """Some of the sequences."""
         ids = [self.ids[row] for row in rows]
-        return TokenSplit(ids, self.labels[rows], self.pad_id, self.truncated)
+        return TokenSplit(ids, self.labels[rows], self.pad_id, self.truncated[rows])
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,7 @@ class FeatureSplit:
 
     features: Tensor
     labels: np.ndarray
+    truncated: np.ndarray
 
     def __len__(self) -> int:
         return len(self.features)
@@ -87,7 +88,8 @@ class FeatureSplit:
 
     def take(self, rows: np.ndarray) -> FeatureSplit:
         """Some of the sequences."""
-        return FeatureSplit(self.features[torch.from_numpy(rows)], self.labels[rows])
+        features = self.features[torch.from_numpy(rows)]
+        return FeatureSplit(features, self.labels[rows], self.truncated[rows])
 
 
 Split = TokenSplit | FeatureSplit
@@ -108,14 +110,14 @@ def tokenize(
     most : int or None
         Tokens that the student can read, with its special ones. None is any number.
     """
-    rows, truncated = [], 0
-    for text in sequences:
+    rows, truncated = [], np.zeros(len(sequences), dtype=bool)
+    for number, text in enumerate(sequences):
         codes = sequence.encode(text)
         ids = tokenizer.encode_codes(codes)
         if most is not None and len(ids) > most:
             # Students with a limit read overlapping k-mers: one base more is one token more.
             ids = tokenizer.encode_codes(codes[: len(codes) - (len(ids) - most)])
-            truncated += 1
+            truncated[number] = True
         rows.append(ids)
     return TokenSplit(rows, np.asarray(labels, dtype=np.int64), tokenizer.pad_id, truncated)
 

@@ -1,4 +1,7 @@
-"""Fit one classifier with one seed: train, choose the epoch on dev, keep its weights."""
+"""Fit one classifier with one seed: train, and keep the weights of the epoch that is tested.
+
+That is the best on dev where there is a dev split, else the last.
+"""
 
 from __future__ import annotations
 
@@ -80,6 +83,7 @@ class Fit:
         self, model: nn.Module, options: Finetuning, seed: int, device: torch.device
     ) -> None:
         self.model, self.options, self.seed, self.device = model.to(device), options, seed, device
+        self.parameters = list(model.parameters())
         self.optimizer = adamw(model, options.learning_rate, options.weight_decay)
         self.step = 0
         self.half = device.type == "cuda" and options.precision != "no"
@@ -91,17 +95,18 @@ class Fit:
     def train(
         self,
         train: Split,
-        dev: Split,
+        dev: Split | None,
         classes: list[str],
         metric: str,
         say: Callable[[str], None],
     ) -> tuple[Best, list[dict[str, Any]]]:
-        """Train all epochs and put the best one's weights back.
+        """Train all epochs and put the best one's weights back; without dev, keep the last.
 
         Returns
         -------
         best, history
-            The chosen epoch; one row an epoch: epoch, step, loss, dev_loss, dev_<metric>.
+            The chosen epoch; one row an epoch: epoch, step, loss and, where there is a dev split,
+            dev_loss and dev_<metric>.
         """
         options, began = self.options, time.perf_counter()
         per_epoch = math.ceil(len(train) / options.batch_size)
@@ -109,22 +114,34 @@ class Fit:
         best, history = Best(), []
         for epoch in range(1, math.ceil(total / per_epoch) + 1):
             loss = self._epoch(train, epoch, total)
-            scores = self.predict(dev)
-            metrics = classification_metrics(dev.labels, scores.argmax(1), scores, classes)
-            value = primary(metrics, metric)
-            dev_loss = cross_entropy(scores, dev.labels)
-            best.offer(value, dev_loss, epoch, self.model)
-            row = {"epoch": epoch, "step": self.step, "loss": loss, "dev_loss": dev_loss}
-            history.append({**row, f"dev_{metric}": value})
+            row: dict[str, Any] = {"epoch": epoch, "step": self.step, "loss": loss}
+            if dev is None:
+                best.epoch = epoch
+            else:
+                row |= self._offer(best, epoch, dev, classes, metric)
+            history.append(row)
             left = (time.perf_counter() - began) / self.step * (total - self.step)
-            say(f"epoch {epoch} loss {loss:.4f} dev {metric} {value:.4f} eta {clock(left)}")
-        self.model.load_state_dict(best.weights)
+            scores = " ".join(f"{key} {row[key]:.4f}" for key in list(row)[2:])
+            say(f"epoch {epoch} {scores} eta {clock(left)}")
+        if dev is not None:
+            self.model.load_state_dict(best.weights)
         return best, history
+
+    def _offer(
+        self, best: Best, epoch: int, dev: Split, classes: list[str], metric: str
+    ) -> dict[str, float]:
+        """Score the epoch on dev."""
+        scores = self.predict(dev)
+        metrics = classification_metrics(dev.labels, scores.argmax(1), scores, classes)
+        value, loss = primary(metrics, metric), cross_entropy(scores, dev.labels)
+        best.offer(value, loss, epoch, self.model)
+        return {"dev_loss": loss, f"dev_{metric}": value}
 
     def _epoch(self, train: Split, epoch: int, total: int) -> float:
         """One pass over the split; its mean loss."""
         generator = numpy_generator(self.seed, "batches", epoch)
         losses = []
+        self.model.train()
         for rows in training_batches(train.lengths, self.options.batch_size, generator):
             if self.step == total:
                 break
@@ -139,16 +156,15 @@ class Fit:
 
     def _update(self, train: Split, rows: np.ndarray, total: int) -> Tensor:
         options = self.options
-        torch.manual_seed(derive_seed(self.seed, "dropout", self.step))
+        _seed(derive_seed(self.seed, "dropout", self.step), self.device)
         warmup = round(options.warmup_fraction * total)
         rate = learning_rate(self.step, total, options.learning_rate, warmup)
         set_learning_rate(self.optimizer, rate)
-        self.model.train()
         labels = torch.from_numpy(train.labels[rows]).to(self.device)
         loss = F.cross_entropy(self._logits(train, rows), labels)
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         self.scaler.unscale_(self.optimizer)
-        nn.utils.clip_grad_norm_(self.model.parameters(), options.gradient_clip)
+        nn.utils.clip_grad_norm_(self.parameters, options.gradient_clip)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.optimizer.zero_grad()
@@ -168,6 +184,13 @@ class Fit:
         batches = evaluation_batches(split.lengths, EVALUATION_BATCH)
         scores = [self._logits(split, rows).softmax(-1) for rows in batches]
         return in_order(batches, torch.cat(scores))
+
+
+def _seed(seed: int, device: torch.device) -> None:
+    """What `torch.manual_seed` does, without its stack trace for each device that is absent."""
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
 
 
 def cross_entropy(scores: np.ndarray, labels: np.ndarray) -> float:

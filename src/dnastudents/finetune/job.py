@@ -1,7 +1,11 @@
 """Fine-tune a run on a task with all seeds in one process, one metrics row a seed.
 
 A finished seed is kept in the state folder at once, so a killed job repeats only the seed it was
-at. The test split is predicted once, with the epoch that was best on dev.
+at. The test split is predicted once, with the epoch that was best on dev or with the last one.
+
+A run that was pretrained n times has n folders: seed s starts from folder s mod n. A finished seed
+depends on its own folder alone, so it stays when another pretraining is added in whose place it is
+not.
 """
 
 from __future__ import annotations
@@ -19,7 +23,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from dnastudents.benchmarks.task import Task, load_task
+from dnastudents.benchmarks.draws import draw
+from dnastudents.benchmarks.task import SPLITS, Task, load_task
+from dnastudents.errors import InputError
 from dnastudents.evaluation.metrics import classification_metrics, primary
 from dnastudents.files import atomic_directory, atomic_file, digest, read_json, sha256, write_json
 from dnastudents.finetune.data import FeatureSplit, Split, TokenSplit
@@ -29,17 +35,15 @@ from dnastudents.finetune.options import Finetuning
 from dnastudents.models import SequenceClassifier
 from dnastudents.objectives import model_folder
 from dnastudents.objectives.options import parse
-from dnastudents.randomness import derive_seed, numpy_generator
+from dnastudents.randomness import derive_seed
 from dnastudents.training.pretrain import versions
 from dnastudents.training.state import StateFolder
-
-SPLITS = ("train", "dev", "test")
 
 
 def finetune(
     run: str,
     *,
-    pretrained: Path,
+    pretrained: Sequence[Path],
     task: Path,
     settings: Mapping[str, Any],
     seeds: Sequence[int],
@@ -52,36 +56,85 @@ def finetune(
     ----------
     run : str
         Name of the pretrained run, for tables.
-    pretrained : Path
-        Its folder.
+    pretrained : sequence of Path
+        Its folders, one a pretraining; seed s starts from number s mod n.
     task : Path
         Task folder.
     settings : mapping
         See `Finetuning`.
     seeds : sequence of int
-        Of the head, the order of batches and dropout.
+        Of the head, the order of batches, dropout, and the draw of a few-shot task.
     state : Path
         Folder of finished seeds. It stays, so another seed costs only itself.
     output : Path
         Folder with `seed_<s>.json` (a metrics row), `predictions.parquet` (seed, index, label,
-        prediction, p_<class>) and `history.csv` (seed, epoch, step, loss, dev metric).
+        prediction, p_<class>) and `history.csv` (seed, epoch, step, loss, and where a dev split
+        selects dev_loss and dev_<metric>).
 
     Raises
     ------
     InputError
-        Bad settings, a missing folder, or a loss that is no number.
+        Bad settings, a missing folder, folders that are not pretrainings of one run, or a loss that
+        is no number.
     """
     options = parse(Finetuning, settings, "finetuning")
-    job = Job(run, pretrained, load_task(task), options, settings)
-    with StateFolder(state, job.identity) as folder:
+    _require_replicas(pretrained)
+    data = load_task(task)
+    with StateFolder(state, digest([run, dict(settings), data.protocol])) as folder:
         folder.lock()  # waits for the orphan of a workflow that was killed
-        for seed in seeds:
-            kept = state / f"seed_{seed}"
-            if not _is_of(kept, job.identity):
-                with atomic_directory(kept) as partial:
-                    job.run_seed(seed, partial)
-                    write_json(partial / "identity.json", job.identity)
+        for number, start in enumerate(pretrained):
+            mine = [seed for seed in seeds if seed % len(pretrained) == number]
+            _run_missing(run, start, data, options, settings, mine, state)
         _gather([state / f"seed_{seed}" for seed in seeds], seeds, output)
+
+
+def _run_missing(
+    run: str,
+    pretrained: Path,
+    task: Task,
+    options: Finetuning,
+    settings: Mapping[str, Any],
+    seeds: Sequence[int],
+    state: Path,
+) -> None:
+    """Do the seeds that start from one folder and are not done; only they load its student."""
+    if not seeds:
+        return
+    weights = sha256(model_folder(pretrained) / "model.safetensors")
+    config_digest = digest({"finetuning": dict(settings), "weights": weights})
+    identity = digest([run, config_digest, task.protocol])
+    missing = [seed for seed in seeds if not _is_of(state / f"seed_{seed}", identity)]
+    if not missing:
+        return
+    job = Job(run, pretrained, task, options, config_digest)
+    for seed in missing:
+        with atomic_directory(state / f"seed_{seed}") as partial:
+            job.run_seed(seed, partial)
+            write_json(partial / "identity.json", identity)
+
+
+def _require_replicas(pretrained: Sequence[Path]) -> None:
+    """An `InputError` unless these are pretrainings of one run, each with a seed of its own."""
+    if not pretrained:
+        raise InputError("--pretrained: no folder is given; give the folders of one run")
+    first, seen = provenance(pretrained[0]), dict[int, Path]()
+    for folder in pretrained:
+        if not (model_folder(folder) / "model.safetensors").is_file():
+            raise InputError(f"{folder}: no model.safetensors in it; pretrain the run first")
+        found = provenance(folder)
+        for key in ("method", "mode", "pretrained"):
+            if found[key] != first[key]:
+                raise InputError(
+                    f"{folder}: {key} is {found[key]!r}, but of {pretrained[0]} it is "
+                    f"{first[key]!r}; give the pretrainings of one run"
+                )
+        seed = found["pretraining_seed"]
+        if seed in seen:
+            raise InputError(
+                f"{folder}: pretrained with seed {seed}, as {seen[seed]}; give each one once"
+            )
+        if seed is not None:
+            seen[seed] = folder
 
 
 def _gather(folders: list[Path], seeds: Sequence[int], output: Path) -> None:
@@ -96,7 +149,7 @@ def _gather(folders: list[Path], seeds: Sequence[int], output: Path) -> None:
 
 
 class Job:
-    """Everything that the seeds of one run and task share, read once."""
+    """Everything that the seeds of one pretraining and task share, read once."""
 
     def __init__(
         self,
@@ -104,16 +157,14 @@ class Job:
         pretrained: Path,
         task: Task,
         options: Finetuning,
-        settings: Mapping[str, Any],
+        config_digest: str,
     ) -> None:
         self.run, self.task, self.options = run, task, options
         self.provenance = provenance(pretrained)
-        weights = sha256(model_folder(pretrained) / "model.safetensors")
-        self.config_digest = digest({"finetuning": dict(settings), "weights": weights})
-        self.identity = digest([run, self.config_digest, task.protocol])
+        self.config_digest = config_digest
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.checkpoint = Checkpoint.load(pretrained)
-        frames = {name: task.split(name) for name in SPLITS}
+        frames = {name: task.split(name) for name in task.splits}
         self.tokens: dict[str, TokenSplit] = {
             name: self.checkpoint.tokenize(frame["sequence"].tolist(), frame["label"].to_numpy())
             for name, frame in frames.items()
@@ -131,7 +182,7 @@ class Job:
         name = f"{self.run} {self.task.suite}/{self.task.task} seed {seed}"
         best, history = fit.train(
             splits["train"],
-            splits["dev"],
+            splits.get("dev"),
             self.task.classes,
             self.task.metric,
             lambda line: print(f"{name} {line}", file=sys.stderr, flush=True),
@@ -145,14 +196,14 @@ class Job:
             self._predictions(seed, splits["test"].labels, scores).to_parquet(partial, index=False)
 
     def _splits(self, seed: int) -> dict[str, Split]:
-        splits: dict[str, Split] = dict(self.tokens)
+        """What the seed learns from and is tested on; no dev where nothing selects."""
+        whole: Mapping[str, Split] = self.tokens
         if self.options.frozen:
-            splits = dict(self.features or self._features(seed))
-        most = self.options.max_train_sequences
-        if most is not None and most < len(splits["train"]):
-            rows = numpy_generator(seed, "subset").permutation(len(splits["train"]))[:most]
-            splits["train"] = splits["train"].take(np.sort(rows))
-        return splits
+            whole = self.features or self._features(seed)
+        options = self.options
+        train, dev, dev_of = draw(self.task, seed, options.selection, options.max_train_sequences)
+        splits: dict[str, Split] = {"train": whole["train"].take(train), "test": whole["test"]}
+        return splits | ({"dev": whole[dev_of].take(dev)} if len(dev) else {})
 
     def _classifier(self, seed: int) -> SequenceClassifier:
         """A new head on the student; one that was never pretrained is new with each seed too."""
@@ -180,7 +231,9 @@ class Job:
         classifier = self._classifier(seed)
         return {
             name: FeatureSplit(
-                torch.from_numpy(pooled_features(classifier, split, self.device)), split.labels
+                torch.from_numpy(pooled_features(classifier, split, self.device)),
+                split.labels,
+                split.truncated,
             )
             for name, split in self.tokens.items()
         }
@@ -199,10 +252,11 @@ class Job:
             "metric": task.metric,
             "value": primary(metrics, task.metric),
             **metrics,
-            **{f"n_{name}": len(splits[name]) for name in SPLITS},
-            "n_truncated": sum(split.truncated for split in self.tokens.values()),
+            **{f"n_{name}": len(splits.get(name, ())) for name in SPLITS},
+            "n_truncated": sum(int(split.truncated.sum()) for split in splits.values()),
+            "selection": self.options.selection,
             "best_epoch": best.epoch,
-            "best_dev": best.value,
+            "best_dev": best.value if "dev" in splits else None,
             "learning_rate": self.options.learning_rate,
             "batch_size": self.options.batch_size,
             "frozen": self.options.frozen,
@@ -227,14 +281,16 @@ class Job:
 
 
 def provenance(pretrained: Path) -> dict[str, Any]:
-    """What a metrics row says of the pretraining: `method`, `pretrained`, `mode` and `simulated`.
+    """What a metrics row says of the pretraining.
 
-    The method is the objective, or for plain masked prediction its masking, which tells CM-GEMS
-    from its controls.
+    `method`, `pretrained`, `mode`, `simulated` and `pretraining_seed`. The method is the objective,
+    or for plain masked prediction its masking, which tells CM-GEMS from its controls. The seed is
+    None for a checkpoint of others, and for a student that is new with each fine-tuning seed.
     """
     file = pretrained / "settings.json"
     if not file.is_file():
-        return {"method": "checkpoint", "pretrained": True, "mode": "", "simulated": False}
+        plain = {"method": "checkpoint", "pretrained": True, "mode": "", "simulated": False}
+        return {**plain, "pretraining_seed": None}
     settings = read_json(file)
     objective = settings["objective"]["name"]
     learnt = objective != "none" and settings["pretraining"].get("steps") != 0
@@ -247,6 +303,7 @@ def provenance(pretrained: Path) -> dict[str, Any]:
         "pretrained": learnt,
         "mode": "as_released" if released else "as_described",
         "simulated": settings.get("simulated", False),
+        "pretraining_seed": settings.get("seed", 0) if learnt else None,
     }
 
 

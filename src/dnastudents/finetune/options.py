@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dnastudents.benchmarks.draws import require_selection
 from dnastudents.errors import InputError
 from dnastudents.objectives.options import choose
 
@@ -30,6 +31,9 @@ class Finetuning:
         Train a linear head on fixed features (standardised on train) only. Default is False.
     max_train_sequences, max_steps : int or None
         Train on so many sequences, drawn by the seed; stop after so many updates. Default is all.
+    selection : {'best_dev', 'last'}
+        The epoch that is tested: the best on dev, or the last, for which no dev split is used.
+        Default is 'best_dev'.
     precision : {'no', 'bf16', 'fp16'}
         Of matrix products on a GPU; weights stay in float32. Default is 'no'.
     """
@@ -45,10 +49,12 @@ class Finetuning:
     frozen: bool = False
     max_train_sequences: int | None = None
     max_steps: int | None = None
+    selection: str = "best_dev"
     precision: str = "no"
 
     def __post_init__(self) -> None:
         choose(self.precision, ("no", "bf16", "fp16"), "finetuning.precision")
+        require_selection(self.selection)
         choose(self.pooling, ("mean", "cls"), "finetuning.pooling")
         for name in ("epochs", "batch_size", "max_train_sequences", "max_steps"):
             value = getattr(self, name)
