@@ -17,6 +17,7 @@ SHIPPED = {
     *(f"dnabert_{rule}" for rule in ("random", "genemask", "global_pmi", "cm_step", "cm_gems")),
     *(f"logo_{rule}" for rule in ("random", "genemask", "global_pmi", "cm_step", "cm_gems")),
     *("dnabert_scratch", "logo_scratch"),
+    *("dnabert_cm_gems_1k", "dnabert_random_120k", "logo_cm_gems_1k"),
 }
 NEW = {"student": "logo", "objective": {"name": "masked_lm"}, "seed": 0} | {
     "masking": {"name": "random_span"}
@@ -44,6 +45,29 @@ def test_every_run_and_task_resolves(root: Path) -> None:
         for suite in config.suites:
             for task in config.suites[suite]["tasks"]:
                 assert config.finetune_settings(run, suite, task)["learning_rate"] > 0
+
+
+def test_replicas_are_further_seeds_of_one_run(root: Path, demo: dict[str, Any]) -> None:
+    runs = {"had": {"replicas": 3, "seed": 5}, "mine": {"extends": "had"}, "had_scratch": {}}
+    config = Config(root, merge(demo, {}) | {"runs": runs})
+    assert config.replicas("had") == ["had", "had@1", "had@2"]
+    assert config.replicas("mine") == ["mine", "mine@1", "mine@2"]
+    assert config.replicas("had_scratch") == ["had_scratch"]
+    one, other = config.pretrain_settings("had"), config.pretrain_settings("had@2")
+    assert other == {**one, "seed": 7}
+    assert "replicas" not in one
+    assert config.needs("had@2") == config.needs("had")
+
+
+def test_a_run_is_compared_with_its_scratch_twin_and_with_what_it_names(root: Path) -> None:
+    pairs = Config(root).comparisons()
+    assert [control for run, control in pairs if run == "logo_cm_gems"] == [
+        *("logo_scratch", "logo_random", "logo_genemask")
+    ]
+    assert ("had", "had_scratch") in pairs
+    changes = {"runs": {"logo_cm_gems": {"compare_with": ["logo_radnom"]}}}
+    with pytest.raises(InputError, match="did you mean 'logo_random'"):
+        Config(root, changes)
 
 
 def test_extending_merges_key_by_key(root: Path) -> None:

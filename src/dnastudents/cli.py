@@ -66,7 +66,8 @@ def _pmi(a: Arguments) -> None:
     from dnastudents.reference import Reference
 
     settings = dict(a.settings)
-    pmi.write(Reference.open(a.reference), a.output, settings.pop("sequences", ["all"]), settings)
+    spec = settings.pop("sequences", ["all"])
+    pmi.write(Reference.open(a.reference), a.output, spec, settings, a.threads)
 
 
 def _teacher_import(a: Arguments) -> None:
@@ -146,7 +147,7 @@ def _table(a: Arguments) -> None:
 def _comparisons(a: Arguments) -> None:
     from dnastudents.evaluation.comparisons import write_comparisons
 
-    pairs = dict(pair.split(":") for pair in a.pairs)
+    pairs = [(run, control) for run, _, control in (pair.partition(":") for pair in a.pairs)]
     write_comparisons(a.metrics, pairs, a.output.with_suffix(""))
 
 
@@ -154,6 +155,12 @@ def _benchmarks_table(a: Arguments) -> None:
     from dnastudents.evaluation.tables import write_benchmarks_table
 
     write_benchmarks_table(a.tasks, a.output.with_suffix(""))
+
+
+def _pretraining_table(a: Arguments) -> None:
+    from dnastudents.evaluation.tables import write_pretraining_table
+
+    write_pretraining_table(a.folders, a.output.with_suffix(""))
 
 
 def _figure_tsne(a: Arguments) -> None:
@@ -208,6 +215,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "--runs": {"nargs": "+", "default": None, "help": "runs in their order"},
     "--mirror": {"help": "folder or URL that holds the files"},
 }
+REPLICAS = "folders of a run, one a pretraining; seed s starts from number s mod their count"
 
 
 def _add(commands: Any, name: str, handler: Any, summary: str, *arguments: Any) -> None:
@@ -257,6 +265,7 @@ def _add_data_commands(commands: Any) -> None:
         commands,
         *("pmi", _pmi, "rank k-mers by pointwise mutual information"),
         ("reference", {**path, "help": "reference folder"}),
+        ("--threads", {"type": int, "default": 1, "help": "processes that count"}),
         *("--settings", "--output"),
     )
     _add(
@@ -301,7 +310,8 @@ def _add_model_commands(commands: Any) -> None:
         commands,
         *("finetune", _finetune, "fine-tune a run on a task, one metrics row a seed"),
         ("run", {"help": "name of the run, for logs and tables"}),
-        *("--pretrained", "--task", "--settings", "--seeds", "--state", "--output"),
+        ("--pretrained", {**OPTIONS["--pretrained"], "nargs": "+", "help": REPLICAS}),
+        *("--task", "--settings", "--seeds", "--state", "--output"),
     )
     _add(
         commands,
@@ -336,7 +346,7 @@ def _add_result_commands(commands: Any) -> None:
     )
     _add(
         commands,
-        *("comparisons", _comparisons, "each run against its control without pretraining"),
+        *("comparisons", _comparisons, "each run against its controls"),
         ("--pairs", {"nargs": "+", "required": True, "help": "run:control"}),
         *("--metrics", "--output"),
     )
@@ -344,6 +354,12 @@ def _add_result_commands(commands: Any) -> None:
         commands,
         *("benchmarks-table", _benchmarks_table, "what is in each task folder, as one table"),
         ("tasks", {"type": Path, "nargs": "+"}),
+        "--output",
+    )
+    _add(
+        commands,
+        *("pretraining-table", _pretraining_table, "what each pretraining took and reached"),
+        ("folders", {"type": Path, "nargs": "+", "help": "folders of `dnastudents pretrain`"}),
         "--output",
     )
     _add_figure_commands(commands)

@@ -106,8 +106,12 @@ class Config:
     # ---- runs
 
     def run(self, name: str) -> Block:
-        """The block of run (or trained teacher) `name` with everything it extends put in."""
+        """The block of run `name` with everything it extends put in.
+
+        A replica, `name@2`, has the seed of the run plus its number.
+        """
         blocks = self.values["runs"]
+        name, _, number = name.partition("@")
         chain: list[str] = []
         while name is not None:
             if name in chain:
@@ -120,8 +124,23 @@ class Config:
         resolved: Block = {}
         for link in reversed(chain):
             resolved = merge(resolved, blocks[link])
-        resolved.pop("extends", None)
+        for key in ("extends", "replicas", "compare_with"):
+            resolved.pop(key, None)
+        if number:
+            resolved["seed"] += int(number)
         return resolved
+
+    def _inherited(self, name: str, key: str, default: Any) -> Any:
+        """A key of a run that is about the run and does not decide its weights."""
+        block = self.values["runs"][name]
+        while key not in block and "extends" in block:
+            block = self.values["runs"][block["extends"]]
+        return block.get(key, default)
+
+    def replicas(self, name: str) -> list[str]:
+        """The pretrainings of a run: itself, then `name@1`, `name@2`, ... with the next seeds."""
+        count = self._inherited(name, "replicas", 1) if self.is_pretrained(name) else 1
+        return [name, *(f"{name}@{number}" for number in range(1, count))]
 
     def is_pretrained(self, name: str) -> bool:
         """Whether the run learns at all, or is a randomly initialised control."""
@@ -165,14 +184,21 @@ class Config:
             needed["teacher"] = block["teacher"]
         return needed
 
-    def controls(self) -> dict[str, str]:
-        """For each pretrained run the run that has the same student without pretraining."""
+    def comparisons(self) -> list[tuple[str, str]]:
+        """Each pretrained run with its controls.
+
+        A control is the run of the same student without pretraining; then those that the run names
+        in `compare_with`, as far as they are selected.
+        """
         scratch = {
             self.run(name)["student"]: name for name in self.runs if not self.is_pretrained(name)
         }
-        pretrained = filter(self.is_pretrained, self.runs)
-        pairs = ((name, scratch.get(self.run(name)["student"])) for name in pretrained)
-        return {name: control for name, control in pairs if control is not None}
+        pairs = []
+        for name in filter(self.is_pretrained, self.runs):
+            own = self.values["runs"][name].get("compare_with") or []
+            controls = [scratch.get(self.run(name)["student"]), *own]
+            pairs += [(name, control) for control in controls if control in self.runs]
+        return pairs
 
     # ---- tasks and figures
 
@@ -189,19 +215,23 @@ class Config:
         return self._finetuning(suite, task, self.run(run)["student"])
 
     def baseline_settings(self, suite: str, task: str) -> Block:
-        """The k-mer baseline learns from as many sequences as the students."""
-        most = self._finetuning(suite, task)["max_train_sequences"]
-        return {**self.values["baseline"], "max_train_sequences": most}
+        """The k-mer baseline learns from the same sequences as the students."""
+        settings = self._finetuning(suite, task)
+        shared = {key: settings[key] for key in ("max_train_sequences", "selection")}
+        return {**self.values["baseline"], **shared}
 
     def _finetuning(self, suite: str, task: str, student: str | None = None) -> Block:
-        """General settings, then the student's, the suite's, the suite's for student and task."""
+        """General settings, then the student's, the suite's, those for student, task and both."""
         block = self.suites[suite]
         settings = self.values["finetuning"]
+        of_student = dict((block.get("by_student") or {}).get(student, {}))
+        of_both = (of_student.pop("by_task", None) or {}).get(task, {})
         for changes in (
             self.values["students"].get(student, {}).get("finetuning", {}),
             block.get("finetuning", {}),
-            (block.get("by_student") or {}).get(student, {}),
+            of_student,
             (block.get("by_task") or {}).get(task, {}),
+            of_both,
         ):
             settings = merge(settings, changes)
         return settings
@@ -229,6 +259,8 @@ class Config:
                 raise InputError(f"runs.{name}: no such run; {nearest(name, others)}")
             resolved = self.run(name)
             _validate(resolved, self._run_schema, f"runs.{name}")
+            for control in values["runs"][name].get("compare_with") or []:
+                _known(f"runs.{name}.compare_with", control, values["runs"])
             _check_run(f"runs.{name}", resolved, values)
         folders = {name.split("/")[0] for name in self.known_files}
         for name, block in values["teachers"].items():
@@ -240,7 +272,10 @@ class Config:
             rules = self.root / "workflow/rules/benchmarks"
             _known(f"suites.{suite}", suite, [path.stem for path in rules.glob("*.smk")])
             if suite in self.known_tasks:
-                for task in [*block["tasks"], *(block.get("by_task") or {})]:
+                named = [*block["tasks"], *(block.get("by_task") or {})]
+                for changes in (block.get("by_student") or {}).values():
+                    named += changes.get("by_task") or []
+                for task in named:
                     _known(f"suites.{suite}.tasks", task, self.known_tasks[suite])
             for student in block.get("by_student") or {}:
                 _known(f"suites.{suite}.by_student", student, values["students"])

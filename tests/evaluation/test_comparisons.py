@@ -1,3 +1,4 @@
+import json
 import math
 
 import pandas as pd
@@ -7,7 +8,7 @@ from dnastudents.errors import InputError
 from dnastudents.evaluation.comparisons import write_comparisons
 from dnastudents.evaluation.rows import collect
 
-PAIRS = {"had": "had_scratch", "findna": "findna_scratch"}
+PAIRS = [("had", "had_scratch"), ("findna", "findna_scratch")]
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def compared(rows, tmp_path):
 def test_a_clear_gain_and_an_unclear_one(compared):
     gain = compared.loc[("had", "tf_0")]
     assert gain["difference"] == pytest.approx(100 * (0.10 + 0.10 + 0.0995) / 3)
-    assert gain["verdict"] == "helped"
+    assert gain["verdict"] == "better"
     assert gain["p_holm"] == pytest.approx(2 * gain["p"])
     assert compared.loc[("had", "tf_1"), "verdict"] == "unclear"
 
@@ -75,8 +76,30 @@ def test_suites_have_tables_of_their_own_but_one_correction(rows, tmp_path):
     frame = write_comparisons(tmp_path / "metrics.csv", PAIRS, tmp_path / "c.csv")
     assert frame["p_holm"].tolist() == pytest.approx([2 * frame["p"][0]] * 2)
     text = (tmp_path / "c.md").read_text()
-    assert text.count("what pretraining changed") == 2
+    assert text.count("runs against their controls") == 2
     assert text.count("Holm-adjusted") == 1
+
+
+def test_seeds_of_one_pretraining_are_one_value(rows, tmp_path):
+    seeds = {"had": [0.60, 0.70, 0.64, 0.72], "had_scratch": [0.5, 0.5, 0.5, 0.5]}
+    folders = [rows(run, "t", values) for run, values in seeds.items()]
+    for seed in range(4):  # seeds 0 and 2 start from one pretraining, 1 and 3 from the other
+        file = folders[0] / f"seed_{seed}.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"pretraining_seed": seed % 2}))
+    collect(folders, tmp_path / "metrics.csv")
+    row = write_comparisons(tmp_path / "metrics.csv", PAIRS, tmp_path / "c.csv").iloc[0]
+    assert row["seeds"] == 2
+    assert row["difference"] == pytest.approx(100 * (0.12 + 0.21) / 2)
+    assert row["ci95"] == pytest.approx(100 * 12.706 * 0.09 / 2, rel=1e-4)
+
+
+def test_a_run_has_several_controls(rows, tmp_path):
+    values = {"had": [0.60, 0.71], "had_scratch": [0.50, 0.60], "findna": [0.55, 0.65]}
+    collect([rows(run, "t", v) for run, v in values.items()], tmp_path / "metrics.csv")
+    pairs = [("had", "had_scratch"), ("had", "findna")]
+    frame = write_comparisons(tmp_path / "metrics.csv", pairs, tmp_path / "c.csv")
+    assert frame["control"].tolist() == ["had_scratch", "findna"]
+    assert frame["difference"].tolist() == pytest.approx([10.5, 5.5])
 
 
 def test_no_pair_is_an_error(rows, tmp_path):

@@ -100,6 +100,16 @@ def test_losses_draw_each_run_and_mark_the_switch(tmp_path, drawn):
     assert figure.get_suptitle() == ""
 
 
+def test_replicas_share_the_look_of_their_run(tmp_path, drawn):
+    names = ("a", "a@1", "a@2", "b")
+    histories = {name: history(tmp_path / f"{name}.csv") for name in names}
+    losses.losses_figure(histories, tmp_path / "losses")
+    (figure,) = drawn
+    colours = [line.get_color() for line in figure.axes[1].get_lines()]
+    assert colours[0] == colours[1] == colours[2] != colours[3]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a", "b"]
+
+
 def test_losses_of_simulated_runs_are_labelled(tmp_path, drawn):
     (tmp_path / "settings.json").write_text('{"simulated": true}')
     losses.losses_figure({"had": history(tmp_path / "a.csv")}, tmp_path / "losses")
@@ -221,8 +231,10 @@ def test_pmi_names_the_extremes(tmp_path, drawn):
     names = [f"{first}{second}" for first in "ACGT" for second in "ACGT"]
     frame = pd.DataFrame({"ngram": names, "score": np.linspace(2, -1, 16), "rank": range(1, 17)})
     rare = pd.DataFrame({"ngram": ["NA"], "score": [-np.inf], "rank": [17]})
-    pd.concat([rare, frame]).to_parquet(tmp_path / "pmi.parquet")
-    (tmp_path / "pmi.json").write_text('{"simulated": true}')
+    longer = pd.DataFrame({"ngram": ["AAA"], "score": [9.0], "rank": [1], "size": 3})
+    frame = pd.concat([rare.assign(size=2), frame.assign(size=2), longer])
+    frame.to_parquet(tmp_path / "pmi.parquet")
+    (tmp_path / "pmi.json").write_text('{"k": 2, "simulated": true}')
     pmi.pmi_figure(tmp_path, tmp_path / "figure.png", named=2)
     top, bottom = (text.get_text() for text in drawn[0].axes[0].texts)
     assert top.split() == ["1", "AA", "+2.00", "2", "AC", "+1.80"]
@@ -236,7 +248,7 @@ def test_pmi_errors(tmp_path):
     with pytest.raises(InputError, match=r"pmi\.parquet: no such file"):
         pmi.pmi_figure(tmp_path, tmp_path / "figure")
     pd.DataFrame({"ngram": ["A"], "rank": [1]}).to_parquet(tmp_path / "pmi.parquet")
-    with pytest.raises(InputError, match="no column score"):
+    with pytest.raises(InputError, match="no column score, size"):
         pmi.pmi_figure(tmp_path, tmp_path / "figure")
 
 

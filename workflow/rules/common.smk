@@ -97,6 +97,15 @@ def task_results(kind):
     ]
 
 
+def pretrainings():
+    """The folders of all runs that learn, with their replicas."""
+    return [
+        f"{OUT}/pretrain/{name}"
+        for run in filter(CONFIG.is_pretrained, CONFIG.runs)
+        for name in CONFIG.replicas(run)
+    ]
+
+
 def pretrain_input(wildcards):
     """The reference, and the PMI ranking or the teacher where the run learns from them."""
     places = {
@@ -128,10 +137,11 @@ def all_results():
     tables = [
         *CONFIG.suites,
         "benchmarks",
-        *(["comparisons"] if CONFIG.controls() else []),
+        *(["pretraining"] if pretrainings() else []),
+        *(["comparisons"] if CONFIG.comparisons() else []),
     ]
     figures = ["overview"]
-    if any(map(CONFIG.is_pretrained, CONFIG.runs)):
+    if pretrainings():
         figures.append("losses")
     if CONFIG.tsne()[0]:
         figures += ["_".join(["tsne", *task]) for task in CONFIG.tsne()[1]]

@@ -36,7 +36,7 @@ rule tsne:
 
 rule losses:
     input:
-        expand(f"{OUT}/pretrain/{{run}}", run=filter(CONFIG.is_pretrained, CONFIG.runs)),
+        pretrainings(),
     output:
         svg=f"{OUT}/figures/losses.svg",
         png=report(

@@ -3,7 +3,7 @@
 
 rule finetune:
     input:
-        run=f"{OUT}/pretrain/{{run}}",
+        run=lambda w: [f"{OUT}/pretrain/{name}" for name in CONFIG.replicas(w.run)],
         task=f"{OUT}/tasks/{{suite}}/{{task}}",
     output:
         directory(f"{OUT}/finetune/{{run}}/{{suite}}/{{task}}"),

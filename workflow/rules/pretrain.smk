@@ -10,6 +10,8 @@ rule pretrain:
         log_of("pretrain/{run}"),
     benchmark:
         benchmark_of("pretrain/{run}")
+    wildcard_constraints:
+        run=one_of(replica for run in CONFIG.runs for replica in CONFIG.replicas(run)),
     priority: 10  # the long jobs first
     conda:
         ENVIRONMENT

@@ -85,10 +85,36 @@ rule comparisons:
         mem_mb=2000,
         runtime=10,
     params:
-        pairs=[f"{run}:{control}" for run, control in CONFIG.controls().items()],
+        pairs=[f"{run}:{control}" for run, control in CONFIG.comparisons()],
     shell:
         "python -m dnastudents comparisons --metrics {input:q} --pairs {params.pairs:q}"
         " --output {output.csv:q} 2>&1 | tee {log:q}"
+
+
+rule pretraining_table:
+    input:
+        pretrainings(),
+    output:
+        csv=report(
+            f"{OUT}/tables/pretraining.csv",
+            caption=str(ROOT / "workflow/report/pretraining.rst"),
+            category="Tables",
+            labels={"table": "pretraining"},
+        ),
+        md=f"{OUT}/tables/pretraining.md",
+        tex=f"{OUT}/tables/pretraining.tex",
+    log:
+        log_of("pretraining_table"),
+    benchmark:
+        benchmark_of("pretraining_table")
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    shell:
+        "python -m dnastudents pretraining-table {input:q} --output {output.csv:q} 2>&1 | tee {log:q}"
 
 
 rule benchmarks_table:

@@ -1,4 +1,7 @@
-"""Did pretraining help? Each pretrained run against its student that was never pretrained.
+"""Did pretraining help? Each pretrained run against its controls.
+
+The first control is the same student that was never pretrained; a run may name others, as CM-GEMS
+names random masking.
 
 A difference is taken on every task, over seeds (see `statistics.difference`), and once over the
 tasks of a suite: there each task's mean difference is one value, so that the interval says what
@@ -9,7 +12,7 @@ the table, so that of many runs and tasks some do not look helped by chance.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,12 @@ import pandas as pd
 
 from dnastudents.errors import InputError
 from dnastudents.evaluation.metrics import METRICS
-from dnastudents.evaluation.rows import read_metrics
+from dnastudents.evaluation.rows import (
+    estimate,
+    pretrainings_by_seed,
+    read_metrics,
+    values_by_seed,
+)
 from dnastudents.evaluation.statistics import difference, holm, mean_interval
 from dnastudents.evaluation.tables.render import MINUS, MISSING, TIMES, Sheet, percent, write_sheets
 
@@ -25,35 +33,32 @@ LEVEL = 0.05
 FEWEST_SEEDS = 3  # for a test: on a small test set two differences are often equal by chance
 ALL_TASKS = "all tasks"
 COLUMNS = (
-    *("suite", "run", "control", "task", "metric", "seeds", "pretrained", "scratch"),
+    *("suite", "run", "control", "task", "metric", "seeds", "run_score", "control_score"),
     *("difference", "ci95", "p", "p_holm", "verdict", "simulated"),
 )
-SCORES = ("pretrained", "scratch", "difference", "ci95")
+SCORES = ("run_score", "control_score", "difference", "ci95")
 NOTES = (
-    f"Difference {TIMES} 100 of test-set scores, pretrained minus not pretrained, ± half width of "
-    "the 95 % t interval over seeds: paired where both runs have the same seeds, else Welch. No "
-    "± where one seed ran.",
-    f"Bold: Holm-adjusted p < {LEVEL} over all comparisons here; the sign says whether pretraining "
-    f"helped (+) or harmed ({MINUS}). Everything else is unclear at this number of seeds; fewer "
-    f"than {FEWEST_SEEDS} seeds are not tested.",
+    f"Difference {TIMES} 100 of test-set scores, run minus control, ± half width of the 95 % t "
+    "interval over seeds (over pretrainings, where a run has several): paired where both runs have "
+    "the same seeds, else Welch. No ± where one seed ran.",
+    f"Bold: Holm-adjusted p < {LEVEL} over all comparisons here; the sign says whether the run is "
+    f"better (+) or worse ({MINUS}) than its control. Everything else is unclear at this number of "
+    f"seeds; fewer than {FEWEST_SEEDS} seeds are not tested.",
     f"{ALL_TASKS}: mean and interval over the tasks' differences, each task being one value; not "
     f"tested. {MISSING}: one of the two runs was not measured.",
 )
 
-Values = Mapping[tuple[str, str], Mapping[int, float]]  # (run, task) -> seed -> score
+Pairs = Sequence[tuple[str, str]]  # (run, control)
 
 
-def write_comparisons(
-    metrics_csv: str | Path, pairs: Mapping[str, str], output: str | Path
-) -> pd.DataFrame:
+def write_comparisons(metrics_csv: str | Path, pairs: Pairs, output: str | Path) -> pd.DataFrame:
     """Compare runs with their controls on every task of every suite.
 
     Parameters
     ----------
     metrics_csv : path
         What `rows.collect` wrote.
-    pairs : mapping of run -> control
-        Each pretrained run and the un-pretrained run of the same student.
+    pairs : sequence of (run, control)
     output : path
         `<output>.csv` (tidy: `COLUMNS`), `.md` and `.tex` (one table a suite) are written, scores
         × 100; a suffix .csv is taken off first.
@@ -72,7 +77,8 @@ def write_comparisons(
     parts = [_compare(str(suite), rows, pairs) for suite, rows in metrics.groupby("suite")]
     frame = pd.DataFrame([record for part in parts for record in part], columns=COLUMNS)
     if frame.empty:
-        raise InputError(f"{metrics_csv}: none of {', '.join(pairs) or 'no runs'} has its control")
+        runs = ", ".join(run for run, _ in pairs) or "no runs"
+        raise InputError(f"{metrics_csv}: none of {runs} has its control")
     frame["p_holm"] = holm(frame["p"].tolist())
     frame["verdict"] = list(map(_verdict, frame["difference"], frame["p_holm"]))
     sheets = [_sheet(str(suite), rows, pairs) for suite, rows in frame.groupby("suite")]
@@ -83,40 +89,34 @@ def write_comparisons(
     return frame
 
 
-def _compare(suite: str, rows: pd.DataFrame, pairs: Mapping[str, str]) -> list[dict[str, Any]]:
-    values: Values = {
-        (str(run), str(task)): dict(zip(group["seed"], group["value"], strict=True))
-        for (run, task), group in rows.groupby(["run", "task"])
-    }
+def _compare(suite: str, rows: pd.DataFrame, pairs: Pairs) -> list[dict[str, Any]]:
+    cells = {(str(run), str(task)): group for (run, task), group in rows.groupby(["run", "task"])}
     metric = dict(zip(rows["task"], rows["metric"], strict=True))
     records = []
-    for run, control in pairs.items():
-        tasks = [task for task in sorted(metric) if {(run, task), (control, task)} <= values.keys()]
+    for run, control in pairs:
+        tasks = [task for task in sorted(metric) if {(run, task), (control, task)} <= cells.keys()]
         simulated = bool(rows.loc[rows["run"].isin([run, control]), "simulated"].any())
         both = {"suite": suite, "run": run, "control": control, "simulated": simulated}
-        of_run = [both | _record(values[run, t], values[control, t], t, metric[t]) for t in tasks]
+        of_run = [both | _record(cells[run, t], cells[control, t], t, metric[t]) for t in tasks]
         records += of_run
         if len(of_run) > 1:
             records.append(both | _over_tasks(pd.DataFrame(of_run)))
     return records
 
 
-def _record(
-    ours: Mapping[int, float], theirs: Mapping[int, float], task: str, metric: str
-) -> dict[str, Any]:
-    gain = difference(ours, theirs)
+def _record(ours: pd.DataFrame, theirs: pd.DataFrame, task: str, metric: str) -> dict[str, Any]:
+    gain = difference(values_by_seed(ours), values_by_seed(theirs), pretrainings_by_seed(ours))
     p_value = gain.p_value if gain.n >= FEWEST_SEEDS else math.nan
     return {
         **{"task": task, "metric": metric, "seeds": gain.n},
-        **{"pretrained": mean_interval(list(ours.values())).mean},
-        **{"scratch": mean_interval(list(theirs.values())).mean},
+        **{"run_score": estimate(ours).mean, "control_score": estimate(theirs).mean},
         **{"difference": gain.mean, "ci95": gain.half_width, "p": p_value},
     }
 
 
 def _over_tasks(tasks: pd.DataFrame) -> dict[str, Any]:
     gain = mean_interval(tasks["difference"].tolist())
-    means = {name: float(tasks[name].mean()) for name in ("pretrained", "scratch")}
+    means = {name: float(tasks[name].mean()) for name in ("run_score", "control_score")}
     return {"task": ALL_TASKS, **means, "difference": gain.mean, "ci95": gain.half_width}
 
 
@@ -125,24 +125,24 @@ def _verdict(gain: float, p: float) -> str | None:
         return None
     if p >= LEVEL:
         return "unclear"
-    return "helped" if gain > 0 else "harmed"
+    return "better" if gain > 0 else "worse"
 
 
-def _sheet(suite: str, frame: pd.DataFrame, pairs: Mapping[str, str]) -> Sheet:
+def _sheet(suite: str, frame: pd.DataFrame, pairs: Pairs) -> Sheet:
     """One row a pair, one column a task."""
     metric = dict(zip(frame["task"], frame["metric"], strict=True))
     tasks = sorted(task for task in metric if task != ALL_TASKS)
     tasks += [ALL_TASKS] if ALL_TASKS in metric else []
-    found = {(row["run"], row["task"]): row for row in frame.to_dict("records")}
-    runs = [run for run in pairs if any((run, task) in found for task in tasks)]
+    found = {(row["run"], row["control"], row["task"]): row for row in frame.to_dict("records")}
+    shown = [pair for pair in pairs if any((*pair, task) in found for task in tasks)]
     headers = [t if t == ALL_TASKS else f"{t} ({METRICS[metric[t]]})" for t in tasks]
     label = " (simulated data)" if frame["simulated"].any() else ""
     sheet = Sheet(
-        f"{suite}: what pretraining changed{label}", [f"run {MINUS} control", *headers], []
+        f"{suite}: runs against their controls{label}", [f"run {MINUS} control", *headers], []
     )
-    for index, run in enumerate(runs):
-        cells = [found.get((run, task)) for task in tasks]
-        sheet.rows.append([f"{run} {MINUS} {pairs[run]}", *map(_cell, cells)])
+    for index, pair in enumerate(shown):
+        cells = [found.get((*pair, task)) for task in tasks]
+        sheet.rows.append([f" {MINUS} ".join(pair), *map(_cell, cells)])
         decided = [cell is not None and cell["p_holm"] < LEVEL for cell in cells]
         sheet.bold |= {(index, column) for column, mark in enumerate(decided, start=1) if mark}
     return sheet

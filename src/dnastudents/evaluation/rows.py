@@ -16,6 +16,7 @@ import pandas as pd
 
 from dnastudents.errors import InputError
 from dnastudents.evaluation.metrics import METRICS
+from dnastudents.evaluation.statistics import Estimate, independent, mean_interval
 from dnastudents.files import atomic_file, read_json
 
 BASELINE = "kmer_logistic"  # the run's name of `evaluation.baseline`
@@ -97,6 +98,24 @@ def runs_in_order(metrics: pd.DataFrame, runs: Iterable[str] | None = None) -> l
     controls = sorted(metrics.loc[~metrics["pretrained"], "run"].unique())
     shown = [run for run in [*(runs or available), *controls] if run != BASELINE]
     return [*dict.fromkeys(shown), BASELINE]
+
+
+def values_by_seed(rows: pd.DataFrame) -> dict[int, float]:
+    """Seed -> score of one run on one task."""
+    return dict(zip(rows["seed"].tolist(), rows["value"].tolist(), strict=True))
+
+
+def pretrainings_by_seed(rows: pd.DataFrame) -> dict[int, int] | None:
+    """Fine-tuning seed -> seed of the pretraining it started from; None where there are none."""
+    if "pretraining_seed" not in rows or rows["pretraining_seed"].isna().any():
+        return None
+    seeds = rows["pretraining_seed"].astype(int).tolist()
+    return dict(zip(rows["seed"].tolist(), seeds, strict=True))
+
+
+def estimate(rows: pd.DataFrame) -> Estimate:
+    """Mean and interval of the rows of one run on one task."""
+    return mean_interval(independent(values_by_seed(rows), pretrainings_by_seed(rows)))
 
 
 def _checked(row: Any, file: Path) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """The intervals and tests that tables and figures show.
 
 Seeds are the sample: an interval says what another seed would give, not what another test set
-would. Student's t is used throughout, because three to ten seeds are usual.
+would. Where a run was pretrained several times, pretrainings are: the fine-tuning seeds of one are
+averaged first, since they share its luck. Student's t is used throughout, because three to ten
+seeds are usual.
 """
 
 from __future__ import annotations
@@ -38,17 +40,36 @@ def mean_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Es
     return _t_estimate(float(np.mean(values)), error, n - 1, n, confidence)
 
 
+def independent(values: Mapping[int, float], units: Mapping[int, int] | None = None) -> list[float]:
+    """The values of a run, given as seed -> value, that count as independent.
+
+    One a seed; where `units` (seed -> number of the pretraining) names several pretrainings, the
+    mean of each.
+    """
+    if units is None or len(set(units.values())) < 2:
+        return [values[seed] for seed in sorted(values)]
+    groups: dict[int, list[float]] = {}
+    for seed in sorted(values):
+        groups.setdefault(units[seed], []).append(values[seed])
+    return [float(np.mean(groups[unit])) for unit in sorted(groups)]
+
+
 def difference(
-    ours: Mapping[int, float], theirs: Mapping[int, float], confidence: float = CONFIDENCE
+    ours: Mapping[int, float],
+    theirs: Mapping[int, float],
+    units: Mapping[int, int] | None = None,
+    confidence: float = CONFIDENCE,
 ) -> Estimate:
     """Mean difference of two runs on one task, each given as seed -> value.
 
     Equal seeds mean equal data order, head initialisation and few-shot draw, so runs with the same
-    seeds are compared pair by pair (paired t); others by Welch's t with its own degrees of freedom.
+    seeds are compared pair by pair (paired t), the pairs of one pretraining of ours averaged (see
+    `independent`); others by Welch's t with its own degrees of freedom.
     """
     if set(ours) == set(theirs):
-        return mean_interval([ours[seed] - theirs[seed] for seed in sorted(ours)], confidence)
-    a, b = np.array(list(ours.values())), np.array(list(theirs.values()))
+        gains = {seed: ours[seed] - theirs[seed] for seed in ours}
+        return mean_interval(independent(gains, units), confidence)
+    a, b = np.array(independent(ours, units)), np.array(list(theirs.values()))
     mean, n = float(a.mean() - b.mean()), min(a.size, b.size)
     if n < 2:
         return Estimate(mean, math.nan, n)

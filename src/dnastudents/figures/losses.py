@@ -50,8 +50,8 @@ def losses_figure(histories: Mapping[str, str | Path], output: str | Path) -> No
     histories : mapping of run -> path
         Each run's `history.csv`: `step`, `split` (train or validation), `loss`, and optionally
         `perplexity` and `stage` (the curriculum's; a change is marked by a diamond). A run without
-        rows, as one that was never pretrained, is left out. A `settings.json` beside it that says
-        `simulated` labels the figure.
+        rows, as one that was never pretrained, is left out. Further pretrainings of a run, `run@1`,
+        `run@2`, have its look. A `settings.json` beside it that says `simulated` labels the figure.
     output : path
         A suffix .png or .svg is taken off first.
 
@@ -65,13 +65,15 @@ def losses_figure(histories: Mapping[str, str | Path], output: str | Path) -> No
     if not frames:
         raise InputError("loss curves: no run has been trained for a step")
     panels = [panel for panel in PANELS if any(len(_curve(f, *panel[:2])) for f in frames.values())]
+    looks = {run: series(n) for n, run in enumerate(dict.fromkeys(map(_base, frames)))}
     with figure_style():
         columns = 4
-        legend_rows = -(-len(frames) // columns)
+        legend_rows = -(-len(looks) // columns)
         figure, axes = grid(len(panels), 3, PAGE, 2.3 + 0.15 * legend_rows)
         for axis, (split, metric, label) in zip(axes, panels, strict=True):
-            for index, (run, frame) in enumerate(frames.items()):
-                _draw(axis, _curve(frame, split, metric), run, series(index), split == "train")
+            for run, frame in frames.items():
+                curve, base = _curve(frame, split, metric), _base(run)
+                _draw(axis, curve, base, looks[base], split == "train")
             axis.set(xlabel="step", title=label)
             _scale(axis)
         handles = {run: handle for axis in axes for run, handle in _handles(axis).items()}
@@ -83,6 +85,11 @@ def losses_figure(histories: Mapping[str, str | Path], output: str | Path) -> No
         ):
             figure.suptitle("simulated data", fontsize=7.5, x=0.01, ha="left")
         save(figure, output)
+
+
+def _base(run: str) -> str:
+    """The run of which `run` is a further pretraining, or itself."""
+    return run.partition("@")[0]
 
 
 def _handles(axis: Axes) -> dict[str, Artist]:

@@ -15,8 +15,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from dnastudents.evaluation.metrics import METRICS
-from dnastudents.evaluation.rows import BASELINE, read_metrics, runs_in_order
-from dnastudents.evaluation.statistics import mean_interval
+from dnastudents.evaluation.rows import BASELINE, estimate, read_metrics, runs_in_order
 from dnastudents.figures.style import COLOURS, GREY, PAGE, figure_style, grid, save, wrapped
 
 
@@ -56,7 +55,7 @@ def overview_figure(
 
 def _panel(axis: Axes, rows: pd.DataFrame, names: list[str]) -> None:
     estimates = {
-        str(run): mean_interval((100 * group["value"]).tolist())
+        str(run): estimate(group.assign(value=100 * group["value"]))
         for run, group in rows.groupby("run")
     }
     if BASELINE in estimates:
@@ -64,14 +63,14 @@ def _panel(axis: Axes, rows: pd.DataFrame, names: list[str]) -> None:
     controls = set(rows.loc[~rows["pretrained"], "run"])
     metric = rows["metric"].iloc[0]
     least = -100.0 if metric == "mcc" else 0.0
-    for name, estimate in estimates.items():
+    for name, score in estimates.items():
         place, control = names.index(name), name in controls
         colour = "#404040" if control else COLOURS[0]
-        width = 0.0 if np.isnan(estimate.half_width) else estimate.half_width
+        width = 0.0 if np.isnan(score.half_width) else score.half_width
         # An interval from two seeds can be wider than the scale; it is drawn to the scale's ends.
-        below, above = min(width, estimate.mean - least), min(width, 100 - estimate.mean)
+        below, above = min(width, score.mean - least), min(width, 100 - score.mean)
         axis.errorbar(
-            *(estimate.mean, place), xerr=[[below], [above]], fmt="o", color=colour, ms=3.6,
+            *(score.mean, place), xerr=[[below], [above]], fmt="o", color=colour, ms=3.6,
             elinewidth=0.9, mew=0.9, mfc="white" if control else colour,
         )  # fmt: skip
     axis.grid(axis="y", color="#ECECEC", linewidth=0.6)

@@ -1,6 +1,7 @@
-"""The tables: results beside published numbers, and what is in each benchmark task."""
+"""The tables: results beside published numbers, benchmark tasks, and what pretraining took."""
 
 from dnastudents.evaluation.tables.benchmarks import write_benchmarks_table
+from dnastudents.evaluation.tables.pretraining import write_pretraining_table
 from dnastudents.evaluation.tables.results import write_table
 
-__all__ = ["write_benchmarks_table", "write_table"]
+__all__ = ["write_benchmarks_table", "write_pretraining_table", "write_table"]

@@ -18,8 +18,8 @@ import pandas as pd
 from dnastudents.errors import InputError
 from dnastudents.evaluation.metrics import METRICS
 from dnastudents.evaluation.published import MEAN_TASK, read_published
-from dnastudents.evaluation.rows import BASELINE, read_metrics, runs_in_order
-from dnastudents.evaluation.statistics import Estimate, mean_interval
+from dnastudents.evaluation.rows import BASELINE, estimate, read_metrics, runs_in_order
+from dnastudents.evaluation.statistics import Estimate
 from dnastudents.evaluation.tables.render import (
     EN_DASH,
     MISSING,
@@ -144,9 +144,7 @@ def _spread_note(kinds: Iterable[object]) -> str:
 
 def _own_line(run: str, rows: pd.DataFrame, tasks: Sequence[str]) -> Line:
     cells = {
-        task: mean_interval(rows.loc[rows["task"] == task, "value"].tolist())
-        for task in tasks
-        if (rows["task"] == task).any()
+        task: estimate(rows[rows["task"] == task]) for task in tasks if (rows["task"] == task).any()
     }
     simulated = bool(rows["simulated"].any())
     label = f"{run} (simulated)" if simulated else run
