@@ -1,0 +1,100 @@
+"""What the benchmarks run on: a genome, PMI ranks, and the runs of `config.yaml` at full size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dnastudents import models, pmi, reference, tokenizers
+from dnastudents.benchmarks.simulator import simulate
+from dnastudents.config import Config, merge
+from dnastudents.objectives import Objective, Resources, build
+from dnastudents.objectives.options import parse
+from dnastudents.randomness import torch_generator
+from dnastudents.tokenizers import Tokenizer
+from dnastudents.training.corpus import Corpus
+from dnastudents.training.options import Pretraining
+
+ROOT = Path(__file__).resolve().parents[1]
+REAL = ROOT / "results/hg38_mini"
+TINY = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}  # for --quick
+TINY_OF = {
+    "bert": {**TINY, "intermediate_size": 64},
+    "hybrid": {"hidden_size": 32, "num_hidden_layers": 1, "heads": 1, "head_size": 8},
+    "chordmixer": {"max_length": 64, "track_size": 4, "hidden_size": 16, "blocks": 1},
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of the configuration, ready to train."""
+
+    name: str
+    seed: int
+    plan: Pretraining
+    tokenizer: Tokenizer
+    corpus: Corpus
+    objective: Objective
+
+
+def genome(folder: Path, quick: bool) -> tuple[Path, str]:
+    """A reference folder and what it is: the real one where it was made, else a simulated one.
+
+    Parameters
+    ----------
+    folder : Path
+        Where a simulated genome goes.
+    quick : bool
+        Always simulate, and only 100,000 bases.
+    """
+    real = REAL / "reference/hg38_mini"
+    if not quick and real.is_dir():
+        return real, "hg38_mini"
+    simulate(folder / "simulated", seed=0, length=100_000 if quick else 2_400_000)
+    reference.build(folder / "simulated/genome.fa", folder / "reference", simulated=True)
+    return folder / "reference", "simulated genome"
+
+
+def ranks(tokenizer: Tokenizer) -> torch.Tensor:
+    """PMI rank of each id, int64 (vocab_size,): of hg38_mini, else a random permutation."""
+    if (REAL / "pmi/pmi.json").is_file():
+        return pmi.load_ranks(REAL / "pmi", tokenizer)
+    return torch.randperm(tokenizer.vocab_size, generator=torch_generator(0, "ranks")) + 1
+
+
+def run(name: str, reference_folder: Path, quick: bool, **changes: Any) -> Run:
+    """Make a run of `config.yaml`, with random weights and the whole genome to learn from.
+
+    Parameters
+    ----------
+    name : str
+        Under `runs:`.
+    reference_folder : Path
+        What `genome` gave.
+    quick : bool
+        A tiny student.
+    **changes
+        Keys of the run put over those of the configuration; `objective` and `masking` replace
+        theirs when they have another name.
+    """
+    settings = merge(Config(ROOT).pretrain_settings(name), changes)
+    student = settings["student"]
+    if quick:
+        student = {**student, **TINY_OF[student["architecture"]]}
+    block = {**settings["pretraining"], "splits": {"train": ["all"], "validation": []}}
+    plan = parse(Pretraining, block, name)
+    tokenizer = tokenizers.build(models.tokenizer_name(student))
+    torch.manual_seed(settings["seed"])
+    objective = build(
+        settings,
+        models.build(student, tokenizer),
+        tokenizer,
+        settings["seed"],
+        plan.steps,
+        Resources(),
+    )
+    corpus = Corpus(reference_folder, plan, settings["seed"])
+    return Run(name, settings["seed"], plan, tokenizer, corpus, objective)
