@@ -49,7 +49,6 @@ def test_every_base_is_where_its_source_says(name):
     if name in ("translocation", "deletion", "insertion"):
         assert same[kept].all()
     assert torch.equal(view.targets, view.codes)
-    assert torch.equal(view.move(codes, 9)[~kept], torch.full_like(codes[~kept], 9))
     assert (view.codes[~kept] < 4).all()
 
 
@@ -117,21 +116,76 @@ def test_mutation_changes_known_bases_at_its_rate_and_leaves_targets():
     assert others[1:].min() > 0.8 * others[1:].max()
 
 
-def test_a_chain_moves_values_along():
+EVERYTHING = [
+    {"name": "insertion", "most": 5},
+    {"name": "inversion", "most": 12},
+    {"name": "translocation", "most": 9},
+    {"name": "deletion", "most": 5},
+    {"name": "mutation", "rate": 0.2},
+    {"name": "reverse_complement", "probability": 0.5},
+]
+
+
+def test_a_chain_says_where_every_base_came_from():
     codes = batch(pad=False)
-    chain = augment.build(
-        [
-            {"name": "insertion", "most": 5},
-            {"name": "translocation", "most": 9},
-            {"name": "reverse_complement", "probability": 1.0},
-            {"name": "mutation", "rate": 0.2},
-        ]
-    )
+    chain = augment.build([each for each in EVERYTHING if each["name"] != "inversion"])
     view = chain(View.of(codes), torch_generator(0, "chain"))
     kept = view.source != NEW
-    complement = torch.where(codes < 4, 3 - codes, codes)
-    assert torch.equal(view.move(complement, 0)[kept], view.targets[kept])
+    assert (~kept).any()
+    came = codes.gather(1, view.source.clamp(min=0))
+    turned = (view.targets != came).logical_and(kept).any(1, keepdim=True)
+    came = torch.where(turned & (came < 4), 3 - came, came)
+    assert torch.equal(came[kept], view.targets[kept])
+    assert 0.4 < turned.float().mean() < 0.6
     assert (view.codes != view.targets).any()
+
+
+def test_a_chain_keeps_lengths_and_padding():
+    codes = batch()
+    view = augment.build(EVERYTHING)(View.of(codes), torch_generator(0, "chain"))
+    for result in (view.codes, view.targets):
+        assert result.dtype == torch.uint8
+        assert torch.equal(result == PAD, codes == PAD)
+    # no base comes from padding, and none comes twice
+    is_base = codes != PAD
+    for source, base in zip(view.source, is_base, strict=True):
+        kept = source[base & (source != NEW)]
+        assert base[kept].all()
+        assert len(kept.unique()) == len(kept)
+
+
+def test_a_chain_is_its_parts_one_after_the_other():
+    codes = batch()
+    whole, parts = torch_generator(0, "chain"), torch_generator(0, "chain")
+    view = View.of(codes)
+    for each in EVERYTHING:
+        view = augment.build([each])(view, parts)
+    assert torch.equal(view.codes, augment.build(EVERYTHING)(View.of(codes), whole).codes)
+
+
+def test_padding_changes_no_row_beside_it():
+    """A short row has the same moves whether the batch is wide or just as long as it."""
+    codes = batch(rows=30, length=40, pad=False)
+    wide = torch.nn.functional.pad(codes, (0, 13), value=PAD)
+    for name in ("translocation", "reverse_complement", "inversion"):
+        narrow = draw(name, codes)
+        assert torch.equal(draw(name, wide).codes[:, :40], narrow.codes), name
+
+
+def test_translocations_are_equally_likely_to_either_side():
+    source = draw("translocation", batch(5000, pad=False), most=3).source
+    shift = (-source[:, 0] + 3) % 90  # 0 .. 6 for -3 .. 3
+    counts = torch.bincount(shift, minlength=7)
+    assert len(counts) == 7
+    assert abs(counts / 5000 - 1 / 7).max() < 4 * np.sqrt(6 / 49 / 5000)
+
+
+def test_inversions_have_every_size_equally_often():
+    view = draw("inversion", batch(6000, pad=False), most=5)
+    moved = (view.source != torch.arange(90)).sum(1)
+    # an odd stretch keeps its middle in place: sizes 0 and 1 move 0, 2 and 3 move 2, 4 and 5 move 4
+    rates = torch.bincount(moved, minlength=5)[[0, 2, 4]] / 6000
+    assert abs(rates - 1 / 3).max() < 4 * np.sqrt(2 / 9 / 6000)
 
 
 def test_no_augmentation_and_a_batch_of_padding_stay():
@@ -143,8 +197,7 @@ def test_no_augmentation_and_a_batch_of_padding_stay():
 
 
 def test_noise_has_its_scale():
-    embedding = torch.ones(50, 40, 30)
-    noise = augment.add_noise(embedding, torch_generator(0, "noise"), scale=0.2) - 1
+    noise = augment.noise((50, 40, 30), torch_generator(0, "noise"), scale=0.2)
     assert abs(noise.mean().item()) < 4 * 0.2 / np.sqrt(60_000)
     assert noise.std().item() == pytest.approx(0.2, rel=0.02)
 

@@ -2,9 +2,9 @@
 
 An augmentation moves bases and changes bases, and the two are kept apart. `View.codes` is what a
 model sees; `View.targets` is the true base at each place, moved and complemented like the codes but
-never mutated; `View.source` says where each base came from, so that masks and labels can be moved
-along later. Augmentations therefore chain. They keep the number of bases of every row, and padding
-stays on the right.
+never mutated; `View.source` says where each base came from and which ones are random, so that
+masks and labels follow. Augmentations therefore chain. They keep the number of bases of every row,
+and padding stays on the right.
 
 The operations are those of EvoAug (Lee et al. 2023) as FinDNA uses them. Unlike there, random DNA
 holds no N, and the reverse complement is correct on five symbols.
@@ -51,11 +51,6 @@ class View:
         """The batch as it is."""
         source = torch.arange(codes.shape[1], device=codes.device).expand(codes.shape)
         return cls(codes, codes, source)
-
-    def move(self, values: Tensor, fill: float | bool) -> Tensor:
-        """Move (B, L) values of the first bases to where these are now; `fill` for new bases."""
-        moved = values.gather(1, self.source.clamp(min=0))
-        return moved.masked_fill(self.source == NEW, fill)
 
     @property
     def lengths(self) -> Tensor:
@@ -121,12 +116,9 @@ def mutation(view: View, generator: torch.Generator, rate: float = 0.05) -> View
     return View(codes, view.targets, view.source)
 
 
-def add_noise(embedding: Tensor, generator: torch.Generator, scale: float = 0.2) -> Tensor:
-    """Add Gaussian noise of standard deviation `scale` to a model's embedded input (B, L, D)."""
-    noise = torch.randn(
-        embedding.shape, generator=generator, device=embedding.device, dtype=embedding.dtype
-    )
-    return embedding + scale * noise
+def noise(shape: tuple[int, ...], generator: torch.Generator, scale: float = 0.2) -> Tensor:
+    """Gaussian noise of standard deviation `scale`, to be added to a model's input channels."""
+    return scale * torch.randn(shape, generator=generator, device=generator.device)
 
 
 AUGMENTATIONS: dict[str, Callable[..., View]] = {

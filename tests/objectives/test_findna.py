@@ -14,14 +14,18 @@ from torch.testing import assert_close
 
 from dnastudents import masking, models
 from dnastudents.errors import InputError
+from dnastudents.objectives.base import IGNORE
 from dnastudents.objectives.distillation import (
     distil,
+    entropies,
+    nt_xent,
     released_masked_loss,
+    running_mean,
     scrambled_mask,
-    update_centre,
 )
 from dnastudents.objectives.ema import cosine_momentum, follow
 from dnastudents.objectives.findna import FinDNA
+from dnastudents.sequence import PAD
 
 CODES = random_codes(4, 60, unknown=0.05)
 
@@ -37,7 +41,7 @@ def test_golden_released_losses(shared: Path) -> None:
         scrambled = scrambled_mask(vector["mask"].bool())
         masked = released_masked_loss(student[:, :-10], vector["symbols"], scrambled)
         assert_close(masked / scrambled.sum(), vector["masked_loss"][0], rtol=0, atol=1e-5)
-        centre = update_centre(centre, teacher[:, -10:].mean(0, keepdim=True))
+        centre = running_mean(centre, teacher[:, -10:].mean(0, keepdim=True))
         assert_close(centre, vector["center_after"], rtol=0, atol=1e-5)
 
 
@@ -180,15 +184,116 @@ def test_without_cls_weight_the_teacher_is_not_run() -> None:
     objective.after_step(0)
 
 
-def test_as_released_takes_the_released_masked_loss() -> None:
-    objective = findna(as_released=True, noise=0.0, cls_weight=0.0)
-    views = objective.views(CODES, 1, 0).tensors
-    logits = objective.student(views["student_ids"]).logits[:, :60]
+def test_inserted_bases_have_no_label() -> None:
+    insert = [{"name": "insertion", "most": 30}]
+    codes = np.zeros((50, 60), np.uint8)  # what is not A was inserted
+    views = findna(student_augmentations=insert).views(codes, 1, 0).tensors
+    labels = views["labels"][:, :60]
+    assert (views["student_ids"][:, :60][labels < 0] > 0).any()
+    assert set(labels.unique().tolist()) == {IGNORE, 0}
+
+
+def symmetric_twin(objective: FinDNA, views: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Losses of two views, written as sums over pairs of views."""
+    student = [objective.student(ids) for ids in views["student_ids"].unbind(1)]
+    teacher = [objective.teacher(ids).logits[:, -10:] for ids in views["teacher_ids"].unbind(1)]
+    cls = torch.tensor(0.0)
+    for mine, other in ((0, 1), (1, 0)):
+        target = ((teacher[other] - objective.centre) / 0.04).softmax(-1)
+        cls = cls - (target * (student[mine].logits[:, -10:] / 0.1).log_softmax(-1)).sum(-1).mean()
+    logits = torch.stack([out.logits for out in student], 1) / 0.1
+    labelled = views["labels"] >= 0
+    real = views["student_ids"][..., :60] != SYMBOLS.pad_id
+    features = [
+        torch.stack([row[:60][base].mean(0) for row, base in zip(hidden, bases, strict=True)])
+        for hidden, bases in zip(
+            (out.last_hidden_state for out in student), real.unbind(1), strict=True
+        )
+    ]
+    rows = F.normalize(torch.cat(features), dim=-1)
+    contrastive, count = torch.tensor(0.0), len(rows)
+    for row in range(count):
+        partner = (row + count // 2) % count
+        others = [rows[row] @ rows[other] / 0.5 for other in range(count) if other != row]
+        contrastive = (
+            contrastive + torch.stack(others).logsumexp(0) - rows[row] @ rows[partner] / 0.5
+        )
+    return {
+        "masked": F.cross_entropy(logits[labelled], views["labels"][labelled]),
+        "cls": cls / 2,
+        "contrastive": contrastive / count,
+        "centre": 0.1 * torch.cat(teacher).mean(0, keepdim=True),
+    }
+
+
+def test_symmetric_views_and_contrastive_loss_are_the_plain_ones() -> None:
+    options = {"contrastive_weight": 0.3, "contrastive_temperature": 0.5}
+    objective = findna(symmetric=True, noise=0.0, **options)
+    with torch.no_grad():
+        objective.teacher.linear.weight.mul_(3.0)
+    codes = CODES.copy()
+    codes[1, 35:] = PAD
+    expected = symmetric_twin(objective, objective.views(codes, 1, 0).tensors)
+    shares = whole(objective.train(), codes)
+    for name in ("masked", "cls", "contrastive"):
+        assert_close(shares[name], expected[name], msg=name)
+    total = expected["masked"] + expected["cls"] + 0.3 * expected["contrastive"]
+    assert_close(shares["loss"], total)
+    objective.after_step(0)
+    assert_close(objective.centre, expected["centre"])
+
+
+def test_symmetric_views_are_two_draws_of_every_sequence() -> None:
+    views = findna(symmetric=True).views(CODES, 1, 0).tensors
+    assert views["student_ids"].shape == views["teacher_ids"].shape == (4, 2, 70)
+    assert views["noise"].shape == (4, 2, 60, 5)
     symbols = torch.from_numpy(SYMBOLS.encode_batch(CODES))
-    expected = released_masked_loss(logits, symbols, views["scrambled"]) / views["scrambled"].sum()
-    shares = whole(objective, CODES)
-    assert_close(shares["loss"], expected)
-    assert not torch.equal(shares["masked"], shares["loss"])
+    for row, pair in zip(symbols, views["teacher_ids"][..., :60], strict=True):
+        assert not torch.equal(pair[0], pair[1])
+        for seen in pair:
+            assert any(torch.equal(seen, row.roll(shift)) for shift in range(-20, 21))
+    labels = views["labels"]
+    assert torch.equal(labels[labels >= 0], views["teacher_ids"][labels >= 0])
+    assert not torch.equal(labels[:, 0] >= 0, labels[:, 1] >= 0)
+
+
+def test_nt_xent_finds_the_partner() -> None:
+    alike = torch.eye(4).repeat_interleave(2, 0)
+    assert nt_xent(alike, 0.05).max() < 1e-6
+    assert_close(nt_xent(torch.ones(6, 3)), torch.full((6,), np.log(5)).float())
+    assert_close(nt_xent(torch.randn(2, 3)), torch.zeros(2))  # no negatives
+
+
+def test_entropies_tell_a_collapse_from_none() -> None:
+    sharp = torch.eye(5)[:, None]  # five rows, one CLS position, each its own class
+    same, even = sharp[:1].expand(5, 1, 5), torch.full((5, 1, 5), 0.2)
+    for target, entropy, mean in (
+        (sharp, 0.0, np.log(5)),
+        (same, 0.0, 0.0),
+        (even, np.log(5), np.log(5)),
+    ):
+        found = entropies(target, target.mean(0, keepdim=True))
+        assert found[0].mean().item() == pytest.approx(entropy)
+        assert found[1].mean().item() == pytest.approx(mean)
+
+
+@pytest.mark.parametrize("collapsed", [False, True])
+def test_the_log_shows_a_collapse(collapsed: bool) -> None:
+    objective = findna(momentum=1.0, centre_momentum=0.5).train()
+    with torch.no_grad():
+        objective.teacher.linear.weight.mul_(0.0 if collapsed else 20.0)
+    for step in range(30):
+        shares = whole(objective, random_codes(40, 60), step)
+        objective.after_step(step)
+    assert_close(shares["centre_norm"], objective.centre.norm(dim=-1).mean(), rtol=0.1, atol=0)
+    information = (shares["cls_mean_entropy"] - shares["cls_entropy"]).item()
+    if collapsed:
+        assert information == pytest.approx(0.0, abs=1e-4)
+    else:
+        assert information > 0.5
+        target = objective.target_mean
+        entropy = torch.special.entr(target).sum(-1).mean()
+        assert shares["cls_mean_entropy"].item() == pytest.approx(entropy.item(), abs=0.1)
 
 
 def test_student_must_be_a_chordmixer() -> None:

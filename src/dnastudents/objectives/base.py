@@ -38,7 +38,7 @@ class Views:
     ----------
     tensors : dict of Tensor
         First axis B. `labels` (B, T), int64, is always there: `IGNORE` but where a base is to be
-        predicted.
+        predicted. Objectives with two views of each sequence have a second axis for them.
     counts : dict of float
         Denominators of the losses over the whole batch, at least 1.
     """
@@ -88,6 +88,9 @@ class Objective(nn.Module):
     def forward(self, views: dict[str, Tensor], counts: dict[str, float]) -> dict[str, Tensor]:
         """Shares of the loss (key `loss`) and of its parts, scalars."""
         raise NotImplementedError
+
+    def before_step(self, step: int) -> None:
+        """Called with the gradients of step `step` (from 0), before the optimiser's step."""
 
     def after_step(self, step: int) -> None:
         """Called after the optimiser's step `step` (from 0)."""

@@ -1,6 +1,7 @@
-"""The two losses of FinDNA as functions, and what the released code takes for the masked one.
+"""The losses of FinDNA as functions, and what the released code takes for the masked one.
 
 Source: papers/findna.md §3 and §4; wiedersehne/FinDNA @e3e72f1, contrastive_pretraining.py.
+Shapes: B rows, K CLS positions, V symbols, L bases, D features.
 """
 
 from __future__ import annotations
@@ -30,27 +31,78 @@ def distil(
 
     Returns
     -------
-    loss, entropy : Tensor
-        In nats, (B, K): the cross-entropy, and the entropy of the target. A collapse shows as an
-        entropy of log V for all (uniform targets), or of 0 with the same class for all.
+    loss : Tensor
+        In nats, (B, K).
+    target : Tensor
+        The teacher's softmax, (B, K, V).
     """
-    sharpened = (teacher_logits.float() - centre) / teacher_temperature
-    target = F.softmax(sharpened, dim=-1)
+    target = F.softmax((teacher_logits.float() - centre) / teacher_temperature, dim=-1)
     loss = -(target * F.log_softmax(student_logits.float() / student_temperature, -1)).sum(-1)
-    entropy = -(target * F.log_softmax(sharpened, dim=-1)).sum(-1)
-    return loss, entropy
+    return loss, target
 
 
-def update_centre(centre: Tensor, mean_logits: Tensor, momentum: float = 0.9) -> Tensor:
-    """C <- m C + (1 - m) mean, with the mean over the global batch."""
-    return momentum * centre + (1.0 - momentum) * mean_logits
+def entropies(target: Tensor, mean_target: Tensor) -> tuple[Tensor, Tensor]:
+    """How sharp targets are, and how different from each other.
+
+    Parameters
+    ----------
+    target : Tensor
+        (B, K, V).
+    mean_target : Tensor
+        Running mean of the targets, (1, K, V).
+
+    Returns
+    -------
+    entropy : Tensor
+        Of each target, in nats, (B, K).
+    mean_entropy : Tensor
+        Cross-entropy of `mean_target` under each target, (B, K). Its mean over rows is the entropy
+        of the mean target (as long as that has settled), but unlike it is a sum over rows.
+
+    Notes
+    -----
+    Targets that are the same for all sequences, whether sharp or uniform, have the same mean of
+    both. Sharp ones that differ have an entropy near 0 and a mean entropy near log V.
+    """
+    entropy = torch.special.entr(target).sum(-1)
+    tiny = torch.finfo(mean_target.dtype).tiny
+    return entropy, -(target * mean_target.clamp(min=tiny).log()).sum(-1)
+
+
+def running_mean(old: Tensor, batch_mean: Tensor, momentum: float = 0.9) -> Tensor:
+    """C <- m C + (1 - m) mean, with the mean over the global batch: the centre's update."""
+    return momentum * old + (1.0 - momentum) * batch_mean
+
+
+def nt_xent(features: Tensor, temperature: float = 0.1) -> Tensor:
+    """Cross-entropy of finding the other view of a sequence among all other rows, by cosine.
+
+    Parameters
+    ----------
+    features : Tensor
+        (2 B, D); rows 2 i and 2 i + 1 are two views of one sequence.
+    temperature : float
+        Divides the cosines. Default is 0.1.
+
+    Returns
+    -------
+    Tensor
+        In nats, (2 B,); each row is compared with 2 B - 1. A single sequence has no negatives and
+        a loss of 0.
+    """
+    with torch.autocast(features.device.type, enabled=False):
+        unit = F.normalize(features.float(), dim=-1)
+        cosine = unit @ unit.T
+    row = torch.arange(len(unit), device=unit.device)
+    logits = (cosine / temperature).masked_fill(row == row[:, None], -torch.inf)
+    return F.cross_entropy(logits, row ^ 1, reduction="none")
 
 
 def scrambled_mask(mask: Tensor, symbols: int = 5) -> Tensor:
     """The mask as the released code expands it over symbols, bool (B, L) to (B, L, V).
 
     Entry (b, t, c) is the mask at flat index ((b L + t) V + c) mod (B L), so the loss falls on
-    masked bases no oftener than chance. Kept for `as_released`.
+    masked bases no oftener than chance. Kept for `masked_loss: released`.
     """
     return mask.repeat(symbols, 1).reshape(*mask.shape, symbols)
 
@@ -63,11 +115,13 @@ def released_masked_loss(
     Parameters
     ----------
     logits : Tensor
-        (B, L, V); divided by the temperature of the distillation, as the released code does.
+        (B, L, V).
     symbols : Tensor
         True symbols, int64 (B, L).
     scrambled : Tensor
         bool (B, L, V), from `scrambled_mask`; its number of True is the denominator of the mean.
+    temperature : float
+        Divides the logits. Default is 0.1, that of the distillation, as released.
     """
     known = torch.arange(logits.shape[-1], device=symbols.device)
     target = (symbols.unsqueeze(-1) == known).float()  # a padding symbol is all zeros

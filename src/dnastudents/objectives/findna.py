@@ -4,15 +4,13 @@ L = cls_weight * L_CL + masked_weight * L_MNM. The student sees a masked and noi
 a translocated one without masks; CLS positions (zero vectors) stand at the end of both. The
 teacher, whose weights follow the student's, is the result. Source: papers/findna.md §2 to §5.
 
-As described (default) L_MNM is the softmax cross-entropy of masked A, C, G, T; `as_released` takes
-the released code's binary one under its scrambled mask. Augmentations of bases come before masking,
-so targets and masks move with the sequence.
+Options are in `findna_options`: what the released code does otherwise, two symmetric views, and a
+contrastive loss between them. `findna_views` draws what is seen, `distillation` has the losses.
 """
 
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -20,72 +18,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dnastudents import augment
-from dnastudents.augment import View
 from dnastudents.errors import InputError
 from dnastudents.masking import Masking
 from dnastudents.models import ChordMixerForMaskedLM
-from dnastudents.objectives.base import (
-    IGNORE,
-    VALIDATION_SEED,
-    Objective,
-    Views,
-    count_of,
-    masked_prediction,
-)
+from dnastudents.objectives.base import Objective, Views, masked_prediction
 from dnastudents.objectives.distillation import (
     distil,
+    entropies,
+    nt_xent,
     released_masked_loss,
-    scrambled_mask,
-    update_centre,
+    running_mean,
 )
 from dnastudents.objectives.ema import cosine_momentum, follow
-from dnastudents.randomness import torch_generator
+from dnastudents.objectives.findna_options import FinDNAOptions
+from dnastudents.objectives.findna_views import ViewMaker
 from dnastudents.tokenizers import Tokenizer
 
-
-@dataclass(frozen=True)
-class FinDNAOptions:
-    """Settings of FinDNA; defaults are the released run's.
-
-    Attributes
-    ----------
-    cls_weight, masked_weight : float
-        Default is 1 and 1. Without a CLS weight the teacher is not run, only averaged.
-    cls_tokens : int
-        Default is 10.
-    student_temperature, teacher_temperature : float
-        Default is 0.1 and 0.04.
-    masked_temperature : float
-        Divides the logits of masked bases, as the released code does with all of the student's.
-        Default is 0.1: the temperatures multiply gradients by ten, so that without this one the
-        CLS loss drowns the masked one.
-    centre_momentum : float
-        Default is 0.9.
-    momentum : float
-        Of the teacher at the first step; it rises to 1 as a cosine. Default is 0.996. Over K
-        steps a share exp(-K (1 - momentum) / 2) of the initial weights stays in the teacher, so
-        short trainings need less.
-    noise : float
-        Standard deviation added to each of the student's five input channels. Default is 0.2.
-    student_augmentations, teacher_augmentations : list
-        Of bases, see `dnastudents.augment`. Default is none, and translocation.
-    as_released : bool
-        The released code's masked loss. Default is False.
-    """
-
-    cls_weight: float = 1.0
-    masked_weight: float = 1.0
-    cls_tokens: int = 10
-    student_temperature: float = 0.1
-    teacher_temperature: float = 0.04
-    masked_temperature: float = 0.1
-    centre_momentum: float = 0.9
-    momentum: float = 0.996
-    noise: float = 0.2
-    student_augmentations: list[Any] = field(default_factory=list)
-    teacher_augmentations: list[Any] = field(default_factory=lambda: [{"name": "translocation"}])
-    as_released: bool = False
+__all__ = ["FinDNA", "FinDNAOptions"]
 
 
 class FinDNA(Objective):
@@ -107,6 +56,7 @@ class FinDNA(Objective):
 
     teacher: Any
     centre: Tensor
+    target_mean: Tensor
 
     def __init__(
         self,
@@ -120,13 +70,13 @@ class FinDNA(Objective):
             raise InputError("objective findna: its student must be a chordmixer")
         super().__init__(student)
         self.teacher = copy.deepcopy(self.student).requires_grad_(False).eval()
-        self.tokenizer, self.masking, self.total_steps = tokenizer, masking, total_steps
+        self.tokenizer, self.total_steps = tokenizer, total_steps
         self.options = options or FinDNAOptions()
-        self.student_augment = augment.build(self.options.student_augmentations)
-        self.teacher_augment = augment.build(self.options.teacher_augmentations)
+        self.view_maker = ViewMaker(tokenizer, masking, self.options)
         symbols, tokens = student.config.vocab_size, self.options.cls_tokens
         self.register_buffer("centre", torch.zeros(1, tokens, symbols))
-        self._cls_sum = torch.zeros(tokens, symbols)
+        self.register_buffer("target_mean", torch.full((1, tokens, symbols), 1 / symbols))
+        self._sums: Tensor | None = None  # of this step's teacher logits and targets, (2, K, V)
         self._cls_rows = 0
 
     def train(self, mode: bool = True) -> FinDNA:
@@ -137,56 +87,22 @@ class FinDNA(Objective):
 
     def views(self, codes: np.ndarray, seed: int, step: int) -> Views:
         """A masked, noisy view for the student, a translocated one for the teacher."""
-        generator = torch_generator(seed, "views", step)
-        return self._views(codes, self.masking, generator, step, noise=self.options.noise)
+        return self.view_maker.train(codes, seed, step)
 
     def validation_views(self, codes: np.ndarray, step: int) -> Views:
         """The same with one fixed draw, and no noise."""
-        generator = torch_generator(VALIDATION_SEED, "validation views")
-        return self._views(codes, self.masking.validation(), generator, step, noise=0.0)
-
-    def _views(
-        self,
-        codes: np.ndarray,
-        masking: Masking,
-        generator: torch.Generator,
-        step: int,
-        noise: float,
-    ) -> Views:
-        view = self.student_augment(View.of(torch.from_numpy(codes)), generator)
-        targets = self._ids(view.targets)
-        masked = masking(self._ids(view.codes), generator, step)
-        known = masked.mask & torch.isin(targets, torch.tensor(self.tokenizer.base_ids))
-        labels = targets.masked_fill(~known, IGNORE)
-        tensors = {
-            "student_ids": self._append(masked.input_ids, self.tokenizer.cls_id),
-            "labels": self._append(labels, IGNORE),
-        }
-        if noise:
-            shape = (*targets.shape, self.student.config.vocab_size)
-            tensors["noise"] = noise * torch.randn(shape, generator=generator)
-        if self.options.cls_weight:
-            other = self.teacher_augment(View.of(torch.from_numpy(codes)), generator)
-            tensors["teacher_ids"] = self._append(self._ids(other.codes), self.tokenizer.cls_id)
-        counts = {"masked": count_of(known), "rows": float(len(codes))}
-        if self.options.as_released:
-            tensors |= {"symbols": targets, "scrambled": scrambled_mask(masked.mask)}
-            counts["scrambled"] = count_of(tensors["scrambled"])
-        return Views(tensors, counts)
-
-    def _ids(self, codes: Tensor) -> Tensor:
-        return torch.from_numpy(self.tokenizer.encode_batch(codes.numpy()))
-
-    def _append(self, ids: Tensor, value: int | None) -> Tensor:
-        """`value` at the CLS positions, behind the bases."""
-        return F.pad(ids, (0, self.options.cls_tokens), value=value)
+        return self.view_maker.validation(codes, step)
 
     def forward(self, views: dict[str, Tensor], counts: dict[str, float]) -> dict[str, Tensor]:
-        """Shares `loss`, `masked`, `masked_accuracy`; with a CLS weight `cls`, `cls_entropy`.
+        """Shares `loss`, `masked` and `masked_accuracy`.
 
-        In evaluation `teacher_masked_accuracy` tells how good the result is by now.
+        By option `released`, `contrastive`, and those of `_distil`. In evaluation
+        `teacher_masked_accuracy` tells how good the result is by now.
         """
-        options, head = self.options, self.student.lm_head
+        options = self.options
+        if options.symmetric:  # rows 2 i and 2 i + 1 are the views of one sequence
+            flat = {n: t.flatten(0, 1) for n, t in views.items() if n != "positions"}
+            views = views | flat
         hidden = self.student.backbone(inputs_embeds=self._embed(views))
         shares = self._predict(self.student, hidden, views, counts)
         if not self.training:
@@ -194,14 +110,15 @@ class FinDNA(Objective):
             accuracy = self._predict(self.teacher, averaged, views, counts)["masked_accuracy"]
             shares["teacher_masked_accuracy"] = accuracy
         loss = options.masked_weight * shares["masked"]
-        if options.as_released:
-            logits = head(hidden[:, : -options.cls_tokens])
-            released = released_masked_loss(logits, views["symbols"], views["scrambled"])
-            shares["released"] = released / counts["scrambled"]
+        if options.masked_loss == "released":
+            shares["released"] = self._released(hidden, views) / counts["scrambled"]
             loss = options.masked_weight * shares["released"]
         if options.cls_weight:
-            shares |= self._distil(head(hidden[:, -options.cls_tokens :]), views, counts["rows"])
+            shares |= self._distil(hidden, views["teacher_ids"], counts["rows"])
             loss = loss + options.cls_weight * shares["cls"]
+        if options.contrastive_weight:
+            shares["contrastive"] = self._contrast(hidden, views) / counts["rows"]
+            loss = loss + options.contrastive_weight * shares["contrastive"]
         return {"loss": loss, **shares}
 
     def _predict(
@@ -223,37 +140,75 @@ class FinDNA(Objective):
             embedded = embedded + F.pad(noise, (0, 0, 0, self.options.cls_tokens))
         return embedded
 
-    def _distil(
-        self, student_logits: Tensor, views: dict[str, Tensor], rows: float
-    ) -> dict[str, Tensor]:
+    def _released(self, hidden: Tensor, views: dict[str, Tensor]) -> Tensor:
+        logits = self.student.lm_head(hidden[:, : -self.options.cls_tokens])
+        temperature = self.options.masked_temperature
+        return released_masked_loss(logits, views["symbols"], views["scrambled"], temperature)
+
+    def _distil(self, hidden: Tensor, teacher_ids: Tensor, rows: float) -> dict[str, Tensor]:
+        """Share `cls`, and what tells of a collapse.
+
+        `cls_entropy` is the mean entropy of a target, `cls_mean_entropy` about that of the mean
+        target of each CLS position: their difference is what the targets tell of the sequence,
+        in nats, and 0 after a collapse. `centre_norm` is the length of the centre.
+        """
         options = self.options
+        student_logits = self.student.lm_head(hidden[:, -options.cls_tokens :])
         with torch.no_grad():
-            hidden = self.teacher.backbone(views["teacher_ids"])[:, -options.cls_tokens :]
-            teacher_logits = self.teacher.lm_head(hidden).float()
-        if self.training:
-            self._cls_sum = self._cls_sum.to(teacher_logits.device) + teacher_logits.sum(0)
-            self._cls_rows += len(teacher_logits)
-        loss, entropy = distil(
+            features = self.teacher.backbone(teacher_ids)[:, -options.cls_tokens :]
+            teacher_logits = self.teacher.lm_head(features).float()
+        if options.symmetric:  # each of the student's views learns from the teacher's other
+            teacher_logits = teacher_logits.unflatten(0, (-1, 2)).flip(1).flatten(0, 1)
+        loss, target = distil(
             student_logits,
             teacher_logits,
             self.centre,
             options.student_temperature,
             options.teacher_temperature,
         )
+        if self.training:
+            sums = torch.stack([teacher_logits.sum(0), target.sum(0)])
+            self._sums = sums if self._sums is None else self._sums + sums
+            self._cls_rows += len(target)
+        entropy, mean_entropy = entropies(target, self.target_mean)
         count = rows * options.cls_tokens
-        return {"cls": loss.sum() / count, "cls_entropy": entropy.sum() / count}
+        return {
+            "cls": loss.sum() / count,
+            "cls_entropy": entropy.sum() / count,
+            "cls_mean_entropy": mean_entropy.sum() / count,
+            "centre_norm": self.centre.norm(dim=-1).mean() * (len(target) / rows),
+        }
+
+    def _contrast(self, hidden: Tensor, views: dict[str, Tensor]) -> Tensor:
+        """Sum of NT-Xent over the rows, between means over the bases of each view.
+
+        The negatives of a row are the other rows of its slice (micro-batch and process), so unlike
+        the other losses this one depends on the slices; shares add up to the mean over all rows.
+        """
+        tokens = self.options.cls_tokens
+        is_base = views["student_ids"][:, :-tokens] != self.tokenizer.pad_id
+        total = (hidden[:, :-tokens] * is_base.unsqueeze(-1)).sum(1)  # a mean has the same cosine
+        return nt_xent(total, self.options.contrastive_temperature).sum()
+
+    def before_step(self, step: int) -> None:
+        """As released, the teacher follows the weights that the step will change."""
+        if self.options.ema == "before_step":
+            self._follow(step)
 
     def after_step(self, step: int) -> None:
         """The teacher follows the student, the centre the teacher's logits."""
-        follow(
-            self.teacher,
-            self.student,
-            cosine_momentum(step, self.total_steps, self.options.momentum),
-        )
-        if self.options.cls_weight:
-            mean = mean_over_processes(self._cls_sum, self._cls_rows)
-            self.centre = update_centre(self.centre, mean, self.options.centre_momentum)
-            self._cls_sum, self._cls_rows = torch.zeros_like(self._cls_sum), 0
+        if self.options.ema == "after_step":
+            self._follow(step)
+        if self._sums is not None:
+            logits, target = mean_over_processes(self._sums, self._cls_rows)
+            momentum = self.options.centre_momentum
+            self.centre = running_mean(self.centre, logits, momentum)
+            self.target_mean = running_mean(self.target_mean, target, momentum)
+            self._sums, self._cls_rows = None, 0
+
+    def _follow(self, step: int) -> None:
+        momentum = cosine_momentum(step, self.total_steps, self.options.momentum)
+        follow(self.teacher, self.student, momentum)
 
     def result(self) -> nn.Module:
         """The teacher."""
@@ -267,7 +222,7 @@ class FinDNA(Objective):
 def mean_over_processes(total: Tensor, rows: int) -> Tensor:
     """Mean of rows that several processes have summed."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
-        packed = torch.cat([total.flatten(), total.new_tensor([float(rows)])])
+        packed = torch.cat([total.flatten(), total.new_full((1,), rows)])
         torch.distributed.all_reduce(packed)
         return packed[:-1].view_as(total) / packed[-1]
     return total / rows

@@ -131,6 +131,7 @@ class Trainer:
         self.model.train()
         shares = self._backward(views)
         self.accelerator.clip_grad_norm_(self.model.parameters(), self.plan.gradient_clip)
+        self.objective.before_step(self.step)
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.objective.after_step(self.step)
