@@ -33,6 +33,25 @@ def test_cmgems(root: Path, tmp_path: Path) -> None:
         assert any(part in name for name in rows), part
 
 
+def test_findna(root: Path, tmp_path: Path) -> None:
+    # it asserts itself that the one-pass shift and its step equal their twins
+    printed, written = run_quick(root, "findna.py", tmp_path / "findna.json")
+    rows = {row["name"]: row for row in written["rows"]}
+    targets = {
+        "split, roll": ">= 3",
+        "times a copy": "< 3",
+        "bare products": "< 1.15",
+        "plain twin's": "",
+        "windows, masks": "< 0.03",
+        "EMA against": "",
+    }
+    for part, target in targets.items():
+        (row,) = (row for name, row in rows.items() if part in name)
+        assert row["target"] == target
+        assert row["ours"] > 0 < row["other"]
+        assert row["name"][:20] in printed
+
+
 def test_gpu_on_a_cpu(root: Path, tmp_path: Path) -> None:
     printed, written = run_quick(root, "gpu.py", tmp_path / "gpu.json")
     names = [row["name"] for row in written["rows"]]

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from plain_shift import split_roll_cat
 from safetensors.torch import load_file
 from torch import Tensor
 
 from dnastudents.errors import InputError
-from dnastudents.models import ChordMixerConfig, ChordMixerForMaskedLM, count_parameters
-from dnastudents.models.chordmixer import shift, shift_rows
+from dnastudents.models import (
+    ChordMixerConfig,
+    ChordMixerForMaskedLM,
+    ChordMixerForSequenceClassification,
+    backbone_tensors,
+    count_parameters,
+    resized,
+)
+from dnastudents.models.chordmixer import add_shifted, shift, shift_rows
 
 SMALL = {"max_length": 20, "track_size": 3, "hidden_size": 8, "blocks": 2}
-
-
-def split_roll_cat(x: Tensor, track_size: int) -> Tensor:
-    """The plain twin: each track rolled on its own."""
-    tracks = x.split(track_size, dim=-1)
-    rolled = [torch.roll(track, -(2**k), dims=1) for k, track in enumerate(tracks[1:])]
-    return torch.cat([tracks[0], *rolled], dim=-1)
 
 
 @pytest.mark.parametrize("length", [50, 128])
@@ -51,10 +53,62 @@ def test_size_of_findna() -> None:
     assert model.feature_size == model.config.channels == 308
 
 
-@pytest.mark.parametrize(("batch", "length", "tracks"), [(2, 50, 7), (3, 5, 6), (1, 1, 2)])
-def test_shift_equals_its_twin_with_gradient(batch: int, length: int, tracks: int) -> None:
-    x = torch.randn(batch, length, 4 * tracks, requires_grad=True)
-    weight = torch.randn(batch, length, 4 * tracks)
+# Sizes of section 7 of the facts: promoters, coding, Cohn, mouse, regulatory, covid, MTcDNA 16k
+@pytest.mark.parametrize(
+    ("max_length", "track_size", "blocks", "classes", "size"),
+    [
+        (251, 50, 4, 2, 10_121_250),
+        (200, 38, 2, 2, 5_061_858),
+        (500, 40, 3, 2, 8_540_190),
+        (4776, 24, 2, 2, 8_223_978),
+        (802, 36, 4, 3, 12_651_255),
+        (999, 28, 4, 9, 12_653_109),
+        (16384, 20, 4, 2, 17_710_338),
+    ],
+)
+def test_sizes_of_the_downstream_networks(
+    max_length: int, track_size: int, blocks: int, classes: int, size: int
+) -> None:
+    config = ChordMixerConfig(max_length, track_size, blocks=blocks, width=308, num_labels=classes)
+    with torch.device("meta"):
+        assert count_parameters(ChordMixerForSequenceClassification(config)) == size
+
+
+def test_classification_is_the_head_on_the_mean() -> None:
+    model = ChordMixerForSequenceClassification(ChordMixerConfig(**SMALL, num_labels=3)).eval()
+    ids = torch.randint(0, 5, (2, 20))
+    mask = torch.arange(20) < torch.tensor([[20], [7]])
+    with torch.no_grad():
+        logits = model(ids, mask)
+        alone = model.linear(model.backbone(ids[1:, :7]).mean(1))
+    assert logits.shape == (2, 3)
+    assert torch.allclose(logits[1:], alone, atol=1e-5)
+
+
+@pytest.mark.parametrize(("norm", "added"), [("none", 0), ("pre", 2), ("post", 2)])
+def test_norms(norm: str, added: int) -> None:
+    torch.manual_seed(0)
+    plain = ChordMixerForMaskedLM(ChordMixerConfig(**SMALL))
+    config = ChordMixerConfig(**SMALL, norm=norm)
+    model = ChordMixerForMaskedLM(config)
+    layers = config.blocks * config.layers_per_block
+    expected = count_parameters(plain) + layers * added * config.channels
+    assert count_parameters(model) == expected
+    layer = model.block[0].layer[0]
+    x = torch.randn(2, 20, config.channels)
+    rows = shift_rows(2, 20, config.channels, config.track_size, x.device)
+    normed = layer.norm(x) if norm == "pre" else x
+    twin = x + split_roll_cat(layer.mlp(normed), config.track_size)
+    twin = layer.norm(twin) if norm == "post" else twin
+    assert torch.equal(layer(x, rows), twin)
+
+
+@pytest.mark.parametrize(
+    ("batch", "length", "channels"), [(2, 50, 28), (3, 5, 24), (1, 1, 8), (2, 9, 14), (2, 9, 5)]
+)
+def test_shift_equals_its_twin_with_gradient(batch: int, length: int, channels: int) -> None:
+    x = torch.randn(batch, length, channels, requires_grad=True)
+    weight = torch.randn(batch, length, channels)
     output, expected = shift(x, 4), split_roll_cat(x, 4)
     assert torch.equal(output, expected)
     (gradient,) = torch.autograd.grad((output * weight).sum(), x)
@@ -62,9 +116,29 @@ def test_shift_equals_its_twin_with_gradient(batch: int, length: int, tracks: in
     assert torch.equal(gradient, expected_gradient)
 
 
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+def test_adding_the_shifted_equals_its_twin_with_gradients(kind: torch.dtype) -> None:
+    def inputs() -> tuple[Tensor, Tensor]:
+        generator = torch.Generator().manual_seed(0)
+        x, mixed = torch.randn(2, 3, 9, 14, generator=generator)
+        return x.requires_grad_(), mixed.to(kind).requires_grad_()
+
+    ours, twins = inputs(), inputs()
+    output = add_shifted(*ours, 4, shift_rows(3, 9, 14, 4, torch.device("cpu")))
+    expected = twins[0] + split_roll_cat(twins[1], 4)
+    assert output.dtype == torch.float32
+    assert torch.equal(output, expected)
+    for result in (output, expected):
+        result.pow(2).sum().backward()
+    for mine, other in zip(ours, twins, strict=True):
+        assert torch.equal(mine.grad, other.grad)
+
+
 def test_shift_can_be_differentiated_twice() -> None:
-    x = torch.randn(1, 6, 8, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradgradcheck(lambda y: shift(y, 2).pow(3), (x,))
+    rows = shift_rows(1, 6, 8, 2, torch.device("cpu"))
+    x, y = (torch.randn(1, 6, 8, dtype=torch.float64, requires_grad=True) for _ in range(2))
+    assert torch.autograd.gradgradcheck(lambda a: shift(a, 2).pow(3), (x,))
+    assert torch.autograd.gradgradcheck(lambda a, b: add_shifted(a, b, 2, rows).pow(3), (x, y))
 
 
 def test_shift_rows_born_in_inference_mode_serve_training() -> None:
@@ -105,6 +179,58 @@ def test_every_dropout_acts_in_training_only() -> None:
         assert torch.equal(model(ids).logits, model(ids).logits)
 
 
-def test_length_one_is_refused() -> None:
-    with pytest.raises(InputError, match="max_length"):
-        ChordMixerConfig(max_length=1)
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ({"max_length": 1}, "max_length"),
+        ({"track_size": 0}, "start at 1"),
+        ({"norm": "pst"}, "did you mean 'post'"),
+    ],
+)
+def test_bad_settings_are_refused(bad: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        ChordMixerConfig(**bad)
+
+
+# What FinDNA's released code takes over at L = 251 and for the mouse [findna, section 1.4]
+@pytest.mark.parametrize(
+    ("max_length", "track_size", "blocks", "taken", "wanted"),
+    [(251, 50, 4, 130, 130), (200, 50, 4, 130, 130), (4776, 24, 2, 82, 106)],
+)
+def test_resized_takes_the_layers_that_both_have(
+    max_length: int, track_size: int, blocks: int, taken: int, wanted: int
+) -> None:
+    with torch.device("meta"):
+        student = ChordMixerForMaskedLM(ChordMixerConfig())
+    assert len(backbone_tensors(student.state_dict())) == 162
+    with torch.device("meta"):
+        new, count = resized(student, max_length, track_size, blocks)
+    assert (count, len(backbone_tensors(new.state_dict()))) == (taken, wanted)
+
+
+def test_resized_copies_and_starts_the_rest_by_the_seed() -> None:
+    student = ChordMixerForMaskedLM(ChordMixerConfig(**SMALL))
+    before = {name: weight.clone() for name, weight in student.state_dict().items()}
+    news = []
+    for seed in (0, 0, 1):
+        torch.manual_seed(seed)
+        news.append(resized(student, max_length=40, track_size=4, blocks=3)[0])
+    one, same, other = (new.state_dict() for new in news)
+    for name, weight in one.items():
+        assert torch.equal(weight, same[name])
+        assert torch.equal(weight, other[name]) == (name in before)
+        assert name not in before or torch.equal(weight, before[name])
+    assert news[0].config.channels == student.config.channels == 18
+    ids = torch.randint(0, 5, (1, 30))
+    news[0](ids).logits.sum().backward()
+    one["embedding.bias"].zero_()  # a copy: the pretrained student stays
+    assert torch.equal(student.embedding.bias, before["embedding.bias"])
+
+
+def test_width_survives_a_checkpoint(tmp_path: Path) -> None:
+    config = ChordMixerConfig(max_length=251, track_size=50, hidden_size=4, blocks=1, width=308)
+    model = ChordMixerForMaskedLM(config).eval()
+    model.save_pretrained(tmp_path)
+    loaded = ChordMixerForMaskedLM.from_pretrained(tmp_path)
+    ids = torch.randint(0, 5, (1, 30))
+    assert torch.equal(loaded(ids).logits, model(ids).logits)

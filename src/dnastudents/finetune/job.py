@@ -16,6 +16,7 @@ import shutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,12 @@ from dnastudents.finetune.data import FeatureSplit, Split, TokenSplit
 from dnastudents.finetune.features import Checkpoint, pooled_features
 from dnastudents.finetune.fit import Best, Fit, FrozenHead
 from dnastudents.finetune.options import Finetuning
-from dnastudents.models import SequenceClassifier
+from dnastudents.models import (
+    ChordMixerForMaskedLM,
+    SequenceClassifier,
+    backbone_tensors,
+    resized,
+)
 from dnastudents.objectives import model_folder
 from dnastudents.objectives.options import parse
 from dnastudents.randomness import derive_seed
@@ -78,7 +84,7 @@ def finetune(
         is no number.
     """
     options = parse(Finetuning, settings, "finetuning")
-    _require_replicas(pretrained)
+    require_replicas(pretrained)
     data = load_task(task)
     with StateFolder(state, digest([run, dict(settings), data.protocol])) as folder:
         folder.lock()  # waits for the orphan of a workflow that was killed
@@ -113,7 +119,7 @@ def _run_missing(
             write_json(partial / "identity.json", identity)
 
 
-def _require_replicas(pretrained: Sequence[Path]) -> None:
+def require_replicas(pretrained: Sequence[Path]) -> None:
     """An `InputError` unless these are pretrainings of one run, each with a seed of its own."""
     if not pretrained:
         raise InputError("--pretrained: no folder is given; give the folders of one run")
@@ -164,13 +170,15 @@ class Job:
         self.config_digest = config_digest
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.checkpoint = Checkpoint.load(pretrained)
+        self._check_transfer()
         frames = {name: task.split(name) for name in task.splits}
         self.tokens: dict[str, TokenSplit] = {
             name: self.checkpoint.tokenize(frame["sequence"].tolist(), frame["label"].to_numpy())
             for name, frame in frames.items()
         }
-        pretrained_probe = options.frozen and self.provenance["pretrained"]
-        self.features = self._features(0) if pretrained_probe else {}
+        # Features that no seed changes.
+        fixed = options.frozen and self.provenance["pretrained"] and options.transfer is None
+        self.features = self._features(0) if fixed else {}
 
     def run_seed(self, seed: int, folder: Path) -> None:
         """Fine-tune with one seed and write row, history and predictions into `folder`."""
@@ -206,12 +214,18 @@ class Job:
         return splits | ({"dev": whole[dev_of].take(dev)} if len(dev) else {})
 
     def _classifier(self, seed: int) -> SequenceClassifier:
-        """A new head on the student; one that was never pretrained is new with each seed too."""
+        """A new head on the student; one that was never pretrained is new with each seed too.
+
+        So are the layers that a `released_transfer` adds.
+        """
         if self.provenance["pretrained"]:
             student = copy.deepcopy(self.checkpoint.student)
         else:
             torch.manual_seed(derive_seed(seed, "scratch"))
             student = type(self.checkpoint.student)(self.checkpoint.student.config)
+        if self.options.transfer is not None:
+            torch.manual_seed(derive_seed(seed, "transfer"))
+            student, _ = resized(student, **asdict(self.options.transfer))
         torch.manual_seed(derive_seed(seed, "head"))
         return SequenceClassifier(
             student,
@@ -219,6 +233,26 @@ class Job:
             self.options.pooling,
             self.options.dropout,
             self.checkpoint.tokenizer.special_ids,
+        )
+
+    def _check_transfer(self) -> None:
+        """Refuse a `released_transfer` of another student; tell what one takes."""
+        transfer, student = self.options.transfer, self.checkpoint.student
+        if transfer is None:
+            return
+        if not isinstance(student, ChordMixerForMaskedLM):
+            raise InputError(
+                f"finetuning.released_transfer: is for chordmixer students, and {self.run} is a "
+                f"{type(student).__name__}; drop it there"
+            )
+        with torch.random.fork_rng(devices=[]):
+            new, taken = resized(student, **asdict(transfer))
+        wanted, given = (len(backbone_tensors(model.state_dict())) for model in (new, student))
+        print(
+            f"{self.run} released transfer: {taken} of the {given} pretrained tensors are taken; "
+            f"{wanted - taken} of the new network's {wanted} start at random",
+            file=sys.stderr,
+            flush=True,
         )
 
     def _model(self, seed: int, train: Split) -> torch.nn.Module:
@@ -260,6 +294,7 @@ class Job:
             "learning_rate": self.options.learning_rate,
             "batch_size": self.options.batch_size,
             "frozen": self.options.frozen,
+            "released_transfer": self.options.transfer is not None,
             "device": torch.cuda.get_device_name() if on_gpu else "cpu",
             "versions": versions(),
             "config_digest": self.config_digest,

@@ -2,11 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dnastudents.benchmarks.draws import require_selection
 from dnastudents.errors import InputError
-from dnastudents.objectives.options import choose
+from dnastudents.objectives.options import choose, parse
+
+
+@dataclass(frozen=True)
+class ReleasedTransfer:
+    """Settings of the network that FinDNA's released code fine-tunes, see `models.resized`.
+
+    Attributes
+    ----------
+    max_length, track_size, blocks : int
+        In place of the pretrained ChordMixer's; its width stays.
+    """
+
+    max_length: int
+    track_size: int
+    blocks: int
+
+    def __post_init__(self) -> None:
+        for name, least in (("max_length", 2), ("track_size", 1), ("blocks", 1)):
+            value = getattr(self, name)
+            if type(value) is not int or value < least:
+                raise InputError(
+                    f"finetuning.released_transfer.{name}: must be an integer from {least} on, "
+                    f"not {value!r}"
+                )
 
 
 @dataclass(frozen=True)
@@ -36,6 +61,9 @@ class Finetuning:
         Default is 'best_dev'.
     precision : {'no', 'bf16', 'fp16'}
         Of matrix products on a GPU; weights stay in float32. Default is 'no'.
+    released_transfer : mapping or None
+        Fine-tune a ChordMixer of other settings, see `ReleasedTransfer`, with the weights that fit.
+        Default is None: the pretrained network itself, every channel with the stride it has learnt.
     """
 
     epochs: int = 5
@@ -51,6 +79,7 @@ class Finetuning:
     max_steps: int | None = None
     selection: str = "best_dev"
     precision: str = "no"
+    released_transfer: Mapping[str, int] | None = None
 
     def __post_init__(self) -> None:
         choose(self.precision, ("no", "bf16", "fp16"), "finetuning.precision")
@@ -60,3 +89,11 @@ class Finetuning:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(f"finetuning.{name}: must be at least 1, not {value}")
+        self.transfer  # noqa: B018  (a bad one is refused here)
+
+    @property
+    def transfer(self) -> ReleasedTransfer | None:
+        """`released_transfer`, typed."""
+        if self.released_transfer is None:
+            return None
+        return parse(ReleasedTransfer, self.released_transfer, "finetuning.released_transfer")

@@ -17,7 +17,13 @@ from transformers import AutoConfig, AutoModelForMaskedLM, PretrainedConfig, Pre
 from dnastudents.errors import InputError, nearest
 from dnastudents.files import read_json
 from dnastudents.models.bert import BertStudentConfig, BertStudentForMaskedLM
-from dnastudents.models.chordmixer import ChordMixerConfig, ChordMixerForMaskedLM
+from dnastudents.models.chordmixer import (
+    ChordMixerConfig,
+    ChordMixerForMaskedLM,
+    ChordMixerForSequenceClassification,
+    backbone_tensors,
+    resized,
+)
 from dnastudents.models.classifier import SequenceClassifier, content_mask, mean_pool
 from dnastudents.models.hybrid import HybridConfig, HybridForMaskedLM
 from dnastudents.models.nucleotide_transformer import (
@@ -32,17 +38,20 @@ __all__ = [
     "BertStudentForMaskedLM",
     "ChordMixerConfig",
     "ChordMixerForMaskedLM",
+    "ChordMixerForSequenceClassification",
     "HybridConfig",
     "HybridForMaskedLM",
     "NucleotideTransformerConfig",
     "NucleotideTransformerForMaskedLM",
     "SequenceClassifier",
     "StudentOutput",
+    "backbone_tensors",
     "build",
     "content_mask",
     "count_parameters",
     "load",
     "mean_pool",
+    "resized",
     "tokenizer_name",
 ]
 

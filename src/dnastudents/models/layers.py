@@ -80,5 +80,6 @@ def permute_rows(rows: Tensor, source: Tensor, inverse: Tensor) -> Tensor:
     """`rows[source]` of (R, E), for a permutation (R,) with a known inverse.
 
     The gradient is `gradient[inverse]`, a gather too, where autograd's own would scatter and add.
+    The result is a tensor of its own, that nothing else needs: it may be changed in place.
     """
     return _PermuteRows.apply(rows, source, inverse)
