@@ -12,7 +12,7 @@ from dnastudents.cli import main
 
 COMMANDS = [
     *("download", "simulate", "reference", "pmi", "benchmark", "launch", "teacher-import"),
-    *("pretrain", "finetune", "baseline", "embed", "metrics", "table", "comparisons"),
+    *("pretrain", "finetune", "knn", "baseline", "embed", "metrics", "table", "comparisons"),
     *("benchmarks-table", "figure"),
 ]
 

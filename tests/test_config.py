@@ -115,6 +115,31 @@ def test_finetuning_settings_from_the_general_to_the_special(root: Path) -> None
     )
 
 
+def test_probes_are_of_the_named_suites(root: Path, demo: dict[str, Any]) -> None:
+    config = Config(root)
+    assert {suite for suite, _ in config.knn_tasks()} == {"genomic_benchmarks", "gue"}
+    assert len(config.knn_tasks()) == 8 + 28
+    expected = {"k": 5, "pooling": "mean", "max_train_sequences": None}
+    assert config.knn_settings("findna", "gue", "H3") == expected
+    assert Config(root, demo).knn_tasks() == []
+    changes = {"probes": {"knn": {"k": 3, "suites": ["few_shot"]}}}
+    changes["suites"] = {"few_shot": {"finetuning": {"max_train_sequences": 9}}}
+    settings = Config(root, changes).knn_settings("had", "few_shot", "prom_core_10")
+    assert settings == {"k": 3, "pooling": "mean", "max_train_sequences": 9}
+    with pytest.raises(InputError, match=r"probes\.knn\.suites: no such name 'geu'; did you mean"):
+        Config(root, {"probes": {"knn": {"suites": ["geu"]}}})
+
+
+def test_cls_tokens_are_drawn_of_chordmixers(root: Path) -> None:
+    runs, tasks = Config(root).tsne("tsne_cls")
+    assert runs and all(run.startswith("findna") for run in runs)
+    assert tasks == [("gue", "prom_300_tata")]
+    changes = {"figures": {"tsne_cls": {"runs": ["had", "findna"], "tasks": ["gue/H3"]}}}
+    assert Config(root, changes).tsne("tsne_cls") == (["findna"], [("gue", "H3")])
+    with pytest.raises(InputError, match=r"figures\.tsne_cls\.tasks: no such name 'gue/H33'"):
+        Config(root, {"figures": {"tsne_cls": {"tasks": ["gue/H33"]}}})
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -36,6 +36,11 @@ def test_reads_what_is_fasta(tmp_path, content):
     assert read(written(tmp_path, content)) == {"a": "ACGTacg", "b": "NNRY"}
 
 
+def test_whole_headers(tmp_path):
+    path = written(tmp_path, b">a one  gene:G \r\nACGT\n>b\nNN\n")
+    assert dict(fasta.read_fasta(path, whole_header=True)) == {"a one  gene:G": b"ACGT", "b": b"NN"}
+
+
 @pytest.mark.parametrize("block", [1, 2, 3, 5, 8, 13, 21])
 def test_the_border_of_blocks_does_not_matter(tmp_path, monkeypatch, block):
     path = written(tmp_path, b">chr1 x>y\nACGT\nAC\n\n>chr2\nGG\n>chr3\nTTTT\n\n")

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from dnastudents.config import PMI_MASKINGS
+from dnastudents.evaluation.knn import KNNOptions
 from dnastudents.finetune.options import Finetuning
 from dnastudents.masking.settings import CURRICULA, RANKED, RULES, MaskingSettings
 from dnastudents.models import ARCHITECTURES
@@ -86,3 +87,9 @@ def test_maskings_that_need_a_ranking() -> None:
 
 def test_pmi(schema: dict[str, Any]) -> None:
     assert set(schema["properties"]["pmi"]["properties"]) - {"sequences"} == names(PmiSettings)
+
+
+def test_probes(schema: dict[str, Any]) -> None:
+    known = set(schema["properties"]["probes"]["properties"]["knn"]["properties"])
+    # what fine-tuning draws decides how many sequences there are
+    assert known - {"suites"} == names(KNNOptions) - {"max_train_sequences"}

@@ -69,6 +69,63 @@ def test_a_batch_is_a_function_of_seed_and_step(random_genome):
     assert (batch != windows.batch(4, 17, 8)).any()
 
 
+def plain_by_name(genome, names, length, count, generator):
+    """The plain twin: all windows of each record as a list, then two draws."""
+    texts = {name: decode(genome.sequence(name)) for name in names}
+    windows = [
+        [text[s : s + length] for s in range(len(text) - length + 1)] for text in texts.values()
+    ]
+    windows = [[window for window in each if "N" not in window] for each in windows]
+    windows = [each for each in windows if each]
+    chosen = [windows[number] for number in generator.integers(len(windows), size=count)]
+    starts = generator.integers(0, [len(each) for each in chosen])
+    return [each[start] for each, start in zip(chosen, starts, strict=True)]
+
+
+def test_windows_by_name_equal_the_plain_twin(tmp_path):
+    rng = np.random.default_rng(4)
+    sizes = {"a": 300, "short": 3, "b": 40, "c": 90}
+    sequence = {name: "".join(rng.choice(list("ACGT"), size)) for name, size in sizes.items()}
+    sequence |= {"n": "N" * 50, "a": sequence["a"][:70] + "NN" + sequence["a"][72:]}
+    genome = genome_of(tmp_path, sequence)
+    windows = Windows(genome, ["all"], 20, sampling="by_name")
+    rows = windows.sample(200, np.random.default_rng(0))
+    expected = plain_by_name(genome, sequence, 20, 200, np.random.default_rng(0))
+    assert [decode(row) for row in rows] == expected
+    by_length = Windows(genome, ["all"], 20)
+    assert len(windows) == len(by_length)
+    assert (windows.fixed(9, 0) == by_length.fixed(9, 0)).all()
+
+
+def test_windows_by_name_do_not_mind_lengths(tmp_path):
+    genome = genome_of(tmp_path, {"a": "A" * 3000, "n": "N" * 500, "c": "C" * 100})
+    rows = Windows(genome, ["all"], 1, sampling="by_name").batch(0, 0, 8000)
+    assert abs((rows == 0).mean() - 0.5) < 4 * np.sqrt(0.25 / 8000)
+    regions = Windows(genome, ["a:0-10", "a:20-30", "c"], 1, sampling="by_name").batch(0, 0, 8000)
+    assert abs((regions == 0).mean() - 0.5) < 4 * np.sqrt(0.25 / 8000)
+
+
+@pytest.mark.parametrize("sampling", ["by_length", "by_name"])
+def test_counted_windows_come_once_an_epoch(random_genome, sampling):
+    windows = Windows(random_genome, ["all"], 40, sampling=sampling, count=30)
+    rows = np.concatenate([windows.batch(5, step, 8) for step in range(15)])
+    epochs = [sorted(map(bytes, rows[i * 30 : i * 30 + 30])) for i in range(4)]
+    assert len(rows) == 120
+    assert epochs[0] == epochs[1] == epochs[2] == epochs[3]
+    assert (rows[:30] != rows[30:60]).any()
+    fresh = Windows(random_genome, ["all"], 40, sampling=sampling, count=30)
+    assert (fresh.batch(5, 9, 8) == rows[72:80]).all()  # a resumed run
+    others = np.concatenate([windows.batch(6, step, 8) for step in range(4)])[:30]
+    assert len(set(map(bytes, others)) & set(epochs[0])) < 5
+    assert (windows.batch(5, 9, 8) == rows[72:80]).all()
+
+
+@pytest.mark.parametrize("options", [{"sampling": "by_size"}, {"count": 0}])
+def test_impossible_sampling_is_an_error(random_genome, options):
+    with pytest.raises(InputError, match="sampling is by_length or by_name, count at least 1"):
+        Windows(random_genome, ["a"], 5, **options)
+
+
 def test_the_validation_subset_is_evenly_spaced(random_genome):
     windows = Windows(random_genome, ["b"], 50)
     rows = windows.fixed(10, seed=0)

@@ -39,6 +39,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 # ---- handlers, in the order of the workflow
 
 
+def _named(a: Arguments, *names: str) -> dict[str, Any]:
+    return {name: getattr(a, name) for name in names}
+
+
 def _download(a: Arguments) -> None:
     from dnastudents.download import fetch
 
@@ -87,13 +91,7 @@ def _pretrain(a: Arguments) -> int:
     from dnastudents.training import pretrain
 
     return pretrain(
-        a.settings,
-        output=a.output,
-        state=a.state,
-        reference=a.reference,
-        pmi=a.pmi,
-        teacher=a.teacher,
-        run=a.run,
+        a.settings, **_named(a, "run", "output", "state", "reference", "pmi", "teacher")
     )
 
 
@@ -106,15 +104,13 @@ def _benchmark(a: Arguments) -> None:
 def _finetune(a: Arguments) -> None:
     from dnastudents.finetune import finetune
 
-    finetune(
-        a.run,
-        pretrained=a.pretrained,
-        task=a.task,
-        settings=a.settings,
-        seeds=a.seeds,
-        state=a.state,
-        output=a.output,
-    )
+    finetune(a.run, **_named(a, "pretrained", "task", "settings", "seeds", "state", "output"))
+
+
+def _knn(a: Arguments) -> None:
+    from dnastudents.evaluation.knn import knn
+
+    knn(a.run, **_named(a, "pretrained", "task", "settings", "seeds", "output"))
 
 
 def _baseline(a: Arguments) -> None:
@@ -126,14 +122,14 @@ def _baseline(a: Arguments) -> None:
 def _embed(a: Arguments) -> None:
     from dnastudents.finetune import embed
 
-    embed(a.pretrained, a.task, a.split, a.max_sequences, a.output)
+    embed(a.pretrained, a.task, a.split, a.max_sequences, a.output, a.pooling)
 
 
 def _metrics(a: Arguments) -> None:
     from dnastudents.evaluation.rows import collect
 
     # Folders by name, not by path: the papers' run has more of them than a command line can hold.
-    folders = [a.results / "finetune" / run / task for run in a.runs for task in a.tasks]
+    folders = [a.results / a.kind / run / task for run in a.runs for task in a.tasks]
     folders += [a.results / "baseline" / "kmer_logistic" / task for task in a.tasks]
     collect(folders, a.output)
 
@@ -215,7 +211,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "--runs": {"nargs": "+", "default": None, "help": "runs in their order"},
     "--mirror": {"help": "folder or URL that holds the files"},
 }
-REPLICAS = "folders of a run, one a pretraining; seed s starts from number s mod their count"
+RUN = {"help": "name of the run, for logs and tables"}
+REPLICAS = {
+    **OPTIONS["--pretrained"],
+    "nargs": "+",
+    "help": "folders of a run, one a pretraining; seed s starts from number s mod their count",
+}
 
 
 def _add(commands: Any, name: str, handler: Any, summary: str, *arguments: Any) -> None:
@@ -289,18 +290,13 @@ def _add_model_commands(commands: Any) -> None:
     )
     _add(
         commands,
-        *(
-            "teacher-import",
-            _teacher_import,
-            "check downloaded teacher files and join them",
-        ),
-        ("files", {**path, "nargs": "+"}),
-        "--output",
+        *("teacher-import", _teacher_import, "check downloaded teacher files and join them"),
+        *(("files", {**path, "nargs": "+"}), "--output"),
     )
     _add(
         commands,
         *("pretrain", _pretrain, "pretrain one run, or go on with it"),
-        ("run", {"help": "name of the run, for logs and tables"}),
+        ("run", RUN),
         ("--reference", {**optional, "help": "reference folder"}),
         ("--pmi", {**optional, "help": "PMI folder, for masks that follow it"}),
         ("--teacher", {**optional, "help": "teacher folder, for distillation"}),
@@ -309,9 +305,14 @@ def _add_model_commands(commands: Any) -> None:
     _add(
         commands,
         *("finetune", _finetune, "fine-tune a run on a task, one metrics row a seed"),
-        ("run", {"help": "name of the run, for logs and tables"}),
-        ("--pretrained", {**OPTIONS["--pretrained"], "nargs": "+", "help": REPLICAS}),
+        *(("run", RUN), ("--pretrained", REPLICAS)),
         *("--task", "--settings", "--seeds", "--state", "--output"),
+    )
+    _add(
+        commands,
+        *("knn", _knn, "k nearest neighbours in frozen features, one metrics row a pretraining"),
+        *(("run", RUN), ("--pretrained", REPLICAS)),
+        *("--task", "--settings", "--seeds", "--output"),
     )
     _add(
         commands,
@@ -320,10 +321,11 @@ def _add_model_commands(commands: Any) -> None:
     )
     _add(
         commands,
-        *("embed", _embed, "frozen, mean-pooled features of a task's sequences"),
+        *("embed", _embed, "frozen features of a task's sequences"),
         *("--pretrained", "--task"),
         ("--split", {"default": "test", "choices": ["train", "dev", "test"]}),
         ("--max-sequences", {"type": int, "default": 1000}),
+        ("--pooling", {"default": "mean", "choices": ["mean", "cls_tokens"]}),
         "--output",
     )
 
@@ -334,13 +336,14 @@ def _add_result_commands(commands: Any) -> None:
         *("metrics", _metrics, "gather all metrics rows into one CSV file"),
         ("results", {"type": Path, "help": "the workflow's results folder"}),
         ("--tasks", {"nargs": "+", "required": True, "help": "suite/task"}),
+        ("--kind", {"default": "finetune", "choices": ["finetune", "knn"]}),
         *("--runs", "--output"),
     )
     _add(
         commands,
         *("table", _table, "one suite's table beside the published numbers (csv, md, tex)"),
         ("suite", {}),
-        ("--published", {"type": Path, "required": True, "help": "published_results.csv"}),
+        ("--published", {"type": Path, "default": None, "help": "published_results.csv"}),
         ("--tasks", {"nargs": "+", "required": True}),
         *("--runs", "--metrics", "--output"),
     )

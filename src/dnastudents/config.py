@@ -13,56 +13,17 @@ Three design decisions:
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterable, Mapping
-from copy import deepcopy
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import yaml
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError, best_match
-
+from dnastudents.blocks import Block, chain, merge, read_yaml, selection, validate
 from dnastudents.errors import InputError, nearest
 
-Block = dict[str, Any]
 Tasks = dict[str, list[str]]  # a suite's tasks and the ids of their files
 SELECTIONS = ("runs", "suites")
 PRETRAINING = ("steps", "batch_size", "window", "optimizer")  # what no run can do without
 PMI_MASKINGS = {"genemask", "global_pmi", "cm_step", "cm_gems"}
-
-
-def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> Block:
-    """A copy of `base` with `changes` put in: mappings merged key by key, all else replaced.
-
-    A mapping that says what it is by another `name`, `kind` or `architecture` replaces the old one
-    whole, because the settings of the one mean nothing to the other.
-    """
-    merged = deepcopy(dict(base))
-    for key, value in changes.items():
-        old = merged.get(key)
-        if isinstance(old, Mapping) and isinstance(value, Mapping) and not _differ(old, value):
-            merged[key] = merge(old, value)
-        else:
-            merged[key] = deepcopy(value)
-    return merged
-
-
-def _differ(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    return any(old.get(tag) != new[tag] for tag in ("name", "kind", "architecture") if tag in new)
-
-
-def read_yaml(path: Path) -> Block:
-    """Read one YAML mapping; anything else is an `InputError` that names the file."""
-    try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: not valid YAML: {error}".replace("\n", " ")) from None
-    if not isinstance(value, dict):
-        raise InputError(f"{path}: must hold keys and values")
-    return value
 
 
 class Config:
@@ -84,13 +45,13 @@ class Config:
     def __init__(self, root: Path, changes: Mapping[str, Any] | None = None) -> None:
         self.root = root
         base = read_yaml(root / "config.yaml")
-        chain = _chain(root, dict(changes or {}))
-        selected = {key: _selection(key, chain) for key in SELECTIONS}
+        links = chain(root, dict(changes or {}))
+        selected = {key: selection(key, links) for key in SELECTIONS}
         self.values = base
-        for link in reversed(chain):
+        for link in reversed(links):
             self.values = merge(self.values, link)
         schema = read_yaml(root / "workflow/schemas/config.schema.yaml")
-        _validate(self.values, schema)
+        validate(self.values, schema)
         self.runs = list(selected["runs"] or self.values["runs"])
         suites = self.values["suites"]
         self.suites = {name: suites[name] for name in selected["suites"] or suites}
@@ -220,6 +181,17 @@ class Config:
         shared = {key: settings[key] for key in ("max_train_sequences", "selection")}
         return {**self.values["baseline"], **shared}
 
+    def knn_tasks(self) -> list[tuple[str, str]]:
+        """Every (suite, task) on which runs are probed by their nearest neighbours."""
+        suites = (self.values["probes"]["knn"] or {}).get("suites", [])
+        return [(suite, task) for suite, task in self.tasks() if suite in suites]
+
+    def knn_settings(self, run: str, suite: str, task: str) -> Block:
+        """The probe learns from as many sequences as fine-tuning does."""
+        settings = {k: v for k, v in self.values["probes"]["knn"].items() if k != "suites"}
+        limit = self.finetune_settings(run, suite, task)["max_train_sequences"]
+        return {**settings, "max_train_sequences": limit}
+
     def _finetuning(self, suite: str, task: str, student: str | None = None) -> Block:
         """General settings, then the student's, the suite's, those for student, task and both."""
         block = self.suites[suite]
@@ -236,11 +208,19 @@ class Config:
             settings = merge(settings, changes)
         return settings
 
-    def tsne(self) -> tuple[list[str], list[tuple[str, str]]]:
-        """Runs and (suite, task) of the t-SNE figures, of those that are selected at all."""
-        wanted = self.values["figures"]["tsne"]
+    def tsne(self, figure: str = "tsne") -> tuple[list[str], list[tuple[str, str]]]:
+        """Runs and (suite, task) of a t-SNE figure, of those that are selected at all.
+
+        `tsne_cls` is of runs whose student is a chordmixer, since no other has CLS tokens.
+        """
+        wanted = self.values["figures"][figure]
         runs = [run for run in self.runs if wanted["runs"] is None or run in wanted["runs"]]
+        if figure == "tsne_cls":
+            runs = [run for run in runs if self._architecture(run) == "chordmixer"]
         return runs, [task for task in self.tasks() if "/".join(task) in wanted["tasks"]]
+
+    def _architecture(self, run: str) -> str:
+        return str(self._student(self.run(run))["architecture"])
 
     # ---- checks
 
@@ -258,7 +238,7 @@ class Config:
                 others = [run for run in values["runs"] if run != name]
                 raise InputError(f"runs.{name}: no such run; {nearest(name, others)}")
             resolved = self.run(name)
-            _validate(resolved, self._run_schema, f"runs.{name}")
+            validate(resolved, self._run_schema, f"runs.{name}")
             for control in values["runs"][name].get("compare_with") or []:
                 _known(f"runs.{name}.compare_with", control, values["runs"])
             _check_run(f"runs.{name}", resolved, values)
@@ -279,11 +259,19 @@ class Config:
                     _known(f"suites.{suite}.tasks", task, self.known_tasks[suite])
             for student in block.get("by_student") or {}:
                 _known(f"suites.{suite}.by_student", student, values["students"])
-        for task in values["figures"]["tsne"]["tasks"]:
-            known = {f"{suite}/{name}" for suite, name in self.tasks()}
-            _known("figures.tsne.tasks", task, known | _all_tasks(self.known_tasks))
-        for name in values["figures"]["tsne"]["runs"] or []:
-            _known("figures.tsne.runs", name, values["runs"])
+        self._check_figures_and_probes()
+
+    def _check_figures_and_probes(self) -> None:
+        values = self.values
+        every_task = {f"{suite}/{name}" for suite, name in self.tasks()}
+        every_task |= _all_tasks(self.known_tasks)
+        for figure in ("tsne", "tsne_cls"):
+            for task in values["figures"][figure]["tasks"]:
+                _known(f"figures.{figure}.tasks", task, every_task)
+            for name in values["figures"][figure]["runs"] or []:
+                _known(f"figures.{figure}.runs", name, values["runs"])
+        for suite in (values["probes"]["knn"] or {}).get("suites", []):
+            _known("probes.knn.suites", suite, values["suites"])
 
     def _check_paths(self) -> None:
         places = {
@@ -350,26 +338,6 @@ def _all_tasks(tasks: Mapping[str, Tasks]) -> set[str]:
     return {f"{suite}/{task}" for suite, names in tasks.items() for task in names}
 
 
-def _chain(root: Path, changes: Block) -> list[Block]:
-    """A configuration and all that it extends; paths are relative to the repository's root."""
-    chain, seen = [changes], []
-    while "extends" in chain[-1]:
-        path = root / str(chain[-1].pop("extends"))
-        if path in seen:
-            raise InputError(f"{path}: extends itself; remove an `extends:`")
-        seen.append(path)
-        chain.append(read_yaml(path))
-    return chain
-
-
-def _selection(key: str, chain: list[Block]) -> Block | None:
-    """The blocks that the nearest configuration with this key names; None is all."""
-    selected = next((link[key] for link in chain if link.get(key) is not None), None)
-    if selected == {}:
-        raise InputError(f"{key}: names nothing; name at least one, or drop the key")
-    return selected
-
-
 def _read_files(path: Path) -> list[str]:
     """The ids of all files that can be downloaded."""
     with path.open(encoding="utf-8", newline="") as handle:
@@ -383,27 +351,3 @@ def _read_tasks(path: Path) -> dict[str, Tasks]:
         for row in csv.DictReader(handle):
             tasks.setdefault(row["suite"], {})[row["task"]] = row["datasets"].split()
     return tasks
-
-
-def _validate(values: Block, schema: Block, place: str = "") -> None:
-    """Check types and keys; the message is one line that names the key and a likely fix."""
-    error = best_match(Draft202012Validator(schema).iter_errors(values))
-    if error is not None:
-        raise InputError(_explain(error, place))
-
-
-def _explain(error: ValidationError, place: str) -> str:
-    path = [place, *map(str, error.absolute_path)] if place else map(str, error.absolute_path)
-    key = ".".join(path) or "config"
-    schema = cast(Mapping[str, Any], error.schema)
-    if error.validator == "additionalProperties":
-        known = list(schema.get("properties", {}))
-        unknown = next(name for name in cast(Block, error.instance) if name not in known)
-        return f"{key}: unknown key '{unknown}'; {nearest(unknown, known)}"
-    if error.validator == "enum":
-        hint = nearest(str(error.instance), schema["enum"])
-        return f"{key}: unknown value '{error.instance}'; {hint}"
-    if error.validator in ("anyOf", "oneOf"):
-        forms = " or ".join(json.dumps(form) for form in schema[str(error.validator)])
-        return f"{key}: {error.instance!r} must be exactly one of {forms}"
-    return f"{key}: {error.message}"

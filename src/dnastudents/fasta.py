@@ -23,18 +23,20 @@ _NUCLEOTIDES = b"ACGTURYSWKMBDHVNXacgturyswkmbdhvnx-."
 _GZIP = b"\x1f\x8b"
 
 
-def read_fasta(path: str | Path) -> Iterator[tuple[str, bytes]]:
+def read_fasta(path: str | Path, whole_header: bool = False) -> Iterator[tuple[str, bytes]]:
     """Yield the sequence of each record in pieces.
 
     Parameters
     ----------
     path : str or Path
         FASTA or gzipped FASTA.
+    whole_header : bool
+        Yield the whole header line as the name. Default is False, its first word.
 
     Yields
     ------
     name : str
-        The first word of the header; consecutive pieces of one record repeat it.
+        The first word (or all) of the header; consecutive pieces of one record repeat it.
     letters : bytes
         At most `BLOCK` letters as they stand in the file, without line ends, never empty.
 
@@ -48,11 +50,12 @@ def read_fasta(path: str | Path) -> Iterator[tuple[str, bytes]]:
     if not path.is_file():
         raise InputError(f"{path}: no such file; give a FASTA or a gzipped FASTA")
     seen: set[str] = set()
-    name, is_empty = "", False
+    name, shown, is_empty = "", "", False
     for is_header, content in _split(path):
         if is_header:
             _require_sequence(path, name, is_empty)
             name, is_empty = _record_name(path, content, seen), True
+            shown = content.decode("utf-8", "replace").rstrip() if whole_header else name
             continue
         letters = content.translate(None, _WHITESPACE)
         if not letters:
@@ -63,7 +66,7 @@ def read_fasta(path: str | Path) -> Iterator[tuple[str, bytes]]:
             )
         _check_letters(path, name, letters)
         is_empty = False
-        yield name, letters
+        yield shown, letters
     if not name:
         raise InputError(f"{path}: the file is empty; give a FASTA with at least one record")
     _require_sequence(path, name, is_empty)

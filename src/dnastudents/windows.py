@@ -2,9 +2,9 @@
 
 Neither sampler has a state: a resumed run asks for the step it stopped at. `Windows` draws windows
 of one length uniformly over all their valid starts, hence in proportion to the length of the
-sequences. `Pieces` cuts the sequences into the variable pieces that DNABERT and GeneMask pretrain
-on and goes through all of them in a new order each epoch. Both keep an index of places only; the
-bases stay in the reference's memory map.
+sequences, or draws a sequence first, as FinDNA does. `Pieces` cuts the sequences into the variable
+pieces that DNABERT and GeneMask pretrain on and goes through all of them in a new order each epoch.
+Both keep an index of places only; the bases stay in the reference's memory map.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from dnastudents.epochs import Epochs
 from dnastudents.errors import InputError
 from dnastudents.randomness import numpy_generator
 from dnastudents.sequence import PAD, N
@@ -94,11 +95,17 @@ class Windows:
         Bases of a window.
     max_n_fraction : float
         Windows with a larger share of N do not exist. Default is 0.
+    sampling : {"by_length", "by_name"}
+        Windows are drawn uniformly over all starts; or, as FinDNA released, first a record,
+        uniformly over those that hold a window, then a start in it. Default is "by_length".
+    count : int, optional
+        So many windows, which may repeat, are drawn once by the seed and gone through in a new
+        order each epoch. Default is fresh windows at each step.
 
     Raises
     ------
     InputError
-        No window fits.
+        No window fits, or an argument is impossible.
     """
 
     def __init__(
@@ -107,14 +114,22 @@ class Windows:
         spec: Iterable[str],
         length: int,
         max_n_fraction: float = 0.0,
+        sampling: str = "by_length",
+        count: int | None = None,
     ) -> None:
+        if sampling not in ("by_length", "by_name") or (count is not None and count < 1):
+            raise InputError(
+                f"{count} windows sampled {sampling!r}: sampling is by_length or by_name, "
+                "count at least 1 or none"
+            )
         if length < 1 or not 0 <= max_n_fraction <= 1:
             raise InputError(
                 f"windows of {length} bases with an N fraction of {max_n_fraction}: "
                 "length is at least 1, max_n_fraction from 0 to 1"
             )
         spec = list(spec)
-        spans = [reference.span(interval) for interval in reference.intervals(spec)]
+        intervals = reference.intervals(spec)
+        spans = [reference.span(interval) for interval in intervals]
         most_n = int(max_n_fraction * length + 1e-9)
         found = [valid_runs(reference.codes, *span, length, most_n) for span in spans]
         runs = np.concatenate(found)
@@ -127,21 +142,42 @@ class Windows:
         self._codes = reference.codes
         self._first = runs[:, 0]
         self._total = np.cumsum(runs[:, 1] - runs[:, 0])
+        names = np.repeat([interval.name for interval in intervals], [len(each) for each in found])
+        last = np.append(names[1:] != names[:-1], True)  # runs of one record are neighbours
+        self._borders = np.append(0, self._total[last])
+        self._by_name = sampling == "by_name"
+        self._count = count
+        self._drawn: dict[int, np.ndarray] = {}
+        self._epochs = Epochs(count or 0, "order of windows")
 
     def __len__(self) -> int:
         return int(self._total[-1])
 
     def sample(self, count: int, generator: np.random.Generator) -> np.ndarray:
-        """Draw windows uniformly over all valid starts, uint8 (count, length)."""
-        return self._read(generator.integers(len(self), size=count))
+        """Draw windows by the rule of `sampling`, uint8 (count, length)."""
+        return self._read(self._draw(count, generator))
 
     def batch(self, seed: int, step: int, batch_size: int) -> np.ndarray:
         """The windows of one step, uint8 (batch_size, length)."""
-        return self.sample(batch_size, numpy_generator(seed, "windows", step))
+        if self._count is None:
+            return self.sample(batch_size, numpy_generator(seed, "windows", step))
+        if seed not in self._drawn:
+            self._drawn = {seed: self._draw(self._count, numpy_generator(seed, "drawn windows"))}
+        return self._read(self._drawn[seed][self._epochs.numbers(seed, step, batch_size)])
 
     def fixed(self, count: int, seed: int) -> np.ndarray:
-        """Evenly spaced windows, uint8 (count, length); `seed` shifts where the first lies."""
+        """Evenly spaced windows, uint8 (count, length), whatever the sampling is.
+
+        `seed` shifts where the first lies.
+        """
         return self._read(_evenly_spaced(count, len(self), seed))
+
+    def _draw(self, count: int, generator: np.random.Generator) -> np.ndarray:
+        """Numbers of windows, int64 (count,)."""
+        if not self._by_name:
+            return generator.integers(len(self), size=count)
+        record = generator.integers(len(self._borders) - 1, size=count)
+        return generator.integers(self._borders[record], self._borders[record + 1])
 
     def _read(self, numbers: np.ndarray) -> np.ndarray:
         """The windows with these numbers in 0 .. len(self) - 1."""
@@ -220,36 +256,18 @@ class Pieces:
             self._starts, self._lengths = self._starts[keep], self._lengths[keep]
         if not len(self):
             raise InputError(f"no piece of {min_length} bases in {', '.join(spec)}")
-        self._orders: dict[tuple[int, int], np.ndarray] = {}
+        self._epochs = Epochs(len(self), "pieces")
 
     def __len__(self) -> int:
         return len(self._starts)
 
     def batch(self, seed: int, step: int, batch_size: int) -> np.ndarray:
-        """The pieces of one step, uint8 (batch_size, max_length), padded with PAD.
-
-        Every epoch is a new order by `seed`; a batch may hold the end of one and the begin of the
-        next.
-        """
-        place = np.arange(step * batch_size, (step + 1) * batch_size)
-        epoch, item = np.divmod(place, len(self))
-        numbers = np.empty(batch_size, dtype=np.int64)
-        for each in np.unique(epoch).tolist():
-            here = epoch == each
-            numbers[here] = self._order(seed, each)[item[here]]
-        return self._read(numbers)
+        """The pieces of one step, uint8 (batch_size, max_length), padded with PAD."""
+        return self._read(self._epochs.numbers(seed, step, batch_size))
 
     def fixed(self, count: int, seed: int) -> np.ndarray:
         """Evenly spaced pieces, uint8 (count, max_length); `seed` shifts where the first lies."""
         return self._read(_evenly_spaced(count, len(self), seed))
-
-    def _order(self, seed: int, epoch: int) -> np.ndarray:
-        key = (seed, epoch)
-        if key not in self._orders:
-            if len(self._orders) > 1:  # a batch needs two epochs at most
-                self._orders.pop(next(iter(self._orders)))
-            self._orders[key] = numpy_generator(seed, "pieces", epoch).permutation(len(self))
-        return self._orders[key]
 
     def _read(self, numbers: np.ndarray) -> np.ndarray:
         starts, lengths = self._starts[numbers], self._lengths[numbers]

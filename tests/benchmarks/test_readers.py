@@ -289,6 +289,101 @@ def test_mtcdna(tmp_path: Path) -> None:
         mtcdna.write(tmp_path, "mtcdna_1k", tmp_path / "t")
 
 
+def write_ensembl(folder: Path, genes: dict[str, list[tuple[str, str]]]) -> None:
+    """Ensembl-style cDNA: each file has its (gene, symbol); gene n has 1 + n % 3 transcripts.
+
+    A symbol may be empty. The bases of a transcript are random but for its first 24, which spell
+    its gene and its symbol in upper case, so that a split can be checked without the reader.
+    """
+    generator = np.random.default_rng(0)
+    for name, rows in genes.items():
+        lines = []
+        for number, (gene, symbol) in enumerate(rows):
+            for isoform in range(1 + number % 3):
+                header = f">{gene}T{isoform}.1 cdna chromosome:X:1:9000:1 gene:{gene}.1"
+                header += " gene_biotype:protein_coding transcript_biotype:protein_coding"
+                header += f" gene_symbol:{symbol}" if symbol else ""
+                header += " description:a protein [Source:gene:none gene_symbols]"
+                for tag in (gene, symbol.upper()):
+                    TAGS.setdefault(tag, random_bases(1, 12, len(TAGS))[0])
+                bases = TAGS[gene] + TAGS[symbol.upper() or gene]
+                bases += "".join(generator.choice(list("ACGT"), 5100))
+                lines += [header, bases[:3000], bases[3000:]]
+        (folder / name).write_text("\n".join(lines) + "\n")
+
+
+TAGS: dict[str, str] = {}
+
+
+def test_grouped_mtcdna_keeps_genes_and_symbols_on_one_side(tmp_path: Path) -> None:
+    def genes(species: str, symbol: str) -> list[tuple[str, str]]:
+        named = [(f"{species}G{i}", symbol.format(i)) for i in range(20)]
+        return named + [(f"{species}G{i}", "") for i in range(20, 30)]
+
+    write_ensembl(
+        tmp_path,
+        {
+            "Chelonoidis_abingdonii.A.cdna.all.fa": genes("CA", "GENE{}"),
+            "Gopherus_agassizii.A.cdna.all.fa": genes("GA", "gene{}"),
+            "Mus_musculus.G.cdna.all.fa": [*genes("MM", "Gene{}"), ("MMG30", "Gene3")],
+            "Mus_spretus.S.cdna.all.fa": genes("MS", "Other{}"),
+        },
+    )
+    write_task("mtcdna", "mtcdna_1k_grouped", [tmp_path], tmp_path / "t")
+    read = load_task(tmp_path / "t")
+    sizes = read.protocol["n_sequences"]
+    total = sum(sizes.values())
+    assert total == 4 * 60 + 1
+    assert sizes["train"] / total == pytest.approx(0.6, abs=0.05)
+    assert sizes["test"] / total == pytest.approx(0.2, abs=0.05)
+    seen: dict[str, set[str]] = {}
+    for name in ("train", "dev", "test"):
+        frame = read.split(name)
+        assert frame["label"].mean() == pytest.approx(120 / 241, abs=0.05)
+        for start in (0, 12):  # the gene's tag and the symbol's
+            for tag in frame["sequence"].str[start : start + 12]:
+                seen.setdefault(tag, set()).add(name)
+    assert len(seen) == 121 + 20 + 20  # genes, GENE*, OTHER*; a gene without a symbol is its own
+    assert all(len(splits) == 1 for splits in seen.values())
+    assert "241 transcripts of 121 genes in 80 groups" in read.protocol["notes"][0]
+    assert "StratifiedGroupKFold, random_state 1" in read.protocol["dev_rule"]
+    write_task("mtcdna", "mtcdna_1k", [tmp_path], tmp_path / "released")
+    released = load_task(tmp_path / "released")
+    assert rows_of(pd.concat([released.train, released.dev, released.test])) == rows_of(
+        pd.concat([read.train, read.dev, read.test])
+    )
+    write_task("mtcdna", "mtcdna_1k_grouped", [tmp_path], tmp_path / "again")
+    pd.testing.assert_frame_equal(load_task(tmp_path / "again").test, read.test)
+
+
+def test_a_gene_with_two_kinds_of_headers_is_one_group() -> None:
+    headers = ["T1 gene:G1 gene_symbol:a", "T2 gene:G1", "T3 gene:G2 gene_symbol:A", "T4 gene:G3"]
+    genes, groups = mtcdna.gene_groups(pd.DataFrame({"header": headers, "file": "f"}))
+    assert genes.tolist() == ["G1", "G1", "G2", "G3"]
+    assert groups.tolist() == ["A", "A", "A", "G3"]
+
+
+def test_grouped_mtcdna_needs_genes_and_enough_transcripts(tmp_path: Path) -> None:
+    for name, species in (("Chelonoidis.fa", "CA"), ("Mus_musculus.fa", "MM")):
+        write_ensembl(tmp_path, {name: [(f"{species}G{i}", "") for i in range(2)]})
+    with pytest.raises(InputError, match="a class has 3 long transcripts; a grouped split needs 5"):
+        mtcdna.write(tmp_path, "mtcdna_1k_grouped", tmp_path / "t")
+    path = tmp_path / "Mus_musculus.fa"
+    path.write_text(path.read_text().replace(" gene:MMG1.1", ""))
+    with pytest.raises(InputError, match=r"Mus_musculus\.fa: record 'MMG1T0\.1' has no 'gene:'"):
+        mtcdna.write(tmp_path, "mtcdna_1k_grouped", tmp_path / "t")
+
+
+def test_real_cdna_without_genes_is_refused(tmp_path: Path, shared: Path) -> None:
+    """The chromosome 21 file at hand has bare names; the released split does not mind."""
+    for name in ("Chelonoidis.fa.gz", "Mus_musculus.fa.gz"):
+        (tmp_path / name).symlink_to(shared / "data/cdna/human_cdna_chr21.fa.gz")
+    with pytest.raises(InputError, match="has no 'gene:' in its header; give Ensembl's own cDNA"):
+        mtcdna.write(tmp_path, "mtcdna_1k_grouped", tmp_path / "t")
+    mtcdna.write(tmp_path, "mtcdna_1k", tmp_path / "t")
+    assert load_task(tmp_path / "t").max_length == 1024
+
+
 # ---- CSV
 
 

@@ -197,6 +197,18 @@ def test_tsne_is_the_same_every_time(tmp_path, task):
     assert (tmp_path / "one_points.csv").read_text() == (tmp_path / "two_points.csv").read_text()
 
 
+def test_tsne_says_what_it_shows(tmp_path, task, drawn):
+    cls = embedding(tmp_path / "a.npz", 2.0, pooling=np.array("cls_tokens"))
+    tsne.tsne_figure([cls], ["findna"], task, tmp_path / "cls")
+    assert "t-SNE of frozen CLS tokens" in drawn[0].get_suptitle()
+    mean = embedding(tmp_path / "b.npz", 2.0, pooling=np.array("mean"))
+    old = embedding(tmp_path / "c.npz", 2.0)
+    tsne.tsne_figure([mean, old], ["a", "b"], task, tmp_path / "mean")
+    assert "t-SNE of frozen mean-pooled embeddings" in drawn[1].get_suptitle()
+    with pytest.raises(InputError, match="embed all runs alike"):
+        tsne.tsne_figure([cls, mean], ["a", "b"], task, tmp_path / "both")
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

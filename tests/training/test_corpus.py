@@ -64,12 +64,28 @@ def test_training_and_validation_are_cut_alike(
     assert seen == [{"max_length": 54, "unknown": "delete", "duplicates": "keep"}] * 2
 
 
+def test_counted_windows_by_name_repeat_after_an_epoch(inputs: dict[str, Path]) -> None:
+    window = {"kind": "windows", "length": 54, "sampling": "by_name", "count": 6}
+    changes = {"window": window, "reverse_complement": 0.0}
+    one, again = (corpus(inputs, "findna", **changes) for _ in range(2))
+    epochs = [sorted(map(bytes, one.batch(step))) for step in range(3)]
+    assert epochs[0] == epochs[1] == epochs[2]
+    assert np.array_equal(one.batch(2), again.batch(2))
+    assert not np.array_equal(one.batch(0), one.batch(1))
+    plain = corpus(inputs, "findna", window={"kind": "windows", "length": 54})
+    assert np.array_equal(one.validation(), plain.validation())
+
+
 @pytest.mark.parametrize(
     ("window", "message"),
     [
         ({"kind": "windows", "unknown": "delete"}, "unknown: windows have no such option"),
         ({"kind": "windows", "duplicates": "keep"}, "duplicates: windows have no such option"),
         ({"kind": "pieces", "max_n_fraction": 0.1}, "max_n_fraction: pieces have no such option"),
+        ({"kind": "pieces", "sampling": "by_name"}, "sampling: pieces have no such option"),
+        ({"kind": "pieces", "count": 9}, "count: pieces have no such option"),
+        ({"kind": "windows", "sampling": "by_nam"}, "did you mean 'by_name'"),
+        ({"kind": "windows", "count": 0}, "count: must be at least 1 or null, not 0"),
         ({"kind": "pieces", "unknown": "splits"}, "did you mean 'split'"),
         ({"kind": "pieces", "duplicates": "drops"}, "did you mean 'drop'"),
     ],

@@ -22,11 +22,12 @@ def test_the_paper_is_planned_on_a_machine_without_data(
     planned = snakemake(fresh, *arguments, "-n", "--quiet", "rules")
     assert planned.returncode == 0, planned.stdout[-3000:]
     jobs = {line.split()[0]: line.split()[-1] for line in planned.stdout.splitlines() if line}
-    tasks = 18 + 8 + 28 + 20 + 4
+    tasks = 18 + 8 + 28 + 20 + 8
     runs = 22
     assert jobs["pretrain"] == str(runs)
     assert jobs["finetune"] == str(runs * tasks)
     assert jobs["baseline"] == str(tasks)
+    assert jobs["knn"] == str(runs * (8 + 28))
     assert {"download", "reference", "pmi", "download_teacher", "tsne", "table"} <= set(jobs)
 
 

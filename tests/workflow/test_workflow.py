@@ -39,16 +39,38 @@ def test_every_run_meets_every_task(tiny: Path) -> None:
         assert row["simulated"] == "True"
 
 
+def test_probes_have_rows_of_their_own(tiny: Path) -> None:
+    """One a pretraining, one a seed of a student without; none of them in metrics.csv."""
+    with (tiny / "results/knn.csv").open(newline="") as handle:
+        probed = list(csv.DictReader(handle))
+    found = [(row["run"], row["seed"]) for row in probed if row["run"] != "kmer_logistic"]
+    assert sorted(found) == sorted(
+        (run, seed)
+        for run in ("had", "findna", "logo_cm_gems", "had_scratch")
+        for seed in "01"  # max_train_sequences draws other sequences with each seed
+    )
+    assert all("neighbours" not in row for row in rows(tiny))
+
+
 def test_tables_and_figures_are_there_and_say_simulated(tiny: Path) -> None:
     tables, figures = tiny / "results/tables", tiny / "results/figures"
-    for name in ("simulated", "benchmarks", "comparisons"):
+    for name in ("simulated", "benchmarks", "comparisons", "knn_simulated"):
         for extension in ("csv", "md", "tex"):
             assert (tables / f"{name}.{extension}").stat().st_size > 100
     table = (tables / "simulated.md").read_text().lower()
     assert "simulated" in table
     for name in ("had", "findna", "logo_cm_gems"):
         assert name in table
-    for name in ("losses", "overview", "pmi", "tsne_simulated_species"):
+    probes = (tables / "knn_simulated.md").read_text()
+    assert "the vote of the 3 nearest training sequences" in probes
+    assert "simulated data" in probes
+    for name in (
+        "losses",
+        "overview",
+        "pmi",
+        "tsne_simulated_species",
+        "tsne_cls_simulated_species",
+    ):
         assert (figures / f"{name}.png").read_bytes().startswith(b"\x89PNG")
         assert b"</svg>" in (figures / f"{name}.svg").read_bytes()
 

@@ -51,6 +51,7 @@ wildcard_constraints:
     run=one_of(CONFIG.runs),
     teacher=one_of(CONFIG["teachers"]),
     suite=one_of(CONFIG.suites),
+    cls="|_cls",
     task=r"[A-Za-z0-9_.-]+",
     dataset=r"[A-Za-z0-9_./-]+",
 
@@ -87,13 +88,11 @@ def benchmark_of(name):
     return f"{OUT}/benchmarks/{name}.tsv"
 
 
-def task_results(kind):
-    """One folder a run (or baseline) and task."""
+def task_results(kind, tasks):
+    """One folder a run (or baseline) and (suite, task)."""
     runs = ["kmer_logistic"] if kind == "baseline" else CONFIG.runs
     return [
-        f"{OUT}/{kind}/{run}/{suite}/{task}"
-        for run in runs
-        for suite, task in CONFIG.tasks()
+        f"{OUT}/{kind}/{run}/{suite}/{task}" for run in runs for suite, task in tasks
     ]
 
 
@@ -139,16 +138,19 @@ def all_results():
         "benchmarks",
         *(["pretraining"] if pretrainings() else []),
         *(["comparisons"] if CONFIG.comparisons() else []),
+        *sorted({f"knn_{suite}" for suite, _ in CONFIG.knn_tasks()}),
     ]
     figures = ["overview"]
     if pretrainings():
         figures.append("losses")
-    if CONFIG.tsne()[0]:
-        figures += ["_".join(["tsne", *task]) for task in CONFIG.tsne()[1]]
+    for figure in ("tsne", "tsne_cls"):
+        if CONFIG.tsne(figure)[0]:
+            figures += ["_".join([figure, *task]) for task in CONFIG.tsne(figure)[1]]
     if any("pmi" in CONFIG.needs(run) for run in CONFIG.runs):
         figures.append("pmi")
     return [
         f"{OUT}/metrics.csv",
+        *([f"{OUT}/knn.csv"] if CONFIG.knn_tasks() else []),
         *expand(
             f"{OUT}/tables/{{name}}.{{ext}}", name=tables, ext=["csv", "md", "tex"]
         ),

@@ -3,24 +3,25 @@
 
 rule tsne:
     input:
-        embeddings=expand(
-            f"{OUT}/embed/{{run}}/{{{{suite}}}}/{{{{task}}}}.npz", run=CONFIG.tsne()[0]
-        ),
+        embeddings=lambda w: [
+            f"{OUT}/embed{w.cls}/{run}/{w.suite}/{w.task}.npz"
+            for run in CONFIG.tsne(f"tsne{w.cls}")[0]
+        ],
         task=f"{OUT}/tasks/{{suite}}/{{task}}",
     output:
-        svg=f"{OUT}/figures/tsne_{{suite}}_{{task}}.svg",
-        numbers=f"{OUT}/figures/tsne_{{suite}}_{{task}}.csv",
-        points=f"{OUT}/figures/tsne_{{suite}}_{{task}}_points.csv",
+        svg=f"{OUT}/figures/tsne{{cls}}_{{suite}}_{{task}}.svg",
+        numbers=f"{OUT}/figures/tsne{{cls}}_{{suite}}_{{task}}.csv",
+        points=f"{OUT}/figures/tsne{{cls}}_{{suite}}_{{task}}_points.csv",
         png=report(
-            f"{OUT}/figures/tsne_{{suite}}_{{task}}.png",
+            f"{OUT}/figures/tsne{{cls}}_{{suite}}_{{task}}.png",
             caption=str(ROOT / "workflow/report/tsne.rst"),
             category="Figures",
-            labels={"figure": "t-SNE of {suite}/{task}"},
+            labels={"figure": "t-SNE{cls} of {suite}/{task}"},
         ),
     log:
-        log_of("tsne/{suite}/{task}"),
+        log_of("tsne{cls}/{suite}/{task}"),
     benchmark:
-        benchmark_of("tsne/{suite}/{task}")
+        benchmark_of("tsne{cls}/{suite}/{task}")
     conda:
         ENVIRONMENT
     threads: 1
@@ -28,7 +29,7 @@ rule tsne:
         mem_mb=4000,
         runtime=30,
     params:
-        runs=CONFIG.tsne()[0],
+        runs=lambda w: CONFIG.tsne(f"tsne{w.cls}")[0],
     shell:
         "python -m dnastudents figure tsne {input.embeddings:q} --runs {params.runs:q}"
         " --task {input.task:q} --output {output.png:q} 2>&1 | tee {log:q}"

@@ -27,6 +27,32 @@ rule finetune:
         " --state {params.state:q} --output {output:q} 2>&1 | tee {log:q}"
 
 
+# FinDNA's probe of frozen features. Its rows are of another protocol and stay out of metrics.csv.
+rule knn:
+    input:
+        run=lambda w: [f"{OUT}/pretrain/{name}" for name in CONFIG.replicas(w.run)],
+        task=f"{OUT}/tasks/{{suite}}/{{task}}",
+    output:
+        directory(f"{OUT}/knn/{{run}}/{{suite}}/{{task}}"),
+    log:
+        log_of("knn/{run}/{suite}/{task}"),
+    benchmark:
+        benchmark_of("knn/{run}/{suite}/{task}")
+    conda:
+        ENVIRONMENT
+    threads: 2
+    resources:
+        mem_mb=16000,
+        runtime=240,
+    params:
+        settings=lambda w: settings(CONFIG.knn_settings(w.run, w.suite, w.task)),
+        seeds=lambda w: CONFIG.suites[w.suite]["seeds"],
+    shell:
+        "python -m dnastudents knn {wildcards.run:q} --pretrained {input.run:q}"
+        " --task {input.task:q} --settings {params.settings:q} --seeds {params.seeds}"
+        " --output {output:q} 2>&1 | tee {log:q}"
+
+
 rule baseline:
     input:
         f"{OUT}/tasks/{{suite}}/{{task}}",
@@ -50,16 +76,17 @@ rule baseline:
         " --seeds {params.seeds} --output {output:q} 2>&1 | tee {log:q}"
 
 
+# For the t-SNE figures, of means (embed) or of CLS tokens (embed_cls).
 rule embed:
     input:
         run=f"{OUT}/pretrain/{{run}}",
         task=f"{OUT}/tasks/{{suite}}/{{task}}",
     output:
-        f"{OUT}/embed/{{run}}/{{suite}}/{{task}}.npz",
+        f"{OUT}/embed{{cls}}/{{run}}/{{suite}}/{{task}}.npz",
     log:
-        log_of("embed/{run}/{suite}/{task}"),
+        log_of("embed{cls}/{run}/{suite}/{task}"),
     benchmark:
-        benchmark_of("embed/{run}/{suite}/{task}")
+        benchmark_of("embed{cls}/{run}/{suite}/{task}")
     conda:
         ENVIRONMENT
     threads: 2
@@ -67,7 +94,9 @@ rule embed:
         mem_mb=8000,
         runtime=60,
     params:
-        sequences=CONFIG["figures"]["tsne"]["max_sequences"],
+        sequences=lambda w: CONFIG["figures"][f"tsne{w.cls}"]["max_sequences"],
+        pooling=lambda w: "cls_tokens" if w.cls else "mean",
     shell:
         "python -m dnastudents embed --pretrained {input.run:q} --task {input.task:q}"
-        " --max-sequences {params.sequences} --output {output:q} 2>&1 | tee {log:q}"
+        " --max-sequences {params.sequences} --pooling {params.pooling}"
+        " --output {output:q} 2>&1 | tee {log:q}"

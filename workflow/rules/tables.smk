@@ -3,8 +3,8 @@
 
 rule metrics:
     input:
-        task_results("finetune"),
-        task_results("baseline"),
+        task_results("finetune", CONFIG.tasks()),
+        task_results("baseline", CONFIG.tasks()),
     output:
         report(
             f"{OUT}/metrics.csv",
@@ -59,6 +59,67 @@ rule table:
     shell:
         "python -m dnastudents table {wildcards.suite:q} --metrics {input.metrics:q}"
         " --published {input.published:q} --runs {params.runs:q} --tasks {params.tasks:q}"
+        " --output {output.csv:q} 2>&1 | tee {log:q}"
+
+
+# The k-NN probe: the same table of other rows, without published ones, which were fine-tuned.
+rule knn_metrics:
+    input:
+        task_results("knn", CONFIG.knn_tasks()),
+        task_results("baseline", CONFIG.knn_tasks()),
+    output:
+        report(
+            f"{OUT}/knn.csv",
+            caption=str(ROOT / "workflow/report/knn.rst"),
+            category="Tables",
+        ),
+    log:
+        log_of("knn_metrics"),
+    benchmark:
+        benchmark_of("knn_metrics")
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        results=lambda w, output: str(Path(output[0]).parent),
+        runs=CONFIG.runs,
+        tasks=["/".join(task) for task in CONFIG.knn_tasks()],
+    shell:
+        "python -m dnastudents metrics {params.results:q} --kind knn --runs {params.runs:q}"
+        " --tasks {params.tasks:q} --output {output:q} 2>&1 | tee {log:q}"
+
+
+rule knn_table:
+    input:
+        f"{OUT}/knn.csv",
+    output:
+        csv=report(
+            f"{OUT}/tables/knn_{{suite}}.csv",
+            caption=str(ROOT / "workflow/report/knn.rst"),
+            category="Tables",
+            labels={"table": "k-NN: {suite}"},
+        ),
+        md=f"{OUT}/tables/knn_{{suite}}.md",
+        tex=f"{OUT}/tables/knn_{{suite}}.tex",
+    log:
+        log_of("knn_table/{suite}"),
+    benchmark:
+        benchmark_of("knn_table/{suite}")
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        runs=CONFIG.runs,
+        tasks=lambda w: CONFIG.suites[w.suite]["tasks"],
+    shell:
+        "python -m dnastudents table {wildcards.suite:q} --metrics {input:q}"
+        " --runs {params.runs:q} --tasks {params.tasks:q}"
         " --output {output.csv:q} 2>&1 | tee {log:q}"
 
 

@@ -8,16 +8,22 @@ and so is whether rows are the authors'.
 Difference from the released code: short sequences are not filled with N here; students pad and
 mask what they need. As released, the split knows no genes: transcripts of one gene, and
 orthologues, stand on both sides. task.json says so.
+
+The tasks `*_grouped` are the same transcripts split by gene: transcripts of one gene id, and of
+genes with one symbol (in either case, hence orthologues of all species), stand on one side, and
+each side has about the same share of each class. Paralogues, and orthologues without a symbol, are
+not known to the headers and may still stand on both sides.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
 import pandas as pd
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 
 from dnastudents.benchmarks.sources import Paths, Sources
 from dnastudents.benchmarks.task import require_task, write_task
@@ -26,12 +32,16 @@ from dnastudents.fasta import read_fasta
 
 SUITE = "mtcdna"
 LENGTHS = {"mtcdna_1k": 1024, "mtcdna_4k": 4096, "mtcdna_8k": 8192, "mtcdna_16k": 16384}
+LENGTHS |= {f"{task}_grouped": length for task, length in LENGTHS.items()}
 CLASSES = ("mouse", "turtle")
 # The start of an Ensembl file name, in the order in which the released code reads the files.
 SPECIES = {"chelonoidis": "turtle", "gopherus": "turtle", "mus_musculus": "mouse"}
 SPECIES |= {"mus_spretus": "mouse"}
 MINIMUM = 5000
 SEED = 1
+FIFTHS = 5  # of the grouped split: three train, one is dev, one test
+_GENE = re.compile(r"\sgene:(\S+)")
+_SYMBOL = re.compile(r"\sgene_symbol:(\S+)")
 
 
 def write(sources: Paths, task: str, output: Path) -> None:
@@ -42,22 +52,24 @@ def write(sources: Paths, task: str, output: Path) -> None:
     sources : path or paths
         The cDNA files, or a folder of them, named as Ensembl does (Mus_musculus.*.fa.gz).
     task : str
-        mtcdna_1k, mtcdna_4k, mtcdna_8k or mtcdna_16k.
+        mtcdna_1k, mtcdna_4k, mtcdna_8k or mtcdna_16k, or one of these with `_grouped`.
     output : Path
         The task folder.
 
     Raises
     ------
     InputError
-        A class has no file or no long transcript.
+        A class has no file or no long transcript; for a grouped task also a header without a gene,
+        or a class with fewer than five transcripts.
     """
     require_task(SUITE, task, LENGTHS)
     files = Sources(sources)
     rows = []
     for prefix, species in SPECIES.items():
         for path in files.files(prefix):
-            rows += [(bases, species) for bases in long_transcripts(path, LENGTHS[task])]
-    table = pd.DataFrame(rows, columns=["sequence", "label"])
+            transcripts = long_transcripts(path, LENGTHS[task])
+            rows += [(bases, species, header, path.name) for header, bases in transcripts]
+    table = pd.DataFrame(rows, columns=["sequence", "label", "header", "file"])
     for species in CLASSES:
         if not (table["label"] == species).any():
             wanted = ", ".join(name for name, group in SPECIES.items() if group == species)
@@ -66,26 +78,84 @@ def write(sources: Paths, task: str, output: Path) -> None:
                 f"{files.origin}; expected files whose names begin with {wanted}"
             )
     table["label"] = table["label"].map({name: index for index, name in enumerate(CLASSES)})
-    train, test = train_test_split(table, test_size=0.2, random_state=SEED)
-    train, dev = train_test_split(train, test_size=0.25, random_state=SEED)
-    rule = f"60/20/20 by scikit-learn's train_test_split, random_state {SEED}, as released"
+    split = _grouped_split if task.endswith("_grouped") else _released_split
+    splits, rule, note = split(table)
     write_task(
         output,
         suite=SUITE,
         task=task,
-        splits={"train": train, "dev": dev, "test": test},
+        splits=splits,
         classes=CLASSES,
         metric="accuracy",
         source=files.origin,
         licence="Ensembl: no restrictions",
         dev_rule=rule,
-        notes=["transcripts of one gene and orthologues stand on both sides of the split"],
+        notes=[note],
     )
 
 
-def long_transcripts(path: Path, length: int) -> Iterator[str]:
-    """The transcripts longer than 5,000 bases of one FASTA, cut to `length`."""
-    for _, pieces in groupby(read_fasta(path), key=lambda piece: piece[0]):
+def long_transcripts(path: Path, length: int) -> Iterator[tuple[str, str]]:
+    """Header and bases of the transcripts longer than 5,000 bases of one FASTA, cut to `length`."""
+    for header, pieces in groupby(read_fasta(path, whole_header=True), key=lambda piece: piece[0]):
         bases = b"".join(letters for _, letters in pieces)
         if len(bases) > MINIMUM:
-            yield bases[:length].decode("ascii").upper()
+            yield header, bases[:length].decode("ascii").upper()
+
+
+def gene_groups(table: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """Gene and group of each transcript.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        With `header`, an Ensembl header line, and `file`, for messages.
+
+    Returns
+    -------
+    genes, groups : pandas.Series
+        The gene's id; and its symbol in upper case, or its id where it has none.
+
+    Raises
+    ------
+    InputError
+        A header names no gene.
+    """
+    genes = table["header"].str.extract(_GENE, expand=False)
+    if genes.isna().any():
+        first = table[genes.isna()].iloc[0]
+        raise InputError(
+            f"{first['file']}: record {first['header'].split()[0]!r} has no 'gene:' in its header; "
+            "give Ensembl's own cDNA file, or use the task without _grouped"
+        )
+    symbols = table["header"].str.extract(_SYMBOL, expand=False).str.upper()
+    # A gene is never torn apart, even where only some of its headers have a symbol.
+    return genes, symbols.groupby(genes).transform("first").fillna(genes)
+
+
+def _released_split(table: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], str, str]:
+    """Splits, the rule they follow, and what to know about them."""
+    train, test = train_test_split(table, test_size=0.2, random_state=SEED)
+    train, dev = train_test_split(train, test_size=0.25, random_state=SEED)
+    rule = f"60/20/20 by scikit-learn's train_test_split, random_state {SEED}, as released"
+    note = "transcripts of one gene and orthologues stand on both sides of the split"
+    return {"train": train, "dev": dev, "test": test}, rule, note
+
+
+def _grouped_split(table: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], str, str]:
+    """The same where no group of genes is torn apart."""
+    genes, groups = gene_groups(table)
+    if (fewest := int(table["label"].value_counts().min())) < FIFTHS:
+        raise InputError(
+            f"{SUITE}: a class has {fewest} long transcripts; a grouped split needs {FIFTHS}"
+        )
+    folds = StratifiedGroupKFold(FIFTHS, shuffle=True, random_state=SEED)
+    fifths = [fold for _, fold in folds.split(table, table["label"], groups)]
+    rows = {"test": fifths[0], "dev": fifths[1], "train": sorted(set().union(*fifths[2:]))}
+    splits = {name: table.iloc[rows[name]] for name in ("train", "dev", "test")}
+    rule = f"about 60/20/20 by scikit-learn's StratifiedGroupKFold, random_state {SEED}"
+    sizes = ", ".join(f"{name} {groups.iloc[rows[name]].nunique():,}" for name in splits)
+    note = (
+        f"split by gene: {len(table):,} transcripts of {genes.nunique():,} genes in "
+        f"{groups.nunique():,} groups of one gene id or symbol ({sizes}); no group is in two splits"
+    )
+    return splits, rule, note

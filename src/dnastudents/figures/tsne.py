@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
@@ -48,8 +49,8 @@ def tsne_figure(
     Parameters
     ----------
     embeddings : sequence of path
-        One .npz a run, with `embeddings` float32 (n, d), `labels` int64 (n,) and `index` int64
-        (n,), over the same sequences in the same order.
+        One .npz a run, with `embeddings` float32 (n, d), `labels` int64 (n,), `index` int64 (n,)
+        and `pooling`, over the same sequences in the same order.
     names : sequence of str
         The runs' names, for the panels' titles.
     task_folder : path
@@ -80,13 +81,9 @@ def tsne_figure(
         figure, axes = grid(len(names), 4, width, 2.1)
         for axis, name, score, xy in zip(axes, names, scores, points, strict=True):
             _panel(axis, name, score, xy, labels, task["classes"])
-        legend = figure.legend(
-            *axes[0].get_legend_handles_labels(),
-            loc="outside lower center", ncols=4, handletextpad=0.2, markerscale=2,
-        )  # fmt: skip
-        for handle in filter(None, legend.legend_handles):
-            handle.set_alpha(1)
-        figure.suptitle(_title(task, scores[0]), fontsize=7.5, x=0.01, ha="left")
+        _legend(figure, axes[0])
+        title = _title(task, scores[0], _pooling(embeddings))
+        figure.suptitle(title, fontsize=7.5, x=0.01, ha="left")
         save(figure, output)
     numbers = pd.DataFrame([{"run": n} | s for n, s in zip(names, scores, strict=True)])
     facts = {"index": index, "label": labels}
@@ -98,6 +95,15 @@ def tsne_figure(
         with atomic_file(f"{output_base(output)}{suffix}.csv") as partial:
             frame.to_csv(partial, index=False, float_format="%.6g")
     return numbers
+
+
+def _legend(figure: Figure, axis: Axes) -> None:
+    legend = figure.legend(
+        *axis.get_legend_handles_labels(),
+        loc="outside lower center", ncols=4, handletextpad=0.2, markerscale=2,
+    )  # fmt: skip
+    for handle in filter(None, legend.legend_handles):
+        handle.set_alpha(1)
 
 
 def _read_all(paths: list[Path], classes: int) -> tuple[list[Embeddings], Labels, Labels]:
@@ -115,10 +121,22 @@ def _read_all(paths: list[Path], classes: int) -> tuple[list[Embeddings], Labels
     return [values for values, *_ in data], labels, index
 
 
-def _title(task: dict[str, Any], score: dict[str, float]) -> str:
+def _pooling(paths: Sequence[str | Path]) -> str:
+    """What the embeddings of all runs are; those of older versions are means."""
+    found = set()
+    for path in paths:
+        with np.load(path, allow_pickle=False) as archive:
+            found.add(str(archive["pooling"]) if "pooling" in archive else "mean")
+    if len(found) > 1:
+        raise InputError(f"{paths[0]}: pooled otherwise than the others; embed all runs alike")
+    return found.pop()
+
+
+def _title(task: dict[str, Any], score: dict[str, float], pooling: str) -> str:
+    of = {"mean": "mean-pooled embeddings", "cls_tokens": "CLS tokens"}[pooling]
     label = " (simulated data)" if task["simulated"] else ""
     return (
-        f"{task['suite']}: {task['task']}, t-SNE of frozen embeddings{label}\n"
+        f"{task['suite']}: {task['task']}, t-SNE of frozen {of}{label}\n"
         f"{score['n']} sequences, the commonest class has {100 * score['majority']:.1f} %"
     )
 

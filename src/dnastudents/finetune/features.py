@@ -9,16 +9,42 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
+from torch import Tensor, nn
 
 from dnastudents import models, tokenizers
 from dnastudents.benchmarks.task import load_task
-from dnastudents.files import atomic_file
-from dnastudents.finetune.data import TokenSplit, evaluation_batches, tokenize
+from dnastudents.errors import InputError
+from dnastudents.files import atomic_file, read_json
+from dnastudents.finetune.data import FeatureSplit, TokenSplit, evaluation_batches, tokenize
 from dnastudents.finetune.fit import EVALUATION_BATCH, in_order
-from dnastudents.models import SequenceClassifier
+from dnastudents.models import ChordMixerForMaskedLM, SequenceClassifier
 from dnastudents.objectives import model_folder
+from dnastudents.objectives.findna import FinDNAOptions
+from dnastudents.objectives.options import choose
 from dnastudents.randomness import numpy_generator
 from dnastudents.tokenizers import Tokenizer
+
+POOLING = ("mean", "cls_tokens")
+
+
+class ClsTokens(nn.Module):
+    """A ChordMixer whose features are its CLS tokens', one behind the other.
+
+    Parameters
+    ----------
+    student : ChordMixerForMaskedLM
+    cls_id : int
+        Every sequence holds the same number of these ids.
+    """
+
+    def __init__(self, student: ChordMixerForMaskedLM, cls_id: int) -> None:
+        super().__init__()
+        self.student, self.cls_id = student, cls_id
+
+    def pool(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+        """Features (B, tokens * D) of a batch (B, T)."""
+        hidden = self.student.backbone(input_ids, attention_mask)
+        return hidden[input_ids == self.cls_id].reshape(len(input_ids), -1)
 
 
 @dataclass(frozen=True)
@@ -44,22 +70,35 @@ class Checkpoint:
 
 @torch.inference_mode()
 def pooled_features(
-    classifier: SequenceClassifier, split: TokenSplit, device: torch.device
+    model: SequenceClassifier | ClsTokens, split: TokenSplit, device: torch.device
 ) -> np.ndarray:
     """Features of a split before the head, float32 (n, D), in its order."""
-    classifier = classifier.to(device).eval()
+    model = model.to(device).eval()
     batches = evaluation_batches(split.lengths, EVALUATION_BATCH)
     pooled = [
-        classifier.pool(**{name: value.to(device) for name, value in split.inputs(rows).items()})
+        model.pool(**{name: value.to(device) for name, value in split.inputs(rows).items()})
         for rows in batches
     ]
     return in_order(batches, torch.cat(pooled))
 
 
+def feature_split(
+    classifier: SequenceClassifier, split: TokenSplit, device: torch.device
+) -> FeatureSplit:
+    """The split as features before the head."""
+    features = torch.from_numpy(pooled_features(classifier, split, device))
+    return FeatureSplit(features, split.labels, split.truncated)
+
+
 def embed(
-    checkpoint: Path, task: Path, split: str, max_sequences: int | None, output: Path
+    checkpoint: Path,
+    task: Path,
+    split: str,
+    max_sequences: int | None,
+    output: Path,
+    pooling: str = "mean",
 ) -> None:
-    """Write mean-pooled features of a task's sequences.
+    """Write fixed features of a task's sequences.
 
     Parameters
     ----------
@@ -71,9 +110,19 @@ def embed(
     max_sequences : int or None
         A fixed draw of so many, the same for every student. None is all.
     output : Path
-        npz with `embeddings` float32 (n, D), mean over a sequence's own bases of the last hidden
-        state; `labels` int64 (n,); `index` int64 (n,), the rows of the split.
+        npz with `embeddings` float32 (n, D); `labels` int64 (n,); `index` int64 (n,), the rows of
+        the split; `pooling`, its name.
+    pooling : {'mean', 'cls_tokens'}
+        The mean over a sequence's own bases of the last hidden state; or, for a chordmixer, CLS
+        tokens appended as in FinDNA's pretraining, their hidden states one behind the other.
+        Default is 'mean'.
+
+    Raises
+    ------
+    InputError
+        Unknown pooling, CLS tokens of another student, or a missing folder.
     """
+    choose(pooling, POOLING, "pooling")
     frame = load_task(task).split(split)
     index = np.arange(len(frame))
     if max_sequences is not None and max_sequences < len(frame):
@@ -81,10 +130,33 @@ def embed(
     chosen = frame.iloc[index]
     loaded = Checkpoint.load(checkpoint)
     tokens = loaded.tokenize(chosen["sequence"].tolist(), chosen["label"].to_numpy())
-    special = loaded.tokenizer.special_ids
-    classifier = SequenceClassifier(loaded.student, classes=1, special_ids=special)
+    model: SequenceClassifier | ClsTokens = _mean(loaded)
+    if pooling == "cls_tokens":
+        model, tokens = _with_cls_tokens(loaded, tokens, checkpoint)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    features = pooled_features(classifier, tokens, device)
+    features = pooled_features(model, tokens, device)
+    kind = np.array(pooling)
     # Through a handle, because savez adds .npz to a name that lacks it.
     with atomic_file(output) as partial, partial.open("wb") as handle:
-        np.savez(handle, embeddings=features, labels=tokens.labels, index=index)
+        np.savez(handle, embeddings=features, labels=tokens.labels, index=index, pooling=kind)
+
+
+def _mean(loaded: Checkpoint) -> SequenceClassifier:
+    special = loaded.tokenizer.special_ids
+    return SequenceClassifier(loaded.student, classes=1, special_ids=special)
+
+
+def _with_cls_tokens(
+    loaded: Checkpoint, split: TokenSplit, folder: Path
+) -> tuple[ClsTokens, TokenSplit]:
+    """The model, and the split with as many CLS tokens as it was pretrained with (else 10)."""
+    cls_id = loaded.tokenizer.cls_id
+    if not isinstance(loaded.student, ChordMixerForMaskedLM) or cls_id is None:
+        raise InputError(f"{folder}: CLS tokens are those of a chordmixer; use --pooling mean")
+    file = folder / "settings.json"
+    objective = read_json(file)["objective"] if file.is_file() else {}
+    count = objective.get("cls_tokens", FinDNAOptions.cls_tokens)
+    ids = [np.append(row, np.full(count, cls_id)) for row in split.ids]
+    return ClsTokens(loaded.student, cls_id), TokenSplit(
+        ids, split.labels, split.pad_id, split.truncated
+    )

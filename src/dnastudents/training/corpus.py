@@ -71,4 +71,11 @@ def _sampler(reference: Reference, spec: list[str], plan: Pretraining) -> Sample
             unknown=window.unknown,
             duplicates=window.duplicates,
         )
-    return Windows(reference, spec, window.length, window.max_n_fraction)
+    return Windows(
+        reference,
+        spec,
+        window.length,
+        window.max_n_fraction,
+        sampling=window.sampling,
+        count=window.count,
+    )

@@ -20,6 +20,12 @@ class WindowOptions:
         Bases of a window, or of the longest piece.
     max_n_fraction : float
         Of a window. Default is 0; pieces hold no N.
+    sampling : {'by_length', 'by_name'}
+        Windows are drawn uniformly over all starts; or, as FinDNA released, a sequence first, each
+        as likely as any other. Default is 'by_length'.
+    count : int or None
+        So many windows are drawn once and gone through in a new order each epoch. Default is fresh
+        windows at each step.
     unknown : {'split', 'delete'}
         Pieces end at N; or, as released, N are deleted and the sides joined. Default is 'split'.
     duplicates : {'drop', 'keep'}
@@ -29,16 +35,21 @@ class WindowOptions:
     kind: str
     length: int
     max_n_fraction: float = 0.0
+    sampling: str = "by_length"
+    count: int | None = None
     unknown: str = "split"
     duplicates: str = "drop"
 
     def __post_init__(self) -> None:
         where = "pretraining.window"
         choose(self.kind, ("windows", "pieces"), f"{where}.kind")
+        choose(self.sampling, ("by_length", "by_name"), f"{where}.sampling")
         choose(self.unknown, ("split", "delete"), f"{where}.unknown")
         choose(self.duplicates, ("drop", "keep"), f"{where}.duplicates")
-        foreign = ("unknown", "duplicates") if self.kind == "windows" else ("max_n_fraction",)
-        for name in foreign:
+        if self.count is not None and self.count < 1:
+            raise InputError(f"{where}.count: must be at least 1 or null, not {self.count}")
+        windows, pieces = ("max_n_fraction", "sampling", "count"), ("unknown", "duplicates")
+        for name in pieces if self.kind == "windows" else windows:
             if getattr(self, name) != getattr(type(self), name):
                 raise InputError(f"{where}.{name}: {self.kind} have no such option; remove it")
 

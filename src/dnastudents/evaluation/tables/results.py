@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -31,18 +32,37 @@ from dnastudents.evaluation.tables.render import (
 
 PROTOCOL = (
     f"Scores are {TIMES} 100. Ours: mean ± half width of the 95 % t interval over fine-tuning "
-    "seeds; no ± where one seed ran. Each seed is one score on the whole test set, of the epoch "
-    "that was best on dev by the same metric. A pretrained run is one pretraining: how much "
-    "another one would differ is not in the intervals.",
-    f"{BASELINE}: logistic regression on k-mer frequencies, k = 1 to 6, strength chosen on dev; "
-    "its fit is deterministic: one value, or one a seed where seeds train on subsets of their own. "
-    "*_scratch: the student of that name, never pretrained, with other weights for every seed.",
+    "seeds; no ± where one seed ran. Each seed is one score on the whole test set, of {epoch}.",
+    "{pretrainings}",
+    f"{BASELINE}: logistic regression on k-mer frequencies, k = 1 to 6, strength chosen on "
+    "{strength}; its fit is deterministic: one value, or one a seed where seeds train on subsets "
+    "of their own. *_scratch: the student of that name, never pretrained, with other weights for "
+    "every seed.",
     f"{MISSING}: not measured or not published. Means only where all tasks are there. Bold: best "
     "of the rows measured here.",
 )
+NEIGHBOURS = (
+    f"Scores are {TIMES} 100, on the whole test set. Ours: the vote of the {{k}} nearest training "
+    "sequences (Euclidean distance) in frozen {pooling}-pooled features; nothing is fine-tuned or "
+    "selected. One value a pretraining, or a seed where seeds draw other sequences or weights; "
+    "± half width of the 95 % t interval over them."
+)
+EPOCHS = {
+    "best_dev": "the epoch that was best on dev by the same metric",
+    "last": "the last epoch (no dev set)",
+}
+STRENGTHS = {"best_dev": "dev", "last": "folds of train"}
+ONE_PRETRAINING = (
+    "A pretrained run is one pretraining: how much another one would differ is not in the "
+    "intervals."
+)
+MANY_PRETRAININGS = (
+    "Runs that were pretrained several times: the seeds that start from one pretraining are "
+    "averaged first, and the interval is over pretrainings."
+)
 MODES = {
     "as_described": "as_described (the paper's text where it and the released code differ)",
-    "as_released": "as_released (the released masks or masked loss; docs/ has the list)",
+    "as_released": "as_released (what the released code does otherwise; docs/ has the list)",
 }
 
 
@@ -61,7 +81,7 @@ class Line:
 def write_table(
     metrics_csv: str | Path,
     suite: str,
-    published_csv: str | Path,
+    published_csv: str | Path | None,
     output: str | Path,
     runs: Sequence[str] | None = None,
     tasks: Sequence[str] | None = None,
@@ -72,10 +92,10 @@ def write_table(
     ----------
     metrics_csv : path
         What `rows.collect` wrote. A column `mode`, where there is one, names each run's mode
-        (default "as_described").
+        (default "as_described"); with a column `neighbours` it is of the k-NN probe.
     suite : str
-    published_csv : path
-        See `evaluation.published`.
+    published_csv : path or None
+        See `evaluation.published`. None is no published rows.
     output : path
         `<output>.csv`, `.md` and `.tex` are written; a suffix .csv is taken off first.
     runs, tasks : sequence of str, optional
@@ -93,13 +113,15 @@ def write_table(
     runs = runs_in_order(metrics, runs)
     metrics = metrics[metrics["run"].isin(runs)]
     ours = [_own_line(run, metrics[metrics["run"] == run], tasks) for run in runs]
-    published, sources = published_lines(read_published(published_csv), suite, names)
+    rows = read_published(published_csv) if published_csv else None
+    published, sources = ([], []) if rows is None else published_lines(rows, suite, names)
     simulated = bool(metrics["simulated"].any())
     sheet = _sheet(ours + published, names)
-    sheet.title = f"{suite}: test-set scores {TIMES} 100" + (
+    probe = "k-NN probe, " if _values(metrics, "neighbours") else ""
+    sheet.title = f"{suite}: {probe}test-set scores {TIMES} 100" + (
         " (simulated data)" if simulated else ""
     )
-    sheet.notes = [*PROTOCOL, *_mode_notes(metrics), *_truncation_notes(metrics)]
+    sheet.notes = [*_protocol(metrics), *_mode_notes(metrics), *_truncation_notes(metrics)]
     sheet.notes += _published_notes(published, sources)
     if simulated:
         sheet.notes.append("Simulated: made on generated sequences; it says nothing about genomes.")
@@ -217,6 +239,31 @@ def _seeds(line: Line) -> str:
     if line.kind == "published" or not counts:
         return ""
     return str(counts[0]) if len(counts) == 1 else f"{counts[0]}{EN_DASH}{counts[-1]}"
+
+
+def _protocol(metrics: pd.DataFrame) -> list[str]:
+    """What the numbers are, as the rows of this table were made."""
+    selections = _values(metrics, "selection") or ["best_dev"]
+    learnt = metrics[metrics["pretrained"]]
+    many = "pretraining_seed" in learnt and bool(
+        (learnt.groupby("run")["pretraining_seed"].nunique() > 1).any()
+    )
+    words = {
+        "epoch": " or ".join(EPOCHS[name] for name in selections),
+        "strength": " or ".join(STRENGTHS[name] for name in selections),
+        "pretrainings": MANY_PRETRAININGS if many else ONE_PRETRAINING,
+    }
+    lines = PROTOCOL
+    if neighbours := _values(metrics, "neighbours"):
+        lines = (NEIGHBOURS, *PROTOCOL[1:])
+        words["k"] = " or ".join(f"{int(k)}" for k in neighbours)
+        words["pooling"] = " or ".join(_values(metrics, "pooling"))
+    return [line.format(**words) for line in lines]
+
+
+def _values(metrics: pd.DataFrame, column: str) -> list[Any]:
+    """What a column holds, sorted; nothing where there is no such column."""
+    return sorted(set(metrics[column].dropna())) if column in metrics else []
 
 
 def _mode_notes(metrics: pd.DataFrame) -> list[str]:
