@@ -26,7 +26,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 GREY = "#8A8A8A"
 COLUMN, PAGE = 3.5, 7.2  # widths in inches of one and of two journal columns
 _DASHES = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.2, 1, 1.2)))
-_MARKERS = "osD^vPX"
+_MARKERS = "os^vPX*"  # the diamond is that of a curriculum's switch
 _SETTINGS = {
     **{"font.family": "DejaVu Sans", "font.size": 7, "axes.titlesize": 7.5, "axes.labelsize": 7},
     **{"xtick.labelsize": 6.5, "ytick.labelsize": 6.5, "legend.fontsize": 6.5},
