@@ -43,6 +43,11 @@ def test_replicas_are_one_line(tmp_path):
     assert len(pd.read_csv(tmp_path / "t.csv")) == 4
 
 
+def test_a_curriculum_that_never_switched_says_so(tmp_path):
+    write_pretraining_table([finished(tmp_path, "gems", 0, 900.0, switch=40)], tmp_path / "t.csv")
+    assert (tmp_path / "t.md").read_text().count("| never |") == 1
+
+
 def test_an_unfinished_pretraining_is_an_error(tmp_path):
     with pytest.raises(InputError, match="no finished pretraining"):
         write_pretraining_table([tmp_path], tmp_path / "t.csv")

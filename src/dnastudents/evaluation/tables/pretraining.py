@@ -72,15 +72,19 @@ def _record(folder: Path) -> dict[str, Any]:
         "batch_size": settings["pretraining"]["batch_size"],
         **{key: metrics[key] for key in ("tokens", "tokens_per_second", "wall_seconds", "device")},
         **{f"validation_{key}": validation.get(key) for key in MEASURES},
-        "switch_step": _switch(history, settings["masking"]["name"]),
+        "masking": settings["masking"]["name"],
+        "switch_step": _switch(history) if _has_switch(settings["masking"]["name"]) else None,
         "simulated": metrics["simulated"],
     }
 
 
-def _switch(history: pd.DataFrame, masking: str) -> int | None:
-    """The step of the last row before a curriculum's second stage; only cm_gems has two."""
-    if masking != "cm_gems" or "stage" not in history:
-        return None
+def _has_switch(masking: str) -> bool:
+    """Whether a masking goes from one stage to another at one step: only CM-GEMS does."""
+    return masking == "cm_gems"
+
+
+def _switch(history: pd.DataFrame) -> int | None:
+    """The step of the last row before a curriculum's second stage."""
     stages = history["stage"]
     later = stages.index[stages != stages.iloc[0]]
     return int(history["step"].iloc[later[0] - 1]) if len(later) else None
@@ -97,7 +101,7 @@ def _line(run: str, rows: pd.DataFrame) -> list[str]:
         f"{rows['tokens_per_second'].mean():,.0f}",
         f"{rows['wall_seconds'].mean() / 60:,.1f}",
         _perplexity(rows["validation_perplexity"]),
-        ", ".join(switches) if steps.notna().any() else MISSING,
+        ", ".join(switches) if _has_switch(first["masking"]) else MISSING,
     ]
 
 
