@@ -71,8 +71,17 @@ class Config:
 
         A replica, `name@2`, has the seed of the run plus its number.
         """
-        blocks = self.values["runs"]
         name, _, number = name.partition("@")
+        resolved = self._resolved(name)
+        for key in ("extends", "replicas", "compare_with"):
+            resolved.pop(key, None)
+        if number:
+            resolved["seed"] += int(number)
+        return resolved
+
+    def _resolved(self, name: str) -> Block:
+        """The same with the keys that are about the run and do not decide its weights."""
+        blocks = self.values["runs"]
         chain: list[str] = []
         while name is not None:
             if name in chain:
@@ -85,22 +94,11 @@ class Config:
         resolved: Block = {}
         for link in reversed(chain):
             resolved = merge(resolved, blocks[link])
-        for key in ("extends", "replicas", "compare_with"):
-            resolved.pop(key, None)
-        if number:
-            resolved["seed"] += int(number)
         return resolved
-
-    def _inherited(self, name: str, key: str, default: Any) -> Any:
-        """A key of a run that is about the run and does not decide its weights."""
-        block = self.values["runs"][name]
-        while key not in block and "extends" in block:
-            block = self.values["runs"][block["extends"]]
-        return block.get(key, default)
 
     def replicas(self, name: str) -> list[str]:
         """The pretrainings of a run: itself, then `name@1`, `name@2`, ... with the next seeds."""
-        count = self._inherited(name, "replicas", 1) if self.is_pretrained(name) else 1
+        count = self._resolved(name).get("replicas", 1) if self.is_pretrained(name) else 1
         return [name, *(f"{name}@{number}" for number in range(1, count))]
 
     def is_pretrained(self, name: str) -> bool:

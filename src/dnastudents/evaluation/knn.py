@@ -30,7 +30,7 @@ from dnastudents.files import atomic_directory, digest, sha256, write_json
 from dnastudents.finetune.data import FeatureSplit
 from dnastudents.finetune.features import feature_split
 from dnastudents.finetune.fit import Best
-from dnastudents.finetune.job import Job, require_replicas
+from dnastudents.finetune.job import Job, seeds_of_replicas
 from dnastudents.finetune.options import Finetuning
 from dnastudents.objectives import model_folder
 from dnastudents.objectives.options import choose, parse
@@ -95,13 +95,10 @@ def knn(
         Bad settings, folders that are not pretrainings of one run, or fewer than k sequences.
     """
     options = parse(KNNOptions, settings, "probes.knn")
-    require_replicas(pretrained)
+    shares = seeds_of_replicas(pretrained, seeds)
     data, predictions = load_task(task), []
     with atomic_directory(output) as folder:
-        for number, start in enumerate(pretrained):
-            mine = [seed for seed in seeds if seed % len(pretrained) == number]
-            if not mine:
-                continue
+        for start, mine in shares:
             probe = Probe(run, start, data, options, settings)
             for seed in probe.distinct(mine):
                 row, guesses = probe.test(seed)

@@ -30,7 +30,7 @@ from dnastudents.errors import InputError
 from dnastudents.evaluation.metrics import classification_metrics, primary
 from dnastudents.files import atomic_directory, atomic_file, digest, read_json, sha256, write_json
 from dnastudents.finetune.data import FeatureSplit, Split, TokenSplit
-from dnastudents.finetune.features import Checkpoint, pooled_features
+from dnastudents.finetune.features import Checkpoint, feature_split
 from dnastudents.finetune.fit import Best, Fit, FrozenHead
 from dnastudents.finetune.options import Finetuning
 from dnastudents.models import (
@@ -84,12 +84,11 @@ def finetune(
         is no number.
     """
     options = parse(Finetuning, settings, "finetuning")
-    require_replicas(pretrained)
+    shares = seeds_of_replicas(pretrained, seeds)
     data = load_task(task)
     with StateFolder(state, digest([run, dict(settings), data.protocol])) as folder:
         folder.lock()  # waits for the orphan of a workflow that was killed
-        for number, start in enumerate(pretrained):
-            mine = [seed for seed in seeds if seed % len(pretrained) == number]
+        for start, mine in shares:
             _run_missing(run, start, data, options, settings, mine, state)
         _gather([state / f"seed_{seed}" for seed in seeds], seeds, output)
 
@@ -104,8 +103,6 @@ def _run_missing(
     state: Path,
 ) -> None:
     """Do the seeds that start from one folder and are not done; only they load its student."""
-    if not seeds:
-        return
     weights = sha256(model_folder(pretrained) / "model.safetensors")
     config_digest = digest({"finetuning": dict(settings), "weights": weights})
     identity = digest([run, config_digest, task.protocol])
@@ -119,7 +116,25 @@ def _run_missing(
             write_json(partial / "identity.json", identity)
 
 
-def require_replicas(pretrained: Sequence[Path]) -> None:
+def seeds_of_replicas(
+    pretrained: Sequence[Path], seeds: Sequence[int]
+) -> list[tuple[Path, list[int]]]:
+    """Each pretraining that has seeds, with them: seed s starts from number s mod n.
+
+    Raises
+    ------
+    InputError
+        The folders are not pretrainings of one run.
+    """
+    _require_replicas(pretrained)
+    shares = [
+        (folder, [seed for seed in seeds if seed % len(pretrained) == number])
+        for number, folder in enumerate(pretrained)
+    ]
+    return [(folder, mine) for folder, mine in shares if mine]
+
+
+def _require_replicas(pretrained: Sequence[Path]) -> None:
     """An `InputError` unless these are pretrainings of one run, each with a seed of its own."""
     if not pretrained:
         raise InputError("--pretrained: no folder is given; give the folders of one run")
@@ -264,11 +279,7 @@ class Job:
     def _features(self, seed: int) -> dict[str, FeatureSplit]:
         classifier = self._classifier(seed)
         return {
-            name: FeatureSplit(
-                torch.from_numpy(pooled_features(classifier, split, self.device)),
-                split.labels,
-                split.truncated,
-            )
+            name: feature_split(classifier, split, self.device)
             for name, split in self.tokens.items()
         }
 
