@@ -11,7 +11,7 @@ import pytest
 from dnastudents.cli import main
 
 COMMANDS = [
-    *("download", "simulate", "reference", "pmi", "benchmark", "launch", "teacher-import"),
+    *("download", "simulate", "reference", "pmi", "benchmark", "launch", "teacher"),
     *("pretrain", "finetune", "knn", "baseline", "embed", "metrics", "table", "comparisons"),
     *("benchmarks-table", "figure"),
 ]

@@ -21,7 +21,7 @@ rule download_teacher:
         mem_mb=8000,
         runtime=30,
     shell:
-        "python -m dnastudents teacher-import {input:q} --output {output:q} 2>&1 | tee {log:q}"
+        "python -m dnastudents teacher import {input:q} --output {output:q} 2>&1 | tee {log:q}"
 
 
 rule train_teacher:

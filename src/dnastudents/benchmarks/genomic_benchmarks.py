@@ -1,9 +1,10 @@
-"""Genomic Benchmarks (Gresova et al. 2023, doi 10.1186/s12863-023-01123-8): nine tasks, two ways.
+"""Genomic Benchmarks (Gresova et al. 2023, doi 10.1186/s12863-023-01123-8): nine tasks, three ways.
 
 From coordinates: `<task>/{train,test}/<class>.csv.gz` (id, region, start, end, strand; 0-based,
 half open, an empty strand is +) and the reference genome, or two of them where a task compares
 species or transcripts. From sequences: the official archive, with one file a sequence,
-`<task>/{train,test}/<class>/<id>.txt`. Both give the same rows.
+`<task>/{train,test}/<class>/<id>.txt`. From tables: `<task>/{train,test}.csv`, one sequence a row,
+with the columns seq and class (or label), as others share them. All give the same rows.
 
 Upstream numbers classes in the order of the file system; here names are sorted. The papers' "8
 datasets" leave out drosophila_enhancers_stark. There is no official dev split.
@@ -49,8 +50,8 @@ def write(
     Parameters
     ----------
     sources : path or paths
-        The coordinates or the sequence archive; folders that `dnastudents reference` wrote are
-        taken as references.
+        The coordinates, the sequence archive or tables of sequences; folders that
+        `dnastudents reference` wrote are taken as references.
     task : str
         Such as human_enhancers_cohn.
     output : Path
@@ -144,6 +145,8 @@ def _read_split(files: Sources, task: str, split: str, genomes: Genomes) -> pd.D
     sequences = read_sequences(files, task, split)
     if sequences is not None:
         return sequences
+    if (name := files.find([f"{task}/{split}.csv"])) is not None:
+        return _read_rows(files, name)
     names = files.names(f"{task}/{split}")
     tables = [name for name in names if name.removesuffix(".gz").endswith(".csv")]
     if not tables:
@@ -154,6 +157,16 @@ def _read_split(files: Sources, task: str, split: str, genomes: Genomes) -> pd.D
     if not len(genomes):
         raise InputError(f"{SUITE}/{task}: coordinates need a reference; name its folder too")
     return pd.concat([_read_class(files, name, genomes) for name in tables], ignore_index=True)
+
+
+def _read_rows(files: Sources, name: str) -> pd.DataFrame:
+    """A table of sequences; the names of classes win over their numbers."""
+    table = files.table(name)
+    labels = [column for column in ("class", "label") if column in table.columns]
+    if "seq" not in table.columns or not labels:
+        found = ", ".join(map(str, table.columns))
+        raise InputError(f"{name}: expected the columns seq and class (or label), found {found}")
+    return pd.DataFrame({"sequence": table["seq"], "label": table[labels[0]]})
 
 
 def _read_class(files: Sources, name: str, genomes: Genomes) -> pd.DataFrame:
