@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from generated import kmers, random_bases, rows_of, table
 
 from dnastudents.benchmarks import (
     csv_files,
@@ -19,30 +19,9 @@ from dnastudents.benchmarks import (
     nucleotide_transformer,
     write_task,
 )
-from dnastudents.benchmarks import genomic_benchmarks as gb
 from dnastudents.benchmarks.draws import draw
 from dnastudents.benchmarks.task import Task, load_task
 from dnastudents.errors import InputError
-from dnastudents.reference import build
-
-
-def random_bases(count: int, length: int, seed: int = 0) -> list[str]:
-    letters = np.random.default_rng(seed).choice(list("ACGT"), size=(count, length))
-    return ["".join(row) for row in letters]
-
-
-def table(count: int, length: int, seed: int, classes: int = 2) -> pd.DataFrame:
-    labels = [index % classes for index in range(count)]
-    return pd.DataFrame({"sequence": random_bases(count, length, seed), "label": labels})
-
-
-def kmers(bases: str, k: int = 6) -> str:
-    return " ".join(bases[start : start + k] for start in range(len(bases) - k + 1))
-
-
-def rows_of(frame: pd.DataFrame) -> list[tuple[str, int]]:
-    return sorted(zip(frame["sequence"], frame["label"], strict=True))
-
 
 # ---- GUE
 
@@ -200,70 +179,6 @@ def test_few_shot_needs_kmers_and_enough_of_them(tmp_path: Path) -> None:
         few_shot.write(tmp_path, "prom_core_10", tmp_path / "t")
     with pytest.raises(InputError, match=r"no Splice-40/10/train\.tsv"):
         few_shot.write(tmp_path, "splice_40_10", tmp_path / "t")
-
-
-# ---- Genomic Benchmarks
-
-
-@pytest.fixture
-def genome(tmp_path: Path) -> dict[str, str]:
-    """Two chromosomes and a worm's, and their references `human` and `worm`."""
-    bases = dict(zip(("chr1", "chrM", "I"), random_bases(3, 500, 3), strict=True))
-    for name, chromosomes in {"human": ["chr1", "chrM"], "worm": ["I"]}.items():
-        text = "".join(f">{chrom}\n{bases[chrom]}\n" for chrom in chromosomes)
-        (tmp_path / f"{name}.fa").write_text(text)
-        build(tmp_path / f"{name}.fa", tmp_path / name)
-    return bases
-
-
-def write_coordinates(folder: Path, human: str, worm: str) -> None:
-    for split in ("train", "test"):
-        (folder / "demo_human_or_worm" / split).mkdir(parents=True, exist_ok=True)
-        for name, rows in {"human": human, "worm": worm}.items():
-            content = f"id,region,start,end,strand\n{rows}".encode()
-            path = folder / "demo_human_or_worm" / split / f"{name}.csv.gz"
-            path.write_bytes(gzip.compress(content))
-
-
-def test_coordinates_become_sequences(tmp_path: Path, genome: dict[str, str]) -> None:
-    human = "0,chr1,10,30,+\n1,chr1,10,30,-\n2,chrMT,0,500,\n"
-    write_coordinates(tmp_path / "c", human, "3,I,480,500,+\n4,I,1,2,+\n")
-    sources = [tmp_path / "c", tmp_path / "human", tmp_path / "worm"]
-    write_task("genomic_benchmarks", "demo_human_or_worm", sources, tmp_path / "t")
-    read = load_task(tmp_path / "t")
-    forward = genome["chr1"][10:30]
-    backward = forward[::-1].translate(str.maketrans("ACGT", "TGCA"))
-    expected = [(forward, 0), (backward, 0), (genome["chrM"], 0)]
-    expected += [(genome["I"][480:500], 1), (genome["I"][1], 1)]
-    assert rows_of(read.test) == sorted(expected)
-    assert read.classes == ["human", "worm"]
-
-
-def test_missing_intervals(tmp_path: Path, genome: dict[str, str]) -> None:
-    human = "0,chr1,10,30,+\n1,chr1,490,501,-\n2,chr1,20,40,+\n"
-    write_coordinates(tmp_path / "c", human, "3,I,0,9,+\n4,I,9,18,+\n")
-    sources = [tmp_path / "c", tmp_path / "human", tmp_path / "worm"]
-    with pytest.raises(InputError, match="train: no reference holds chr1:490-501"):
-        gb.write(sources, "demo_human_or_worm", tmp_path / "t")
-    gb.write(sources, "demo_human_or_worm", tmp_path / "t", skip_missing=True)
-    assert len(load_task(tmp_path / "t").test) == 4
-    assert "train: 1 intervals" in load_task(tmp_path / "t").protocol["notes"][0]
-    with pytest.raises(InputError, match="coordinates need a reference"):
-        gb.write(tmp_path / "c", "demo_human_or_worm", tmp_path / "t")
-
-
-def test_the_sequence_archive(tmp_path: Path) -> None:
-    task, bases = "human_ensembl_regulatory", random_bases(18, 80)
-    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
-        for index, sequence in enumerate(bases):
-            split, name = ("train", "test")[index >= 12], ("promoter", "enhancer", "ocr")[index % 3]
-            archive.writestr(f"{task}/{split}/{name}/{index}.txt", sequence)
-    gb.write(tmp_path / "a.zip", task, tmp_path / "t")
-    read = load_task(tmp_path / "t")
-    assert read.classes == ["enhancer", "ocr", "promoter"]
-    labels = {0: 2, 1: 0, 2: 1}
-    assert rows_of(read.test) == sorted((bases[i], labels[i % 3]) for i in range(12, 18))
-    assert len(read.train) + len(read.dev) == 12
 
 
 # ---- MTcDNA

@@ -120,6 +120,15 @@ def test_coordinates_give_the_stored_bases(
         assert Counter(zip(frame["sequence"], frame["label"], strict=True)) == expected
 
 
+@pytest.mark.parametrize("task", HUMAN)
+def test_stored_rows_are_read_as_they_are(data: Path, tmp_path: Path, task: str) -> None:
+    gb.write(data / "genomic_benchmarks/hg38_mini", task, tmp_path / "t")
+    read = load_task(tmp_path / "t")
+    stored = pd.read_csv(data / f"genomic_benchmarks/hg38_mini/{task}/test.csv.gz")
+    assert read.test["sequence"].tolist() == stored["seq"].tolist()
+    assert read.test["label"].tolist() == stored["label"].tolist()
+
+
 def test_291_official_test_rows(data: Path, tmp_path: Path, hg38_mini: Reference) -> None:
     """Intervals inside hg38_mini give exactly rows of the official test splits."""
     found = 0
