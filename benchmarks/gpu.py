@@ -1,4 +1,4 @@
-"""All that one GPU can tell in minutes: the CM-GEMS benchmark, and a training step per student.
+"""All that one GPU can tell in minutes: CM-GEMS, HAD's parts, and a training step per student.
 
 The students have the papers' sizes, batches and micro-batches, from `config.yaml`, and are trained
 by the package's own loop in the configured precision. All learn to predict masked tokens, so that
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import cmgems
+import had
 import inputs
 import torch
 from accelerate import Accelerator
@@ -80,6 +81,7 @@ def main() -> None:
     machine = hardware(device)
     turns = 1 if options.quick else options.turns
     what, rows = cmgems.measure(device, options.quick, turns, count=50)
+    rows += had.measure(device, options.quick, turns)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         where, _ = inputs.genome(folder, options.quick)

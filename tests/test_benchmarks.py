@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 
 def run_quick(root: Path, script: str, output: Path) -> tuple[str, dict[str, Any]]:
@@ -52,11 +55,53 @@ def test_findna(root: Path, tmp_path: Path) -> None:
         assert row["name"][:20] in printed
 
 
+def test_had(root: Path, tmp_path: Path) -> None:
+    # it asserts itself that all forms of the rule, and padded and unpadded features, are equal
+    printed, written = run_quick(root, "had.py", tmp_path / "had.json")
+    rows = {row["name"]: row for row in written["rows"]}
+    targets = {
+        "against the recurrence": ">= 25",
+        "Qwen3-Next": ">= 1.5",
+        "row by row": ">= 1.5",
+        "kept for the gradients": "< 1.1",
+        "1 x 32, against a transformer": "",
+        "transformers' ESM": ">= 1",
+        "unpadded against padded": ">= 1",
+    }
+    for part, target in targets.items():
+        (row,) = (row for name, row in rows.items() if part in name)
+        assert row["target"] == target
+        assert row["ours"] > 0 < row["other"]
+        assert row["name"][:20] in printed
+    (memory,) = (row for name, row in rows.items() if "kept" in name)
+    # query, key and value of 3 heads are kept at least; this verdict needs no clock
+    assert memory["ours"] > 4 * 3 * (32 + 32 + 64) and memory["verdict"] == "met"
+    assert [name for name, row in rows.items() if row["unit"] == "tokens"]  # the crossover
+
+
+@pytest.mark.parametrize(
+    ("ratios", "said", "length"),
+    [
+        ([0.5, 2.0, 4.0], "interpolated", 2048),
+        ([0.5, 0.5, 1.0], "interpolated", 16_384),
+        ([2.0, 3.0, 4.0], "every length", 1024),
+        ([2.0, 3.0, 0.9], "not faster", 16_384),
+    ],
+)
+def test_crossover(
+    root: Path, monkeypatch: pytest.MonkeyPatch, ratios: list[float], said: str, length: int
+) -> None:
+    monkeypatch.syspath_prepend(root / "benchmarks")
+    row = importlib.import_module("had_models").crossover([1024, 4096, 16_384], ratios)
+    assert said in row.name and row.ours == pytest.approx(length)
+
+
 def test_gpu_on_a_cpu(root: Path, tmp_path: Path) -> None:
     printed, written = run_quick(root, "gpu.py", tmp_path / "gpu.json")
     names = [row["name"] for row in written["rows"]]
     for student in ("logo", "dnabert", "had", "findna"):
         assert any(name.startswith(student) for name in names), student
+    assert any("gated delta rule" in name for name in names)
     assert "One cpu machine" in printed
 
 

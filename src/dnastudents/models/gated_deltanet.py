@@ -12,10 +12,12 @@ Design decisions
   products over all chunks at once. What remains in sequence is one K x K by K x V product a chunk.
 - One triangular solve a chunk gives the matrix A of `gated_delta_rule`, which then multiplies
   values and keys. Solving for those directly takes 1.2 x the time, inverting row by row (as
-  transformers' Qwen3-Next does) 1.5 to 2 x, the recurrence 40 x; measured forward and backward
+  transformers 4.57's Qwen3-Next) 1.5 to 2 x, the recurrence 40 x; measured forward and backward
   on CPU at B 2, T 1024, H 3, K 32, V 64, C 32.
 - Inside, numbers are float32 at least, whatever autocast says. Cumulative log-decays and their
   differences are float64: strong decay makes them large, and their difference is what counts.
+- On a GPU, values in half precision go to flash-linear-attention's kernel where that is installed
+  (see `kernels`); it multiplies in half precision and keeps float32 states.
 - The two directions are heads of one call: heads 0..H-1 read forwards, H..2H-1 backwards. Only real
   tokens are reversed, so padding stays on the right of both and no causal layer can see it.
 
@@ -31,6 +33,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dnastudents.errors import InputError
+from dnastudents.models import kernels
 from dnastudents.models.layers import permute_rows
 
 
@@ -82,7 +85,7 @@ def gated_delta_rule(
     initial_state : Tensor, (B, H, K, V), optional
         Default is zeros.
     chunk_size : int
-        Tokens a chunk; the result does not depend on it. Default is 64.
+        Tokens a chunk; the result does not depend on it. Default is 64. Kernels have their own.
 
     Returns
     -------
@@ -100,6 +103,8 @@ def gated_delta_rule(
     if chunk_size < 1:
         raise InputError(f"gated_delta_rule: chunk_size must be at least 1, not {chunk_size}")
     with torch.autocast(query.device.type, enabled=False):
+        if kernels.fla_serves(value, query, key, log_decay, beta):
+            return kernels.fla_gated_delta_rule(query, key, value, log_decay, beta, initial_state)
         *inputs, state = _working_precision(query, key, value, log_decay, beta, initial_state)
         query, key, value, log_decay, beta = (_cut(x, chunk_size) for x in inputs)
 
