@@ -126,6 +126,11 @@ class Reference:
         InputError
             The name is unknown or no record holds the whole region.
         """
+        first, last = self.locate(chrom, start, end)
+        return self.codes[first:last]
+
+    def locate(self, chrom: str, start: int, end: int) -> tuple[int, int]:
+        """Where the bases that `fetch` reads lie in `codes`: [first, last)."""
         if not 0 <= start <= end:
             raise InputError(f"{chrom}:{start}-{end}: a region is 0 <= start <= end")
         if chrom in self._records:
@@ -141,7 +146,7 @@ class Reference:
                 f"{chrom}:{start + shift}-{end + shift} is not inside {self.source}; "
                 f"record {record.name!r} has {record.length:,} bases"
             )
-        return self.codes[record.offset + start : record.offset + end]
+        return record.offset + start, record.offset + end
 
     def intervals(self, spec: Iterable[str]) -> list[Interval]:
         """Resolve a list of places into intervals of records.

@@ -170,7 +170,7 @@ class Windows:
 
         `seed` shifts where the first lies.
         """
-        return self._read(_evenly_spaced(count, len(self), seed))
+        return self._read(evenly_spaced(count, len(self), seed))
 
     def _draw(self, count: int, generator: np.random.Generator) -> np.ndarray:
         """Numbers of windows, int64 (count,)."""
@@ -267,7 +267,7 @@ class Pieces:
 
     def fixed(self, count: int, seed: int) -> np.ndarray:
         """Evenly spaced pieces, uint8 (count, max_length); `seed` shifts where the first lies."""
-        return self._read(_evenly_spaced(count, len(self), seed))
+        return self._read(evenly_spaced(count, len(self), seed))
 
     def _read(self, numbers: np.ndarray) -> np.ndarray:
         starts, lengths = self._starts[numbers], self._lengths[numbers]
@@ -370,7 +370,7 @@ def _cut(total: int, shortest: int, longest: int, generator: np.random.Generator
     return np.append(borders[borders < total], total)
 
 
-def _evenly_spaced(count: int, total: int, seed: int) -> np.ndarray:
+def evenly_spaced(count: int, total: int, seed: int) -> np.ndarray:
     """`count` numbers in 0 .. total - 1 at equal distances, int64."""
     shift = numpy_generator(seed, "fixed").random()
     return ((np.arange(count) + shift) * (total / count)).astype(np.int64)

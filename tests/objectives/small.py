@@ -10,6 +10,7 @@ import torch
 from dnastudents import masking, models, tokenizers
 from dnastudents.objectives.base import Objective
 from dnastudents.objectives.findna import FinDNA, FinDNAOptions
+from dnastudents.objectives.frozen_teacher import FrozenTeacher
 from dnastudents.objectives.groups import GroupMasking
 from dnastudents.objectives.had import HAD, HADOptions
 from dnastudents.objectives.masked_lm import MaskedLM
@@ -64,7 +65,7 @@ def had(seed: int = 0, **options: Any) -> HAD:
     torch.manual_seed(seed)
     student, teacher = models.build(HYBRID, NUCLEOTIDES), models.build(NT, TEACHER)
     groups = GroupMasking(NUCLEOTIDES, TEACHER, probability=0.3)
-    return HAD(student, groups, teacher, HADOptions(**options))
+    return HAD(student, groups, FrozenTeacher(teacher, TEACHER.pad_id), HADOptions(**options))
 
 
 def findna(seed: int = 0, **options: Any) -> FinDNA:

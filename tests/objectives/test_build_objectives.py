@@ -64,7 +64,7 @@ def test_random_teacher_has_the_shape_but_not_the_weights(tmp_path: Path) -> Non
         make(Resources(teacher=tmp_path), objective={"name": "had", "random_teacher": value})
         for value in (False, True)
     )
-    weights = [found._teacher[0].state_dict() for found in (trained, random)]
+    weights = [found.teacher.model.state_dict() for found in (trained, random)]
     assert weights[0].keys() == weights[1].keys()
     name = "esm.embeddings.word_embeddings.weight"
     assert not torch.equal(weights[0][name], weights[1][name])

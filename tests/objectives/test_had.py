@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from small import NUCLEOTIDES, TEACHER, had, random_codes, whole
+from torch import Tensor
 from torch.nn import functional as F
 from torch.testing import assert_close
 
 from dnastudents.errors import InputError
-from dnastudents.objectives.had import HADOptions
+from dnastudents.objectives.frozen_teacher import FrozenTeacher
+from dnastudents.objectives.had import HAD, HADOptions
 from dnastudents.objectives.had_decoder import CrossAttentionDecoder, query_positions
 from dnastudents.randomness import torch_generator
 from dnastudents.sequence import PAD
@@ -17,12 +21,18 @@ from dnastudents.sequence import PAD
 CODES = random_codes(4, 64, unknown=0.02)
 
 
+def padded_features(objective: HAD, ids: Tensor) -> Tensor:
+    """The teacher's features, called plainly."""
+    assert isinstance(objective.teacher, FrozenTeacher)
+    return objective.teacher.model.backbone(ids, ids != TEACHER.pad_id)
+
+
 @pytest.mark.parametrize("align_on", ["visible", "masked", "all"])
 def test_alignment_is_the_mean_over_bases(align_on: str) -> None:
     objective = had(align_on=align_on, reconstruction_weight=0.0)
     views = objective.masking(CODES, torch_generator(1, "mask", 0))
     hidden = objective.student.backbone(views["student_ids"])
-    target = objective.teacher_features(views["teacher_ids"])
+    target = padded_features(objective, views["teacher_ids"])
     errors = []
     for row, codes in enumerate(CODES):
         for token, (start, end) in enumerate(TEACHER.base_spans(codes)):
@@ -41,7 +51,7 @@ def test_pooled_alignment_is_the_mean_over_tokens() -> None:
     objective = had(pooled=True, reconstruction_weight=0.0)
     views = objective.masking(CODES, torch_generator(1, "mask", 0))
     hidden = objective.student.backbone(views["student_ids"])
-    target = objective.teacher_features(views["teacher_ids"])
+    target = padded_features(objective, views["teacher_ids"])
     errors = []
     for row, codes in enumerate(CODES):
         for token, (start, end) in enumerate(TEACHER.base_spans(codes)):
@@ -87,18 +97,19 @@ def test_query_positions() -> None:
 def test_parts_are_switched_off_with_their_cost() -> None:
     rebuilt = had(alignment_weight=0.0)
     assert not hasattr(rebuilt, "project")
-    rebuilt._teacher = (None,)  # would fail if it were asked
+    assert rebuilt.teacher is None
     assert "alignment" not in whole(rebuilt, CODES)
     assert not hasattr(had(reconstruction_weight=0.0), "decoder")
 
 
 def test_teacher_is_frozen_and_in_no_checkpoint() -> None:
     objective = had()
-    teacher = objective._teacher[0]
-    assert not any(parameter.requires_grad for parameter in teacher.parameters())
+    assert isinstance(objective.teacher, FrozenTeacher)
+    teacher = objective.teacher.model
     objective.train()
     assert not teacher.training
     assert not any("teacher" in name for name in objective.state_dict())
+    assert teacher not in list(objective.modules())
     whole(objective, CODES)["loss"].backward()
     assert all(parameter.grad is None for parameter in teacher.parameters())
 
@@ -109,8 +120,10 @@ def test_padding_changes_nothing() -> None:
     batch[0, 36:] = PAD
     row = objective.views(batch, 1, 0).rows(0, 1, torch.device("cpu"))
     assert not row["attention_mask"].all()
-    alone = {name: row[name][:, :36] for name in row if name not in ("attention_mask", "positions")}
+    kept = row.keys() - {"attention_mask", "positions", "teacher_lengths"}
+    alone: dict[str, Any] = {name: row[name][:, :36] for name in kept}
     alone["teacher_ids"] = row["teacher_ids"][:, :7]  # <cls> and six 6-mers
+    alone["teacher_lengths"] = [7]
     ones = {"masked": 1.0, "aligned": 1.0}
     for name, value in objective(alone, ones).items():
         assert_close(objective(row, ones)[name], value, rtol=1e-4, atol=1e-5, msg=name)
@@ -119,3 +132,52 @@ def test_padding_changes_nothing() -> None:
 def test_unknown_alignment_is_refused() -> None:
     with pytest.raises(InputError, match=r"align_on.*did you mean 'visible'"):
         HADOptions(align_on="visibel")
+
+
+def test_normalised_teacher() -> None:
+    objective = had(normalize_teacher=True, align_on="all", reconstruction_weight=0.0)
+    codes = random_codes(3, 60)
+    views = objective.masking(codes, torch_generator(1, "mask", 0))
+    target = padded_features(objective, views["teacher_ids"])
+    target = (target - target.mean(-1, True)) / target.var(-1, correction=0, keepdim=True).sqrt()
+    projected = objective.project(objective.student.backbone(views["student_ids"]))
+    expected = F.mse_loss(projected, target[:, 1:].repeat_interleave(6, dim=1))
+    assert_close(whole(objective, codes)["alignment"], expected, rtol=1e-3, atol=1e-5)
+
+
+def test_static_masks_are_those_of_the_window() -> None:
+    codes = random_codes(6, 64, unknown=0.02)
+    codes[1, 30:] = PAD
+    codes[5] = codes[0]
+    objective = had(static_masks=True)
+    whole_batch = objective.views(codes, seed=1, step=3).tensors
+    assert torch.equal(whole_batch["labels"][0], whole_batch["labels"][5])
+    elsewhere = objective.views(codes[[1, 3]], seed=1, step=9).tensors
+    for row, number in enumerate((1, 3)):
+        for name in ("student_ids", "teacher_ids", "labels", "visible", "aligned", "token_of_base"):
+            # the batch of two is narrower: what it lacks is padding
+            both = whole_batch[name][number], elsewhere[name][row]
+            width = min(map(len, both))
+            assert torch.equal(both[0][:width], both[1][:width]), name
+    other_seed = objective.views(codes, seed=2, step=3).tensors
+    assert not torch.equal(whole_batch["labels"], other_seed["labels"])
+    # only where the numbers come from differs: each row is masked by the same rule
+    alone = objective.masking(
+        codes[1:2, :30], torch_generator(1, f"mask of {codes[1].tobytes().hex()}")
+    )
+    assert torch.equal(whole_batch["student_ids"][1, :30], alone["student_ids"][0])
+    rate = (objective.views(random_codes(300, 60), 1, 0).tensors["labels"] >= 0).float().mean()
+    assert abs(rate.item() - 0.3) < 0.04
+
+
+def test_padding_of_static_masks_is_that_of_a_batch() -> None:
+    codes = random_codes(3, 50)
+    codes[1, 20:] = PAD
+    codes[2, 33:] = PAD
+    static, fresh = had(static_masks=True), had()
+    one, other = (objective.views(codes, 1, 0) for objective in (static, fresh))
+    for name in ("token_of_base", "attention_mask"):
+        assert torch.equal(one.tensors[name], other.tensors[name])
+    for name in ("student_ids", "teacher_ids"):
+        pad = NUCLEOTIDES.pad_id if name == "student_ids" else TEACHER.pad_id
+        assert torch.equal(one.tensors[name] == pad, other.tensors[name] == pad)

@@ -84,6 +84,8 @@ def test_counted_windows_by_name_repeat_after_an_epoch(inputs: dict[str, Path]) 
         ({"kind": "pieces", "max_n_fraction": 0.1}, "max_n_fraction: pieces have no such option"),
         ({"kind": "pieces", "sampling": "by_name"}, "sampling: pieces have no such option"),
         ({"kind": "pieces", "count": 9}, "count: pieces have no such option"),
+        ({"kind": "intervals", "count": 9}, "count: intervals have no such option"),
+        ({"kind": "interval"}, "did you mean 'intervals'"),
         ({"kind": "windows", "sampling": "by_nam"}, "did you mean 'by_name'"),
         ({"kind": "windows", "count": 0}, "count: must be at least 1 or null, not 0"),
         ({"kind": "pieces", "unknown": "splits"}, "did you mean 'split'"),

@@ -54,8 +54,13 @@ def test_history_has_a_row_a_log_line_and_evaluation(
     assert history[parts].notna().all(axis=None)
     assert np.allclose(history["loss"], history["alignment"] + history["reconstruction"])
     assert np.allclose(np.log(history["perplexity"]), history["reconstruction"])
+    shares = history.query("split == 'train'")["teacher_share"]
+    assert shares.between(0, 1, inclusive="neither").all()
+    total = json.loads((output / "metrics.json").read_text())["teacher_share"]
+    assert shares.min() <= total <= shares.max()
     lines = capsys.readouterr().err
-    line = r"^had step 5/12 loss \d\.\d{4} lr \d\.\de-0\d \S+ s/step \S+ tokens/s eta \d:\d\d:\d\d$"
+    line = r"^had step 5/12 loss \d\.\d{4} lr \d\.\de-0\d \S+ s/step \S+ tokens/s "
+    line += r"teacher \d+% eta \d:\d\d:\d\d$"
     assert re.search(line, lines, re.MULTILINE)
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from dnastudents.errors import InputError
-from dnastudents.training.progress import Meter, clock, log_line, thousands
+from dnastudents.training.progress import Meter, clock, log_line, shares, thousands
 
 
 def meter_with(losses: list[float]) -> Meter:
@@ -34,6 +34,25 @@ def test_state_restores_an_open_window() -> None:
     assert other.total_tokens == 30
 
 
+def test_shares_of_parts() -> None:
+    """Of a window, of one that a state has cut, and of all."""
+    pending = [{"teacher": 0.25}, {"teacher": 1.0, "other": 0.5}, {"teacher": 0.5}]
+    meter = Meter("mine", lambda values: values, lambda: pending.pop(0))
+    resumed = Meter("mine", lambda values: values, lambda: pending.pop(0))
+    loss = {"loss": torch.tensor(1.0)}
+    meter.add(loss, tokens=1)
+    meter.started -= 10
+    means = meter.flush(1)
+    assert means["teacher_share"] * means["seconds_per_step"] == pytest.approx(0.25)
+    meter.add(loss, tokens=1)
+    resumed.load_state(meter.state(2), keep_rows=True, device=torch.device("cpu"))
+    means = resumed.flush(2)
+    assert means["teacher_share"] * means["seconds_per_step"] == pytest.approx(1.5)
+    assert means["other_share"] * means["seconds_per_step"] == pytest.approx(0.5)
+    assert resumed.total_parts == {"teacher": 1.75, "other": 0.5}
+    assert shares({"teacher": 1.0}, 4.0) == {"teacher_share": 0.25}
+
+
 def test_other_processes_restore_zeros_because_rows_are_sums() -> None:
     meter = Meter("mine", lambda values: values)
     meter.load_state(meter_with([4.0]).state(1), keep_rows=False, device=torch.device("cpu"))
@@ -51,6 +70,8 @@ def test_log_line() -> None:
     assert log_line("had", 100, 1000, row, 0.12) == (
         "had step 100/1000 loss 1.2340 lr 3.0e-04 0.12 s/step 81.2k tokens/s eta 0:01:48"
     )
+    line = log_line("had", 100, 1000, {**row, "teacher_share": 0.434}, 0.12)
+    assert line.endswith("81.2k tokens/s teacher 43% eta 0:01:48")
 
 
 def test_words_for_numbers() -> None:

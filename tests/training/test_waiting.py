@@ -82,11 +82,13 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
     yield mode
 
 
-@pytest.mark.parametrize("recipe", ["findna", "had"])
+@pytest.mark.parametrize(("recipe", "unknown"), [("findna", 0.0), ("had", 0.0), ("had", 0.5)])
 def test_a_step_never_waits(
-    recipe: str, inputs: dict[str, Path], tmp_path: Path, watch: Watch
+    recipe: str, unknown: float, inputs: dict[str, Path], tmp_path: Path, watch: Watch
 ) -> None:
-    settings = settings_of(recipe)
+    window = {"kind": "windows", "length": 54, "max_n_fraction": unknown}
+    places = {"train": ["chrA:3950-4070"]} if unknown else {"train": ["chrA"]}  # N: unequal rows
+    settings = settings_of(recipe, window=window, splits=places)
     assert pretrain(settings, output=tmp_path / "a", state=tmp_path / "s", **inputs) == 0
     assert watch.calls > 1000
     assert watch.found == []

@@ -15,7 +15,9 @@ import torch
 from dnastudents import masking, models, pmi, tokenizers
 from dnastudents.errors import InputError
 from dnastudents.objectives.base import Objective, Views
+from dnastudents.objectives.feature_cache import FeatureCache
 from dnastudents.objectives.findna import FinDNA, FinDNAOptions
+from dnastudents.objectives.frozen_teacher import FrozenTeacher
 from dnastudents.objectives.groups import GroupMasking, GroupOptions
 from dnastudents.objectives.had import HAD, HADOptions
 from dnastudents.objectives.masked_lm import MaskedLM, MaskedLMOptions
@@ -40,10 +42,16 @@ class Resources:
     ----------
     pmi, teacher : Path or None
         A PMI folder for the masks that follow it, and a teacher's checkpoint folder.
+    intervals : Path or None
+        A BED file of the intervals that the windows lie in.
+    features : Path or None
+        A cache of the teacher's features; then the teacher is not loaded.
     """
 
     pmi: Path | None = None
     teacher: Path | None = None
+    intervals: Path | None = None
+    features: Path | None = None
 
 
 def build(
@@ -102,18 +110,28 @@ def _build_had(
 ) -> HAD:
     groups = parse(GroupOptions, block, "masking")
     parsed = parse(HADOptions, options, "objective")
-    teacher, teacher_tokenizer = None, tokenizers.build("nucleotide_transformer")
-    if parsed.alignment_weight:
-        if resources.teacher is None:
-            raise InputError("objective had: needs a teacher folder; give --teacher")
-        folder = model_folder(resources.teacher)
-        teacher = models.load(folder)
-        if parsed.random_teacher:
-            torch.manual_seed(derive_seed(seed, "random teacher"))
-            teacher = type(teacher)(teacher.config)
+    teacher_tokenizer = tokenizers.build("nucleotide_transformer")
+    teacher = _teacher_features(parsed, teacher_tokenizer.pad_id, seed, resources)
     torch.manual_seed(derive_seed(seed, "objective"))
-    chosen = GroupMasking(tokenizer, teacher_tokenizer, groups.probability)
+    shares = groups.probability, groups.mask_share, groups.random_share
+    chosen = GroupMasking(tokenizer, teacher_tokenizer, *shares)
     return HAD(student, chosen, teacher, parsed)
+
+
+def _teacher_features(
+    options: HADOptions, pad_id: int, seed: int, resources: Resources
+) -> FrozenTeacher | FeatureCache | None:
+    if not options.alignment_weight:
+        return None
+    if resources.features is not None:
+        return FeatureCache(resources.features, pad_id)
+    if resources.teacher is None:
+        raise InputError("objective had: needs a teacher folder; give --teacher")
+    model = models.load(model_folder(resources.teacher))
+    if options.random_teacher:
+        torch.manual_seed(derive_seed(seed, "random teacher"))
+        model = type(model)(model.config)
+    return FrozenTeacher(model, pad_id)
 
 
 def model_folder(folder: Path) -> Path:

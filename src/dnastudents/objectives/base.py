@@ -17,7 +17,7 @@ Shapes: B sequences, L bases, T tokens, D width of the student, V symbols of its
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from dnastudents.randomness import torch_generator
 
 IGNORE = -100  # label of a position without a loss
 VALIDATION_SEED = 0  # one validation masking for all runs, so that their perplexities compare
@@ -41,24 +43,32 @@ class Views:
         predicted. Objectives with two views of each sequence have a second axis for them.
     counts : dict of float
         Denominators of the losses over the whole batch, at least 1.
+    prepare : callable or None
+        Adds to a slice what is found on the CPU, before the slice moves. Default is nothing.
     """
 
     tensors: dict[str, Tensor]
     counts: dict[str, float]
+    prepare: Callable[[dict[str, Any]], None] | None = None
 
     def __len__(self) -> int:
         return len(self.tensors["labels"])
 
-    def rows(self, start: int, stop: int, device: torch.device) -> dict[str, Tensor]:
+    def rows(self, start: int, stop: int, device: torch.device) -> dict[str, Any]:
         """Rows start..stop-1 on `device`, with `positions` (M,): flat indices of the labels.
 
         The positions are found here, on the CPU, because their number would cost a GPU a stop.
         """
-        part = {name: tensor[start:stop] for name, tensor in self.tensors.items()}
+        part: dict[str, Any] = {k: tensor[start:stop] for k, tensor in self.tensors.items()}
         part["positions"] = (part["labels"].flatten() != IGNORE).nonzero().squeeze(1)
+        if self.prepare is not None:
+            self.prepare(part)
         if device.type == "cpu":
             return part
-        return {k: v.pin_memory().to(device, non_blocking=True) for k, v in part.items()}
+        for name, value in part.items():
+            if isinstance(value, Tensor):
+                part[name] = value.pin_memory().to(device, non_blocking=True)
+        return part
 
 
 class Objective(nn.Module):
@@ -102,6 +112,10 @@ class Objective(nn.Module):
         """Name of the curriculum's stage, empty where there is none."""
         return ""
 
+    def seconds(self) -> dict[str, float]:
+        """Time of parts of the training steps since the last call, for the log."""
+        return {}
+
     def result(self) -> Any:
         """The model that pretraining is for."""
         return self.student
@@ -140,6 +154,16 @@ def masked_prediction(
         "masked": F.cross_entropy(logits, target, reduction="sum") / count,
         "masked_accuracy": correct / count,
     }
+
+
+def row_generators(codes: np.ndarray, seed: int, purpose: str) -> Iterator[torch.Generator]:
+    """A generator for each row of codes, uint8 (B, L), named by the seed and the row's own bases.
+
+    So a window's draws are the same whenever and beside whatever it comes, and no index of windows
+    is needed. Its other strand is another window.
+    """
+    for row in codes:
+        yield torch_generator(seed, f"{purpose} of {row.tobytes().hex()}")
 
 
 def count_of(mask: Tensor) -> float:

@@ -18,7 +18,7 @@ from dnastudents import augment
 from dnastudents.augment import NEW, View
 from dnastudents.masking import Masking
 from dnastudents.models.chordmixer import SYMBOLS
-from dnastudents.objectives.base import IGNORE, VALIDATION_SEED, Views, count_of
+from dnastudents.objectives.base import IGNORE, VALIDATION_SEED, Views, count_of, row_generators
 from dnastudents.objectives.distillation import scrambled_mask
 from dnastudents.objectives.findna_options import FinDNAOptions
 from dnastudents.randomness import torch_generator
@@ -48,16 +48,13 @@ class ViewMaker:
     def train(self, codes: np.ndarray, seed: int, step: int) -> Views:
         """Views of a step from codes, uint8 (B, L).
 
-        Static ones are drawn row by row from a generator that is named by the seed and the row's
-        own bases, so a window's are the same whenever and beside whatever it comes, and no index of
-        windows is needed. Its other strand is another window.
+        Static ones are drawn row by row, see `row_generators`.
         """
         masking, noise = self.masking, self.options.noise
         if self.options.views == "fresh":
             generator = torch_generator(seed, "views", step)
             return self._finish([self._draw(codes, masking, generator, step, noise)])
-        generators = (torch_generator(seed, f"views of {row.tobytes().hex()}") for row in codes)
-        rows = zip(codes[:, None], generators, strict=True)
+        rows = zip(codes[:, None], row_generators(codes, seed, "views"), strict=True)
         return self._finish([self._draw(row, masking, each, step, noise) for row, each in rows])
 
     def validation(self, codes: np.ndarray, step: int) -> Views:

@@ -5,24 +5,34 @@ between the student's features, projected to the teacher's width, and the teache
 L_rec the cross-entropy of masked bases from a cross-attention decoder. Source: papers/had.md §2, 3;
 what the paper leaves open has the defaults given there.
 
-Projection, decoder and teacher serve pretraining only. The teacher is no submodule: it is not
-trained, not wrapped, and not part of any checkpoint.
+Projection, decoder and teacher serve pretraining only. The teacher is no submodule, see
+`frozen_teacher`; where windows and masks are fixed, its features may come from a `feature_cache`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
 
-from dnastudents.objectives.base import IGNORE, VALIDATION_SEED, Objective, Views, count_of
+from dnastudents.objectives.base import (
+    IGNORE,
+    VALIDATION_SEED,
+    Objective,
+    Views,
+    count_of,
+    row_generators,
+)
 from dnastudents.objectives.groups import GroupMasking
 from dnastudents.objectives.had_decoder import CrossAttentionDecoder, query_positions
 from dnastudents.objectives.options import choose
+from dnastudents.objectives.stopwatch import Stopwatch
 from dnastudents.randomness import torch_generator
 
 
@@ -43,6 +53,8 @@ class HADOptions:
         Layer-normalise the teacher's features first. Default is False.
     random_teacher : bool
         An untrained teacher of the same shape, as a control. Default is False.
+    static_masks : bool
+        The masks of a window are the same each time it comes. Default is False.
     decoder_heads : int
         Default is 4.
     """
@@ -53,10 +65,27 @@ class HADOptions:
     pooled: bool = False
     normalize_teacher: bool = False
     random_teacher: bool = False
+    static_masks: bool = False
     decoder_heads: int = 4
 
     def __post_init__(self) -> None:
         choose(self.align_on, ("visible", "masked", "all"), "objective.align_on")
+
+
+class TeacherFeatures(Protocol):
+    """Where HAD's targets come from: `FrozenTeacher` or `FeatureCache`."""
+
+    watch: Stopwatch
+
+    @property
+    def feature_size(self) -> int:
+        """D, the width of the features."""
+
+    def prepare(self, views: dict[str, Any], timed: bool) -> None:
+        """Add to a slice on the CPU what `launch` needs."""
+
+    def launch(self, views: dict[str, Any], timed: bool) -> Callable[[], Tensor]:
+        """Begin with the features of a slice, float32 (B, T, D); what is returned gives them."""
 
 
 class HAD(Objective):
@@ -68,30 +97,28 @@ class HAD(Objective):
         Over single nucleotides.
     masking : GroupMasking
         With the tokenizers of both models.
-    teacher : PreTrainedModel or None
-        Frozen here. None where nothing is aligned.
+    teacher : TeacherFeatures or None
+        None where nothing is aligned.
     options : HADOptions
         Default is the full objective.
     """
 
     prediction = "reconstruction"
+    teacher: TeacherFeatures | None
 
     def __init__(
         self,
         student: Any,
         masking: GroupMasking,
-        teacher: Any,
+        teacher: TeacherFeatures | None,
         options: HADOptions | None = None,
     ) -> None:
         super().__init__(student)
         self.masking = masking
         self.options = options or HADOptions()
-        # In a tuple, because a module as an attribute would become a submodule.
-        self._teacher: tuple[Any] = (
-            None if teacher is None else teacher.requires_grad_(False).eval(),
-        )
-        if self.options.alignment_weight:
-            self.project = nn.Linear(student.feature_size, teacher.feature_size)
+        self.teacher = teacher if self.options.alignment_weight else None
+        if self.teacher is not None:
+            self.project = nn.Linear(student.feature_size, self.teacher.feature_size)
         if self.options.reconstruction_weight:
             self.decoder = CrossAttentionDecoder(
                 student.feature_size, student.config.vocab_size, self.options.decoder_heads
@@ -99,14 +126,27 @@ class HAD(Objective):
 
     def views(self, codes: np.ndarray, seed: int, step: int) -> Views:
         """Both models' ids with the same groups masked."""
-        return self._views(codes, torch_generator(seed, "mask", step))
+        if not self.options.static_masks:
+            return self._views(self.masking(codes, torch_generator(seed, "mask", step)))
+        rows = zip(codes[:, None], row_generators(codes, seed, "mask"), strict=True)
+        return self._views(self._join([self.masking(*row) for row in rows]))
 
     def validation_views(self, codes: np.ndarray, step: int) -> Views:
         """The same with one fixed draw."""
-        return self._views(codes, torch_generator(VALIDATION_SEED, "validation mask"))
+        generator = torch_generator(VALIDATION_SEED, "validation mask")
+        return self._views(self.masking(codes, generator))
 
-    def _views(self, codes: np.ndarray, generator: torch.Generator) -> Views:
-        tensors = self.masking(codes, generator)
+    def _join(self, rows: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+        """One batch of rows that were masked one by one; the longest sets its width."""
+        student, teacher = self.masking.student.pad_id, self.masking.teacher.pad_id
+        fill = {"student_ids": student, "teacher_ids": teacher, "targets": student}
+        fill |= {"token_of_base": -1, "masked": False, "real": False, "padding": True}
+        return {
+            name: pad_sequence([row[name][0] for row in rows], True, padding_value=fill[name])
+            for name in rows[0]
+        }
+
+    def _views(self, tensors: dict[str, Tensor]) -> Views:
         masked, real, padding = (tensors.pop(name) for name in ("masked", "real", "padding"))
         tensors["labels"] = tensors.pop("targets").masked_fill(~masked, IGNORE)
         tensors["visible"] = ~masked & ~padding
@@ -116,19 +156,25 @@ class HAD(Objective):
         if padding.any():
             tensors["attention_mask"] = ~padding
         counts = {"masked": count_of(masked), "aligned": self._count_aligned(tensors)}
-        return Views(tensors, counts)
+        return Views(tensors, counts, self._prepare)
+
+    def _prepare(self, views: dict[str, Any]) -> None:
+        if self.teacher is not None:
+            self.teacher.prepare(views, timed=self.training)
 
     def _count_aligned(self, tensors: dict[str, Tensor]) -> float:
         aligned = tensors["aligned"]
         return count_of(_tokens_of(tensors, aligned) if self.options.pooled else aligned)
 
-    def forward(self, views: dict[str, Tensor], counts: dict[str, float]) -> dict[str, Tensor]:
+    def forward(self, views: dict[str, Any], counts: dict[str, float]) -> dict[str, Tensor]:
         """Shares `loss`, `alignment`, `reconstruction` and `masked_accuracy`."""
+        teacher = self.teacher
+        features = None if teacher is None else teacher.launch(views, timed=self.training)
         hidden = self.student.backbone(views["student_ids"], views.get("attention_mask"))
         shares: dict[str, Tensor] = {}
         loss = hidden.new_zeros((), dtype=torch.float32)
-        if self.options.alignment_weight:
-            shares["alignment"] = self._align(hidden, views) / counts["aligned"]
+        if features is not None:
+            shares["alignment"] = self._align(hidden, views, features()) / counts["aligned"]
             loss = loss + self.options.alignment_weight * shares["alignment"]
         if self.options.reconstruction_weight:
             shares |= self._reconstruct(hidden, views, counts["masked"])
@@ -144,9 +190,10 @@ class HAD(Objective):
         correct = (logits.argmax(-1) == labels).sum()  # never equal where the label is IGNORE
         return {"reconstruction": loss / count, "masked_accuracy": correct / count}
 
-    def _align(self, hidden: Tensor, views: dict[str, Tensor]) -> Tensor:
+    def _align(self, hidden: Tensor, views: dict[str, Tensor], target: Tensor) -> Tensor:
         """Sum over aligned bases (or tokens) of the mean squared error over features."""
-        target = self.teacher_features(views["teacher_ids"])
+        if self.options.normalize_teacher:
+            target = F.layer_norm(target, target.shape[-1:])
         aligned, token = views["aligned"], views["token_of_base"].clamp(min=0)
         if self.options.pooled:
             projected = self.project(_mean_over_tokens(hidden, token, aligned, target.shape[1]))
@@ -157,19 +204,9 @@ class HAD(Objective):
         error = F.mse_loss(projected.float(), target, reduction="none").mean(-1)
         return (error * aligned).sum()
 
-    @torch.no_grad()
-    def teacher_features(self, teacher_ids: Tensor) -> Tensor:
-        """The teacher's final features, float32 (B, T, D_teacher); computed in bf16 on a GPU."""
-        teacher = self._teacher[0].to(teacher_ids.device)
-        self._teacher = (teacher,)
-        on_gpu = teacher_ids.device.type == "cuda"
-        attention_mask = teacher_ids != self.masking.teacher.pad_id
-        with torch.autocast(teacher_ids.device.type, torch.bfloat16, enabled=on_gpu):
-            features = teacher.backbone(teacher_ids, attention_mask)
-        features = features.float()
-        if self.options.normalize_teacher:
-            features = F.layer_norm(features, features.shape[-1:])
-        return features
+    def seconds(self) -> dict[str, float]:
+        """`teacher`: time in which it ran, or in which its features were read."""
+        return {} if self.teacher is None else {"teacher": self.teacher.watch.take()}
 
 
 def _tokens_of(views: dict[str, Tensor], bases: Tensor) -> Tensor:

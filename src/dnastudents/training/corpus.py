@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from dnastudents.errors import InputError
+from dnastudents.intervals import Tiles, read_intervals
 from dnastudents.objectives.base import VALIDATION_SEED
 from dnastudents.randomness import numpy_generator
 from dnastudents.reference import Reference, check_splits
@@ -28,24 +30,27 @@ class Corpus:
         Window, splits, batch size and share of reverse complements.
     seed : int
         The run's.
+    intervals : Path, optional
+        BED file whose folds are the splits, for windows of kind `intervals`.
 
     Raises
     ------
     InputError
-        Splits overlap, name what is not there, or hold no window.
+        Splits overlap, name what is not there, or hold no window; or a BED file is missing, or
+        given to a run that does not read it.
     """
 
-    def __init__(self, folder: Path, plan: Pretraining, seed: int) -> None:
+    def __init__(
+        self, folder: Path, plan: Pretraining, seed: int, intervals: Path | None = None
+    ) -> None:
         self.plan, self.seed = plan, seed
         reference = Reference.open(folder)
-        splits = {"train": plan.splits.train, "validation": plan.splits.validation}
-        check_splits(reference, {name: spec for name, spec in splits.items() if spec})
-        self.train = _sampler(reference, plan.splits.train, plan)
+        samplers = _samplers(reference, plan, intervals)
+        self.train = samplers["train"]
         self._validation: np.ndarray | None = None
-        if plan.splits.validation:
-            sampler = _sampler(reference, plan.splits.validation, plan)
-            count = min(plan.validation_sequences, len(sampler))
-            self._validation = sampler.fixed(count, VALIDATION_SEED)
+        if "validation" in samplers:
+            count = min(plan.validation_sequences, len(samplers["validation"]))
+            self._validation = samplers["validation"].fixed(count, VALIDATION_SEED)
 
     def batch(self, step: int) -> np.ndarray:
         """Codes of one step, uint8 (batch_size, L), some of them read from the other strand."""
@@ -59,6 +64,28 @@ class Corpus:
     def validation(self) -> np.ndarray | None:
         """The same codes for every run, uint8 (validation_sequences, L); None without a split."""
         return self._validation
+
+
+def _samplers(
+    reference: Reference, plan: Pretraining, intervals: Path | None
+) -> dict[str, Sampler]:
+    """One for `train`, and one for `validation` where anything is held out."""
+    window = plan.window
+    if (window.kind == "intervals") != (intervals is not None):
+        raise InputError(
+            f"pretraining.window.kind is {window.kind}: a BED file of intervals (--intervals) "
+            "belongs to the kind 'intervals', which needs one"
+        )
+    if intervals is not None:
+        return {
+            split: Tiles(reference.codes, spans, window.length, window.max_n_fraction)
+            for split, spans in read_intervals(intervals, reference).items()
+            if split != "test"
+        }
+    splits = {"train": plan.splits.train, "validation": plan.splits.validation}
+    splits = {split: spec for split, spec in splits.items() if spec}
+    check_splits(reference, splits)
+    return {split: _sampler(reference, spec, plan) for split, spec in splits.items()}
 
 
 def _sampler(reference: Reference, spec: list[str], plan: Pretraining) -> Sampler:

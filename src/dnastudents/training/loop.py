@@ -29,7 +29,7 @@ from dnastudents.sequence import PAD
 from dnastudents.training.corpus import Corpus
 from dnastudents.training.optimizer import adamw, learning_rate, set_learning_rate
 from dnastudents.training.options import Pretraining
-from dnastudents.training.progress import Meter, log_line
+from dnastudents.training.progress import Meter, log_line, shares
 from dnastudents.training.signals import Interruption
 from dnastudents.training.state import StateFolder
 
@@ -88,7 +88,7 @@ class Trainer:
             options.eps,
         )
         self.model, self.optimizer = accelerator.prepare(objective, optimizer)
-        self.meter = Meter(run, lambda values: accelerator.reduce(values, "sum"))
+        self.meter = Meter(run, lambda values: accelerator.reduce(values, "sum"), objective.seconds)
         self.step = 0  # updates done
         self.seconds = 0.0  # of earlier jobs
         self.began = time.perf_counter()
@@ -219,6 +219,7 @@ class Trainer:
             "steps": self.step,
             "tokens": self.meter.total_tokens,
             "tokens_per_second": self.meter.total_tokens / self.meter.total_seconds,
+            **shares(self.meter.total_parts, self.meter.total_seconds),
             "wall_seconds": self.wall_seconds(),
             "processes": self.accelerator.num_processes,
             "device": torch.cuda.get_device_name(device) if on_gpu else "cpu",

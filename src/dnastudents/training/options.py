@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from dnastudents.errors import InputError
 from dnastudents.objectives.options import choose
+
+_KINDS = ("windows", "pieces", "intervals")
+_KINDS_WITH = {  # what only some kinds of windows have
+    "max_n_fraction": ("windows", "intervals"),
+    "sampling": ("windows",),
+    "count": ("windows",),
+    "unknown": ("pieces",),
+    "duplicates": ("pieces",),
+}
 
 
 @dataclass(frozen=True)
@@ -14,12 +24,13 @@ class WindowOptions:
 
     Attributes
     ----------
-    kind : {'windows', 'pieces'}
-        Windows of one length, or the variable pieces of DNABERT.
+    kind : {'windows', 'pieces', 'intervals'}
+        Windows of one length anywhere in the splits; the variable pieces of DNABERT; or windows of
+        one length end to end in the intervals of a BED file, whose folds are then the splits.
     length : int
         Bases of a window, or of the longest piece.
     max_n_fraction : float
-        Of a window. Default is 0; pieces hold no N.
+        Of a window. Default is 0; pieces have no such option.
     sampling : {'by_length', 'by_name'}
         Windows are drawn uniformly over all starts; or, as FinDNA released, a sequence first, each
         as likely as any other. Default is 'by_length'.
@@ -42,23 +53,25 @@ class WindowOptions:
 
     def __post_init__(self) -> None:
         where = "pretraining.window"
-        choose(self.kind, ("windows", "pieces"), f"{where}.kind")
+        choose(self.kind, _KINDS, f"{where}.kind")
         choose(self.sampling, ("by_length", "by_name"), f"{where}.sampling")
         choose(self.unknown, ("split", "delete"), f"{where}.unknown")
         choose(self.duplicates, ("drop", "keep"), f"{where}.duplicates")
         if self.count is not None and self.count < 1:
             raise InputError(f"{where}.count: must be at least 1 or null, not {self.count}")
-        windows, pieces = ("max_n_fraction", "sampling", "count"), ("unknown", "duplicates")
-        for name in pieces if self.kind == "windows" else windows:
-            if getattr(self, name) != getattr(type(self), name):
+        for name, kinds in _KINDS_WITH.items():
+            if self.kind not in kinds and getattr(self, name) != getattr(type(self), name):
                 raise InputError(f"{where}.{name}: {self.kind} have no such option; remove it")
 
 
 @dataclass(frozen=True)
 class SplitOptions:
-    """Sequences or regions to learn from and to validate on; the latter may be none."""
+    """Sequences or regions to learn from and to validate on; the latter may be none.
 
-    train: list[str]
+    Both are none where the folds of a BED file are the splits.
+    """
+
+    train: list[str] = field(default_factory=list)
     validation: list[str] = field(default_factory=list)
 
 
@@ -121,8 +134,8 @@ class Pretraining:
     steps: int
     batch_size: int
     window: WindowOptions
-    splits: SplitOptions
     optimizer: OptimizerOptions
+    splits: SplitOptions = field(default_factory=SplitOptions)
     schedule: ScheduleOptions = field(default_factory=ScheduleOptions)
     micro_batch_size: int | None = None
     gradient_clip: float = 1.0
@@ -135,8 +148,40 @@ class Pretraining:
 
     def __post_init__(self) -> None:
         choose(self.precision, ("no", "bf16", "fp16"), "pretraining.precision")
+        by_fold = self.window.kind == "intervals"
+        if by_fold and (self.splits.train or self.splits.validation):
+            raise InputError("pretraining.splits: intervals have folds of their own; remove it")
+        if not by_fold and not self.splits.train:
+            raise InputError("pretraining.splits: 'train' names nothing; add what to learn from")
         counts = ("steps", "batch_size", "log_every", "evaluate_every", "checkpoint_every")
         for name in (*counts, "micro_batch_size"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(f"pretraining.{name}: must be at least 1, not {value}")
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """All that decides a run's weights, together with its inputs.
+
+    Attributes
+    ----------
+    student, objective, masking, pretraining : dict
+        Blocks of the configuration; the last two are not needed where the objective is `none`.
+    seed : int
+        Default is 0.
+    simulated : bool
+        Whether the genome is made up; only noted in the results. Default is False.
+    """
+
+    student: dict[str, Any]
+    objective: dict[str, Any]
+    masking: dict[str, Any] = field(default_factory=dict)
+    pretraining: dict[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    simulated: bool = False
+
+    @property
+    def is_pretrained(self) -> bool:
+        """Whether the run learns at all."""
+        return self.objective.get("name") != "none" and self.pretraining.get("steps") != 0

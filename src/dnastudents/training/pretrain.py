@@ -12,7 +12,6 @@ import os
 import platform
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,42 +26,17 @@ from dnastudents import models, tokenizers
 from dnastudents.errors import InputError
 from dnastudents.files import atomic_directory, digest, read_json, sha256, write_json
 from dnastudents.objectives import Resources, build, model_folder
+from dnastudents.objectives.feature_cache import MANIFEST
 from dnastudents.objectives.options import parse
 from dnastudents.randomness import derive_seed
 from dnastudents.training.corpus import Corpus
 from dnastudents.training.loop import Trainer
-from dnastudents.training.options import Pretraining
+from dnastudents.training.options import Pretraining, RunSettings
 from dnastudents.training.signals import INTERRUPTED
 from dnastudents.training.state import StateFolder
+from dnastudents.training.teacher_cache import check_cache
 
 COLUMNS = ("step", "split", "stage", "loss", "learning_rate", "tokens_per_second")
-
-
-@dataclass(frozen=True)
-class RunSettings:
-    """All that decides a run's weights, together with its inputs.
-
-    Attributes
-    ----------
-    student, objective, masking, pretraining : dict
-        Blocks of the configuration; the last two are not needed where the objective is `none`.
-    seed : int
-        Default is 0.
-    simulated : bool
-        Whether the genome is made up; only noted in the results. Default is False.
-    """
-
-    student: dict[str, Any]
-    objective: dict[str, Any]
-    masking: dict[str, Any] = field(default_factory=dict)
-    pretraining: dict[str, Any] = field(default_factory=dict)
-    seed: int = 0
-    simulated: bool = False
-
-    @property
-    def is_pretrained(self) -> bool:
-        """Whether the run learns at all."""
-        return self.objective.get("name") != "none" and self.pretraining.get("steps") != 0
 
 
 def pretrain(
@@ -73,6 +47,8 @@ def pretrain(
     reference: Path | None = None,
     pmi: Path | None = None,
     teacher: Path | None = None,
+    intervals: Path | None = None,
+    features: Path | None = None,
     run: str = "run",
 ) -> int:
     """Pretrain, or go on where a stopped job left off.
@@ -87,6 +63,10 @@ def pretrain(
         Folder of the training state. The last one stays, so a lost output costs no training.
     reference, pmi, teacher : Path, optional
         Folders of the genome, the PMI table and the teacher, where the recipe needs them.
+    intervals : Path, optional
+        BED file, for windows of kind `intervals`, see `dnastudents.intervals`.
+    features : Path, optional
+        Folder of `dnastudents teacher cache`: the teacher is not loaded.
     run : str
         Name for the log and `metrics.json`.
 
@@ -108,7 +88,8 @@ def pretrain(
     if parsed.is_pretrained:
         if reference is None:
             raise InputError(f"{run}: a run that learns needs a genome; give --reference")
-        return train(job, student, state, reference, Resources(pmi, teacher), accelerator)
+        resources = Resources(pmi, teacher, intervals, features)
+        return train(job, student, state, reference, resources, accelerator)
     if accelerator.is_main_process:
         job.write({"model": student}, [], {"steps": 0})
     return 0
@@ -125,8 +106,10 @@ def train(
     """The part of `pretrain` for runs that learn."""
     run, seed = job.run, job.parsed.seed
     plan = parse(Pretraining, job.parsed.pretraining, f"{run}.pretraining")
+    if resources.features is not None:
+        check_cache(resources.features, job.parsed, reference, resources.teacher)
     objective = build(job.settings, student, job.tokenizer, seed, plan.steps, resources)
-    corpus = Corpus(reference, plan, seed)
+    corpus = Corpus(reference, plan, seed, resources.intervals)
     who = identity(job.settings, reference, resources)
     with StateFolder(state, who) as folder:
         if accelerator.is_main_process:
@@ -228,6 +211,10 @@ def identity(settings: Mapping[str, Any], reference: Path, resources: Resources)
         content["pmi"] = sha256(resources.pmi / "pmi.parquet")
     if resources.teacher is not None:
         content["teacher"] = sha256(model_folder(resources.teacher) / "model.safetensors")
+    if resources.intervals is not None:
+        content["intervals"] = sha256(resources.intervals)
+    if resources.features is not None:
+        content["features"] = sha256(resources.features / MANIFEST)
     return digest(content)
 
 

@@ -26,14 +26,24 @@ class Meter:
         Name of the run, for messages.
     reduce : callable
         Sums a tensor over all processes.
+    seconds : callable
+        Gives the time of parts of the steps since it was last asked, see `Objective.seconds`.
+        Default is no part.
     """
 
-    def __init__(self, run: str, reduce: Callable[[Tensor], Tensor]) -> None:
-        self.run, self.reduce = run, reduce
+    def __init__(
+        self,
+        run: str,
+        reduce: Callable[[Tensor], Tensor],
+        seconds: Callable[[], dict[str, float]] = dict,
+    ) -> None:
+        self.run, self.reduce, self.seconds_of_parts = run, reduce, seconds
         self.names: list[str] = []
         self.rows: list[Tensor] = []
         self.tokens = self.total_tokens = 0
         self.seconds = self.total_seconds = 0.0
+        self.parts: dict[str, float] = {}  # seconds of this process, as are the totals
+        self.total_parts: dict[str, float] = {}
         self.started = time.perf_counter()
 
     def add(self, shares: dict[str, Tensor], tokens: int) -> None:
@@ -69,13 +79,20 @@ class Meter:
         return rows
 
     def flush(self, step: int) -> dict[str, float]:
-        """Means since the last flush, with `tokens_per_second` and `seconds_per_step`."""
+        """Means since the last flush, with `tokens_per_second` and `seconds_per_step`.
+
+        A part of the steps whose time is measured has a share of it, as `teacher_share`.
+        """
         rows = self.settle(step)
         now = time.perf_counter()
         seconds = self.seconds + now - self.started
         means = dict(zip(self.names, rows.double().mean(0).tolist(), strict=True))
         means["tokens_per_second"] = self.tokens / seconds
         means["seconds_per_step"] = seconds / len(rows)
+        _add(self.parts, self.seconds_of_parts())
+        means |= shares(self.parts, seconds)
+        _add(self.total_parts, self.parts)
+        self.parts = {}
         self.total_tokens += self.tokens
         self.total_seconds += seconds
         self.rows, self.tokens, self.seconds, self.started = [], 0, 0.0, now
@@ -83,6 +100,7 @@ class Meter:
 
     def state(self, step: int) -> dict[str, Any]:
         """What a resumed run needs, so that its next line is that of an uninterrupted one."""
+        _add(self.parts, self.seconds_of_parts())
         return {
             "names": self.names,
             "rows": self.settle(step) if self.rows else None,
@@ -90,6 +108,8 @@ class Meter:
             "seconds": self.seconds + time.perf_counter() - self.started,
             "total_tokens": self.total_tokens,
             "total_seconds": self.total_seconds,
+            "parts": dict(self.parts),
+            "total_parts": dict(self.total_parts),
         }
 
     def load_state(self, state: dict[str, Any], keep_rows: bool, device: torch.device) -> None:
@@ -100,14 +120,28 @@ class Meter:
             self.rows = list(rows.to(device))
         for name in ("tokens", "seconds", "total_tokens", "total_seconds"):
             setattr(self, name, state[name])
+        # A state that was saved before parts were measured has none.
+        self.parts, self.total_parts = state.get("parts", {}), state.get("total_parts", {})
         self.started = time.perf_counter()
 
 
+def shares(parts: dict[str, float], seconds: float) -> dict[str, float]:
+    """Seconds of parts as `<part>_share` of all seconds."""
+    return {f"{name}_share": part / seconds for name, part in parts.items()}
+
+
+def _add(total: dict[str, float], seconds: dict[str, float]) -> None:
+    for name, value in seconds.items():
+        total[name] = total.get(name, 0.0) + value
+
+
 def log_line(run: str, step: int, steps: int, row: dict[str, Any], seconds_per_step: float) -> str:
-    """`had step 100/1000 loss 1.234 lr 3.0e-04 0.12 s/step 81k tokens/s eta 0:03:12`."""
+    """`had step 9/99 loss 1.234 lr 3.0e-04 0.12 s/step 81k tokens/s teacher 43% eta 0:03:12`."""
+    parts = {name.removesuffix("_share"): row[name] for name in row if name.endswith("_share")}
     return (
         f"{run} step {step}/{steps} loss {row['loss']:.4f} lr {row['learning_rate']:.1e} "
         f"{seconds_per_step:.2g} s/step {thousands(row['tokens_per_second'])} tokens/s "
+        f"{''.join(f'{name} {share:.0%} ' for name, share in parts.items())}"
         f"eta {clock(seconds_per_step * (steps - step))}"
     )
 
