@@ -18,8 +18,9 @@ from dnastudents.evaluation.metrics import classification_metrics
 from dnastudents.evaluation.rows import collect
 from dnastudents.finetune import embed, finetune
 from dnastudents.finetune.fit import Best, Fit, cross_entropy
-from dnastudents.finetune.job import Job, provenance
+from dnastudents.finetune.job import Job
 from dnastudents.finetune.options import Finetuning
+from dnastudents.finetune.replicas import provenance
 from dnastudents.models import content_mask
 
 FAST = {"epochs": 6, "batch_size": 8, "learning_rate": 1e-2}

@@ -3,12 +3,16 @@
 - Of a few-shot task the seed draws `shots` sequences of each class, without replacement.
 - With selection `best_dev`, the task's dev split selects; of a few-shot task, which has none, one
   tenth of each class of the draw, at least one sequence, is dev and the rest trains.
+- With dev `by_seed`, a dev split that was drawn from train when the task folder was written goes
+  back, and the seed draws its own, by the same rule and of the same size. A dev split that came
+  with the task, or that holds chromosomes or genes apart, stays what it is.
 - With selection `last`, nothing selects and everything drawn trains.
 - `max_train_sequences` then leaves so many to train on.
 """
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +23,9 @@ from dnastudents.errors import InputError, nearest
 from dnastudents.randomness import numpy_generator
 
 SELECTIONS = ("best_dev", "last")
+DEVS = ("task", "by_seed")
+POOL = "pool"  # the train split and, behind it, the dev split
+_DRAWN = re.compile(r"(\S+) of each class of train, at least 1, drawn with seed \d+")
 
 
 class Draw(NamedTuple):
@@ -27,55 +34,108 @@ class Draw(NamedTuple):
     Attributes
     ----------
     train : numpy.ndarray
-        Rows of the train split, int64, rising.
+        Rows of the split `train_of`, int64, rising.
     dev : numpy.ndarray
         Rows of the split `dev_of`, int64, rising; empty where nothing selects.
-    dev_of : {'dev', 'train'}
+    dev_of : {'dev', 'train', 'pool'}
+    train_of : {'train', 'pool'}
+        Default is 'train'.
     """
 
     train: NDArray[np.int64]
     dev: NDArray[np.int64]
     dev_of: str
+    train_of: str = "train"
 
 
-def require_selection(selection: str) -> None:
-    """An `InputError` with the nearest name unless `selection` is known."""
-    if selection not in SELECTIONS:
-        hint = nearest(str(selection), SELECTIONS)
-        raise InputError(f"finetuning.selection: unknown value '{selection}'; {hint}")
+def require_selection(selection: str, dev: str = "task") -> None:
+    """An `InputError` with the nearest name unless `selection` and `dev` are known and agree."""
+    for key, value, known in (("selection", selection, SELECTIONS), ("dev", dev, DEVS)):
+        if value not in known:
+            hint = nearest(str(value), known)
+            raise InputError(f"finetuning.{key}: unknown value '{value}'; {hint}")
+    if dev == "by_seed" and selection == "last":
+        raise InputError(
+            "finetuning.dev: by_seed draws what selects, and with `selection: last` nothing does; "
+            "drop one of the two"
+        )
 
 
-def draw(task: Task, seed: int, selection: str, max_train_sequences: int | None = None) -> Draw:
+def dev_origin(task: Task, selection: str, dev: str = "task") -> str:
+    """Whose dev split selects: 'task', 'by_seed' (each seed draws one), or 'none' does."""
+    require_selection(selection, dev)
+    if selection == "last":
+        return "none"
+    own = task.has_dev and (dev == "task" or _drawn_share(task) is None)
+    return "task" if own else "by_seed"
+
+
+def draw(
+    task: Task,
+    seed: int,
+    selection: str,
+    max_train_sequences: int | None = None,
+    dev: str = "task",
+) -> Draw:
     """The sequences of a task that a seed learns from.
 
     Parameters
     ----------
     task : Task
     seed : int
-        Of the shots, of the dev part of the shots, and of the limited number.
+        Of the shots, of a dev split that is drawn, and of the limited number.
     selection : {'best_dev', 'last'}
     max_train_sequences : int, optional
         Default is all.
+    dev : {'task', 'by_seed'}
+        Whose dev split selects, where the task's was drawn from train. Default is 'task'.
 
     Raises
     ------
     InputError
-        An unknown selection, or a class with too few sequences.
+        An unknown selection or dev, or a class with too few sequences.
     """
-    require_selection(selection)
-    labels = task.train["label"].to_numpy()
-    train, dev, dev_of = np.arange(len(labels)), np.arange(0), "dev"
-    if task.shots is not None:
-        train = draw_shots(labels, task.shots, seed, f"{task.folder} (write it again)")
-    if selection == "best_dev" and task.has_dev:
-        dev = np.arange(len(task.dev))
-    elif selection == "best_dev":
-        is_dev = dev_mask(labels[train], DEV_FRACTION, seed)
-        train, dev, dev_of = train[~is_dev], train[is_dev], "train"
-    if max_train_sequences is not None and max_train_sequences < len(train):
-        order = numpy_generator(seed, "subset").permutation(len(train))
-        train = train[np.sort(order[:max_train_sequences])]
-    return Draw(train, dev, dev_of)
+    origin = dev_origin(task, selection, dev)
+    if not task.has_dev:
+        drawn = _of_shots(task, seed, origin)
+    elif origin == "by_seed":
+        drawn = _of_pool(task, seed)
+    else:
+        held = np.arange(len(task.dev) if origin == "task" else 0)
+        drawn = Draw(np.arange(len(task.train)), held, "dev")
+    if max_train_sequences is not None and max_train_sequences < len(drawn.train):
+        order = numpy_generator(seed, "subset").permutation(len(drawn.train))
+        drawn = drawn._replace(train=drawn.train[np.sort(order[:max_train_sequences])])
+    return drawn
+
+
+def _of_shots(task: Task, seed: int, origin: str) -> Draw:
+    labels = split_labels(task, "train")
+    where = f"{task.folder} (write it again)"
+    train = draw_shots(labels, task.protocol["shots"], seed, where)
+    if origin == "none":
+        return Draw(train, np.arange(0), "dev")
+    is_dev = dev_mask(labels[train], DEV_FRACTION, seed)
+    return Draw(train[~is_dev], train[is_dev], "train")
+
+
+def _of_pool(task: Task, seed: int) -> Draw:
+    share = _drawn_share(task)
+    assert share is not None, "only a dev split that was drawn is drawn anew"
+    is_dev = dev_mask(split_labels(task, POOL), share, seed)
+    return Draw(np.flatnonzero(~is_dev), np.flatnonzero(is_dev), POOL, POOL)
+
+
+def _drawn_share(task: Task) -> float | None:
+    """The share of train that became dev as the folder was written; None of any other dev split."""
+    match = _DRAWN.fullmatch(task.protocol.get("dev_rule", ""))
+    return float(match[1]) if match else None
+
+
+def split_labels(task: Task, name: str) -> NDArray[np.int64]:
+    """Labels int64 (n,) of the split `name`: train, dev, test or pool."""
+    frames = [task.train, task.dev] if name == POOL else [getattr(task, name)]
+    return np.concatenate([frame["label"].to_numpy() for frame in frames])
 
 
 def draw_shots(labels: NDArray[np.int64], shots: int, seed: int, where: str) -> NDArray[np.int64]:

@@ -11,7 +11,7 @@ cross-validation on train in up to five folds (fewer where a class has fewer seq
 model is fitted once more on all of train.
 
 The fit is deterministic, so there is one row, of the first seed. Further seeds would repeat it,
-unless they learn from other sequences (few-shot draws, `max_train_sequences`).
+unless they learn from other sequences (few-shot draws, `max_train_sequences`, a dev split by seed).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
-from dnastudents.benchmarks.draws import Draw, draw
+from dnastudents.benchmarks.draws import POOL, Draw, dev_origin, draw, split_labels
 from dnastudents.benchmarks.task import Task, load_task
 from dnastudents.errors import InputError
 from dnastudents.evaluation.metrics import classification_metrics, primary
@@ -83,6 +83,7 @@ def kmer_logistic(
     k: Sequence[int] = range(1, 7),
     max_train_sequences: int | None = None,
     selection: str = "best_dev",
+    dev: str = "task",
 ) -> None:
     """Fit the baseline on one task and write its metrics rows.
 
@@ -103,20 +104,25 @@ def kmer_logistic(
         is all.
     selection : {'best_dev', 'last'}
         As in fine-tuning: whether dev selects, or nothing outside train. Default is 'best_dev'.
+    dev : {'task', 'by_seed'}
+        As in fine-tuning: whose dev split selects. Default is 'task'.
 
     Raises
     ------
     InputError
-        An unknown selection, or a class with too few sequences.
+        An unknown selection or dev, or a class with too few sequences.
     """
     data = load_task(task)
     settings = {
         **{"k": list(k), "max_train_sequences": max_train_sequences},
         "selection": selection,
+        **({} if dev == "task" else {"dev": dev}),
     }
-    draws = {seed: draw(data, seed, selection, max_train_sequences) for seed in seeds}
+    draws = {seed: draw(data, seed, selection, max_train_sequences, dev) for seed in seeds}
     names = [name for name in data.splits if name != "dev" or selection == "best_dev"]
     features = {name: kmer_features(data.split(name)["sequence"].tolist(), k) for name in names}
+    if draws[seeds[0]].train_of == POOL:
+        features[POOL] = sparse.vstack([features["train"], features["dev"]], format="csr")
     predictions, histories = [], []
     with atomic_directory(output) as folder:
         for seed in _distinct(draws):
@@ -124,6 +130,7 @@ def kmer_logistic(
             fit = _fit(data, features, drawn)
             guesses, metrics = _test(data, fit.model, features["test"])
             row = _row(data, metrics, settings) | {"seed": seed, "selection": selection}
+            row["dev"] = dev_origin(data, selection, dev)
             row |= {"n_train": len(drawn.train), "n_dev": len(drawn.dev)}
             row |= {"strength": fit.strength, "wall_seconds": time.perf_counter() - started}
             write_json(folder / f"seed_{seed}.json", row)
@@ -165,15 +172,16 @@ def _distinct(draws: dict[int, Draw]) -> list[int]:
 
 def _fit(task: Task, features: dict[str, sparse.csr_matrix], drawn: Draw) -> Fit:
     """Fit with each strength; the first of the best on the held-out sequences wins."""
-    labels = task.train["label"].to_numpy()
+    inputs, labels = features[drawn.train_of], split_labels(task, drawn.train_of)
     folds = [drawn] if len(drawn.dev) else _cross_folds(task, drawn)
-    truth = np.concatenate([task.split(of)["label"].to_numpy()[held] for _, held, of in folds])
+    truth = np.concatenate([split_labels(task, fold.dev_of)[fold.dev] for fold in folds])
     models, scores = [], []
     for strength in STRENGTHS:
         guesses = []
-        for rows, held, of in folds:
-            models.append(_logistic(strength, features["train"][rows], labels[rows]))
-            guesses.append(_predict(models[-1], features[of][held], len(task.classes)))
+        for fold in folds:
+            models.append(_logistic(strength, inputs[fold.train], labels[fold.train]))
+            held = features[fold.dev_of][fold.dev]
+            guesses.append(_predict(models[-1], held, len(task.classes)))
         predictions, probabilities = map(np.concatenate, zip(*guesses, strict=True))
         held_out = classification_metrics(truth, predictions, probabilities, task.classes)
         scores.append(primary(held_out, task.metric))
@@ -181,8 +189,8 @@ def _fit(task: Task, features: dict[str, sparse.csr_matrix], drawn: Draw) -> Fit
     if len(drawn.dev):
         model, held_out_of = models[best], "dev"
     else:
-        rows, held_out_of = drawn.train, "cross-validation"
-        model = _logistic(STRENGTHS[best], features["train"][rows], labels[rows])
+        held_out_of = "cross-validation"
+        model = _logistic(STRENGTHS[best], inputs[drawn.train], labels[drawn.train])
     history = pd.DataFrame({"strength": STRENGTHS, "split": held_out_of, task.metric: scores})
     return Fit(model, STRENGTHS[best], history)
 

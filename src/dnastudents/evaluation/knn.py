@@ -30,8 +30,9 @@ from dnastudents.files import atomic_directory, digest, sha256, write_json
 from dnastudents.finetune.data import FeatureSplit
 from dnastudents.finetune.features import feature_split
 from dnastudents.finetune.fit import Best
-from dnastudents.finetune.job import Job, seeds_of_replicas
+from dnastudents.finetune.job import Job
 from dnastudents.finetune.options import Finetuning
+from dnastudents.finetune.replicas import seeds_of_replicas
 from dnastudents.objectives import model_folder
 from dnastudents.objectives.options import choose, parse
 

@@ -3,12 +3,16 @@
 Batches of training are drawn from pools of many batches that are sorted by length, so sequences of
 like length meet, while order and company are new in each epoch. No row is ever dropped. A sequence
 longer than the student can read (BERT has 512 places) loses its end, and is counted.
+
+A split may hold both strands of each sequence. The other strand is the reverse complement of all
+the bases, tokenised like any sequence, so a student that reads only a part of a long sequence reads
+another part of it on the other strand. Both strands have the same number of tokens.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -33,12 +37,15 @@ class TokenSplit:
     pad_id : int
     truncated : numpy.ndarray
         bool (n,), True at sequences that lost their end.
+    other : list of numpy.ndarray or None
+        The same sequences on the other strand, int64 (T,) each. None where it is never read.
     """
 
     ids: list[np.ndarray]
     labels: np.ndarray
     pad_id: int
     truncated: np.ndarray
+    other: list[np.ndarray] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -63,16 +70,39 @@ class TokenSplit:
     def take(self, rows: np.ndarray) -> TokenSplit:
         """Some of the sequences."""
         ids = [self.ids[row] for row in rows]
-        return TokenSplit(ids, self.labels[rows], self.pad_id, self.truncated[rows])
+        other = None if self.other is None else [self.other[row] for row in rows]
+        return TokenSplit(ids, self.labels[rows], self.pad_id, self.truncated[rows], other)
+
+    def flip(self, chosen: np.ndarray) -> TokenSplit:
+        """The sequences at True in `chosen`, bool (n,), on their other strand."""
+        if self.other is None:
+            raise ValueError("this split was tokenised on one strand only")
+        strands = list(zip(chosen, self.ids, self.other, strict=True))
+        ids = [there if flipped else here for flipped, here, there in strands]
+        other = [here if flipped else there for flipped, here, there in strands]
+        return replace(self, ids=ids, other=other)
+
+    def joined(self, more: TokenSplit) -> TokenSplit:
+        """These sequences and, behind them, more."""
+        labels = np.concatenate([self.labels, more.labels])
+        truncated = np.concatenate([self.truncated, more.truncated])
+        other = None
+        if self.other is not None and more.other is not None:
+            other = self.other + more.other
+        return TokenSplit(self.ids + more.ids, labels, self.pad_id, truncated, other)
 
 
 @dataclass(frozen=True)
 class FeatureSplit:
-    """A split as fixed features, float32 (n, D), of a frozen student."""
+    """A split as fixed features, float32 (n, D), of a frozen student; `other` of the other strand.
+
+    `other` is None where it is never read.
+    """
 
     features: Tensor
     labels: np.ndarray
     truncated: np.ndarray
+    other: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.features)
@@ -88,15 +118,37 @@ class FeatureSplit:
 
     def take(self, rows: np.ndarray) -> FeatureSplit:
         """Some of the sequences."""
-        features = self.features[torch.from_numpy(rows)]
-        return FeatureSplit(features, self.labels[rows], self.truncated[rows])
+        index = torch.from_numpy(rows)
+        other = None if self.other is None else self.other[index]
+        return FeatureSplit(self.features[index], self.labels[rows], self.truncated[rows], other)
+
+    def flip(self, chosen: np.ndarray) -> FeatureSplit:
+        """The sequences at True in `chosen`, bool (n,), on their other strand."""
+        if self.other is None:
+            raise ValueError("this split holds features of one strand only")
+        side = torch.from_numpy(chosen)[:, None]
+        features = torch.where(side, self.other, self.features)
+        return replace(self, features=features, other=torch.where(side, self.features, self.other))
+
+    def joined(self, more: FeatureSplit) -> FeatureSplit:
+        """These sequences and, behind them, more."""
+        labels = np.concatenate([self.labels, more.labels])
+        truncated = np.concatenate([self.truncated, more.truncated])
+        other = None
+        if self.other is not None and more.other is not None:
+            other = torch.cat([self.other, more.other])
+        return FeatureSplit(torch.cat([self.features, more.features]), labels, truncated, other)
 
 
 Split = TokenSplit | FeatureSplit
 
 
 def tokenize(
-    sequences: Sequence[str], labels: np.ndarray, tokenizer: Tokenizer, most: int | None
+    sequences: Sequence[str],
+    labels: np.ndarray,
+    tokenizer: Tokenizer,
+    most: int | None,
+    both_strands: bool = False,
 ) -> TokenSplit:
     """Tokenise a split.
 
@@ -109,17 +161,28 @@ def tokenize(
         The student's.
     most : int or None
         Tokens that the student can read, with its special ones. None is any number.
+    both_strands : bool
+        Tokenise the reverse complements too. Default is False.
     """
     rows, truncated = [], np.zeros(len(sequences), dtype=bool)
+    other: list[np.ndarray] = []
     for number, text in enumerate(sequences):
         codes = sequence.encode(text)
-        ids = tokenizer.encode_codes(codes)
-        if most is not None and len(ids) > most:
-            # Students with a limit read overlapping k-mers: one base more is one token more.
-            ids = tokenizer.encode_codes(codes[: len(codes) - (len(ids) - most)])
-            truncated[number] = True
+        ids, truncated[number] = _ids(codes, tokenizer, most)
         rows.append(ids)
-    return TokenSplit(rows, np.asarray(labels, dtype=np.int64), tokenizer.pad_id, truncated)
+        if both_strands:
+            other.append(_ids(sequence.reverse_complement(codes), tokenizer, most)[0])
+    labels = np.asarray(labels, dtype=np.int64)
+    return TokenSplit(rows, labels, tokenizer.pad_id, truncated, other if both_strands else None)
+
+
+def _ids(codes: np.ndarray, tokenizer: Tokenizer, most: int | None) -> tuple[np.ndarray, bool]:
+    """Tokens of one sequence, at most so many, and whether it lost its end."""
+    ids = tokenizer.encode_codes(codes)
+    if most is None or len(ids) <= most:
+        return ids, False
+    # Students with a limit read overlapping k-mers: one base more is one token more.
+    return tokenizer.encode_codes(codes[: len(codes) - (len(ids) - most)]), True
 
 
 def training_batches(

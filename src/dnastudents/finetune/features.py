@@ -61,11 +61,13 @@ class Checkpoint:
         folder = model_folder(folder)
         return cls(models.load(folder), tokenizers.load(folder))
 
-    def tokenize(self, sequences: list[str], labels: np.ndarray) -> TokenSplit:
+    def tokenize(
+        self, sequences: list[str], labels: np.ndarray, both_strands: bool = False
+    ) -> TokenSplit:
         """Tokenise a split, within what the student can read."""
         config = self.student.config
         most = getattr(config, "max_position_embeddings", None)
-        return tokenize(sequences, labels, self.tokenizer, most)
+        return tokenize(sequences, labels, self.tokenizer, most, both_strands)
 
 
 @torch.inference_mode()
@@ -85,9 +87,13 @@ def pooled_features(
 def feature_split(
     classifier: SequenceClassifier, split: TokenSplit, device: torch.device
 ) -> FeatureSplit:
-    """The split as features before the head."""
+    """The split as features before the head, of both strands where it holds both."""
     features = torch.from_numpy(pooled_features(classifier, split, device))
-    return FeatureSplit(features, split.labels, split.truncated)
+    if split.other is None:
+        return FeatureSplit(features, split.labels, split.truncated)
+    flipped = split.flip(np.ones(len(split), dtype=bool))
+    other = torch.from_numpy(pooled_features(classifier, flipped, device))
+    return FeatureSplit(features, split.labels, split.truncated, other)
 
 
 def embed(

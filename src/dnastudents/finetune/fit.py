@@ -1,6 +1,10 @@
 """Fit one classifier with one seed: train, and keep the weights of the epoch that is tested.
 
 That is the best on dev where there is a dev split, else the last.
+
+With `reverse_complement: augment` an epoch reads each training sequence on either strand with
+probability 1/2. With `conjoin` it does so too, and what is predicted is the mean of the logits of
+both strands, so that the answer does not depend on the strand (post-hoc conjoining, Caduceus-Ph).
 """
 
 from __future__ import annotations
@@ -26,6 +30,10 @@ from dnastudents.training.optimizer import adamw, learning_rate, set_learning_ra
 from dnastudents.training.progress import clock
 
 EVALUATION_BATCH = 64  # sequences at a time where no gradient is kept
+
+
+class Diverged(InputError):
+    """The training loss is no number."""
 
 
 class FrozenHead(nn.Module):
@@ -140,6 +148,9 @@ class Fit:
     def _epoch(self, train: Split, epoch: int, total: int) -> float:
         """One pass over the split; its mean loss."""
         generator = numpy_generator(self.seed, "batches", epoch)
+        if self.options.reverse_complement != "none":
+            strands = numpy_generator(self.seed, "strands", epoch)
+            train = train.flip(strands.random(len(train)) < 0.5)
         losses = []
         self.model.train()
         for rows in training_batches(train.lengths, self.options.batch_size, generator):
@@ -148,7 +159,7 @@ class Fit:
             losses.append(self._update(train, rows, total))
         mean = torch.stack(losses).mean().item()
         if not math.isfinite(mean):
-            raise InputError(
+            raise Diverged(
                 f"finetuning: the loss is {mean} in epoch {epoch}, before step {self.step}; lower "
                 "finetuning.learning_rate"
             )
@@ -182,8 +193,12 @@ class Fit:
         """Class probabilities, float32 (n, C), in the order of the split."""
         self.model.eval()
         batches = evaluation_batches(split.lengths, EVALUATION_BATCH)
-        scores = [self._logits(split, rows).softmax(-1) for rows in batches]
-        return in_order(batches, torch.cat(scores))
+        logits = [self._logits(split, rows) for rows in batches]
+        if self.options.reverse_complement == "conjoin":
+            other = split.flip(np.ones(len(split), dtype=bool))
+            both = zip(logits, batches, strict=True)
+            logits = [(one + self._logits(other, rows)) / 2 for one, rows in both]
+        return in_order(batches, torch.cat([values.softmax(-1) for values in logits]))
 
 
 def _seed(seed: int, device: torch.device) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
 
 from dnastudents.benchmarks.draws import require_selection
 from dnastudents.errors import InputError
@@ -35,6 +36,30 @@ class ReleasedTransfer:
 
 
 @dataclass(frozen=True)
+class Grid:
+    """Settings of which the best on dev is tested, see `finetune.grid`.
+
+    Attributes
+    ----------
+    learning_rate, batch_size : sequence of float, sequence of int
+        All pairs are tried, the learning rate changing slowest.
+    """
+
+    learning_rate: Sequence[float]
+    batch_size: Sequence[int]
+
+    def __post_init__(self) -> None:
+        for name, kinds in (("learning_rate", (int, float)), ("batch_size", (int,))):
+            values = getattr(self, name)
+            good = isinstance(values, list | tuple) and all(type(v) in kinds for v in values)
+            if not good or not values or min(values) <= 0 or len(set(values)) < len(values):
+                raise InputError(
+                    f"finetuning.grid.{name}: must be a list of different positive numbers, "
+                    f"not {values!r}"
+                )
+
+
+@dataclass(frozen=True)
 class Finetuning:
     """One fine-tuning.
 
@@ -59,6 +84,15 @@ class Finetuning:
     selection : {'best_dev', 'last'}
         The epoch that is tested: the best on dev, or the last, for which no dev split is used.
         Default is 'best_dev'.
+    dev : {'task', 'by_seed'}
+        Whose dev split selects: the task folder's, or one that each seed draws anew from train and
+        dev together; see `benchmarks.draws`. Default is 'task'.
+    grid : mapping or None
+        Learning rates and batch sizes of which the pair that is best on dev is tested, see `Grid`;
+        `learning_rate` and `batch_size` themselves are not used then. Default is None.
+    reverse_complement : {'none', 'augment', 'conjoin'}
+        Read training sequences on either strand; with 'conjoin' also predict by the mean of the
+        logits of both strands. Default is 'none'.
     precision : {'no', 'bf16', 'fp16'}
         Of matrix products on a GPU; weights stay in float32. Default is 'no'.
     released_transfer : mapping or None
@@ -78,18 +112,28 @@ class Finetuning:
     max_train_sequences: int | None = None
     max_steps: int | None = None
     selection: str = "best_dev"
+    dev: str = "task"
+    grid: Mapping[str, Sequence[float]] | None = None
+    reverse_complement: str = "none"
     precision: str = "no"
     released_transfer: Mapping[str, int] | None = None
 
     def __post_init__(self) -> None:
         choose(self.precision, ("no", "bf16", "fp16"), "finetuning.precision")
-        require_selection(self.selection)
+        require_selection(self.selection, self.dev)
+        strands = ("none", "augment", "conjoin")
+        choose(self.reverse_complement, strands, "finetuning.reverse_complement")
         choose(self.pooling, ("mean", "cls"), "finetuning.pooling")
         for name in ("epochs", "batch_size", "max_train_sequences", "max_steps"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(f"finetuning.{name}: must be at least 1, not {value}")
-        self.transfer  # noqa: B018  (a bad one is refused here)
+        self.transfer, self.cells  # noqa: B018  (a bad one is refused here)
+        if self.grid is not None and self.selection == "last":
+            raise InputError(
+                "finetuning.grid: a cell is chosen on dev, and with `selection: last` there is "
+                "none; use `selection: best_dev`, or drop the grid"
+            )
 
     @property
     def transfer(self) -> ReleasedTransfer | None:
@@ -97,3 +141,14 @@ class Finetuning:
         if self.released_transfer is None:
             return None
         return parse(ReleasedTransfer, self.released_transfer, "finetuning.released_transfer")
+
+    @property
+    def cells(self) -> list[Finetuning]:
+        """The settings of each cell of the grid, in order; these settings where there is none."""
+        if self.grid is None:
+            return [self]
+        grid = parse(Grid, self.grid, "finetuning.grid")
+        return [
+            replace(self, grid=None, learning_rate=rate, batch_size=size)
+            for rate, size in product(grid.learning_rate, grid.batch_size)
+        ]

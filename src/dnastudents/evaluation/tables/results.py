@@ -21,6 +21,7 @@ from dnastudents.evaluation.metrics import METRICS
 from dnastudents.evaluation.published import MEAN_TASK, read_published
 from dnastudents.evaluation.rows import BASELINE, estimate, read_metrics, runs_in_order
 from dnastudents.evaluation.statistics import Estimate
+from dnastudents.evaluation.tables.notes import finetuning_notes
 from dnastudents.evaluation.tables.render import (
     EN_DASH,
     MISSING,
@@ -46,6 +47,11 @@ NEIGHBOURS = (
     "sequences (Euclidean distance) in frozen {pooling}-pooled features; nothing is fine-tuned or "
     "selected. One value a pretraining, or a seed where seeds draw other sequences or weights; "
     "± half width of the 95 % t interval over them."
+)
+FROZEN = (
+    f"Scores are {TIMES} 100. Ours: a linear head on frozen, standardised features; mean ± half "
+    "width of the 95 % t interval over seeds; no ± where one seed ran. Each seed is one score on "
+    "the whole test set, of {epoch}."
 )
 EPOCHS = {
     "best_dev": "the epoch that was best on dev by the same metric",
@@ -117,11 +123,11 @@ def write_table(
     published, sources = ([], []) if rows is None else published_lines(rows, suite, names)
     simulated = bool(metrics["simulated"].any())
     sheet = _sheet(ours + published, names)
-    probe = "k-NN probe, " if _values(metrics, "neighbours") else ""
-    sheet.title = f"{suite}: {probe}test-set scores {TIMES} 100" + (
+    sheet.title = f"{suite}: {_probe(metrics)}test-set scores {TIMES} 100" + (
         " (simulated data)" if simulated else ""
     )
     sheet.notes = [*_protocol(metrics), *_mode_notes(metrics), *_truncation_notes(metrics)]
+    sheet.notes += finetuning_notes(metrics)
     sheet.notes += _published_notes(published, sources)
     if simulated:
         sheet.notes.append("Simulated: made on generated sequences; it says nothing about genomes.")
@@ -253,12 +259,23 @@ def _protocol(metrics: pd.DataFrame) -> list[str]:
         "strength": " or ".join(STRENGTHS[name] for name in selections),
         "pretrainings": MANY_PRETRAININGS if many else ONE_PRETRAINING,
     }
-    lines = PROTOCOL
+    lines = (FROZEN, *PROTOCOL[1:]) if _is_frozen(metrics) else PROTOCOL
     if neighbours := _values(metrics, "neighbours"):
         lines = (NEIGHBOURS, *PROTOCOL[1:])
         words["k"] = " or ".join(f"{int(k)}" for k in neighbours)
         words["pooling"] = " or ".join(_values(metrics, "pooling"))
     return [line.format(**words) for line in lines]
+
+
+def _probe(metrics: pd.DataFrame) -> str:
+    """Which probe of frozen features the rows are of, for the title."""
+    if _values(metrics, "neighbours"):
+        return "k-NN probe, "
+    return "linear probe, " if _is_frozen(metrics) else ""
+
+
+def _is_frozen(metrics: pd.DataFrame) -> bool:
+    return _values(metrics, "frozen") == [True]
 
 
 def _values(metrics: pd.DataFrame, column: str) -> list[Any]:

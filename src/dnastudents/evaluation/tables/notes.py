@@ -1,0 +1,40 @@
+"""Notes below a table on how runs were fine-tuned, where that is not the same for all."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+GRID = "Learning rate and batch size are, for each task, the best on dev of a grid: {runs}."
+BY_SEED = "Each seed draws its own dev split from the training sequences: {runs}."
+STRANDS = {
+    "augment": "Training sequences are read on either strand: {runs}.",
+    "conjoin": (
+        "Training sequences are read on either strand, and the logits of both strands are averaged "
+        "for dev and test: {runs}."
+    ),
+}
+
+
+def finetuning_notes(metrics: pd.DataFrame) -> list[str]:
+    """One line for each way of fine-tuning that is not the plain one, with the runs it is of.
+
+    Parameters
+    ----------
+    metrics : DataFrame
+        Metrics rows. Of the columns `cells`, `dev` and `reverse_complement` those count that are
+        there; rows of probes and of older versions lack some.
+    """
+    nothing = pd.Series(pd.NA, index=metrics.index)
+    cells, dev, strands = (
+        metrics.get(name, nothing) for name in ("cells", "dev", "reverse_complement")
+    )
+    found = [
+        (GRID, cells.fillna(1).astype(int) > 1),
+        (BY_SEED, dev == "by_seed"),
+        *((text, strands == name) for name, text in STRANDS.items()),
+    ]
+    notes = []
+    for text, rows in found:
+        if runs := sorted(set(metrics.loc[rows.fillna(False).astype(bool), "run"])):
+            notes.append(text.format(runs=", ".join(runs)))
+    return notes

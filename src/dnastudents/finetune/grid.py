@@ -1,0 +1,149 @@
+"""A grid of learning rates and batch sizes, of which dev chooses one cell for all seeds.
+
+Every cell is trained with every seed. The cell with the best mean of the task's metric on dev is
+chosen, of equals the one with the lowest mean loss on dev, then the first. Only its models predict
+the test split: no other cell ever has a test score. So a task has one cell, as in Caduceus.
+
+A finished (cell, seed) keeps its weights until all seeds are tested. A seed that is added later may
+change the choice; then the newly chosen cell is trained once more for the seeds that had another.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from dnastudents.errors import InputError
+from dnastudents.files import read_json, write_json
+from dnastudents.finetune.fit import Diverged
+from dnastudents.finetune.job import TRAINED, WEIGHTS
+from dnastudents.finetune.kept import Kept
+from dnastudents.finetune.options import Finetuning
+
+
+def sweep_grid(kept: Kept, starts: Mapping[int, Path]) -> pd.DataFrame:
+    """Train all cells, choose one on dev, and test it.
+
+    Parameters
+    ----------
+    kept : Kept
+        Finished work; gets a folder for each (cell, seed), and `seed_<s>` of the chosen cell.
+    starts : mapping of int to Path
+        Each seed and the pretraining it starts from; the seeds of one stand together.
+
+    Returns
+    -------
+    DataFrame
+        One row a cell and seed: learning_rate, batch_size, seed, metric, dev (its value; missing
+        where the loss was no number), dev_loss, best_epoch, wall_seconds, chosen.
+
+    Raises
+    ------
+    InputError
+        No cell has a loss with every seed.
+    """
+    cells = kept.options.cells
+    # Seed by seed, so that the student of each pretraining is loaded once.
+    by_seed = [
+        [read_json(_trained(kept, cell, seed, start) / TRAINED) for cell in cells]
+        for seed, start in starts.items()
+    ]
+    by_cell = list(zip(*by_seed, strict=True))
+    chosen = cells[chosen_cell(by_cell)]
+    print(
+        f"{kept.run} {kept.task.suite}/{kept.task.task} grid: learning rate "
+        f"{chosen.learning_rate:g} and batch size {chosen.batch_size} are best on dev",
+        file=sys.stderr,
+        flush=True,
+    )
+    for seed, start in starts.items():
+        _test(kept, chosen, seed, start)
+    for weights in kept.state.glob(f"lr_*/{WEIGHTS}"):
+        weights.unlink()
+    return pd.DataFrame(
+        [
+            _record(kept, cell, seed, trained) | {"chosen": cell is chosen}
+            for cell, of_cell in zip(cells, by_cell, strict=True)
+            for seed, trained in zip(starts, of_cell, strict=True)
+        ]
+    )
+
+
+def chosen_cell(by_cell: Sequence[Sequence[Mapping[str, Any]]]) -> int:
+    """Index of the cell that is best on dev.
+
+    Parameters
+    ----------
+    by_cell : sequence of sequence of mapping
+        Of each cell and seed `value`, the metric on dev, and `loss`; None where training diverged,
+        which keeps the cell from being chosen.
+
+    Raises
+    ------
+    InputError
+        Every cell diverged with some seed.
+    """
+
+    def total(index: int, key: str) -> float:
+        # fsum: equal cells must not differ by the order in which their seeds are added
+        return math.fsum(trained[key] for trained in by_cell[index])
+
+    usable = [
+        index
+        for index, of_cell in enumerate(by_cell)
+        if all(trained["value"] is not None for trained in of_cell)
+    ]
+    if not usable:
+        raise InputError(
+            "finetuning.grid: in every cell the loss became no number; add lower learning rates"
+        )
+    return min(usable, key=lambda index: (-total(index, "value"), total(index, "loss"), index))
+
+
+def _trained(kept: Kept, cell: Finetuning, seed: int, start: Path, again: bool = False) -> Path:
+    """The folder of one trained (cell, seed)."""
+
+    def make(folder: Path) -> None:
+        try:
+            kept.job(start).at(cell).train_seed(seed, folder)
+        except Diverged as error:
+            print(f"{kept.run} seed {seed}: {error}; not chosen", file=sys.stderr, flush=True)
+            keys = ("value", "loss", "epoch", "wall_seconds")
+            write_json(folder / TRAINED, dict.fromkeys(keys))
+
+    # A cell depends on its own settings alone: another grid keeps the cells that both have.
+    settings = {name: value for name, value in kept.settings.items() if name != "grid"}
+    settings |= {"learning_rate": cell.learning_rate, "batch_size": cell.batch_size}
+    name = f"lr_{cell.learning_rate}_batch_{cell.batch_size}_seed_{seed}"
+    return kept.keep(name, kept.identity(start, settings), make, again)
+
+
+def _test(kept: Kept, cell: Finetuning, seed: int, start: Path) -> None:
+    """Test the chosen cell with one seed, unless that is done."""
+
+    def make(folder: Path) -> None:
+        trained = _trained(kept, cell, seed, start)
+        if not (trained / WEIGHTS).is_file():  # another cell was chosen before
+            trained = _trained(kept, cell, seed, start, again=True)
+        kept.job(start).at(cell).test_seed(seed, trained, folder)
+
+    identity = kept.identity(start, None, cell.learning_rate, cell.batch_size)
+    kept.keep(f"seed_{seed}", identity, make)
+
+
+def _record(kept: Kept, cell: Finetuning, seed: int, trained: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "learning_rate": cell.learning_rate,
+        "batch_size": cell.batch_size,
+        "seed": seed,
+        "metric": kept.task.metric,
+        "dev": trained["value"],
+        "dev_loss": trained["loss"],
+        "best_epoch": trained["epoch"],
+        "wall_seconds": trained["wall_seconds"],
+    }

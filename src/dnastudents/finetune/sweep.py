@@ -1,0 +1,103 @@
+"""Fine-tune a run on a task with all seeds in one process, one metrics row a seed.
+
+A finished seed is kept in the state folder at once, so a killed job repeats only the seed it was
+at; of a grid, only the seed and cell.
+
+A run that was pretrained n times has n folders: seed s starts from folder s mod n. A finished seed
+depends on its own folder alone, so it stays when another pretraining is added in whose place it is
+not. Only a grid ties the seeds together: the cell is chosen for all of them.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from dnastudents.benchmarks.task import load_task
+from dnastudents.files import atomic_directory, digest
+from dnastudents.finetune.grid import sweep_grid
+from dnastudents.finetune.kept import Kept
+from dnastudents.finetune.options import Finetuning
+from dnastudents.finetune.replicas import seeds_of_replicas
+from dnastudents.objectives.options import parse
+from dnastudents.training.state import StateFolder
+
+
+def finetune(
+    run: str,
+    *,
+    pretrained: Sequence[Path],
+    task: Path,
+    settings: Mapping[str, Any],
+    seeds: Sequence[int],
+    state: Path,
+    output: Path,
+) -> None:
+    """Fine-tune, or go on with the seeds that are not done.
+
+    Parameters
+    ----------
+    run : str
+        Name of the pretrained run, for tables.
+    pretrained : sequence of Path
+        Its folders, one a pretraining; seed s starts from number s mod n.
+    task : Path
+        Task folder.
+    settings : mapping
+        See `Finetuning`.
+    seeds : sequence of int
+        Of the head, the order of batches, dropout, strands, and the draw of a few-shot task or of
+        a dev split.
+    state : Path
+        Folder of finished seeds. It stays, so another seed costs only itself.
+    output : Path
+        Folder with `seed_<s>.json` (a metrics row), `predictions.parquet` (seed, index, label,
+        prediction, p_<class>) and `history.csv` (seed, epoch, step, loss, and where a dev split
+        selects dev_loss and dev_<metric>); with a grid also `grid.csv`, see `grid.sweep_grid`.
+
+    Raises
+    ------
+    InputError
+        Bad settings, a missing folder, folders that are not pretrainings of one run, or a loss that
+        is no number (with a grid: in every cell).
+    """
+    options = parse(Finetuning, settings, "finetuning")
+    starts = {seed: start for start, mine in seeds_of_replicas(pretrained, seeds) for seed in mine}
+    data = load_task(task)
+    kept = Kept(run, data, options, settings, state)
+    with StateFolder(state, digest([run, dict(settings), data.protocol])) as folder:
+        folder.lock()  # waits for the orphan of a workflow that was killed
+        if options.grid is None:
+            cells = None
+            for seed, start in starts.items():
+                _keep_seed(kept, seed, start)
+        else:
+            cells = sweep_grid(kept, starts)
+        _gather([state / f"seed_{seed}" for seed in seeds], seeds, output, cells)
+
+
+def _keep_seed(kept: Kept, seed: int, start: Path) -> None:
+    kept.keep(
+        f"seed_{seed}",
+        kept.identity(start),
+        lambda folder: kept.job(start).run_seed(seed, folder),
+    )
+
+
+def _gather(
+    folders: list[Path], seeds: Sequence[int], output: Path, cells: pd.DataFrame | None
+) -> None:
+    """Put the finished seeds together."""
+    with atomic_directory(output) as partial:
+        for seed, folder in zip(seeds, folders, strict=True):
+            shutil.copy(folder / "row.json", partial / f"seed_{seed}.json")
+        history = pd.concat([pd.read_csv(folder / "history.csv") for folder in folders])
+        history.to_csv(partial / "history.csv", index=False)
+        frames = [pd.read_parquet(folder / "predictions.parquet") for folder in folders]
+        pd.concat(frames).to_parquet(partial / "predictions.parquet", index=False)
+        if cells is not None:
+            cells.to_csv(partial / "grid.csv", index=False)
