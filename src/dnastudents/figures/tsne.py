@@ -1,4 +1,4 @@
-"""t-SNE of frozen embeddings, one panel a run, with two numbers that do not depend on t-SNE.
+"""t-SNE of frozen embeddings, a panel a run or teacher, with two numbers that do not depend on it.
 
 Neighbourhoods in t-SNE are easy to over-read, so each panel's title carries the silhouette and the
 cross-validated accuracy of a linear probe, both taken in the embedding space itself. The settings
@@ -44,7 +44,7 @@ def tsne_figure(
     output: str | Path,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Draw one panel for each run, and write what the panels say.
+    """Draw one panel for each run or teacher, and write what the panels say.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def tsne_figure(
         One .npz a run, with `embeddings` float32 (n, d), `labels` int64 (n,), `index` int64 (n,)
         and `pooling`, over the same sequences in the same order.
     names : sequence of str
-        The runs' names, for the panels' titles.
+        The runs' names, for the panels' titles; `teacher: NAME` is usual for a teacher.
     task_folder : path
         The task that the sequences are from: its `task.json` gives title and class names.
     output : path
