@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from dnastudents import models, tokenizers
 from dnastudents.config import Config, merge
 from dnastudents.errors import InputError, nearest
 
@@ -70,6 +71,22 @@ def test_a_run_is_compared_with_its_scratch_twin_and_with_what_it_names(root: Pa
         Config(root, changes)
 
 
+def test_features_are_cached_for_runs_with_a_teacher_and_fixed_windows(root: Path) -> None:
+    fixed = {"window": {"count": 1000}, "reverse_complement": 0.0}
+    had = {"teacher_cache": True, "objective": {"static_masks": True}, "pretraining": fixed}
+    config = Config(root, {"runs": {"had": had, "had_reconstruction_only": {}}})
+    assert config.needs("had@1")["features"] == "had@1"
+    assert "features" not in config.needs("had_reconstruction_only")  # it has no teacher
+    assert "teacher_cache" not in config.pretrain_settings("had")
+    for key, message in {
+        "objective": "runs.had.objective: 'static_masks' is a required",
+        "pretraining": "runs.had.pretraining",
+    }.items():
+        without = {name: block for name, block in had.items() if name != key}
+        with pytest.raises(InputError, match=message):
+            Config(root, {"runs": {"had": without}})
+
+
 def test_extending_merges_key_by_key(root: Path) -> None:
     config = Config(root)
     had, ablation = config.run("had"), config.run("had_distillation_only")
@@ -117,15 +134,19 @@ def test_finetuning_settings_from_the_general_to_the_special(root: Path) -> None
 
 def test_probes_are_of_the_named_suites(root: Path, demo: dict[str, Any]) -> None:
     config = Config(root)
-    assert {suite for suite, _ in config.knn_tasks()} == {"genomic_benchmarks", "gue"}
-    assert len(config.knn_tasks()) == 8 + 28
+    assert {suite for suite, _ in config.probe_tasks("knn")} == {"genomic_benchmarks", "gue"}
+    assert len(config.probe_tasks("knn")) == 8 + 28
     expected = {"k": 5, "pooling": "mean", "max_train_sequences": None}
     assert config.knn_settings("findna", "gue", "H3") == expected
-    assert Config(root, demo).knn_tasks() == []
+    assert Config(root, demo).probes() == []
     changes = {"probes": {"knn": {"k": 3, "suites": ["few_shot"]}}}
     changes["suites"] = {"few_shot": {"finetuning": {"max_train_sequences": 9}}}
     settings = Config(root, changes).knn_settings("had", "few_shot", "prom_core_10")
     assert settings == {"k": 3, "pooling": "mean", "max_train_sequences": 9}
+    linear = {"probes": {"linear": {"epochs": 7, "suites": ["gue"]}}}
+    assert Config(root, linear).probes() == ["knn", "linear"]
+    settings = Config(root, linear).linear_settings("findna", "gue", "H3")
+    assert (settings["frozen"], settings["epochs"], settings["weight_decay"]) == (True, 7, 0.1)
     with pytest.raises(InputError, match=r"probes\.knn\.suites: no such name 'geu'; did you mean"):
         Config(root, {"probes": {"knn": {"suites": ["geu"]}}})
 
@@ -138,6 +159,51 @@ def test_cls_tokens_are_drawn_of_chordmixers(root: Path) -> None:
     assert Config(root, changes).tsne("tsne_cls") == (["findna"], [("gue", "H3")])
     with pytest.raises(InputError, match=r"figures\.tsne_cls\.tasks: no such name 'gue/H33'"):
         Config(root, {"figures": {"tsne_cls": {"tasks": ["gue/H33"]}}})
+
+
+def test_a_figure_shows_the_teachers_of_its_runs(root: Path) -> None:
+    assert Config(root).tsne_teachers() == ["nt_v2_500m"]
+
+    def drawn(**tsne: Any) -> list[str]:
+        return Config(root, {"figures": {"tsne": tsne}}).tsne_teachers()
+
+    assert drawn(runs=["had_reconstruction_only", "findna"]) == []  # neither has a teacher
+    assert drawn(teachers=False) == []
+    assert drawn(teachers=["nt_v2_50m"], runs=["findna"]) == ["nt_v2_50m"]
+    with pytest.raises(InputError, match=r"figures\.tsne\.teachers: no such name 'nt_v2_50'"):
+        drawn(teachers=["nt_v2_50"])
+
+
+def test_ablations_of_had_change_one_thing_each(root: Path) -> None:
+    config = Config(root, {"extends": "studies/had_ablations.yaml"})
+    had = config.pretrain_settings("had") | config.needs("had")
+    assert config.run("had") == Config(root).run("had")
+    changed = {}
+    for run in filter(config.is_pretrained, config.runs):
+        settings = config.pretrain_settings(run) | config.needs(run)
+        changed[run] = [key for key in had if settings.get(key) != had[key]]
+        if run != "had":
+            assert (run, "had") in config.comparisons()
+    assert changed.pop("had_reconstruction_only") == ["objective", "teacher"]  # it needs none
+    assert changed.pop("had") == []
+    assert {run: key for run, (key,) in changed.items()} == {
+        "had_distillation_only": "objective",
+        "had_masked_alignment": "objective",
+        "had_all_alignment": "objective",
+        "had_random_teacher": "objective",
+        "had_teacher_50m": "teacher",
+        "had_teacher_100m": "teacher",
+        "had_teacher_250m": "teacher",
+        "had_no_attention": "student",
+    }
+    objectives = [config.run(run)["objective"] for run in config.runs]
+    assert len({str(objective) for objective in objectives}) == 1 + 6  # none, had, and five changes
+    counts = [
+        models.count_parameters(models.build(settings["student"], tokenizers.build("nucleotide")))
+        for settings in map(config.pretrain_settings, ("had", "had_no_attention"))
+    ]
+    attention = 4 * 128**2 + 128  # four projections and a norm
+    assert counts == [1_072_560, 1_072_560 - attention]
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,8 @@ def test_pmi(schema: dict[str, Any]) -> None:
 
 
 def test_probes(schema: dict[str, Any]) -> None:
+    linear = set(schema["properties"]["probes"]["properties"]["linear"]["properties"])
+    assert linear - {"suites"} < names(Finetuning)
     known = set(schema["properties"]["probes"]["properties"]["knn"]["properties"])
     # what fine-tuning draws decides how many sequences there are
     assert known - {"suites"} == names(KNNOptions) - {"max_train_sequences"}

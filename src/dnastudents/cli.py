@@ -148,12 +148,31 @@ def _add_model_commands(commands: Any) -> None:
         *(("files", {**path, "nargs": "+"}), "--output"),
     )
     _add(
+        teacher,
+        *("check", handlers.teacher_check, "score masked 6-mers; exit status 1: not usable"),
+        ("folder", {**path, "help": "a teacher of ours, or as downloaded from the hub"}),
+        ("--fasta", {**path, "required": True, "help": "FASTA, FASTA.gz, or reference folder"}),
+        ("--sequences", {"type": int, "default": 64, "help": "windows that are scored"}),
+        ("--length", {"type": int, "default": 1020, "help": "bases of a window"}),
+        ("--seed", {"type": int, "default": 0}),
+        ("--json", {**optional, "help": "the same as JSON"}),
+    )
+    _add(
+        teacher,
+        *("cache", handlers.teacher_cache, "write its features of a run's fixed windows and masks"),
+        ("--reference", {**path, "required": True, "help": "reference folder"}),
+        ("--teacher", {**path, "required": True, "help": "teacher folder"}),
+        *("--settings", "--output"),
+    )
+    _add(
         commands,
         *("pretrain", handlers.pretrain, "pretrain one run, or go on with it"),
         ("run", RUN),
         ("--reference", {**optional, "help": "reference folder"}),
         ("--pmi", {**optional, "help": "PMI folder, for masks that follow it"}),
         ("--teacher", {**optional, "help": "teacher folder, for distillation"}),
+        ("--intervals", {**optional, "help": "BED file, for windows in intervals"}),
+        ("--features", {**optional, "help": "folder of `teacher cache`, for distillation"}),
         *("--settings", "--state", "--output"),
     )
     _add(
@@ -194,7 +213,7 @@ def _add_result_commands(commands: Any) -> None:
         *("metrics", handlers.metrics, "gather all metrics rows into one CSV file"),
         ("results", {"type": Path, "help": "the workflow's results folder"}),
         ("--tasks", {"nargs": "+", "required": True, "help": "suite/task"}),
-        ("--kind", {"default": "finetune", "choices": ["finetune", "knn"]}),
+        ("--kind", {"default": "finetune", "choices": ["finetune", "knn", "linear"]}),
         *("--runs", "--output"),
     )
     _add(
@@ -238,7 +257,7 @@ def _add_figure_commands(commands: Any) -> None:
     figures = _group(commands, "figure", "draw a figure as SVG and PNG")
     _add(
         figures,
-        *("tsne", handlers.figure_tsne, "t-SNE of frozen features, one panel a run"),
+        *("tsne", handlers.figure_tsne, "t-SNE of frozen features, one panel a run or teacher"),
         ("embeddings", {"type": Path, "nargs": "+", "help": "files of `dnastudents embed`"}),
         *("--runs", "--task", "--output"),
     )

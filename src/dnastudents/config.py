@@ -13,16 +13,16 @@ Three design decisions:
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from dnastudents.blocks import Block, chain, merge, read_yaml, selection, validate
+from dnastudents.config_checks import check, has_intervals, has_teacher
 from dnastudents.errors import InputError, nearest
 
 Tasks = dict[str, list[str]]  # a suite's tasks and the ids of their files
 SELECTIONS = ("runs", "suites")
-PRETRAINING = ("steps", "batch_size", "window", "optimizer")  # what no run can do without
 PMI_MASKINGS = {"genemask", "global_pmi", "cm_step", "cm_gems"}
 
 
@@ -57,9 +57,7 @@ class Config:
         self.suites = {name: suites[name] for name in selected["suites"] or suites}
         self.known_tasks = _read_tasks(root / "workflow/resources/tasks.csv")
         self.known_files = _read_files(root / "workflow/resources/datasets.csv")
-        self._run_schema = {"$ref": "#/$defs/run", "$defs": schema["$defs"]}
-        self._check_names()
-        self._check_paths()
+        check(self, {"$ref": "#/$defs/run", "$defs": schema["$defs"]})
 
     def __getitem__(self, key: str) -> Any:
         return self.values[key]
@@ -122,10 +120,12 @@ class Config:
             "simulated": self.is_simulated(self.values["genome"]),
         }
         if block["objective"]["name"] != "none":
-            splits = self.values["references"][self.values["genome"]]["splits"]
-            used = {name: splits[name] for name in ("train", "validation")}
             settings["masking"] = block["masking"]
-            settings["pretraining"] = {**block["pretraining"], "splits": used}
+            settings["pretraining"] = dict(block["pretraining"])
+            if not has_intervals(block):  # whose folds would be the splits
+                splits = self.values["references"][self.values["genome"]]["splits"]
+                used = {name: splits[name] for name in ("train", "validation")}
+                settings["pretraining"]["splits"] = used
         return settings
 
     def _student(self, block: Block) -> Block:
@@ -139,8 +139,12 @@ class Config:
         needed = {"reference": str(self.values["genome"])}
         if block["masking"]["name"] in PMI_MASKINGS:
             needed["pmi"] = "pmi"
-        if _has_teacher(block):
+        if has_teacher(block):
             needed["teacher"] = block["teacher"]
+            if block.get("teacher_cache"):
+                needed["features"] = name
+        if has_intervals(block):
+            needed["intervals"] = needed["reference"]
         return needed
 
     def comparisons(self) -> list[tuple[str, str]]:
@@ -176,12 +180,17 @@ class Config:
     def baseline_settings(self, suite: str, task: str) -> Block:
         """The k-mer baseline learns from the same sequences as the students."""
         settings = self._finetuning(suite, task)
-        shared = {key: settings[key] for key in ("max_train_sequences", "selection")}
+        keys = ("max_train_sequences", "selection", "dev")
+        shared = {key: settings[key] for key in keys if key in settings}
         return {**self.values["baseline"], **shared}
 
-    def knn_tasks(self) -> list[tuple[str, str]]:
-        """Every (suite, task) on which runs are probed by their nearest neighbours."""
-        suites = (self.values["probes"]["knn"] or {}).get("suites", [])
+    def probes(self) -> list[str]:
+        """The probes of frozen features that have a task."""
+        return [name for name in self.values["probes"] if self.probe_tasks(name)]
+
+    def probe_tasks(self, probe: str) -> list[tuple[str, str]]:
+        """Every (suite, task) of a probe: `knn`, nearest neighbours; `linear`, a linear head."""
+        suites = (self.values["probes"][probe] or {}).get("suites", [])
         return [(suite, task) for suite, task in self.tasks() if suite in suites]
 
     def knn_settings(self, run: str, suite: str, task: str) -> Block:
@@ -189,6 +198,12 @@ class Config:
         settings = {k: v for k, v in self.values["probes"]["knn"].items() if k != "suites"}
         limit = self.finetune_settings(run, suite, task)["max_train_sequences"]
         return {**settings, "max_train_sequences": limit}
+
+    def linear_settings(self, run: str, suite: str, task: str) -> Block:
+        """Those of fine-tuning with what the probe changes, on frozen features."""
+        changes = {k: v for k, v in self.values["probes"]["linear"].items() if k != "suites"}
+        settings = {**self.finetune_settings(run, suite, task), **changes, "frozen": True}
+        return {k: v for k, v in settings.items() if k != "grid"}  # one setting for every run
 
     def _finetuning(self, suite: str, task: str, student: str | None = None) -> Block:
         """General settings, then the student's, the suite's, those for student, task and both."""
@@ -217,123 +232,16 @@ class Config:
             runs = [run for run in runs if self._architecture(run) == "chordmixer"]
         return runs, [task for task in self.tasks() if "/".join(task) in wanted["tasks"]]
 
+    def tsne_teachers(self) -> list[str]:
+        """The teachers that have a panel in the figure `tsne`: named, or those of its runs."""
+        wanted = self.values["figures"]["tsne"]["teachers"]
+        if isinstance(wanted, list):
+            return wanted
+        runs = self.tsne()[0] if wanted else []
+        return list(dict.fromkeys(t for run in runs if (t := self.needs(run).get("teacher"))))
+
     def _architecture(self, run: str) -> str:
         return str(self._student(self.run(run))["architecture"])
-
-    # ---- checks
-
-    def _check_names(self) -> None:
-        values = self.values
-        _known("genome", values["genome"], values["references"])
-        for name, block in values["references"].items():
-            if "dataset" in block:
-                _known(f"references.{name}.dataset", block["dataset"], self.known_files)
-            _check_splits(f"references.{name}.splits", block["splits"])
-        if "simulated" in self.suites and not self.is_simulated(values["genome"]):
-            raise InputError("suites.simulated: its tasks need a simulated genome; drop the suite")
-        for name in self.runs:
-            if not values["runs"][name]:
-                others = [run for run in values["runs"] if run != name]
-                raise InputError(f"runs.{name}: no such run; {nearest(name, others)}")
-            resolved = self.run(name)
-            validate(resolved, self._run_schema, f"runs.{name}")
-            for control in values["runs"][name].get("compare_with") or []:
-                _known(f"runs.{name}.compare_with", control, values["runs"])
-            _check_run(f"runs.{name}", resolved, values)
-        folders = {name.split("/")[0] for name in self.known_files}
-        for name, block in values["teachers"].items():
-            if "dataset" in block:
-                _known(f"teachers.{name}.dataset", block["dataset"], folders)
-            if "train" in block:
-                _check_run(f"teachers.{name}.train", block["train"], values)
-        for suite, block in self.suites.items():
-            rules = self.root / "workflow/rules/benchmarks"
-            _known(f"suites.{suite}", suite, [path.stem for path in rules.glob("*.smk")])
-            if suite in self.known_tasks:
-                named = [*block["tasks"], *(block.get("by_task") or {})]
-                for changes in (block.get("by_student") or {}).values():
-                    named += changes.get("by_task") or []
-                for task in named:
-                    _known(f"suites.{suite}.tasks", task, self.known_tasks[suite])
-            for student in block.get("by_student") or {}:
-                _known(f"suites.{suite}.by_student", student, values["students"])
-        self._check_figures_and_probes()
-
-    def _check_figures_and_probes(self) -> None:
-        values = self.values
-        every_task = {f"{suite}/{name}" for suite, name in self.tasks()}
-        every_task |= _all_tasks(self.known_tasks)
-        for figure in ("tsne", "tsne_cls"):
-            for task in values["figures"][figure]["tasks"]:
-                _known(f"figures.{figure}.tasks", task, every_task)
-            for name in values["figures"][figure]["runs"] or []:
-                _known(f"figures.{figure}.runs", name, values["runs"])
-        for suite in (values["probes"]["knn"] or {}).get("suites", []):
-            _known("probes.knn.suites", suite, values["suites"])
-
-    def _check_paths(self) -> None:
-        places = {
-            f"references.{name}.fasta": block.get("fasta")
-            for name, block in self.values["references"].items()
-        }
-        for name, block in self.suites.items():
-            places[f"suites.{name}.source"] = block.get("source")
-        if "://" not in str(self.values["mirror"]):
-            places["mirror"] = self.values["mirror"]
-        for key, place in places.items():
-            for path in [place] if isinstance(place, str) else place or []:
-                if not Path(path).exists():
-                    raise InputError(f"{key}: nothing at '{path}'; correct the path or drop it")
-
-
-def _check_run(key: str, block: Block, values: Block) -> None:
-    _require(key, block, "student", "objective", "seed")
-    _known(f"{key}.student", block["student"], values["students"])
-    objective = block["objective"].get("name")
-    if objective is None:
-        raise InputError(f"{key}.objective: 'name' is missing")
-    if objective == "none":
-        return
-    _require(key, block, "masking", "pretraining")
-    _require(f"{key}.pretraining", block["pretraining"], *PRETRAINING)
-    groups = block["masking"].get("name") == "teacher_groups"
-    if groups != (objective == "had"):
-        raise InputError(f"{key}.masking: 'teacher_groups' and the objective 'had' belong together")
-    if _has_teacher(block):
-        if "teacher" not in block:
-            raise InputError(f"{key}: the objective 'had' needs a `teacher:`")
-        _known(f"{key}.teacher", block["teacher"], values["teachers"])
-
-
-def _require(key: str, block: Block, *parts: str) -> None:
-    for part in parts:
-        if part not in block:
-            raise InputError(f"{key}: '{part}' is missing; add it, or `extends:` a run that has it")
-
-
-def _check_splits(key: str, splits: Block) -> None:
-    seen: dict[str, str] = {}
-    for split, names in splits.items():
-        for name in names:
-            if name in seen:
-                raise InputError(f"{key}: '{name}' is in {seen[name]} and in {split}; choose one")
-            seen[name] = split
-
-
-def _has_teacher(block: Block) -> bool:
-    """HAD without alignment is reconstruction alone."""
-    objective = block["objective"]
-    return objective["name"] == "had" and objective.get("alignment_weight", 1.0) > 0
-
-
-def _known(key: str, name: str, known: Iterable[str]) -> None:
-    known = list(known)
-    if name not in known:
-        raise InputError(f"{key}: no such name '{name}'; {nearest(name, known)}")
-
-
-def _all_tasks(tasks: Mapping[str, Tasks]) -> set[str]:
-    return {f"{suite}/{task}" for suite, names in tasks.items() for task in names}
 
 
 def _read_files(path: Path) -> list[str]:

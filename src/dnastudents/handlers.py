@@ -53,6 +53,23 @@ def teacher_import(a: Arguments) -> None:
     import_teacher(a.files, a.output)
 
 
+def teacher_check(a: Arguments) -> int:
+    from dnastudents.files import write_json
+    from dnastudents.teacher_check import check_teacher
+
+    check = check_teacher(a.folder, a.fasta, **_named(a, "sequences", "length", "seed"))
+    print(check)
+    if a.json is not None:
+        write_json(a.json, check.as_json())
+    return 0 if check.usable else 1
+
+
+def teacher_cache(a: Arguments) -> None:
+    from dnastudents.training.teacher_cache import write_cache
+
+    write_cache(a.settings, **_named(a, "reference", "teacher", "output"))
+
+
 def launch(a: Arguments) -> None:
     from dnastudents.launch import launch
 
@@ -64,7 +81,9 @@ def pretrain(a: Arguments) -> int:
     from dnastudents.training import pretrain
 
     return pretrain(
-        a.settings, **_named(a, "run", "output", "state", "reference", "pmi", "teacher")
+        a.settings,
+        **_named(a, "run", "output", "state"),
+        **_named(a, "reference", "pmi", "teacher", "intervals", "features"),
     )
 
 

@@ -11,7 +11,10 @@ import pytest
 
 from harness import Snakemake, command, environment
 
-PARTS = ["Snakefile", "config.yaml", "workflow", "src", "demo", "slurm", "profiles", "envs"]
+PARTS = [
+    *("Snakefile", "config.yaml", "workflow", "src"),
+    *("demo", "studies", "slurm", "profiles", "envs"),
+]
 
 
 @pytest.fixture(scope="session")

@@ -31,6 +31,16 @@ def test_the_paper_is_planned_on_a_machine_without_data(
     assert {"download", "reference", "pmi", "download_teacher", "tsne", "table"} <= set(jobs)
 
 
+def test_ablations_are_planned_only_when_asked_for(fresh: Path, snakemake: Snakemake) -> None:
+    study = ["--configfile", "studies/had_ablations.yaml"]
+    planned = snakemake(fresh, *study, "-n", "--quiet", "rules")
+    assert planned.returncode == 0, planned.stdout[-3000:]
+    jobs = {line.split()[0]: line.split()[-1] for line in planned.stdout.splitlines() if line}
+    assert jobs["pretrain"] == str(10 + 2)
+    assert jobs["download_teacher"] == "4"
+    assert jobs["embed_teacher"] == jobs["tsne"] == "4"  # one teacher on each of the tasks
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

@@ -50,11 +50,16 @@ def test_probes_have_rows_of_their_own(tiny: Path) -> None:
         for seed in "01"  # max_train_sequences draws other sequences with each seed
     )
     assert all("neighbours" not in row for row in rows(tiny))
+    with (tiny / "results/linear.csv").open(newline="") as handle:
+        linear = [row for row in csv.DictReader(handle) if row["run"] != "kmer_logistic"]
+    assert sorted((row["run"], row["seed"]) for row in linear) == sorted(found)
+    assert all(row["frozen"] == "True" for row in linear)
+    assert all(row["frozen"] != "True" for row in rows(tiny))
 
 
 def test_tables_and_figures_are_there_and_say_simulated(tiny: Path) -> None:
     tables, figures = tiny / "results/tables", tiny / "results/figures"
-    for name in ("simulated", "benchmarks", "comparisons", "knn_simulated"):
+    for name in ("simulated", "benchmarks", "comparisons", "knn_simulated", "linear_simulated"):
         for extension in ("csv", "md", "tex"):
             assert (tables / f"{name}.{extension}").stat().st_size > 100
     table = (tables / "simulated.md").read_text().lower()
@@ -64,6 +69,7 @@ def test_tables_and_figures_are_there_and_say_simulated(tiny: Path) -> None:
     probes = (tables / "knn_simulated.md").read_text()
     assert "the vote of the 3 nearest training sequences" in probes
     assert "simulated data" in probes
+    assert "frozen" in (tables / "linear_simulated.md").read_text()
     for name in (
         "losses",
         "overview",

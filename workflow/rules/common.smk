@@ -55,6 +55,7 @@ wildcard_constraints:
     teacher=one_of(CONFIG["teachers"]),
     suite=one_of(CONFIG.suites),
     cls="|_cls",
+    probe="knn|linear",
     task=r"[A-Za-z0-9_.-]+",
     dataset=r"[A-Za-z0-9_./-]+",
 
@@ -109,14 +110,16 @@ def pretrainings():
 
 
 def pretrain_input(wildcards):
-    """The reference, and the PMI ranking or the teacher where the run learns from them."""
+    """The reference, and the PMI ranking, teacher or intervals that the run learns from."""
     places = {
-        "reference": f"{OUT}/reference/{{}}",
-        "pmi": f"{OUT}/{{}}",
-        "teacher": f"{OUT}/teacher/{{}}",
+        "reference": f"{OUT}/reference/{{}}".format,
+        "pmi": f"{OUT}/{{}}".format,
+        "teacher": f"{OUT}/teacher/{{}}".format,
+        "intervals": intervals,
+        "features": f"{OUT}/teacher_cache/{{}}".format,
     }
     return {
-        kind: places[kind].format(name)
+        kind: places[kind](name)
         for kind, name in CONFIG.needs(wildcards.run).items()
     }
 
@@ -124,6 +127,19 @@ def pretrain_input(wildcards):
 def as_options(wildcards, input):
     """The inputs of a run as options of its command, since a run may lack any of them."""
     return " ".join(f"--{kind} {shlex.quote(path)}" for kind, path in input.items())
+
+
+def tsne_panels(cls):
+    """Titles of the panels of a t-SNE figure, and where below `embed` their features lie."""
+    panels = {run: run for run in CONFIG.tsne(f"tsne{cls}")[0]}
+    teachers = [] if cls else CONFIG.tsne_teachers()
+    return panels | {f"teacher: {name}": f"teacher/{name}" for name in teachers}
+
+
+def intervals(reference):
+    """The BED file of a reference: the user's, or a download."""
+    block = CONFIG["references"][reference]["intervals"]
+    return block.get("bed") or f"{OUT}/downloads/{block['dataset']}"
 
 
 def fasta(wildcards):
@@ -136,12 +152,19 @@ def fasta(wildcards):
 
 def all_results():
     """What a plain `snakemake` makes."""
+    probes = CONFIG.probes()
     tables = [
         *CONFIG.suites,
         "benchmarks",
         *(["pretraining"] if pretrainings() else []),
         *(["comparisons"] if CONFIG.comparisons() else []),
-        *sorted({f"knn_{suite}" for suite, _ in CONFIG.knn_tasks()}),
+        *sorted(
+            {
+                f"{probe}_{suite}"
+                for probe in probes
+                for suite, _ in CONFIG.probe_tasks(probe)
+            }
+        ),
     ]
     figures = ["overview"]
     if pretrainings():
@@ -153,7 +176,7 @@ def all_results():
         figures.append("pmi")
     return [
         f"{OUT}/metrics.csv",
-        *([f"{OUT}/knn.csv"] if CONFIG.knn_tasks() else []),
+        *(f"{OUT}/{probe}.csv" for probe in probes),
         *expand(
             f"{OUT}/tables/{{name}}.{{ext}}", name=tables, ext=["csv", "md", "tex"]
         ),

@@ -4,8 +4,8 @@
 rule tsne:
     input:
         embeddings=lambda w: [
-            f"{OUT}/embed{w.cls}/{run}/{w.suite}/{w.task}.npz"
-            for run in CONFIG.tsne(f"tsne{w.cls}")[0]
+            f"{OUT}/embed{w.cls}/{place}/{w.suite}/{w.task}.npz"
+            for place in tsne_panels(w.cls).values()
         ],
         task=f"{OUT}/tasks/{{suite}}/{{task}}",
     output:
@@ -29,9 +29,9 @@ rule tsne:
         mem_mb=4000,
         runtime=30,
     params:
-        runs=lambda w: CONFIG.tsne(f"tsne{w.cls}")[0],
+        panels=lambda w: list(tsne_panels(w.cls)),
     shell:
-        "python -m dnastudents figure tsne {input.embeddings:q} --runs {params.runs:q}"
+        "python -m dnastudents figure tsne {input.embeddings:q} --runs {params.panels:q}"
         " --task {input.task:q} --output {output.png:q} 2>&1 | tee {log:q}"
 
 

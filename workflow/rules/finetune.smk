@@ -27,7 +27,35 @@ rule finetune:
         " --state {params.state:q} --output {output:q} 2>&1 | tee {log:q}"
 
 
-# FinDNA's probe of frozen features. Its rows are of another protocol and stay out of metrics.csv.
+# A linear head on frozen features. The rows of probes are of other protocols and stay out of
+# metrics.csv.
+rule linear:
+    input:
+        run=lambda w: [f"{OUT}/pretrain/{name}" for name in CONFIG.replicas(w.run)],
+        task=f"{OUT}/tasks/{{suite}}/{{task}}",
+    output:
+        directory(f"{OUT}/linear/{{run}}/{{suite}}/{{task}}"),
+    log:
+        log_of("linear/{run}/{suite}/{task}"),
+    benchmark:
+        benchmark_of("linear/{run}/{suite}/{task}")
+    conda:
+        ENVIRONMENT
+    threads: 2
+    resources:
+        mem_mb=16000,
+        runtime=240,
+    params:
+        settings=lambda w: settings(CONFIG.linear_settings(w.run, w.suite, w.task)),
+        seeds=lambda w: CONFIG.suites[w.suite]["seeds"],
+        state=f"{OUT}/state/linear/{{run}}/{{suite}}/{{task}}",
+    shell:
+        "python -m dnastudents finetune {wildcards.run:q} --pretrained {input.run:q}"
+        " --task {input.task:q} --settings {params.settings:q} --seeds {params.seeds}"
+        " --state {params.state:q} --output {output:q} 2>&1 | tee {log:q}"
+
+
+# FinDNA's probe of frozen features.
 rule knn:
     input:
         run=lambda w: [f"{OUT}/pretrain/{name}" for name in CONFIG.replicas(w.run)],
@@ -100,3 +128,18 @@ rule embed:
         "python -m dnastudents embed --pretrained {input.run:q} --task {input.task:q}"
         " --max-sequences {params.sequences} --pooling {params.pooling}"
         " --output {output:q} 2>&1 | tee {log:q}"
+
+
+use rule embed as embed_teacher with:
+    input:
+        run=f"{OUT}/teacher/{{teacher}}",
+        task=f"{OUT}/tasks/{{suite}}/{{task}}",
+    output:
+        f"{OUT}/embed/teacher/{{teacher}}/{{suite}}/{{task}}.npz",
+    log:
+        log_of("embed/teacher/{teacher}/{suite}/{task}"),
+    benchmark:
+        benchmark_of("embed/teacher/{teacher}/{suite}/{task}")
+    params:
+        sequences=CONFIG["figures"]["tsne"]["max_sequences"],
+        pooling="mean",

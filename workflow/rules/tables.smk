@@ -62,21 +62,22 @@ rule table:
         " --output {output.csv:q} 2>&1 | tee {log:q}"
 
 
-# The k-NN probe: the same table of other rows, without published ones, which were fine-tuned.
-rule knn_metrics:
+# Probes of frozen features: the same tables of other rows, without published ones, which were
+# fine-tuned.
+rule probe_metrics:
     input:
-        task_results("knn", CONFIG.knn_tasks()),
-        task_results("baseline", CONFIG.knn_tasks()),
+        lambda w: task_results(w.probe, CONFIG.probe_tasks(w.probe)),
+        lambda w: task_results("baseline", CONFIG.probe_tasks(w.probe)),
     output:
         report(
-            f"{OUT}/knn.csv",
-            caption=str(ROOT / "workflow/report/knn.rst"),
+            f"{OUT}/{{probe}}.csv",
+            caption=str(ROOT / "workflow/report/probe.rst"),
             category="Tables",
         ),
     log:
-        log_of("knn_metrics"),
+        log_of("{probe}_metrics"),
     benchmark:
-        benchmark_of("knn_metrics")
+        benchmark_of("{probe}_metrics")
     conda:
         ENVIRONMENT
     threads: 1
@@ -86,28 +87,28 @@ rule knn_metrics:
     params:
         results=lambda w, output: str(Path(output[0]).parent),
         runs=CONFIG.runs,
-        tasks=["/".join(task) for task in CONFIG.knn_tasks()],
+        tasks=lambda w: ["/".join(task) for task in CONFIG.probe_tasks(w.probe)],
     shell:
-        "python -m dnastudents metrics {params.results:q} --kind knn --runs {params.runs:q}"
+        "python -m dnastudents metrics {params.results:q} --kind {wildcards.probe} --runs {params.runs:q}"
         " --tasks {params.tasks:q} --output {output:q} 2>&1 | tee {log:q}"
 
 
-rule knn_table:
+rule probe_table:
     input:
-        f"{OUT}/knn.csv",
+        f"{OUT}/{{probe}}.csv",
     output:
         csv=report(
-            f"{OUT}/tables/knn_{{suite}}.csv",
-            caption=str(ROOT / "workflow/report/knn.rst"),
+            f"{OUT}/tables/{{probe}}_{{suite}}.csv",
+            caption=str(ROOT / "workflow/report/probe.rst"),
             category="Tables",
-            labels={"table": "k-NN: {suite}"},
+            labels={"table": "{probe}: {suite}"},
         ),
-        md=f"{OUT}/tables/knn_{{suite}}.md",
-        tex=f"{OUT}/tables/knn_{{suite}}.tex",
+        md=f"{OUT}/tables/{{probe}}_{{suite}}.md",
+        tex=f"{OUT}/tables/{{probe}}_{{suite}}.tex",
     log:
-        log_of("knn_table/{suite}"),
+        log_of("{probe}_table/{suite}"),
     benchmark:
-        benchmark_of("knn_table/{suite}")
+        benchmark_of("{probe}_table/{suite}")
     conda:
         ENVIRONMENT
     threads: 1

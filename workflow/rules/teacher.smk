@@ -51,3 +51,37 @@ rule train_teacher:
         " pretrain {wildcards.teacher:q} --settings {params.settings:q}"
         " --reference {input.reference:q}"
         " --state {params.state:q} --output {output:q} 2>&1 | tee {log:q}"
+
+
+# For runs with fixed windows and masks: what the teacher says of them, computed once. It takes
+# windows x tokens x width x 2 bytes, and the command says so before it writes.
+rule teacher_cache:
+    input:
+        reference=f"{OUT}/reference/{CONFIG['genome']}",
+        teacher=lambda w: f"{OUT}/teacher/{CONFIG.needs(w.run)['teacher']}",
+    output:
+        directory(f"{OUT}/teacher_cache/{{run}}"),
+    log:
+        log_of("teacher_cache/{run}"),
+    benchmark:
+        benchmark_of("teacher_cache/{run}")
+    wildcard_constraints:
+        run=one_of(
+            name
+            for run in CONFIG.runs
+            for name in CONFIG.replicas(run)
+            if "features" in CONFIG.needs(name)
+        ),
+    priority: 15
+    conda:
+        ENVIRONMENT
+    threads: 4
+    resources:
+        mem_mb=32000,
+        runtime=2880,
+    params:
+        settings=lambda w: settings(CONFIG.pretrain_settings(w.run)),
+    shell:
+        "python -m dnastudents teacher cache --settings {params.settings:q}"
+        " --reference {input.reference:q} --teacher {input.teacher:q}"
+        " --output {output:q} 2>&1 | tee {log:q}"
