@@ -3,6 +3,7 @@
 
 localrules:
     download,
+    data_check,
 
 
 rule download:
@@ -21,6 +22,24 @@ rule download:
     shell:
         "python -m dnastudents download {wildcards.dataset:q} --output {output:q}"
         f" {DOWNLOAD_OPTIONS} 2>&1 | tee {{log:q}}"
+
+
+# `snakemake data_check`: which data are present, missing or wrong. Without outputs, so it always
+# runs; it reads every file there is and asks nothing of the network.
+rule data_check:
+    log:
+        log_of("data_check"),
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=120,
+    params:
+        data=lambda w: settings(CONFIG.data()),
+    shell:
+        "python -m dnastudents data-check --settings {params.data:q}"
+        f" --downloads {shlex.quote(OUT)}/downloads {DOWNLOAD_OPTIONS} 2>&1 | tee {{log:q}}"
 
 
 rule simulate:

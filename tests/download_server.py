@@ -1,0 +1,109 @@
+"""A local server that answers well, badly, partly, and not at all, and a hub that moves on."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import threading
+import zipfile
+from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+CONTENT = bytes(range(256)) * 8192  # 2 MiB, two chunks
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+PAGE = b"<!DOCTYPE html><html><body>Quota exceeded</body></html>"
+
+
+ZIPPED = io.BytesIO()
+with zipfile.ZipFile(ZIPPED, "w") as archive:
+    archive.writestr("train.csv", "sequence,label\nACGT,0\n")
+FIRST, SECOND = "1" * 40, "2" * 40  # commits of a repository on the hub
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Each path is one behaviour; the server counts the requests."""
+
+    server: Server
+
+    def do_GET(self) -> None:
+        self.server.paths.append(self.path)
+        name = self.path.strip("/").split("/")[0]
+        if name == "hub":
+            self.hub(*self.path.strip("/").split("/")[1:])
+            return
+        self.server.requests[name] += 1
+        first = self.server.requests[name] == 1
+        wanted = self.headers.get("Range")
+        if name == "absent":
+            self.send_error(404)
+        elif name == "broken" or (name == "unsteady" and first):
+            self.send_error(503)
+        elif name == "stalled":
+            self.reply(CONTENT[: len(CONTENT) // 2], announced=len(CONTENT))
+            self.server.stopping.wait(30)
+        elif name == "moved":
+            self.send_response(302)
+            self.send_header("Location", "/good")
+            self.end_headers()
+        elif name == "page":
+            self.reply(PAGE)
+        elif name == "truncated" or (name == "breaks" and first):
+            self.reply(CONTENT[: len(CONTENT) // 2], announced=len(CONTENT))
+        elif name in ("breaks", "ranges") and wanted:
+            start = int(wanted.removeprefix("bytes=").removesuffix("-"))
+            self.server.starts.append(start)
+            self.reply(CONTENT[start:], status=206)
+        elif name == "packed":
+            self.reply(gzip.compress(CONTENT), encoding="gzip")
+        elif name == "zip":
+            self.reply(ZIPPED.getvalue())
+        elif name == "cut_zip":  # without a length, so that nothing shows where it was cut
+            self.reply(ZIPPED.getvalue()[:-30])
+        elif name == "cut_gz":
+            self.reply(gzip.compress(CONTENT)[:-30])
+        else:
+            self.reply(CONTENT)
+
+    def hub(self, repository: str, resolve: str, revision: str, file: str) -> None:
+        """A repository whose `main` moves: large files on another address, small ones nearby."""
+        if resolve == "at":
+            self.reply(revision.encode() + file.encode())
+            return
+        commit = self.server.main if revision == "main" else revision
+        content = CONTENT if file == "large" else commit.encode() + file.encode()
+        etag = hashlib.sha256(content).hexdigest() if file == "large" else "3" * 40
+        if file == "replaced":
+            etag = "0" * 64
+        host = f"http://127.0.0.1:{self.server.server_address[1]}"
+        place = f"{host}/breaks" if file == "large" else f"/hub/{repository}/at/{commit}/{file}"
+        self.send_response(302 if file == "large" else 307)
+        self.send_header("Location", place)
+        self.send_header("X-Repo-Commit", commit)
+        self.send_header("X-Linked-Etag", f'"{etag}"')
+        self.end_headers()
+
+    def reply(
+        self, body: bytes, status: int = 200, announced: int | None = None, encoding: str = ""
+    ) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(announced or len(body)))
+        if encoding:
+            self.send_header("Content-Encoding", encoding)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.requests: Counter[str] = Counter()
+        self.paths: list[str] = []
+        self.starts: list[int] = []
+        self.main = FIRST
+        self.stopping = threading.Event()
