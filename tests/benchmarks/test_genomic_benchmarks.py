@@ -39,7 +39,12 @@ def write_coordinates(folder: Path, human: str, worm: str) -> None:
 def test_coordinates_become_sequences(tmp_path: Path, genome: dict[str, str]) -> None:
     human = "0,chr1,10,30,+\n1,chr1,10,30,-\n2,chrMT,0,500,\n"
     write_coordinates(tmp_path / "c", human, "3,I,480,500,+\n4,I,1,2,+\n")
-    sources = [tmp_path / "c", tmp_path / "human", tmp_path / "worm"]
+    files = sorted((tmp_path / "c").rglob("*.csv.gz"))  # one by one, as the rule gives them
+    sources = [*files, tmp_path / "worm", tmp_path / "human"]
+    with pytest.raises(InputError, match=r"no 'I' in human\.fa; name the genome that has it too"):
+        write_task(
+            "genomic_benchmarks", "demo_human_or_worm", [*files, tmp_path / "human"], tmp_path / "t"
+        )
     write_task("genomic_benchmarks", "demo_human_or_worm", sources, tmp_path / "t")
     read = load_task(tmp_path / "t")
     forward = genome["chr1"][10:30]
@@ -48,19 +53,77 @@ def test_coordinates_become_sequences(tmp_path: Path, genome: dict[str, str]) ->
     expected += [(genome["I"][480:500], 1), (genome["I"][1], 1)]
     assert rows_of(read.test) == sorted(expected)
     assert read.classes == ["human", "worm"]
+    names, _, references = read.protocol["source"].partition(" on ")
+    assert (names, references.count("sha256")) == ("human.csv.gz, worm.csv.gz", 2)
+    assert references.startswith("worm.fa (sha256 ")
 
 
 def test_missing_intervals(tmp_path: Path, genome: dict[str, str]) -> None:
-    human = "0,chr1,10,30,+\n1,chr1,490,501,-\n2,chr1,20,40,+\n"
+    human = "0,chr1,10,30,+\n2,chr1,20,40,+\n1,chr1,490,501,-\n"
     write_coordinates(tmp_path / "c", human, "3,I,0,9,+\n4,I,9,18,+\n")
     sources = [tmp_path / "c", tmp_path / "human", tmp_path / "worm"]
-    with pytest.raises(InputError, match="train: no reference holds chr1:490-501"):
+    message = (
+        r"human\.csv\.gz: chr1:490-501 is not inside human\.fa; record 'chr1' has 500 bases; name"
+    )
+    with pytest.raises(InputError, match=message):
         gb.write(sources, "demo_human_or_worm", tmp_path / "t")
+    assert not (tmp_path / "t").exists()
     gb.write(sources, "demo_human_or_worm", tmp_path / "t", skip_missing=True)
     assert len(load_task(tmp_path / "t").test) == 4
     assert "train: 1 intervals" in load_task(tmp_path / "t").protocol["notes"][0]
     with pytest.raises(InputError, match="coordinates need a reference"):
         gb.write(tmp_path / "c", "demo_human_or_worm", tmp_path / "t")
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("0,chr1,-1,5,+\n", "0 <= start < end: '0,chr1,-1,5,\\+'"),
+        ("0,chr1,1,5,+\n1,chr1,9,9,+\n", "0 <= start < end: '1,chr1,9,9,\\+'"),
+        ("0,chr1,9,5,+\n", "0 <= start < end"),
+        ("0,chr1,1,x,+\n", "start and end are not whole numbers: '0,chr1,1,x,\\+'"),
+        ("0,chr1,1.5,4,+\n", "start and end are not whole numbers"),
+        ("0,chr1,1,5,+\n1,chr", "start and end are not whole numbers: '1,chr"),  # cut short
+        ("0,chr1,1,5,.\n", "the strand is \\+, - or empty: '0,chr1,1,5,.'"),
+        ("0,chr1,1,5,+\n0,chr1,2,5,+\n", "the id is another row's too: '0,chr1,2,5,\\+'"),
+        ("0,chr7,1,5,+\n", "no 'chr7' in human.fa, worm.fa"),
+        ("0,chr1,1,501,+\n", "chr1:1-501 is not inside human.fa"),
+        ("", "no intervals, so the class is empty"),
+    ],
+)
+def test_coordinates_that_are_none(
+    tmp_path: Path, genome: dict[str, str], rows: str, message: str
+) -> None:
+    write_coordinates(tmp_path / "c", rows, "3,I,0,9,+\n4,I,9,18,+\n")
+    sources = [tmp_path / "c", tmp_path / "human", tmp_path / "worm"]
+    with pytest.raises(InputError, match=rf"train/human\.csv\.gz: .*{message}"):
+        gb.write(sources, "demo_human_or_worm", tmp_path / "t")
+    assert not (tmp_path / "t").exists()
+
+
+def test_coordinates_need_their_columns(tmp_path: Path, genome: dict[str, str]) -> None:
+    folder = tmp_path / "c/demo_human_or_worm/train"
+    folder.mkdir(parents=True)
+    (folder / "human.csv").write_text("id,chrom,start,end,strand\n0,chr1,1,5,+\n")
+    with pytest.raises(InputError, match=r"human\.csv: no column 'region'; expected id, region"):
+        gb.write([tmp_path / "c", tmp_path / "human"], "demo_human_or_worm", tmp_path / "t")
+
+
+def test_masked_and_ambiguous_bases_of_a_reference(tmp_path: Path) -> None:
+    """Lower case is read as upper case, IUPAC letters as N."""
+    (tmp_path / "human.fa").write_text(">chr1\nacgtRYKMacgtACGT\n")
+    build(tmp_path / "human.fa", tmp_path / "human")
+    write_coordinates(
+        tmp_path / "c", "0,chr1,0,8,+\n1,chr1,4,12,-\n", "2,chr1,8,12,\n3,1,12,16,+\n"
+    )
+    with pytest.raises(InputError, match="no '1' in human"):
+        gb.write([tmp_path / "c", tmp_path / "human"], "demo_human_or_worm", tmp_path / "t")
+    write_coordinates(
+        tmp_path / "c", "0,chr1,0,8,+\n1,chr1,4,12,-\n", "2,chr1,8,12,\n3,chr1,12,16,+\n"
+    )
+    gb.write([tmp_path / "c", tmp_path / "human"], "demo_human_or_worm", tmp_path / "t")
+    expected = [("ACGTNNNN", 0), ("ACGTNNNN", 0), ("ACGT", 1), ("ACGT", 1)]
+    assert rows_of(load_task(tmp_path / "t").test) == sorted(expected)
 
 
 def test_the_sequence_archive(tmp_path: Path) -> None:

@@ -17,11 +17,14 @@ from dnastudents.benchmarks import (
     gue,
     mtcdna,
     nucleotide_transformer,
+    nucleotide_transformer_revised,
     write_task,
 )
 from dnastudents.benchmarks.draws import draw
 from dnastudents.benchmarks.task import Task, load_task
 from dnastudents.errors import InputError
+
+REVISED = nucleotide_transformer_revised.SUITE
 
 # ---- GUE
 
@@ -51,6 +54,31 @@ def test_gue_names_are_checked(tmp_path: Path) -> None:
         gue.write(tmp_path, "tf_0", tmp_path / "t")
 
 
+@pytest.mark.parametrize(
+    ("split", "text", "message"),
+    [
+        (
+            "test",
+            "sequence,label\nACGT,7\n",
+            "gue/tf_0 test: label '7' is not in train; known: 0, 1",
+        ),
+        ("dev", "seq,label\nACGT,1\n", "gue/tf_0 dev: no column 'sequence'; the columns are seq"),
+        ("train", "sequence,label\nACGT,0\nAC", "gue/tf_0 train: row 1 has no label"),
+        ("train", "sequence,label\nACGT,0\nCCC,0\n", "train: '0' is the only class"),
+        ("test", "sequence,label\nACXT,1\n", "gue/tf_0 test: sequence 0 is empty or not DNA"),
+        ("test", "", "GUE/tf/0/test.csv: not a table"),
+    ],
+)
+def test_gue_tables_that_are_wrong(tmp_path: Path, split: str, text: str, message: str) -> None:
+    with zipfile.ZipFile(tmp_path / "GUE.zip", "w") as archive:
+        for seed, name in enumerate(("train", "dev", "test")):
+            good = table(9, 30, seed).to_csv(index=False)
+            archive.writestr(f"GUE/tf/0/{name}.csv", text if name == split else good)
+    with pytest.raises(InputError, match=message):
+        write_task("gue", "tf_0", [tmp_path / "GUE.zip"], tmp_path / "t")
+    assert [path.name for path in tmp_path.iterdir()] == ["GUE.zip"]
+
+
 # ---- Nucleotide Transformer
 
 
@@ -76,6 +104,38 @@ def test_nucleotide_transformer(tmp_path: Path, layout: str) -> None:
     assert len(read.dev) == 6
     assert rows_of(read.test) == rows_of(splits["test"])
     assert (read.classes, read.metric) == (["0", "1", "2"], "mcc")
+
+
+def test_the_revised_nucleotide_transformer(tmp_path: Path) -> None:
+    """One reader, another suite: a task of the same name has its own metric."""
+    splits = {"train": table(60, 300, 0), "test": table(9, 300, 1)}
+    files = [tmp_path / f"revised/promoter_all/{name}.parquet" for name in splits]
+    files[0].parent.mkdir(parents=True)
+    for path, frame in zip(files, splits.values(), strict=True):
+        frame.assign(name="chr20:1-2|1", task="promoter_all").to_parquet(path)
+    for suite, metric in (("nucleotide_transformer", "f1"), (REVISED, "mcc")):
+        write_task(suite, "promoter_all", files, tmp_path / suite)
+        read = load_task(tmp_path / suite)
+        assert (read.suite, read.metric) == (suite, metric)
+        assert rows_of(read.test) == rows_of(splits["test"])
+        assert list(read.train.columns) == ["sequence", "label"]
+    with pytest.raises(InputError, match=f"{REVISED}: no task 'H4ac'"):
+        write_task(REVISED, "H4ac", files, tmp_path / "t")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"<!DOCTYPE html><html>Sign in</html>", "a web page, not what its name says"),
+        (b"PAR1 cut short", "not a parquet file .*download it again"),
+    ],
+)
+def test_parquet_files_that_are_none(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "H3").mkdir()
+    (tmp_path / "H3/train.parquet").write_bytes(content)
+    with pytest.raises(InputError, match=rf"H3/train\.parquet: {message}"):
+        nucleotide_transformer.write(tmp_path, "H3", tmp_path / "t")
+    assert not (tmp_path / "t").exists()
 
 
 def test_nucleotide_transformer_headers_need_labels(tmp_path: Path) -> None:

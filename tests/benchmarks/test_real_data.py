@@ -10,11 +10,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from dnastudents.benchmarks import few_shot, gue
+from dnastudents.benchmarks import few_shot, gue, write_task
 from dnastudents.benchmarks import genomic_benchmarks as gb
+from dnastudents.benchmarks.coordinates import Genomes
 from dnastudents.benchmarks.draws import draw
 from dnastudents.benchmarks.sources import Sources
 from dnastudents.benchmarks.task import Task, load_task
+from dnastudents.errors import InputError
 from dnastudents.reference import Reference, build
 
 HUMAN = ("human_enhancers_cohn", "human_enhancers_ensembl", "human_ensembl_regulatory")
@@ -40,7 +42,10 @@ def read_gue(data: Path, folder: Path, task: str) -> Task:
     ("task", "rows", "length", "shared_with_test", "conflicts"),
     [
         ("tf_0", (32378, 1000, 1000), 101, 0, 0),
+        ("tf_1", (30672, 1000, 1000), 101, 1, 0),
+        ("tf_3", (27294, 1000, 1000), 101, 1, 0),
         ("mouse_2", (2620, 328, 328), 101, 0, 0),
+        ("mouse_3", (1904, 239, 239), 101, 0, 0),
         ("prom_core_all", (47356, 5920, 5920), 70, 42, 64),
         ("prom_core_tata", (4904, 613, 613), 70, 16, 15),
         ("prom_300_tata", (4904, 613, 613), 300, 6, 15),
@@ -60,6 +65,45 @@ def test_gue_tasks(
     assert read.max_length == length
     assert read.protocol["duplicates"]["across"]["train/test"] == shared_with_test
     assert read.protocol["conflicting_labels"] == conflicts
+
+
+@pytest.mark.parametrize("task", ["H3", "H4", "H3K4me3", "splice_reconstructed", "prom_300_all"])
+def test_gue_tasks_that_are_not_complete(data: Path, tmp_path: Path, task: str) -> None:
+    with pytest.raises(InputError, match=r"train\.csv in .*GUE\.zip; download it"):
+        read_gue(data, tmp_path, task)
+    assert not any(tmp_path.iterdir())
+
+
+def test_leaks_are_removed_from_train_and_dev_only(data: Path, tmp_path: Path) -> None:
+    reported = read_gue(data, tmp_path, "prom_core_all")
+    write_task("gue", "prom_core_all", [data / "gue/GUE.zip"], tmp_path / "clean", "remove")
+    clean = load_task(tmp_path / "clean")
+    tested = set(reported.test["sequence"])
+    pd.testing.assert_frame_equal(clean.test, reported.test)
+    removed = {}
+    for name in ("train", "dev"):
+        before, after = reported.split(name), clean.split(name)
+        kept = [row for row in before.to_numpy().tolist() if row[0] not in tested]
+        assert after.to_numpy().tolist() == kept
+        removed[name] = len(before) - len(kept)
+    assert removed == {"train": 42, "dev": 8}
+    assert clean.protocol["leakage"] == {"rule": "remove", "removed": removed}
+    across = clean.protocol["duplicates"]["across"]
+    assert (across["train/test"], across["dev/test"]) == (0, 0)
+
+
+def test_gue_table_by_table(data: Path, tmp_path: Path) -> None:
+    """The mirror's files, as the route `tables` downloads them, give what the archive gives."""
+    archive, files = Sources(data / "gue/GUE.zip"), []
+    for split in ("train", "dev", "test"):
+        files.append(tmp_path / f"downloads/gue/human_tf_3/{split}.csv")
+        files[-1].parent.mkdir(parents=True, exist_ok=True)
+        files[-1].write_bytes(archive.read(f"GUE/tf/3/{split}.csv"))
+    write_task("gue", "tf_3", files, tmp_path / "t")
+    tables, whole = load_task(tmp_path / "t"), read_gue(data, tmp_path, "tf_3")
+    for split in ("train", "dev", "test"):
+        pd.testing.assert_frame_equal(tables.split(split), whole.split(split))
+    assert tables.protocol["sha256"] == whole.protocol["sha256"]
 
 
 def test_gue_rows_are_those_of_the_archive(data: Path, tmp_path: Path) -> None:
@@ -147,7 +191,7 @@ def test_291_official_test_rows(data: Path, tmp_path: Path, hg38_mini: Reference
 def test_cdna_regions_ignore_versions(data: Path, tmp_path: Path) -> None:
     """Transcripts of chr21 give the coding class of the demo set, as stored."""
     cdna = build(data / "cdna/human_cdna_chr21.fa.gz", tmp_path / "cdna")
-    genomes = gb.Genomes([cdna])
+    genomes = Genomes([cdna])
     stored = pd.read_csv(
         data / "genomic_benchmarks/hg38_mini/demo_coding_vs_intergenomic_seqs/test.csv.gz"
     )

@@ -8,7 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from dnastudents.benchmarks import few_shot, gue, mtcdna, nucleotide_transformer
+from dnastudents.benchmarks import (
+    few_shot,
+    gue,
+    mtcdna,
+    nucleotide_transformer,
+    nucleotide_transformer_revised,
+)
 from dnastudents.benchmarks import genomic_benchmarks as gb
 from dnastudents.benchmarks.simulator import TASKS as SIMULATED
 from dnastudents.download import read_manifest
@@ -17,6 +23,7 @@ KNOWN = {
     "gue": gue.TASKS,
     "genomic_benchmarks": gb.TASKS,
     "nucleotide_transformer": nucleotide_transformer.METRICS,
+    "nucleotide_transformer_revised": nucleotide_transformer_revised.METRICS,
     "few_shot": few_shot.TASKS,
     "mtcdna": mtcdna.LENGTHS,
     "simulated": SIMULATED,
@@ -31,11 +38,25 @@ def tasks(root: Path) -> list[dict[str, str]]:
 
 def test_every_task_of_every_reader_is_listed(tasks: list[dict[str, str]]) -> None:
     for suite, known in KNOWN.items():
-        listed = [row["task"] for row in tasks if row["suite"] == suite]
-        assert sorted(listed) == sorted(known)
+        rows = [row for row in tasks if row["suite"] == suite]
+        for route in {row["route"] for row in rows}:
+            assert sorted(row["task"] for row in rows if row["route"] == route) == sorted(known)
     counts = [len(known) for known in KNOWN.values()]
-    assert counts == [28, 9, 18, 20, 8, 4]
-    assert len(tasks) == sum(counts)
+    assert counts == [28, 9, 18, 18, 20, 8, 4]
+    assert len({(row["suite"], row["task"]) for row in tasks}) == sum(counts)
+
+
+def test_the_routes_of_a_task_differ_in_their_files_alone(tasks: list[dict[str, str]]) -> None:
+    first: dict[tuple[str, str], dict[str, str]] = {}
+    same = ("metric", "classes", "max_length", "note")
+    for row in tasks:
+        other = first.setdefault((row["suite"], row["task"]), row)
+        assert [row[key] for key in same] == [other[key] for key in same]
+        assert row is other or (row["route"], row["datasets"]) != (
+            other["route"],
+            other["datasets"],
+        )
+    assert {row["route"] for row in tasks if row["suite"] == "gue"} == {"archive", "tables"}
 
 
 def test_published_results_use_the_same_names_and_metrics(

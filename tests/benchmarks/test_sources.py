@@ -67,6 +67,25 @@ def test_links_in_archives(tmp_path: Path) -> None:
         Sources(tmp_path / "x.zip")
 
 
+def test_members_without_a_name_and_with_the_same(tmp_path: Path) -> None:
+    assert Sources(archive(tmp_path / "x.zip", {".": "", "a.csv": TABLE})).find(["a.csv"])
+    with zipfile.ZipFile(tmp_path / "y.zip", "w") as handle:
+        handle.writestr("a.csv", TABLE)
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            handle.writestr("a.csv", TABLE * 2)
+    with pytest.raises(InputError, match=r"y\.zip: two members are named 'a\.csv'"):
+        Sources(tmp_path / "y.zip")
+
+
+def test_encrypted_members(tmp_path: Path) -> None:
+    content = bytearray(archive(tmp_path / "x.zip", {"a.csv": TABLE}).read_bytes())
+    content[6] |= 1  # the flag, in the member's header and in the central directory
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    (tmp_path / "x.zip").write_bytes(content)
+    with pytest.raises(InputError, match=r"x\.zip: member 'a\.csv' cannot be read \(.*password"):
+        Sources(tmp_path / "x.zip").read("a.csv")
+
+
 def test_damaged_files(tmp_path: Path) -> None:
     whole = archive(tmp_path / "x.zip", {"a.csv": TABLE * 100}).read_bytes()
     (tmp_path / "x.zip").write_bytes(whole[: len(whole) // 2])
@@ -84,7 +103,9 @@ def test_damaged_files(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="damaged gzip"):
         Sources(tmp_path / "t.csv.gz").read(f"{tmp_path.as_posix()}/t.csv.gz")
     (tmp_path / "t.csv").write_text("<html><body>Sign in</body></html>")
-    with pytest.raises(InputError, match="a web page, not a table"):
+    with pytest.raises(
+        InputError, match=r"t\.csv: a web page, not what its name says; download it"
+    ):
         Sources(tmp_path / "t.csv").table(f"{tmp_path.as_posix()}/t.csv")
     with pytest.raises(InputError, match="no such file or folder"):
         Sources(tmp_path / "absent.zip")

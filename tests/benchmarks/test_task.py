@@ -62,6 +62,7 @@ def test_round_trip_with_official_splits(tmp_path: Path) -> None:
             "across": {"train/dev": 0, "train/test": 1, "dev/test": 0},
         },
         "conflicting_labels": 1,
+        "leakage": {"rule": "report", "removed": {"train": 0, "dev": 0}},
         "n_content": {"fraction": 2 / 25, "iupac_letters": 0},
     }
     protocol = json.loads((tmp_path / "t" / "task.json").read_text())
@@ -152,6 +153,52 @@ def test_unusable_rows(tmp_path: Path, train: pd.DataFrame, message: str) -> Non
     assert not (tmp_path / "t").exists()
 
 
+def test_leaks_leave_train_and_dev_before_a_dev_split_is_drawn(tmp_path: Path) -> None:
+    """Letter by letter and whatever the label; the reverse complement and test itself stay."""
+    train = frame([*distinct(20), "aacc", "AARC", "GGTT"], [0, 1] * 10 + [0, 1, 1])
+    test = frame(["AACC", "AACC", "AANC"], [1, 1, 0])
+    write(tmp_path / "t", {"train": train, "test": test}, leakage="remove")
+    task = load_task(tmp_path / "t")
+    together = pd.concat([task.train, task.dev])
+    assert sorted(together["sequence"]) == sorted([*distinct(20), "GGTT"])
+    assert task.test["sequence"].tolist() == ["AACC", "AACC", "AANC"]
+    assert task.protocol["leakage"] == {"rule": "remove", "removed": {"train": 2}}
+    assert task.protocol["dev_rule"].startswith("0.1 of each class of train")
+
+
+def test_leaks_stay_where_they_are_reported(tmp_path: Path) -> None:
+    splits = {"train": frame(["AAAA", "CCCC"], [0, 1]), "test": frame(["AAAA"], [0])}
+    splits["dev"] = splits["train"]
+    write(tmp_path / "t", splits, leakage="report")
+    pd.testing.assert_frame_equal(load_task(tmp_path / "t").train, splits["train"])
+
+
+@pytest.mark.parametrize(
+    ("leakage", "shots", "test", "message"),
+    [
+        ("remove", None, ["AAAA"], "class 'a' has no training sequence without the 1 that are in"),
+        (
+            "remove",
+            None,
+            ["AAAA", "CCCC", "GGGG"],
+            "train: every sequence is in test.*leakage: report",
+        ),
+        ("remove", 2, ["GGGG"], r"class 'b' has 1 training sequences without .*; 2 needed"),
+        ("remov", None, ["TTTT"], "unknown leakage 'remov'; did you mean 'remove'"),
+    ],
+)
+def test_removals_that_are_impossible(
+    tmp_path: Path, leakage: str, shots: int | None, test: list[str], message: str
+) -> None:
+    train = frame(["AAAA", "CCCC", "GGGG"], [0, 1, 1])
+    if shots:
+        train = pd.concat([train, frame(["AAAT"], [0])])
+    splits = {"train": train, "test": frame(test, [0] * len(test))}
+    with pytest.raises(InputError, match=message):
+        write(tmp_path / "t", splits, leakage=leakage, shots=shots)
+    assert not (tmp_path / "t").exists()
+
+
 def test_other_errors(tmp_path: Path) -> None:
     rows = frame(["ACGT", "CCCC"], [0, 1])
     with pytest.raises(InputError, match="no split 'test'"):
@@ -177,3 +224,16 @@ def test_labels_are_numbered_by_the_classes_of_train() -> None:
     assert splits["test"]["label"].tolist() == [1]
     with pytest.raises(InputError, match="x test: label 'fly' is not in train; known: human, worm"):
         number_labels({"train": train, "test": frame(["G"], ["fly"])}, "x")
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (["0", "1", ""], "x train: row 2 has no label; the file may be cut short"),
+        ([0, 1, float("nan")], "x train: row 2 has no label"),
+        (["0", "0", "0"], "x train: '0' is the only class; two are needed"),
+    ],
+)
+def test_labels_that_make_no_task(labels: list[Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        number_labels({"train": frame(["A", "C", "G"], labels)}, "x")

@@ -1,7 +1,7 @@
 """Benchmarks: each suite has one reader, and every reader writes the same task folder.
 
-A reader is a module with `write(sources, task, output)`. A suite without a module of its own is
-read as the user's CSV files.
+A reader is a module of its suite's name with `write(sources, task, output, leakage)`. A suite
+without one is read as the user's CSV files.
 """
 
 from __future__ import annotations
@@ -11,15 +11,18 @@ from importlib import import_module
 from pathlib import Path
 
 READERS = {
-    "few_shot": "few_shot",
-    "genomic_benchmarks": "genomic_benchmarks",
-    "gue": "gue",
-    "mtcdna": "mtcdna",
-    "nucleotide_transformer": "nucleotide_transformer",
+    "few_shot",
+    "genomic_benchmarks",
+    "gue",
+    "mtcdna",
+    "nucleotide_transformer",
+    "nucleotide_transformer_revised",
 }
 
 
-def write_task(suite: str, task: str, sources: Sequence[Path], output: Path) -> None:
+def write_task(
+    suite: str, task: str, sources: Sequence[Path], output: Path, leakage: str = "report"
+) -> None:
     """Write the task folder of one task from the files of its suite.
 
     Parameters
@@ -32,6 +35,9 @@ def write_task(suite: str, task: str, sources: Sequence[Path], output: Path) -> 
         Files, folders or zip archives that together hold what the reader asks for.
     output : Path
         The task folder.
+    leakage : {'report', 'remove'}
+        Whether rows of train and dev whose sequence is in test stay (see `benchmarks.protocol`).
+        Default is "report".
 
     Raises
     ------
@@ -41,12 +47,12 @@ def write_task(suite: str, task: str, sources: Sequence[Path], output: Path) -> 
     if suite == "simulated":
         from dnastudents.benchmarks.simulator import simulate_tasks
 
-        simulate_tasks(sources[0], task, output)
+        simulate_tasks(sources[0], task, output, leakage)
     elif suite in READERS:
-        module = import_module(f"dnastudents.benchmarks.{READERS[suite]}")
+        module = import_module(f"dnastudents.benchmarks.{suite}")
         write: Callable[..., None] = module.write
-        write(sources, task, output)
+        write(sources, task, output, leakage=leakage)
     else:
         from dnastudents.benchmarks import csv_files
 
-        csv_files.write(sources, task, output, suite=suite)
+        csv_files.write(sources, task, output, suite=suite, leakage=leakage)

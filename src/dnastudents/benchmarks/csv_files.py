@@ -14,7 +14,12 @@ SEPARATORS = {".csv": ",", ".tsv": "\t"}
 
 
 def write(
-    sources: Paths, task: str, output: Path, suite: str = "csv", metric: str = "accuracy"
+    sources: Paths,
+    task: str,
+    output: Path,
+    suite: str = "csv",
+    metric: str = "accuracy",
+    leakage: str = "report",
 ) -> None:
     """Write the task folder of a user's tables.
 
@@ -30,6 +35,8 @@ def write(
         Default is "csv".
     metric : str
         accuracy, mcc, f1 or f1_macro. Default is "accuracy".
+    leakage : {'report', 'remove'}
+        See `benchmarks.protocol`. Default is "report".
     """
     files = Sources(sources)
     frames = {}
@@ -51,4 +58,5 @@ def write(
         source=files.origin,
         licence="the user's",
         sha256=files.sha256,
+        leakage=leakage,
     )

@@ -66,7 +66,7 @@ SUBSTITUTE_NAMES = {
 }
 
 
-def write(sources: Paths, task: str, output: Path) -> None:
+def write(sources: Paths, task: str, output: Path, leakage: str = "report") -> None:
     """Write the task folder of one dataset and number of shots.
 
     Parameters
@@ -78,6 +78,8 @@ def write(sources: Paths, task: str, output: Path) -> None:
         Such as prom_core_10 or silencer_50.
     output : Path
         The task folder.
+    leakage : {'report', 'remove'}
+        See `benchmarks.protocol`. Default is "report".
 
     Raises
     ------
@@ -105,6 +107,7 @@ def write(sources: Paths, task: str, output: Path) -> None:
         sha256=files.sha256,
         shots=shots,
         notes=notes,
+        leakage=leakage,
     )
 
 

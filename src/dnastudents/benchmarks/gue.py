@@ -30,7 +30,7 @@ TASKS: dict[str, tuple[str, str]] = {
 }
 
 
-def write(sources: Paths, task: str, output: Path) -> None:
+def write(sources: Paths, task: str, output: Path, leakage: str = "report") -> None:
     """Write the task folder of one GUE task.
 
     Parameters
@@ -41,6 +41,8 @@ def write(sources: Paths, task: str, output: Path) -> None:
         Such as H3, tf_0, mouse_2, prom_core_tata, splice_reconstructed or covid.
     output : Path
         The task folder.
+    leakage : {'report', 'remove'}
+        See `benchmarks.protocol`. Default is "report".
     """
     require_task(SUITE, task, TASKS)
     files = Sources(sources)
@@ -59,4 +61,5 @@ def write(sources: Paths, task: str, output: Path) -> None:
         source=files.origin,
         licence=LICENCE,
         sha256=files.sha256,
+        leakage=leakage,
     )

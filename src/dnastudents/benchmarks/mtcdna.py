@@ -44,7 +44,7 @@ _GENE = re.compile(r"\sgene:(\S+)")
 _SYMBOL = re.compile(r"\sgene_symbol:(\S+)")
 
 
-def write(sources: Paths, task: str, output: Path) -> None:
+def write(sources: Paths, task: str, output: Path, leakage: str = "report") -> None:
     """Write the task folder of one length.
 
     Parameters
@@ -55,6 +55,8 @@ def write(sources: Paths, task: str, output: Path) -> None:
         mtcdna_1k, mtcdna_4k, mtcdna_8k or mtcdna_16k, or one of these with `_grouped`.
     output : Path
         The task folder.
+    leakage : {'report', 'remove'}
+        See `benchmarks.protocol`. Default is "report".
 
     Raises
     ------
@@ -91,6 +93,7 @@ def write(sources: Paths, task: str, output: Path) -> None:
         licence="Ensembl: no restrictions",
         dev_rule=rule,
         notes=[note],
+        leakage=leakage,
     )
 
 

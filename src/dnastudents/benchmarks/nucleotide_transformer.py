@@ -9,6 +9,7 @@ Caduceus (arXiv 2403.03234). There is no official dev split.
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -28,7 +29,7 @@ METRICS = {
 }
 
 
-def write(sources: Paths, task: str, output: Path) -> None:
+def write(sources: Paths, task: str, output: Path, leakage: str = "report") -> None:
     """Write the task folder of one task.
 
     Parameters
@@ -39,21 +40,36 @@ def write(sources: Paths, task: str, output: Path) -> None:
         Such as H3, enhancers_types or splice_sites_all.
     output : Path
         The task folder.
+    leakage : {'report', 'remove'}
+        See `benchmarks.protocol`. Default is "report".
     """
-    require_task(SUITE, task, METRICS)
+    write_version(SUITE, METRICS, sources, task, output, leakage)
+
+
+def write_version(
+    suite: str,
+    metrics: Mapping[str, str],
+    sources: Paths,
+    task: str,
+    output: Path,
+    leakage: str = "report",
+) -> None:
+    """The same for a version of the benchmark: the suite's name and the metric of each task."""
+    require_task(suite, task, metrics)
     files = Sources(sources)
     frames = {split: _split(files, f"{task}/{split}") for split in ("train", "test")}
-    splits, classes = number_labels(frames, f"{SUITE}/{task}")
+    splits, classes = number_labels(frames, f"{suite}/{task}")
     write_task(
         output,
-        suite=SUITE,
+        suite=suite,
         task=task,
         splits=splits,
         classes=classes,
-        metric=METRICS[task],
+        metric=metrics[task],
         source=files.origin,
         licence=LICENCE,
         sha256=files.sha256,
+        leakage=leakage,
     )
 
 

@@ -98,14 +98,14 @@ class Sources:
                 content = gzip.decompress(content)
             except (EOFError, gzip.BadGzipFile, zlib.error) as error:
                 raise InputError(f"{name}: damaged gzip ({error}); download it again") from None
+        if looks_like_html(content):
+            raise InputError(f"{name}: a web page, not what its name says; download it again")
         self._hash.update(PurePosixPath(name).name.encode() + content)
         return content
 
     def table(self, name: str, separator: str = ",", **options: Any) -> pd.DataFrame:
         """A member with a header line as a frame; `sequence` and `seq` stay text."""
         content = self.read(name)
-        if looks_like_html(content):
-            raise InputError(f"{name}: a web page, not a table; download it again")
         try:
             return pd.read_csv(
                 io.BytesIO(content),
@@ -125,7 +125,7 @@ class Sources:
     @property
     def origin(self) -> str:
         """The names of the sources without the folders of this machine."""
-        return ", ".join(path.name for path in self.paths)
+        return ", ".join(dict.fromkeys(path.name for path in self.paths))
 
 
 def looks_like_html(content: bytes) -> bool:
@@ -145,20 +145,28 @@ def _open_zip(path: Path) -> zipfile.ZipFile:
 
 
 def _safe_members(path: Path, archive: zipfile.ZipFile) -> list[str]:
-    names = []
+    names: dict[str, None] = {}
     for member in archive.infolist():
         parts = PurePosixPath(member.filename.replace("\\", "/"))
-        if parts.is_absolute() or ".." in parts.parts or ":" in parts.parts[0]:
+        if parts.is_absolute() or ".." in parts.parts or ":" in "".join(parts.parts[:1]):
             raise InputError(f"{path}: member {member.filename!r} points outside of the archive")
         if stat.S_ISLNK(member.external_attr >> 16):
             raise InputError(f"{path}: member {member.filename!r} is a link; links are refused")
+        if member.filename in names:
+            raise InputError(
+                f"{path}: two members are named {member.filename!r}; download it again"
+            )
         if not member.is_dir():
-            names.append(member.filename)
-    return names
+            names[member.filename] = None
+    return list(names)
 
 
 def _read_member(path: Path, archive: zipfile.ZipFile, name: str) -> bytes:
     try:
         return archive.read(name)
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise InputError(f"{path}: member {name!r} is damaged ({error})") from None
+        raise InputError(
+            f"{path}: member {name!r} is damaged ({error}); download it again"
+        ) from None
+    except (RuntimeError, NotImplementedError) as error:  # encrypted, or an unknown compression
+        raise InputError(f"{path}: member {name!r} cannot be read ({error})") from None

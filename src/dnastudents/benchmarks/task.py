@@ -4,8 +4,9 @@
 int64) and `task.json` with the protocol and what a reader should know before believing a number:
 sizes, lengths, duplicates, labels that contradict each other, N content.
 
-Nothing is dropped silently: duplicates and leaks are counted, not removed. IUPAC letters other than
-A C G T become N and are counted; any other letter is an error. Where a suite has no dev split, a
+Nothing is dropped silently: duplicates and leaks are counted, and leaks removed only if asked for
+(see `benchmarks.protocol`). IUPAC letters other than A C G T become N and are counted; any other
+letter is an error. Where a suite has no dev split, a
 part of every class of train becomes one, drawn by a seed; test never decides anything. A few-shot
 task is a pool of training sequences without a dev split, from which each fine-tuning seed draws.
 """
@@ -23,6 +24,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from dnastudents.benchmarks.protocol import describe, remove_leaks
 from dnastudents.errors import InputError, nearest
 from dnastudents.files import atomic_directory, read_json, write_json
 from dnastudents.randomness import numpy_generator
@@ -143,6 +145,7 @@ def write_task(
     seed: int = 0,
     shots: int | None = None,
     notes: Sequence[str] = (),
+    leakage: str = "report",
 ) -> None:
     """Write a task folder, complete or not at all.
 
@@ -173,12 +176,15 @@ def write_task(
         `benchmarks.draws`). Such a task has no dev split. Default is none.
     notes : sequence of str
         Deviations and substitutes, shown beside the task.
+    leakage : {'report', 'remove'}
+        Whether rows of train and dev whose sequence is in test stay. They go before a dev split is
+        drawn. Default is "report": they stay and are counted.
 
     Raises
     ------
     InputError
         For a missing column, a foreign letter, an unknown label, an empty sequence, split or class,
-        or a dev split of a few-shot task.
+        a dev split of a few-shot task, or a class of it that leaks leave with too few sequences.
     """
     where = f"{suite}/{task}"
     if metric not in METRICS:
@@ -186,6 +192,8 @@ def write_task(
     clean = {name: _checked(frame, f"{where} {name}", classes) for name, frame in splits.items()}
     if absent := {"train", "test"} - clean.keys():
         raise InputError(f"{where}: no split {sorted(absent)[0]!r}")
+    removed = remove_leaks(clean, leakage, where)
+    _require_classes(clean["train"], classes, where, removed["train"], shots)
     rule = dev_rule or "official"
     if shots is not None:
         rule = "none; each seed draws its shots from train"
@@ -194,9 +202,8 @@ def write_task(
     elif "dev" not in clean:
         clean["train"], clean["dev"] = split_dev(clean["train"], dev_fraction, seed)
         rule = f"{dev_fraction:g} of each class of train, at least 1, drawn with seed {seed}"
-    for label, name in enumerate(classes):
-        if not (clean["train"]["label"] == label).any():
-            raise InputError(f"{where}: class {name!r} has no training sequence")
+    nothing = pd.DataFrame({"sequence": [], "label": np.arange(0)})
+    frames = {name: clean.get(name, nothing) for name in SPLITS}  # a few-shot task has no dev
     protocol = {
         "suite": suite,
         "task": task,
@@ -210,7 +217,8 @@ def write_task(
         "sha256": sha256,
         "simulated": simulated,
         "notes": list(notes),
-        **_describe(clean, splits, len(classes)),
+        "leakage": {"rule": leakage, "removed": removed},
+        **describe(frames, splits, len(classes)),
     }
     with atomic_directory(folder) as partial:
         for name, frame in clean.items():
@@ -272,47 +280,27 @@ def _checked(frame: pd.DataFrame, where: str, classes: Sequence[str]) -> pd.Data
     )
 
 
+def _require_classes(
+    train: pd.DataFrame, classes: Sequence[str], where: str, removed: int, shots: int | None
+) -> None:
+    """An `InputError` unless each class has a training sequence, and its shots after a removal."""
+    needed = shots if shots and removed else 1
+    after = f" without the {removed} that are in test (`leakage: remove`)" if removed else ""
+    counts = np.bincount(train["label"], minlength=len(classes))
+    for name, count in zip(classes, counts, strict=True):
+        if not count:
+            raise InputError(f"{where}: class {name!r} has no training sequence{after}")
+        if count < needed:
+            raise InputError(
+                f"{where}: class {name!r} has {count} training sequences{after}; {needed} needed"
+            )
+
+
 def _require_columns(frame: pd.DataFrame, where: str) -> None:
     for column in ("sequence", "label"):
         if column not in frame.columns:
             have = ", ".join(map(str, frame.columns))
             raise InputError(f"{where}: no column {column!r}; the columns are {have}")
-
-
-def _describe(
-    clean: Mapping[str, pd.DataFrame], raw: Mapping[str, pd.DataFrame], classes: int
-) -> dict[str, Any]:
-    """What a reader should know about the canonical splits; `raw` still has its IUPAC letters."""
-    nothing = pd.DataFrame({"sequence": [], "label": np.arange(0)})
-    frames = {name: clean.get(name, nothing) for name in SPLITS}  # a few-shot task has no dev
-    unique = {name: set(frame["sequence"]) for name, frame in frames.items()}
-    together = pd.concat(list(clean.values()))
-    labels = together.drop_duplicates().groupby("sequence").size()
-    lengths = together["sequence"].str.len()
-    unknown = int(together["sequence"].str.count("N").sum())
-    ambiguous = sum(
-        int(frame["sequence"].astype(str).str.count("(?i)[RYSWKMBDHV]").sum())
-        for frame in raw.values()
-    )
-    pairs = (("train", "dev"), ("train", "test"), ("dev", "test"))
-    return {
-        "n_sequences": {name: len(frame) for name, frame in frames.items()},
-        "class_counts": {
-            name: np.bincount(frame["label"], minlength=classes).tolist()
-            for name, frame in frames.items()
-        },
-        "length_distribution": {
-            "min": int(lengths.min()),
-            "median": float(lengths.median()),
-            "max": int(lengths.max()),
-        },
-        "duplicates": {
-            "within": {name: len(frames[name]) - len(unique[name]) for name in SPLITS},
-            "across": {f"{a}/{b}": len(unique[a] & unique[b]) for a, b in pairs},
-        },
-        "conflicting_labels": int((labels > 1).sum()),
-        "n_content": {"fraction": unknown / int(lengths.sum()), "iupac_letters": ambiguous},
-    }
 
 
 def number_labels(
@@ -330,11 +318,18 @@ def number_labels(
     Raises
     ------
     InputError
-        A column is missing, or dev or test has a label that train has not.
+        A column or a label is missing, train has one class only, or dev or test has a label that
+        train has not.
     """
     for split, frame in frames.items():
         _require_columns(frame, f"{where} {split}")
+        empty = frame["label"].isna() | (frame["label"].astype(str).str.strip() == "")
+        if empty.any():
+            row = int(np.flatnonzero(empty)[0])
+            raise InputError(f"{where} {split}: row {row} has no label; the file may be cut short")
     classes = sort_classes(frames["train"]["label"].tolist())
+    if len(classes) == 1:
+        raise InputError(f"{where} train: {classes[0]!r} is the only class; two are needed")
     index = {name: number for number, name in enumerate(classes)}
     numbered = {}
     for split, frame in frames.items():

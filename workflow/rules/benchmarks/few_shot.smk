@@ -16,6 +16,8 @@ rule few_shot:
     resources:
         mem_mb=4000,
         runtime=30,
+    params:
+        leakage=leakage("few_shot"),
     shell:
         "python -m dnastudents benchmark few_shot {wildcards.task:q} {input:q}"
-        " --output {output:q} 2>&1 | tee {log:q}"
+        " --leakage {params.leakage:q} --output {output:q} 2>&1 | tee {log:q}"

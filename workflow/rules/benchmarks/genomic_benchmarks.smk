@@ -1,4 +1,4 @@
-# Genomic Benchmarks: one archive of sequences a task.
+# Genomic Benchmarks: an archive of sequences a task, or coordinates and their references.
 
 
 rule genomic_benchmarks:
@@ -16,6 +16,8 @@ rule genomic_benchmarks:
     resources:
         mem_mb=4000,
         runtime=30,
+    params:
+        leakage=leakage("genomic_benchmarks"),
     shell:
         "python -m dnastudents benchmark genomic_benchmarks {wildcards.task:q} {input:q}"
-        " --output {output:q} 2>&1 | tee {log:q}"
+        " --leakage {params.leakage:q} --output {output:q} 2>&1 | tee {log:q}"

@@ -1,4 +1,4 @@
-# GUE (DNABERT-2): 28 tasks in one archive of CSV files.
+# GUE (DNABERT-2): 28 tasks in one archive of CSV files, or table by table.
 
 
 rule gue:
@@ -16,6 +16,8 @@ rule gue:
     resources:
         mem_mb=4000,
         runtime=30,
+    params:
+        leakage=leakage("gue"),
     shell:
         "python -m dnastudents benchmark gue {wildcards.task:q} {input:q}"
-        " --output {output:q} 2>&1 | tee {log:q}"
+        " --leakage {params.leakage:q} --output {output:q} 2>&1 | tee {log:q}"

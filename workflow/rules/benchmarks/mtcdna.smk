@@ -16,6 +16,8 @@ rule mtcdna:
     resources:
         mem_mb=4000,
         runtime=30,
+    params:
+        leakage=leakage("mtcdna"),
     shell:
         "python -m dnastudents benchmark mtcdna {wildcards.task:q} {input:q}"
-        " --output {output:q} 2>&1 | tee {log:q}"
+        " --leakage {params.leakage:q} --output {output:q} 2>&1 | tee {log:q}"

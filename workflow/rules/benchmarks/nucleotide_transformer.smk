@@ -16,6 +16,8 @@ rule nucleotide_transformer:
     resources:
         mem_mb=4000,
         runtime=30,
+    params:
+        leakage=leakage("nucleotide_transformer"),
     shell:
         "python -m dnastudents benchmark nucleotide_transformer {wildcards.task:q} {input:q}"
-        " --output {output:q} 2>&1 | tee {log:q}"
+        " --leakage {params.leakage:q} --output {output:q} 2>&1 | tee {log:q}"

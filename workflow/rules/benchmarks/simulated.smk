@@ -16,6 +16,8 @@ rule simulated:
     resources:
         mem_mb=4000,
         runtime=30,
+    params:
+        leakage=leakage("simulated"),
     shell:
         "python -m dnastudents benchmark simulated {wildcards.task:q} {input:q}"
-        " --output {output:q} 2>&1 | tee {log:q}"
+        " --leakage {params.leakage:q} --output {output:q} 2>&1 | tee {log:q}"

@@ -20,7 +20,9 @@ TASKS = {
 }
 
 
-def simulate_tasks(folder: str | Path, task: str, output: str | Path) -> None:
+def simulate_tasks(
+    folder: str | Path, task: str, output: str | Path, leakage: str = "report"
+) -> None:
     """Write one task folder.
 
     Parameters
@@ -31,6 +33,8 @@ def simulate_tasks(folder: str | Path, task: str, output: str | Path) -> None:
         promoter, splice_site, enhancer or species.
     output : path
         The task folder.
+    leakage : {'report', 'remove'}
+        See `benchmarks.protocol`. Default is "report".
 
     Raises
     ------
@@ -67,6 +71,7 @@ def simulate_tasks(folder: str | Path, task: str, output: str | Path) -> None:
         sha256=sha256(folder / "genome.fa"),
         simulated=True,
         dev_rule=f"chromosome {', '.join(truth['splits']['dev'])}",
+        leakage=leakage,
     )
 
 

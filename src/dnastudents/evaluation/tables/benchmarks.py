@@ -22,6 +22,7 @@ TEXTS = {
     "length": "length (bp)",
     "duplicates": "duplicates",
     "leaks": "train & test",
+    "removed": "removed",
     "conflicts": "conflicts",
     "n_percent": "N (%)",
 }
@@ -29,8 +30,9 @@ NOTES = (
     f"train, dev, test: sequences. length: minimum{EN_DASH}maximum, in parentheses the median, "
     "over all splits.",
     "duplicates: sequences that occur before in their own split, summed over splits. train & test: "
-    "different sequences that are in both. conflicts: different sequences that have more than one "
-    "label. Nothing was removed.",
+    "different sequences that are in both. removed: rows that were in test too and were taken out "
+    "of train and dev; without `leakage: remove` none is. conflicts: different sequences that have "
+    "more than one label.",
     "N (%): share of bases that are not A, C, G or T.",
 )
 
@@ -55,6 +57,7 @@ def write_benchmarks_table(tasks: Iterable[str | Path], output: str | Path) -> p
     frame = frame.sort_values(["suite", "task"], kind="stable", ignore_index=True)
     title = "Benchmarks" + (" (with simulated tasks)" if frame["simulated"].any() else "")
     sheet = Sheet(title, list(TEXTS.values()), [], fixed=len(TEXTS), notes=list(NOTES))
+    sheet.notes += _dev_rules(frame)
     for index, row in enumerate(frame.to_dict("records")):
         if not index or row["suite"] != frame.at[index - 1, "suite"]:
             sheet.groups[index] = row["suite"] + (" (simulated)" if row["simulated"] else "")
@@ -67,6 +70,7 @@ def write_benchmarks_table(tasks: Iterable[str | Path], output: str | Path) -> p
 
 def _record(protocol: dict[str, Any]) -> dict[str, Any]:
     lengths, duplicates = protocol["length_distribution"], protocol["duplicates"]
+    leakage = protocol.get("leakage", {})  # none in folders of versions that only reported
     return {
         **{key: protocol[key] for key in ("suite", "task", "metric", "simulated", "dev_rule")},
         "classes": " ".join(protocol["classes"]),
@@ -74,11 +78,29 @@ def _record(protocol: dict[str, Any]) -> dict[str, Any]:
         **{f"length_{name}": lengths[name] for name in ("min", "median", "max")},
         "duplicates": sum(duplicates["within"].values()),
         "leaks": duplicates["across"]["train/test"],
+        "train_and_dev": duplicates["across"]["train/dev"],
+        "dev_and_test": duplicates["across"]["dev/test"],
+        "leakage": leakage.get("rule", "report"),
+        "removed": sum(leakage.get("removed", {}).values()),
         "conflicts": protocol["conflicting_labels"],
         "n_percent": 100 * protocol["n_content"]["fraction"],
+        "iupac_letters": protocol["n_content"]["iupac_letters"],
         **{key: protocol[key] for key in ("source", "licence", "sha256")},
         "notes": " ".join(protocol.get("notes", [])),
     }
+
+
+def _dev_rules(frame: pd.DataFrame) -> list[str]:
+    """Where the dev splits come from: one line a rule, with the tasks that follow it."""
+    sizes = frame.groupby("suite").size()
+    lines = []
+    for rule, rows in frame.groupby("dev_rule", sort=False):
+        names = []
+        for suite, tasks in rows.groupby("suite", sort=False)["task"]:
+            some = f" ({' '.join(tasks.astype(str))})" if len(tasks) < sizes[suite] else ""
+            names.append(f"{suite}{some}")
+        lines.append(f"dev, {', '.join(names)}: {rule}.")
+    return lines
 
 
 def _text(row: dict[Any, Any], key: str) -> str:
