@@ -156,6 +156,11 @@ class Tiles:
         """The windows of one step, uint8 (batch_size, length)."""
         return self._read(self._epochs.numbers(seed, step, batch_size))
 
+    def spans(self, seed: int, step: int, batch_size: int) -> np.ndarray:
+        """Where they lie in the reference's codes, int64 (batch_size, 2), [first, last)."""
+        starts = self._starts[self._epochs.numbers(seed, step, batch_size)]
+        return np.stack([starts, starts + self.length], axis=1)
+
     def fixed(self, count: int, seed: int) -> np.ndarray:
         """Evenly spaced windows, uint8 (count, length); `seed` shifts where the first lies."""
         return self._read(evenly_spaced(count, len(self), seed))

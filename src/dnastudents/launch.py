@@ -1,48 +1,209 @@
-"""Start a training in one process, or in several through `accelerate launch`.
+"""Start a training in one process or in several, on one node or on many.
 
-A file in the home folder or a missing flag must not decide how many processes train: on a machine
-without GPUs, `accelerate launch --cpu --num_processes 2` runs one process without a word. One
-process needs no launcher, which would cost seconds and not hand a signal on to its child.
+Nothing but the arguments decides how many processes train: on a machine without GPUs,
+`accelerate launch --cpu --num_processes 2` runs one without a word. Two more reasons not to start
+through it: torchrun does not hand SIGUSR1 on and ends with 1 after SIGTERM, so nobody could see
+that the training has saved its state. Whoever wants it may still call
+`accelerate launch -m dnastudents pretrain ...`, which trains in the same way.
+
+On one node the processes are children of this one, which hands signals on, and ends the others when
+one fails. On several, `srun` starts this launcher once a node (or once a GPU), and each starts its
+own children. One process alone needs no parent and takes this one's place.
 """
 
 from __future__ import annotations
 
 import os
+import signal
+import socket
+import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import FrameType
+
+from dnastudents.errors import InputError
+
+STOPPED = 75  # a training that saved its state, see `training.signals`
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+GRACE = 30.0  # seconds that the others may live on when one has failed
+POLL = 0.1
 
 
-def launch_command(processes: int, threads: int, arguments: Sequence[str]) -> list[str]:
-    """The command that runs `python -m dnastudents ARGUMENTS` in `processes` processes.
+@dataclass(frozen=True)
+class Place:
+    """Where this launcher stands among those that start one training together.
+
+    Attributes
+    ----------
+    count, number : int
+        Launchers, and which of them this is. Default is one.
+    on_node, number_on_node : int
+        The same of this node alone.
+    address, port : str and int
+        Where the first process listens; port 0 is any that is free. Default is this machine.
+    """
+
+    count: int = 1
+    number: int = 0
+    on_node: int = 1
+    number_on_node: int = 0
+    address: str = "127.0.0.1"
+    port: int = 0
+
+    @classmethod
+    def in_step(cls, environment: Mapping[str, str], nodes: int) -> Place | None:
+        """That of a task of a Slurm step over `nodes` nodes; None outside of such a step.
+
+        The step counts, not the job: Snakemake itself may run in a step of one node.
+        """
+        if environment.get("SLURM_STEP_NUM_NODES") != str(nodes):
+            return None
+        count = int(environment["SLURM_STEP_NUM_TASKS"])
+        hosts = subprocess.run(
+            ["scontrol", "show", "hostnames", environment["SLURM_STEP_NODELIST"]],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout.split()
+        return cls(
+            count,
+            int(environment["SLURM_PROCID"]),
+            count // nodes,
+            int(environment["SLURM_LOCALID"]),
+            hosts[0],
+            20000
+            + int(environment["SLURM_JOB_ID"]) % 10000,  # no two jobs; below what is handed out
+        )
+
+
+def launch(nodes: int, processes: int, threads: int, arguments: Sequence[str]) -> int:
+    """Run `python -m dnastudents ARGUMENTS` in processes that train together.
 
     Parameters
     ----------
+    nodes : int
+        More than one is for jobs of Slurm. If this is no task of a step over so many nodes, `srun`
+        starts one.
     processes : int
-        Processes on this machine; one drives one GPU, or shares the CPU.
+        Of this launcher; one drives one GPU, or shares the CPU.
     threads : int
-        CPU threads of the whole job, shared by the processes.
+        CPU threads of this launcher, shared by its processes.
     arguments : sequence of str
         The subcommand and its arguments.
+
+    Returns
+    -------
+    int
+        0; 75 when a signal stopped the training; else the code of the first process that failed,
+        128 more than the signal that killed it.
+
+    Raises
+    ------
+    InputError
+        Several nodes outside of Slurm, or no process.
     """
+    if nodes < 1 or processes < 1:
+        raise InputError(f"launch: {nodes} nodes x {processes} processes; at least 1 of each")
+    place = Place()
+    if nodes > 1:
+        if "SLURM_JOB_ID" not in os.environ:
+            raise InputError(f"launch: --nodes {nodes} needs a job of Slurm; this is none")
+        step = Place.in_step(os.environ, nodes)
+        if step is None:
+            command = step_command(nodes, processes, threads, arguments)
+            os.execvp(command[0], command)
+        place = step
+    command = [sys.executable, "-m", "dnastudents", *arguments]
+    environments = [
+        {**os.environ, **each} for each in process_environments(place, processes, threads)
+    ]
     if processes == 1:
-        return [sys.executable, "-m", "dnastudents", *arguments]
+        os.execve(command[0], command, environments[0])
+    return supervise(command, environments)
+
+
+def step_command(nodes: int, processes: int, threads: int, arguments: Sequence[str]) -> list[str]:
+    """The command that runs this launcher once on each node of a job of Slurm."""
     return [
-        *(sys.executable, "-m", "accelerate.commands.launch"),
-        "--multi_gpu",  # several processes: NCCL on GPUs, gloo on a CPU
-        *("--num_processes", str(processes)),
-        *("--num_machines", "1"),
-        *("--mixed_precision", "no"),  # the run's own settings decide
-        *("--dynamo_backend", "no"),
-        *("--num_cpu_threads_per_process", str(max(1, threads // processes))),
-        *("--main_process_port", "0"),
-        *("-m", "dnastudents"),
-        *arguments,
+        *("srun", f"--nodes={nodes}", f"--ntasks={nodes}", "--ntasks-per-node=1"),
+        f"--cpus-per-task={threads}",
+        "--overlap",  # the step that this is called in holds the same CPUs and GPUs
+        "--wait=60",  # for launchers that end a little later than the first
+        *(sys.executable, "-m", "dnastudents", "launch", "--nodes", str(nodes)),
+        *("--processes", str(processes), "--threads", str(threads), "--", *arguments),
     ]
 
 
-def launch(processes: int, threads: int, arguments: Sequence[str]) -> None:
-    """Replace this process by the training."""
-    os.environ["DNASTUDENTS_PROCESSES"] = str(processes)  # pretraining asserts it
-    os.environ["OMP_NUM_THREADS"] = str(max(1, threads // processes))
-    command = launch_command(processes, threads, arguments)
-    os.execv(command[0], command)
+def process_environments(place: Place, processes: int, threads: int) -> list[dict[str, str]]:
+    """What the processes of a launcher find in their environments, in torch.distributed's names."""
+    world = place.count * processes
+    shared = {
+        "DNASTUDENTS_PROCESSES": str(world),  # pretraining asserts it
+        "OMP_NUM_THREADS": str(max(1, threads // processes)),
+    }
+    if world == 1:
+        return [shared]
+    shared |= {
+        "WORLD_SIZE": str(world),
+        "LOCAL_WORLD_SIZE": str(place.on_node * processes),
+        "MASTER_ADDR": place.address,
+        "MASTER_PORT": str(place.port or _free_port()),
+    }
+    return [
+        {
+            **shared,
+            "RANK": str(place.number * processes + each),
+            "LOCAL_RANK": str(place.number_on_node * processes + each),
+        }
+        for each in range(processes)
+    ]
+
+
+def supervise(command: Sequence[str], environments: Sequence[Mapping[str, str]]) -> int:
+    """Run the command once in each environment; see `launch` for what is returned."""
+    children: list[subprocess.Popen[bytes]] = []
+    received: list[int] = []
+
+    def hand_on(number: int, frame: FrameType | None = None) -> None:
+        received.append(number)
+        for child in children:
+            child.send_signal(number)  # nothing happens to one that has ended
+
+    before = {number: signal.signal(number, hand_on) for number in SIGNALS}
+    try:
+        for environment in environments:
+            children.append(subprocess.Popen(command, env=environment))
+        for number in set(received):  # which came before all were there
+            hand_on(number)
+        failed = _wait(children)
+    finally:
+        for child in children:
+            child.kill()
+            child.wait()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    codes = [child.returncode for child in children]
+    if STOPPED in codes or any(-number in codes for number in received):
+        return STOPPED
+    return 128 - failed if failed < 0 else failed
+
+
+def _wait(children: Sequence[subprocess.Popen[bytes]]) -> int:
+    """The code of the first child that failed, once all have ended or GRACE has; 0 if none did."""
+    failed, end = 0, float("inf")
+    while time.monotonic() < end:
+        codes = [child.poll() for child in children]
+        if not failed and any(codes):
+            failed, end = next(filter(None, codes)), time.monotonic() + GRACE
+        if None not in codes:
+            break
+        time.sleep(POLL)
+    return failed
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])

@@ -148,6 +148,12 @@ class Reference:
             )
         return record.offset + start, record.offset + end
 
+    def name(self, first: int, last: int) -> str:
+        """The region `chrom:start-end` of codes [first, last) of one record; undoes `locate`."""
+        record = next(r for r in self._records.values() if first < r.offset + r.length)
+        shift = record.start - record.offset
+        return f"{record.chrom}:{first + shift}-{last + shift}"
+
     def intervals(self, spec: Iterable[str]) -> list[Interval]:
         """Resolve a list of places into intervals of records.
 

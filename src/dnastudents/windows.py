@@ -42,6 +42,9 @@ class Sampler(Protocol):
     def batch(self, seed: int, step: int, batch_size: int) -> np.ndarray:
         """The codes of one training step, uint8 (batch_size, L), padded with PAD."""
 
+    def spans(self, seed: int, step: int, batch_size: int) -> np.ndarray:
+        """Where in the reference's codes these rows lie, int64 (batch_size, 2), [first, last)."""
+
     def fixed(self, count: int, seed: int) -> np.ndarray:
         """A validation subset that never changes, uint8 (count, L), padded with PAD."""
 
@@ -159,18 +162,24 @@ class Windows:
 
     def batch(self, seed: int, step: int, batch_size: int) -> np.ndarray:
         """The windows of one step, uint8 (batch_size, length)."""
-        if self._count is None:
-            return self.sample(batch_size, numpy_generator(seed, "windows", step))
-        if seed not in self._drawn:
-            self._drawn = {seed: self._draw(self._count, numpy_generator(seed, "drawn windows"))}
-        return self._read(self._drawn[seed][self._epochs.numbers(seed, step, batch_size)])
+        return self._read(self._numbers(seed, step, batch_size))
+
+    def spans(self, seed: int, step: int, batch_size: int) -> np.ndarray:
+        """Where they lie in the reference's codes, int64 (batch_size, 2), [first, last)."""
+        starts = self._starts(self._numbers(seed, step, batch_size))
+        return np.stack([starts, starts + self.length], axis=1)
 
     def fixed(self, count: int, seed: int) -> np.ndarray:
-        """Evenly spaced windows, uint8 (count, length), whatever the sampling is.
-
-        `seed` shifts where the first lies.
-        """
+        """Evenly spaced windows, uint8 (count, length), by any sampling; `seed` shifts them."""
         return self._read(evenly_spaced(count, len(self), seed))
+
+    def _numbers(self, seed: int, step: int, batch_size: int) -> np.ndarray:
+        """Numbers of the windows of one step, int64 (batch_size,)."""
+        if self._count is None:
+            return self._draw(batch_size, numpy_generator(seed, "windows", step))
+        if seed not in self._drawn:
+            self._drawn = {seed: self._draw(self._count, numpy_generator(seed, "drawn windows"))}
+        return self._drawn[seed][self._epochs.numbers(seed, step, batch_size)]
 
     def _draw(self, count: int, generator: np.random.Generator) -> np.ndarray:
         """Numbers of windows, int64 (count,)."""
@@ -181,11 +190,15 @@ class Windows:
 
     def _read(self, numbers: np.ndarray) -> np.ndarray:
         """The windows with these numbers in 0 .. len(self) - 1."""
+        windows = np.lib.stride_tricks.sliding_window_view(self._codes, self.length)
+        return windows[self._starts(numbers)]
+
+    def _starts(self, numbers: np.ndarray) -> np.ndarray:
+        """Where in the codes the windows with these numbers begin."""
         run = np.searchsorted(self._total, numbers, side="right")
         last = self._total[run] - 1
         run_end = self._first[run] + last - np.concatenate(([0], self._total))[run]
-        starts = run_end - (last - numbers)
-        return np.lib.stride_tricks.sliding_window_view(self._codes, self.length)[starts]
+        return run_end - (last - numbers)
 
 
 class Pieces:
@@ -265,13 +278,18 @@ class Pieces:
         """The pieces of one step, uint8 (batch_size, max_length), padded with PAD."""
         return self._read(self._epochs.numbers(seed, step, batch_size))
 
+    def spans(self, seed: int, step: int, batch_size: int) -> np.ndarray:
+        """Where they lie in the reference's codes, int64 (batch_size, 2), [first, last)."""
+        first, last = self._ends(self._epochs.numbers(seed, step, batch_size))
+        return np.stack([first, last + 1], axis=1)
+
     def fixed(self, count: int, seed: int) -> np.ndarray:
         """Evenly spaced pieces, uint8 (count, max_length); `seed` shifts where the first lies."""
         return self._read(evenly_spaced(count, len(self), seed))
 
     def _read(self, numbers: np.ndarray) -> np.ndarray:
         starts, lengths = self._starts[numbers], self._lengths[numbers]
-        first, last = self._runs.places(starts), self._runs.places(starts + lengths - 1)
+        first, last = self._ends(numbers)
         batch = np.full((len(numbers), self.length), PAD, dtype=np.uint8)
         # A copy for each row is faster here than one gather of all bases.
         for row, start, length in zip(batch, first.tolist(), lengths.tolist(), strict=True):
@@ -280,6 +298,11 @@ class Pieces:
             known = np.arange(starts[each], starts[each] + lengths[each])
             batch[each, : len(known)] = self._codes[self._runs.places(known)]
         return batch
+
+    def _ends(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Where in the codes the first and the last base of these pieces lie."""
+        starts, lengths = self._starts[numbers], self._lengths[numbers]
+        return self._runs.places(starts), self._runs.places(starts + lengths - 1)
 
     def _rows(self, numbers: np.ndarray) -> Iterator[bytes]:
         """Padded pieces one by one, few of them in memory."""

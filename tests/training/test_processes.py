@@ -1,10 +1,13 @@
-"""Two processes of the real launcher train what one trains, up to the order of sums."""
+"""Two processes train what one trains, up to the order of sums; resumed, bit for bit."""
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +16,25 @@ import pytest
 import torch
 from recipes import RECIPES, settings_of
 from safetensors.torch import load_file
+from test_resume import assert_equal_runs
 
-from dnastudents.launch import launch_command
+from dnastudents.launch import Place, process_environments, supervise
 from dnastudents.training import pretrain
+
+LAUNCH = [sys.executable, "-m", "dnastudents", "launch", "--processes", "2", "--threads", "2", "--"]
+# What the documentation of accelerate says, which runs one process on a CPU without --multi_gpu.
+ACCELERATE = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu"]
+ACCELERATE += ["--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no"]
+ACCELERATE += ["--dynamo_backend", "no", "--main_process_port", "0", "-m", "dnastudents"]
+
+
+def arguments_of(
+    settings: dict[str, Any], inputs: dict[str, Path], state: Path, output: Path
+) -> list[str]:
+    arguments = ["pretrain", "mine", "--settings", json.dumps(settings)]
+    for name, path in {**inputs, "state": state, "output": output}.items():
+        arguments += [f"--{name}", str(path)]
+    return arguments
 
 
 def settings_without_dropout(recipe: str) -> dict[str, Any]:
@@ -30,23 +49,121 @@ def settings_without_dropout(recipe: str) -> dict[str, Any]:
     return settings
 
 
-@pytest.mark.parametrize("recipe", sorted(RECIPES))
-def test_two_processes_equal_one(recipe: str, inputs: dict[str, Path], tmp_path: Path) -> None:
-    settings = settings_without_dropout(recipe)
-    one, two = tmp_path / "one", tmp_path / "two"
-    arguments = ["pretrain", recipe, "--settings", json.dumps(settings)]
-    for name, path in {**inputs, "state": tmp_path / "state", "output": two}.items():
-        arguments += [f"--{name}", str(path)]
-    environment = {**os.environ, "DNASTUDENTS_PROCESSES": "2", "OMP_NUM_THREADS": "1"}
+def run(command: list[str], **environment: str) -> None:
     done = subprocess.run(
-        launch_command(2, 2, arguments), env=environment, capture_output=True, text=True
+        command, env={**os.environ, **environment}, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    pretrain(settings, output=one, state=tmp_path / "state of one", **inputs)
 
+
+def assert_close_runs(one: Path, two: Path) -> None:
+    """The tolerance that is stated: 2e-3 of a weight or 2e-4, and 1e-4 of the loss."""
     first, second = (load_file(path / "model" / "model.safetensors") for path in (one, two))
     for name, value in first.items():
         torch.testing.assert_close(value, second[name], rtol=2e-3, atol=2e-4, msg=name)
     histories = [pd.read_csv(path / "history.csv") for path in (one, two)]
     assert ((histories[0]["loss"] - histories[1]["loss"]).abs() < 1e-4).all()
     assert json.loads((two / "metrics.json").read_text())["processes"] == 2
+
+
+@pytest.mark.parametrize(
+    ("recipe", "launcher"),
+    [*((recipe, LAUNCH) for recipe in sorted(RECIPES)), ("findna", ACCELERATE)],
+    ids=[*sorted(RECIPES), "accelerate"],
+)
+def test_two_processes_equal_one(
+    recipe: str, launcher: list[str], inputs: dict[str, Path], tmp_path: Path
+) -> None:
+    settings = settings_without_dropout(recipe)
+    one, two = tmp_path / "one", tmp_path / "two"
+    run([*launcher, *arguments_of(settings, inputs, tmp_path / "state", two)], OMP_NUM_THREADS="1")
+    pretrain(settings, output=one, state=tmp_path / "state of one", **inputs)
+    assert_close_runs(one, two)
+
+
+def test_two_nodes_equal_one(inputs: dict[str, Path], tmp_path: Path) -> None:
+    """Both on this machine, in an environment as Slurm's `srun` makes it."""
+    scontrol = tmp_path / "bin" / "scontrol"
+    scontrol.parent.mkdir()
+    scontrol.write_text("#!/bin/sh\nprintf 'localhost\\nlocalhost\\n'\n")
+    scontrol.chmod(0o755)
+    settings = settings_without_dropout("had")
+    arguments = arguments_of(settings, inputs, tmp_path / "state", tmp_path / "two")
+    step = {
+        "PATH": f"{scontrol.parent}:{os.environ['PATH']}",
+        "SLURM_JOB_ID": str(os.getpid()),
+        "SLURM_STEP_NUM_NODES": "2",
+        "SLURM_STEP_NUM_TASKS": "2",
+        "SLURM_STEP_NODELIST": "n[1-2]",
+        "SLURM_LOCALID": "0",
+    }
+    launchers = [
+        subprocess.Popen(
+            [*LAUNCH[:4], "--nodes", "2", "--", *arguments],
+            env={**os.environ, **step, "SLURM_PROCID": str(node)},
+        )
+        for node in range(2)
+    ]
+    assert [launcher.wait() for launcher in launchers] == [0, 0]
+    pretrain(settings, output=tmp_path / "one", state=tmp_path / "state of one", **inputs)
+    assert_close_runs(tmp_path / "one", tmp_path / "two")
+
+
+def stop_after_next_state(command: list[str], state: Path, number: int, group: bool) -> None:
+    """Start the command; when it has saved a new state, send the signal, and expect 75."""
+    known = set(state.glob("step_*.pt"))
+    started = subprocess.Popen(command, start_new_session=True)
+    while not set(state.glob("step_*.pt")) - known:
+        assert started.poll() is None
+        time.sleep(0.01)
+    os.kill(-started.pid if group else started.pid, number)
+    assert started.wait() == 75
+
+
+def test_stopped_by_any_signal_two_processes_resume_bit_exactly(
+    inputs: dict[str, Path], tmp_path: Path
+) -> None:
+    """The signal comes to the launcher alone, or to the whole group as from a terminal."""
+    settings = settings_of("findna", steps=400, batch_size=7, evaluate_every=50)
+    settings["pretraining"]["checkpoint_every"] = 50
+    run([*LAUNCH, *arguments_of(settings, inputs, tmp_path / "sa", tmp_path / "a")])
+    state = tmp_path / "sb"
+    command = [*LAUNCH, *arguments_of(settings, inputs, state, tmp_path / "b")]
+    stop_after_next_state(command, state, signal.SIGTERM, group=False)
+    stop_after_next_state(command, state, signal.SIGINT, group=True)
+    stop_after_next_state(command, state, signal.SIGUSR1, group=False)
+    assert not (tmp_path / "b").exists()
+    run(command)
+    assert_equal_runs(tmp_path / "a", tmp_path / "b")
+
+
+MEMORY_OF_ONE_ROW = """
+import os, sys, torch
+from dnastudents.cli import main
+from dnastudents.objectives.findna import FinDNA
+
+forward, failures = FinDNA.forward, []
+
+def limited(self, views, counts):
+    if self.training and os.environ["RANK"] == "1" and len(views["labels"]) > 1:
+        failures.append(1)
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+    return forward(self, views, counts)
+
+FinDNA.forward = limited
+code = main(sys.argv[1:])
+assert len(failures) == (os.environ["RANK"] == "1")
+sys.exit(code)
+"""
+
+
+def test_one_of_two_processes_runs_out_of_memory(inputs: dict[str, Path], tmp_path: Path) -> None:
+    """The other does not wait for it; both halve, and end as a run that began with that size."""
+    a, b = tmp_path / "a", tmp_path / "b"
+    small = settings_of("findna", micro_batch_size=1)
+    run([*LAUNCH, *arguments_of(small, inputs, tmp_path / "sa", a)])
+    asked = arguments_of(settings_of("findna"), inputs, tmp_path / "sb", b)
+    environments = [os.environ | each for each in process_environments(Place(), 2, 2)]
+    assert supervise([sys.executable, "-c", MEMORY_OF_ONE_ROW, *asked], environments) == 0
+    assert_equal_runs(a, b)
+    assert json.loads((b / "metrics.json").read_text())["micro_batch_size"] == 1

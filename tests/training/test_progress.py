@@ -9,8 +9,9 @@ from dnastudents.errors import InputError
 from dnastudents.training.progress import Meter, clock, log_line, shares, thousands
 
 
-def meter_with(losses: list[float]) -> Meter:
-    meter = Meter("mine", lambda values: values)
+def meter_with(losses: list[float], stop_after: int = 1) -> Meter:
+    places = "chrA:{0}-{0}".format
+    meter = Meter("mine", lambda values: values, stop_after=stop_after, places=places)
     for loss in losses:
         meter.add({"loss": torch.tensor(loss), "part": torch.tensor(2 * loss)}, tokens=10)
     return meter
@@ -61,8 +62,26 @@ def test_other_processes_restore_zeros_because_rows_are_sums() -> None:
 
 def test_first_bad_step_is_named() -> None:
     meter = meter_with([1.0, float("nan"), float("inf")])
-    with pytest.raises(InputError, match="the loss is nan at step 42;"):
+    with pytest.raises(InputError, match=r"the loss is nan at step 42; .* 42 read chrA:41-41$"):
         meter.flush(43)
+
+
+def test_bad_steps_are_counted_over_lines_and_states_and_left_out_of_means() -> None:
+    nan, inf = float("nan"), float("inf")
+    meter = meter_with([1.0, nan, 3.0], stop_after=3)
+    assert meter.flush(3)["loss"] == 2.0
+    meter.add({"loss": torch.tensor(inf), "part": torch.tensor(0.0)}, tokens=10)
+    resumed = meter_with([], stop_after=3)
+    resumed.load_state(meter.state(4), keep_rows=True, device=torch.device("cpu"))
+    resumed.state(4)  # looks at the same rows once more
+    for loss in (5.0, nan, nan):
+        resumed.add({"loss": torch.tensor(loss), "part": torch.tensor(0.0)}, tokens=10)
+    with pytest.raises(InputError, match="the loss is nan at step 6, after 2, 4; lower"):
+        resumed.flush(7)
+    lowered = meter_with([], stop_after=1)
+    lowered.load_state(meter.state(4), keep_rows=True, device=torch.device("cpu"))
+    with pytest.raises(InputError, match="the loss is inf at step 4, after 2; lower"):
+        lowered.flush(4)
 
 
 def test_log_line() -> None:

@@ -17,14 +17,19 @@ rule pretrain:
         ENVIRONMENT
     threads: 4
     resources:
+        nodes=1,
         processes=1,
         mem_mb=32000,
         runtime=2880,
     params:
-        settings=lambda w: settings(CONFIG.pretrain_settings(w.run)),
+        settings=lambda w: settings(part(CONFIG.pretrain_settings(w.run))[0]),
+        # Snakemake does not record what asks for `threads`: a finished run stays finished.
+        execution=lambda w, threads: settings(part(CONFIG.pretrain_settings(w.run))[1]),
         state=f"{OUT}/state/pretrain/{{run}}",
         given=as_options,
     shell:
-        "python -m dnastudents launch --processes {resources.processes} --threads {threads} --"
-        " pretrain {wildcards.run:q} --settings {params.settings:q} {params.given}"
+        "python -m dnastudents launch --nodes {resources.nodes}"
+        " --processes {resources.processes} --threads {threads} --"
+        " pretrain {wildcards.run:q} --settings {params.settings:q}"
+        " --execution {params.execution:q} {params.given}"
         " --state {params.state:q} --output {output:q} 2>&1 | tee {log:q}"

@@ -40,16 +40,21 @@ rule train_teacher:
         ENVIRONMENT
     threads: 4
     resources:
+        nodes=1,
         processes=1,
         mem_mb=32000,
         runtime=2880,
     params:
-        settings=lambda w: settings(CONFIG.teacher_settings(w.teacher)),
+        settings=lambda w: settings(part(CONFIG.teacher_settings(w.teacher))[0]),
+        execution=lambda w, threads: settings(
+            part(CONFIG.teacher_settings(w.teacher))[1]
+        ),
         state=f"{OUT}/state/teacher/{{teacher}}",
     shell:
-        "python -m dnastudents launch --processes {resources.processes} --threads {threads} --"
+        "python -m dnastudents launch --nodes {resources.nodes}"
+        " --processes {resources.processes} --threads {threads} --"
         " pretrain {wildcards.teacher:q} --settings {params.settings:q}"
-        " --reference {input.reference:q}"
+        " --execution {params.execution:q} --reference {input.reference:q}"
         " --state {params.state:q} --output {output:q} 2>&1 | tee {log:q}"
 
 
@@ -80,8 +85,10 @@ rule teacher_cache:
         mem_mb=32000,
         runtime=2880,
     params:
-        settings=lambda w: settings(CONFIG.pretrain_settings(w.run)),
+        settings=lambda w: settings(part(CONFIG.pretrain_settings(w.run))[0]),
+        execution=lambda w, threads: settings(part(CONFIG.pretrain_settings(w.run))[1]),
     shell:
         "python -m dnastudents teacher cache --settings {params.settings:q}"
+        " --execution {params.execution:q}"
         " --reference {input.reference:q} --teacher {input.teacher:q}"
         " --output {output:q} 2>&1 | tee {log:q}"

@@ -82,6 +82,7 @@ class Objective(nn.Module):
 
     student: Any
     prediction = "masked"  # the share that is a mean cross-entropy, exp of it a perplexity
+    compares_rows = False  # whether a loss depends on which rows are in one slice
 
     def __init__(self, student: Any) -> None:
         super().__init__()
@@ -98,6 +99,9 @@ class Objective(nn.Module):
     def forward(self, views: dict[str, Tensor], counts: dict[str, float]) -> dict[str, Tensor]:
         """Shares of the loss (key `loss`) and of its parts, scalars."""
         raise NotImplementedError
+
+    def forget_step(self) -> None:
+        """Called before a step begins once more: drop what its slices have left."""
 
     def before_step(self, step: int) -> None:
         """Called with the gradients of step `step` (from 0), before the optimiser's step."""

@@ -72,6 +72,7 @@ class FinDNA(Objective):
         self.teacher = copy.deepcopy(self.student).requires_grad_(False).eval()
         self.tokenizer, self.total_steps = tokenizer, total_steps
         self.options = options or FinDNAOptions()
+        self.compares_rows = self.options.contrastive_weight > 0
         self.view_maker = ViewMaker(tokenizer, masking, self.options)
         symbols, tokens = student.config.vocab_size, self.options.cls_tokens
         self.register_buffer("centre", torch.zeros(1, tokens, symbols))
@@ -190,6 +191,10 @@ class FinDNA(Objective):
         total = (hidden[:, :-tokens] * is_base.unsqueeze(-1)).sum(1)  # a mean has the same cosine
         return nt_xent(total, self.options.contrastive_temperature).sum()
 
+    def forget_step(self) -> None:
+        """The step's sums begin anew."""
+        self._sums, self._cls_rows = None, 0
+
     def before_step(self, step: int) -> None:
         """As released, the teacher follows the weights that the step will change."""
         if self.options.ema == "before_step":
@@ -204,7 +209,7 @@ class FinDNA(Objective):
             momentum = self.options.centre_momentum
             self.centre = running_mean(self.centre, logits, momentum)
             self.target_mean = running_mean(self.target_mean, target, momentum)
-            self._sums, self._cls_rows = None, 0
+            self.forget_step()
 
     def _follow(self, step: int) -> None:
         momentum = cosine_momentum(step, self.total_steps, self.options.momentum)

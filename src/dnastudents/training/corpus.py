@@ -44,8 +44,8 @@ class Corpus:
         self, folder: Path, plan: Pretraining, seed: int, intervals: Path | None = None
     ) -> None:
         self.plan, self.seed = plan, seed
-        reference = Reference.open(folder)
-        samplers = _samplers(reference, plan, intervals)
+        self.reference = Reference.open(folder)
+        samplers = _samplers(self.reference, plan, intervals)
         self.train = samplers["train"]
         self._validation: np.ndarray | None = None
         if "validation" in samplers:
@@ -60,6 +60,12 @@ class Corpus:
             turned = (draws < self.plan.reverse_complement)[:, None]
             codes = np.where(turned, reverse_complement_padded(codes), codes)
         return codes
+
+    def places(self, step: int, limit: int = 8) -> str:
+        """Where the sequences of one step came from: the first regions, and the number of all."""
+        spans = self.train.spans(self.seed, step, self.plan.batch_size).tolist()
+        named = ", ".join(self.reference.name(*span) for span in spans[:limit])
+        return named + (f", ... ({len(spans)} sequences)" if len(spans) > limit else "")
 
     def validation(self) -> np.ndarray | None:
         """The same codes for every run, uint8 (validation_sequences, L); None without a split."""

@@ -1,9 +1,8 @@
 """One training loop for all objectives.
 
 - The global batch of a step is a function of (seed, step). Every process computes its views whole
-  and trains on its own rows, so the same seed gives the same batches for any number of processes.
-- Shares of the loss (see `objectives.base`) make the gradient that of the mean over the global
-  batch, whatever the slices; DDP averages over processes, hence the factor of their number.
+  and trains on its own rows, so the same seed gives the same batches for any number of processes;
+  `gradients` makes of them the gradient of the mean over the global batch.
 - Dropout is seeded by (seed, process, step). With the state this makes a resumed run equal to an
   uninterrupted one, on a CPU bit for bit.
 """
@@ -13,8 +12,6 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -23,12 +20,14 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from dnastudents.errors import InputError
-from dnastudents.objectives import Objective, Views
+from dnastudents.objectives import Objective
 from dnastudents.randomness import derive_seed
 from dnastudents.sequence import PAD
 from dnastudents.training.corpus import Corpus
-from dnastudents.training.optimizer import adamw, learning_rate, set_learning_rate
+from dnastudents.training.gradients import Gradients, accumulate
+from dnastudents.training.optimizer import adamw, learning_rate, leave_out_if, set_learning_rate
 from dnastudents.training.options import Pretraining
+from dnastudents.training.processes import Processes
 from dnastudents.training.progress import Meter, log_line, shares
 from dnastudents.training.signals import Interruption
 from dnastudents.training.state import StateFolder
@@ -87,8 +86,17 @@ class Trainer:
             (options.betas[0], options.betas[1]),
             options.eps,
         )
-        self.model, self.optimizer = accelerator.prepare(objective, optimizer)
-        self.meter = Meter(run, lambda values: accelerator.reduce(values, "sum"), objective.seconds)
+        self.optimizer = accelerator.prepare(optimizer)
+        self.processes = Processes(accelerator.num_processes)
+        size = plan.micro_batch_size or plan.batch_size
+        self.gradients = Gradients(objective, accelerator, self.processes, size, self.say)
+        self.meter = Meter(
+            run,
+            lambda values: accelerator.reduce(values, "sum"),
+            objective.seconds,
+            plan.stop_after_bad_steps,
+            corpus.places,
+        )
         self.step = 0  # updates done
         self.seconds = 0.0  # of earlier jobs
         self.began = time.perf_counter()
@@ -112,7 +120,8 @@ class Trainer:
                 with self.meter.paused():
                     if self._due(plan.evaluate_every):
                         self.evaluate()
-                    stopped = self._any_process(interruption.requested)
+                    # All must stop at the same step.
+                    (stopped,) = self.processes.any([interruption.requested])
                     unfinished = self.step < plan.steps
                     if stopped or not unfinished or self._due(plan.checkpoint_every):
                         self.save()
@@ -126,37 +135,19 @@ class Trainer:
         codes = self.corpus.batch(self.step)
         views = self.objective.views(codes, self.seed, self.step)
         process = self.accelerator.process_index
-        torch.manual_seed(derive_seed(self.seed, f"dropout {process}", self.step))
         set_learning_rate(self.optimizer, self.learning_rate(self.step))
-        self.model.train()
-        shares = self._backward(views)
-        self.accelerator.clip_grad_norm_(self.model.parameters(), self.plan.gradient_clip)
+        self.objective.train()
+        shares, loss = self.gradients.compute(
+            views, derive_seed(self.seed, f"dropout {process}", self.step)
+        )
+        self.accelerator.clip_grad_norm_(self.gradients.parameters, self.plan.gradient_clip)
         self.objective.before_step(self.step)
+        leave_out_if(~loss.isfinite(), self.optimizer.optimizer)
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.objective.after_step(self.step)
         self.step += 1
         self.meter.add(shares, int(np.count_nonzero(codes != PAD)))
-
-    def _backward(self, views: Views) -> dict[str, Tensor]:
-        """Gradients of this process's rows, one micro-batch after the other; the sums of shares."""
-        total: dict[str, Tensor] = {}
-        parts = list(self._parts(len(views)))
-        for number, (start, stop) in enumerate(parts):
-            last = number == len(parts) - 1
-            with nullcontext() if last else self.accelerator.no_sync(self.model):
-                shares = self.model(views.rows(start, stop, self.accelerator.device), views.counts)
-                self.accelerator.backward(shares["loss"] * self.accelerator.num_processes)
-            _accumulate(total, shares)
-        return total
-
-    def _parts(self, rows: int) -> Iterator[tuple[int, int]]:
-        """This process's rows of `rows`, cut into micro-batches."""
-        processes, index = self.accelerator.num_processes, self.accelerator.process_index
-        first, end = rows * index // processes, rows * (index + 1) // processes
-        size = self.plan.micro_batch_size or self.plan.batch_size
-        for start in range(first, end, size):
-            yield start, min(start + size, end)
 
     @torch.no_grad()
     def evaluate(self) -> None:
@@ -165,11 +156,11 @@ class Trainer:
         if codes is None:
             return
         everything = self.objective.validation_views(codes, self.step)
-        self.model.eval()
+        self.objective.eval()
         total: dict[str, Tensor] = {}
-        for start, stop in self._parts(len(everything)):
+        for start, stop in self.gradients.parts(len(everything)):
             views = everything.rows(start, stop, self.accelerator.device)
-            _accumulate(total, self.objective(views, everything.counts))
+            accumulate(total, self.objective(views, everything.counts))
         summed = {k: self.accelerator.reduce(v, "sum").item() for k, v in sorted(total.items())}
         row = self._record("validation", summed)
         self.objective.observe(row, self.step)
@@ -178,7 +169,10 @@ class Trainer:
 
     def log(self) -> None:
         """One line on stderr, one row of history."""
+        known = len(self.meter.bad)
         means = self.meter.flush(self.step)
+        for step in self.meter.bad[known:]:
+            self.say(f"{self.run} left out step {step}, whose loss is no number")
         seconds_per_step = means.pop("seconds_per_step")
         rate = self.learning_rate(self.step - 1)
         row = self._record("train", {**means, "learning_rate": rate})
@@ -222,6 +216,8 @@ class Trainer:
             **shares(self.meter.total_parts, self.meter.total_seconds),
             "wall_seconds": self.wall_seconds(),
             "processes": self.accelerator.num_processes,
+            "micro_batch_size": self.gradients.micro_batch,
+            "bad_steps": len(self.meter.bad),
             "device": torch.cuda.get_device_name(device) if on_gpu else "cpu",
             "precision": self.accelerator.mixed_precision,
             "validation": validations[-1] if validations else {},
@@ -238,6 +234,7 @@ class Trainer:
                 "optimizer": self.optimizer.state_dict(),
                 "scaler": None if scaler is None else scaler.state_dict(),
                 "meter": meter,
+                "micro_batch": self.gradients.micro_batch,
                 "history": self.history,
                 "seconds": self.wall_seconds(),
             }
@@ -259,6 +256,8 @@ class Trainer:
             self.accelerator.scaler.load_state_dict(state["scaler"])
         keeps = self.accelerator.is_main_process
         self.meter.load_state(state["meter"], keeps, self.accelerator.device)
+        # An earlier job may have found out what fits.
+        self.gradients.micro_batch = min(self.gradients.micro_batch, state["micro_batch"])
         self.say(f"{self.run} goes on from step {self.step}/{self.plan.steps}")
 
     def say(self, line: str) -> None:
@@ -268,15 +267,3 @@ class Trainer:
 
     def _due(self, every: int) -> bool:
         return self.step % every == 0 or self.step == self.plan.steps
-
-    def _any_process(self, requested: bool) -> bool:
-        """Whether any process was asked to stop: all must stop at the same step."""
-        if self.accelerator.num_processes == 1:
-            return requested
-        flag = torch.tensor([int(requested)], device=self.accelerator.device)
-        return bool(self.accelerator.reduce(flag, "sum").item())
-
-
-def _accumulate(total: dict[str, Tensor], shares: dict[str, Tensor]) -> None:
-    for name, value in shares.items():
-        total[name] = total[name] + value.detach() if name in total else value.detach()

@@ -9,7 +9,7 @@ import math
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 def adamw(
@@ -64,3 +64,12 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     """Give every parameter group the same learning rate."""
     for group in optimizer.param_groups:
         group["lr"] = rate
+
+
+def leave_out_if(bad: Tensor, optimizer: torch.optim.Optimizer) -> None:
+    """Let the next step of a fused optimiser change nothing where `bad`, a bool scalar, is true.
+
+    The device decides, so the CPU does not wait for it. `found_inf` is what torch's gradient scaler
+    sets, which looks for itself where there is one.
+    """
+    optimizer.found_inf = bad.float()  # type: ignore[attr-defined]

@@ -129,6 +129,9 @@ class Pretraining:
         In steps. Default is 50, 500, 500.
     validation_sequences : int
         Size of the fixed validation subset. Default is 256.
+    stop_after_bad_steps : int
+        Steps whose loss is no number do not change the weights; at so many the training stops.
+        Default is 1.
     """
 
     steps: int
@@ -145,6 +148,7 @@ class Pretraining:
     evaluate_every: int = 500
     checkpoint_every: int = 500
     validation_sequences: int = 256
+    stop_after_bad_steps: int = 1
 
     def __post_init__(self) -> None:
         choose(self.precision, ("no", "bf16", "fp16"), "pretraining.precision")
@@ -154,7 +158,7 @@ class Pretraining:
         if not by_fold and not self.splits.train:
             raise InputError("pretraining.splits: 'train' names nothing; add what to learn from")
         counts = ("steps", "batch_size", "log_every", "evaluate_every", "checkpoint_every")
-        for name in (*counts, "micro_batch_size"):
+        for name in (*counts, "micro_batch_size", "stop_after_bad_steps"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(f"pretraining.{name}: must be at least 1, not {value}")

@@ -19,10 +19,10 @@ import accelerate
 import pandas as pd
 import torch
 import transformers
-from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate import Accelerator
 
 import dnastudents
-from dnastudents import models, tokenizers
+from dnastudents import execution, models, tokenizers
 from dnastudents.errors import InputError
 from dnastudents.files import atomic_directory, digest, read_json, sha256, write_json
 from dnastudents.objectives import Resources, build, model_folder
@@ -30,6 +30,7 @@ from dnastudents.objectives.feature_cache import MANIFEST
 from dnastudents.objectives.options import parse
 from dnastudents.randomness import derive_seed
 from dnastudents.training.corpus import Corpus
+from dnastudents.training.disk import require_room
 from dnastudents.training.loop import Trainer
 from dnastudents.training.options import Pretraining, RunSettings
 from dnastudents.training.signals import INTERRUPTED
@@ -118,6 +119,8 @@ def train(
         if _is_complete(job.output, who):
             print(f"{run}: {job.output} is complete already", file=sys.stderr)
             return 0
+        if accelerator.is_main_process:
+            require_room(objective, state, job.output)
         trainer = Trainer(run, plan, seed, objective, corpus, folder, accelerator)
         if not trainer.train():
             return INTERRUPTED
@@ -189,10 +192,6 @@ def start_accelerator(precision: str) -> Accelerator:
     accelerator = Accelerator(
         cpu=not on_gpu,
         mixed_precision=precision if on_gpu else "no",
-        kwargs_handlers=[
-            # Buffers are equal by construction, and a head may be without a loss.
-            DistributedDataParallelKwargs(broadcast_buffers=False, find_unused_parameters=True)
-        ],
     )
     for variable in ("WORLD_SIZE", "DNASTUDENTS_PROCESSES"):
         wanted = os.environ.get(variable)
@@ -205,8 +204,12 @@ def start_accelerator(precision: str) -> Accelerator:
 
 
 def identity(settings: Mapping[str, Any], reference: Path, resources: Resources) -> str:
-    """Digest of all that decides the result: settings and the content of the inputs."""
-    content = {"settings": dict(settings), "reference": read_json(reference / "reference.json")}
+    """Digest of all that decides the result: settings and the content of the inputs.
+
+    Settings of the execution are left out, so that a run goes on when they change.
+    """
+    deciding, _ = execution.part(settings)
+    content = {"settings": deciding, "reference": read_json(reference / "reference.json")}
     if resources.pmi is not None:
         content["pmi"] = sha256(resources.pmi / "pmi.parquet")
     if resources.teacher is not None:

@@ -29,6 +29,10 @@ class Meter:
     seconds : callable
         Gives the time of parts of the steps since it was last asked, see `Objective.seconds`.
         Default is no part.
+    stop_after : int
+        The training ends at so many steps whose loss is not finite. Default is 1.
+    places : callable
+        Tells where the sequences of a step, counted from 0, came from. Default knows nothing.
     """
 
     def __init__(
@@ -36,8 +40,12 @@ class Meter:
         run: str,
         reduce: Callable[[Tensor], Tensor],
         seconds: Callable[[], dict[str, float]] = dict,
+        stop_after: int = 1,
+        places: Callable[[int], str] = lambda step: "unknown",
     ) -> None:
         self.run, self.reduce, self.seconds_of_parts = run, reduce, seconds
+        self.stop_after, self.places = stop_after, places
+        self.bad: list[int] = []  # such steps until the last flush, counted from 1
         self.names: list[str] = []
         self.rows: list[Tensor] = []
         self.tokens = self.total_tokens = 0
@@ -65,18 +73,29 @@ class Meter:
         Raises
         ------
         InputError
-            A loss is not finite; it names the first such step, counted from 1.
+            Enough losses are not finite; it names these steps, counted from 1, and where the
+            sequences of the last one came from.
         """
         rows = self.reduce(torch.stack(self.rows)).cpu()
-        losses = rows[:, self.names.index("loss")]
-        if not losses.isfinite().all():
-            bad = int((~losses.isfinite()).nonzero()[0])
+        new = self._bad_steps(rows, step)
+        limit = max(self.stop_after, len(self.bad) + 1)  # it may have been lowered since
+        bad = [*self.bad, *new][:limit]
+        if len(bad) == limit:
+            *before, last = bad
+            earlier = f", after {', '.join(map(str, before))}" if before else ""
             raise InputError(
-                f"{self.run}: the loss is {losses[bad].item()} at step "
-                f"{step - len(rows) + 1 + bad}; lower pretraining.optimizer.learning_rate or "
-                "lengthen its warm-up, then start again"
+                f"{self.run}: the loss is {new[last]} at step {last}{earlier}; lower "
+                "pretraining.optimizer.learning_rate or lengthen its warm-up, then start again; "
+                "pretraining.stop_after_bad_steps leaves such steps out. "
+                f"Step {last} read {self.places(last - 1)}"
             )
         return rows
+
+    def _bad_steps(self, rows: Tensor, step: int) -> dict[int, float]:
+        """Steps, counted from 1, of which `rows` has a loss that is not finite, with that loss."""
+        losses = rows[:, self.names.index("loss")].tolist()
+        first = step - len(rows) + 1
+        return {n: loss for n, loss in enumerate(losses, first) if not math.isfinite(loss)}
 
     def flush(self, step: int) -> dict[str, float]:
         """Means since the last flush, with `tokens_per_second` and `seconds_per_step`.
@@ -86,7 +105,9 @@ class Meter:
         rows = self.settle(step)
         now = time.perf_counter()
         seconds = self.seconds + now - self.started
-        means = dict(zip(self.names, rows.double().mean(0).tolist(), strict=True))
+        good = rows[rows[:, self.names.index("loss")].isfinite()]
+        means = dict(zip(self.names, good.double().mean(0).tolist(), strict=True))
+        self.bad += self._bad_steps(rows, step)
         means["tokens_per_second"] = self.tokens / seconds
         means["seconds_per_step"] = seconds / len(rows)
         _add(self.parts, self.seconds_of_parts())
@@ -110,6 +131,7 @@ class Meter:
             "total_seconds": self.total_seconds,
             "parts": dict(self.parts),
             "total_parts": dict(self.total_parts),
+            "bad": self.bad,
         }
 
     def load_state(self, state: dict[str, Any], keep_rows: bool, device: torch.device) -> None:
@@ -118,7 +140,7 @@ class Meter:
         if state["rows"] is not None:
             rows = state["rows"] if keep_rows else torch.zeros_like(state["rows"])
             self.rows = list(rows.to(device))
-        for name in ("tokens", "seconds", "total_tokens", "total_seconds"):
+        for name in ("tokens", "seconds", "total_tokens", "total_seconds", "bad"):
             setattr(self, name, state[name])
         # A state that was saved before parts were measured has none.
         self.parts, self.total_parts = state.get("parts", {}), state.get("total_parts", {})

@@ -2,18 +2,21 @@
 
 SIGTERM (scancel, preemption), SIGUSR1 (Slurm's warning before the time limit, with
 `--signal=USR1@120`) and SIGINT (Ctrl-C) only set a flag; the loop saves at the next step and the
-command exits with 75 (EX_TEMPFAIL of sysexits.h: try again later). A second Ctrl-C stops at once.
+command exits with 75 (EX_TEMPFAIL of sysexits.h: try again later). A second Ctrl-C stops at once;
+the same one may come twice, from the terminal and from the launcher.
 """
 
 from __future__ import annotations
 
 import signal
 import threading
+import time
 from types import FrameType
 from typing import Any
 
 INTERRUPTED = 75
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+ECHO = 1.0  # seconds in which a signal is the one before
 
 
 class Interruption:
@@ -21,6 +24,7 @@ class Interruption:
 
     def __init__(self) -> None:
         self.requested = False
+        self._first = 0.0
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Interruption:
@@ -33,6 +37,8 @@ class Interruption:
             signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.requested and number == signal.SIGINT:
+        if not self.requested:
+            self._first = time.monotonic()
+        elif number == signal.SIGINT and time.monotonic() - self._first > ECHO:
             raise KeyboardInterrupt
         self.requested = True

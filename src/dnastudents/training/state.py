@@ -10,15 +10,19 @@ from __future__ import annotations
 
 import fcntl
 import pickle
+import shutil
 import sys
 import time
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from dnastudents.errors import InputError
 from dnastudents.files import atomic_file
+from dnastudents.training.progress import thousands
 
 PATIENCE = 300.0  # seconds that a second job waits for the first; NCCL gives up after 600
 KEPT = 2  # the newest, and one in case that it cannot be read
@@ -79,9 +83,26 @@ class StateFolder:
             self._lock.close()
 
     def save(self, state: dict[str, Any], step: int) -> None:
-        """Write the state after `step` updates; all but the last `KEPT` are removed."""
-        with atomic_file(self.folder / f"step_{step:08d}.pt") as partial:
-            torch.save({"identity": self.identity, **state}, partial)
+        """Write the state after `step` updates; all but the last `KEPT` are removed.
+
+        Raises
+        ------
+        InputError
+            The disk is full, or fails; the states before are whole.
+        """
+        try:
+            with (
+                atomic_file(self.folder / f"step_{step:08d}.pt") as partial,
+                partial.open("wb") as handle,  # a file that torch opens hides its errors
+            ):
+                torch.save({"identity": self.identity, **state}, handle)
+        except OSError as error:
+            raise InputError(
+                f"{self.folder}: the state of step {step} was not written ({error.strerror}); it "
+                f"takes {thousands(tensor_bytes(state))}B, and "
+                f"{thousands(shutil.disk_usage(self.folder).free)}B are free; make room and start "
+                "again, the run goes on from the state before"
+            ) from error
         files = self._files()
         # States beyond this step are of an older run with other settings.
         later = [file for file in files if _step(file) > step]
@@ -109,6 +130,17 @@ class StateFolder:
 
     def _files(self) -> list[Path]:
         return sorted(self.folder.glob("step_*.pt"), key=_step)
+
+
+def tensor_bytes(value: Any) -> int:
+    """Bytes of all tensors in nested mappings and sequences."""
+    if isinstance(value, Tensor):
+        return value.nbytes
+    if isinstance(value, Mapping):
+        return sum(map(tensor_bytes, value.values()))
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return sum(map(tensor_bytes, value))
+    return 0
 
 
 def _step(file: Path) -> int:

@@ -1,0 +1,56 @@
+"""What the processes of one training tell each other at each step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, distributed, nn
+
+
+class Processes:
+    """All processes of a training, which call the same methods in the same order.
+
+    Parameters
+    ----------
+    count : int
+        Their number; `torch.distributed` is set up if it is more than one.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        # Of its own, because NCCL would make the CPU wait for the GPU.
+        self._group = distributed.new_group(backend="gloo") if count > 1 else None
+
+    def any(self, flags: Sequence[bool]) -> list[bool]:
+        """Which of the flags are set in at least one process."""
+        if self._group is None:
+            return list(flags)
+        found = torch.tensor(flags, dtype=torch.uint8)
+        distributed.all_reduce(found, distributed.ReduceOp.MAX, group=self._group)
+        return [bool(flag) for flag in found.tolist()]
+
+    def sum_gradients(self, parameters: Sequence[nn.Parameter], loss: Tensor) -> Tensor:
+        """Replace the gradients by their sums over processes.
+
+        Parameters
+        ----------
+        parameters : sequence of nn.Parameter
+            The same ones everywhere; a process may have no gradient of some.
+        loss : Tensor
+            Scalar, summed with them.
+
+        Returns
+        -------
+        Tensor
+            The sum of `loss`, scalar.
+        """
+        if self.count == 1:
+            return loss
+        parts = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+        packed = torch.cat([*(part.flatten() for part in parts), loss.reshape(1)])
+        distributed.all_reduce(packed)
+        *sums, total = packed.split([*(part.numel() for part in parts), 1])
+        for parameter, gradient in zip(parameters, sums, strict=True):
+            parameter.grad = gradient.view_as(parameter)
+        return total.squeeze(0)
