@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from dnastudents.benchmarks import READERS
 from dnastudents.cli import main
 
 COMMANDS = [
-    *("download", "simulate", "reference", "pmi", "benchmark", "launch", "teacher"),
+    *("download", "data-check", "simulate", "reference", "pmi", "benchmark", "launch", "teacher"),
     *("pretrain", "finetune", "knn", "baseline", "embed", "metrics", "table", "comparisons"),
-    *("benchmarks-table", "figure"),
+    *("benchmarks-table", "figure", "cost", "plan"),
 ]
 
 
@@ -34,6 +35,20 @@ def test_help_imports_nothing_heavy() -> None:
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "heavy: []" in shown.stdout
+
+
+def test_only_what_trains_takes_the_seconds_of_torch() -> None:
+    """What the rules of downloads, tasks, tables and figures import."""
+    modules = (
+        *("reference", "benchmarks.simulator", "benchmarks.task", "data_check", "download", "plan"),
+        *(f"benchmarks.{name}" for name in READERS),
+        *("evaluation.rows", "evaluation.baseline", "evaluation.tables", "evaluation.comparisons"),
+        *("figures.tsne", "figures.losses", "figures.results", "figures.pmi"),
+    )
+    code = "import sys\n" + "".join(f"import dnastudents.{name}\n" for name in modules)
+    code += "print('torch' in sys.modules)"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout == "False\n"
 
 
 def test_bad_input_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -50,6 +50,7 @@ def _json(text: str) -> dict[str, Any]:
 OPTIONS: dict[str, dict[str, Any]] = {
     "--output": {"type": Path, "required": True, "help": "the result; complete or absent"},
     "--settings": {"type": _json, "default": {}, "help": "JSON object, or the path of a JSON file"},
+    "--execution": {"type": _json, "default": {}, "help": "`pretraining` settings that may change"},
     "--state": {"type": Path, "required": True, "help": "folder from which a killed job goes on"},
     "--seeds": {"type": int, "nargs": "+", "default": [0]},
     "--task": {"type": Path, "required": True, "help": "task folder"},
@@ -58,6 +59,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "--runs": {"nargs": "+", "default": None, "help": "runs in their order"},
     "--mirror": {"help": "folder or URL that holds the files"},
 }
+HELP_OF_DATA = 'JSON: {"SUITE/TASK": {"datasets": [IDS]}, NAME: {"files": [PATHS]}, ...}'
 RUN = {"help": "name of the run, for logs and tables"}
 REPLICAS = {
     **OPTIONS["--pretrained"],
@@ -88,10 +90,28 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_plan_command(commands)
     _add_data_commands(commands)
     _add_model_commands(commands)
     _add_result_commands(commands)
     return parser
+
+
+def _add_plan_command(commands: Any) -> None:
+    optional = {"type": Path, "default": None}
+    _add(
+        commands,
+        *("plan", handlers.plan, "estimate hours, memory and disk of a configuration"),
+        ("--configfile", {"type": Path, "nargs": "+", "default": [], "help": "as for Snakemake"}),
+        ("--hardware", {"default": "this machine", "help": "name of the device, for the table"}),
+        ("--devices", {"type": int, "default": 1, "help": "that work side by side"}),
+        ("--flops", {"type": float, "default": None, "help": "FLOP/s that a device achieves"}),
+        ("--rates", {**optional, "help": "JSON of benchmarks/gpu.sh, or of a plan that measured"}),
+        ("--measure", {"action": "store_true", "help": "time training steps on this machine"}),
+        ("--threads", {"type": int, "default": 1, "help": "CPU threads for --measure"}),
+        ("--tasks", {**optional, "help": "folder of task folders; default: RESULTS/tasks"}),
+        ("--json", {**optional, "help": "file for all numbers"}),
+    )
 
 
 def _add_data_commands(commands: Any) -> None:
@@ -103,6 +123,15 @@ def _add_data_commands(commands: Any) -> None:
         ("--manifest", {"type": Path, "required": True, "help": "datasets.csv"}),
         ("--lock", {"type": Path, "help": "JSON of hashes recorded at first download"}),
         *("--mirror", "--output"),
+    )
+    _add(
+        commands,
+        *("data-check", handlers.data_check, "tell which data are present, missing or wrong"),
+        ("--downloads", {**path, "required": True, "help": "folder of the downloaded files"}),
+        ("--manifest", {"type": Path, "required": True, "help": "datasets.csv"}),
+        ("--lock", {"type": Path, "help": "JSON of hashes recorded at first download"}),
+        ("--settings", {**OPTIONS["--settings"], "required": True, "help": HELP_OF_DATA}),
+        "--mirror",
     )
     _add(
         commands,
@@ -128,6 +157,7 @@ def _add_data_commands(commands: Any) -> None:
         ("suite", {"help": "gue, few_shot, genomic_benchmarks, ..."}),
         ("task", {"help": "the task's name"}),
         ("sources", {**path, "nargs": "+", "help": "the official files or folders"}),
+        ("--leakage", {"default": "report", "help": "report or remove what is in test too"}),
         "--output",
     )
 
@@ -136,9 +166,10 @@ def _add_model_commands(commands: Any) -> None:
     path, optional = {"type": Path}, {"type": Path, "default": None}
     _add(
         commands,
-        *("launch", handlers.launch, "run a subcommand in processes of `accelerate launch`"),
-        ("--processes", {"type": int, "default": 1}),
-        ("--threads", {"type": int, "default": 1, "help": "CPU threads of all processes"}),
+        *("launch", handlers.launch, "run a training in several processes, one on each GPU"),
+        ("--nodes", {"type": int, "default": 1, "help": "of a job of Slurm"}),
+        ("--processes", {"type": int, "default": 1, "help": "on each node"}),
+        ("--threads", {"type": int, "default": 1, "help": "CPU threads on each node"}),
         ("arguments", {"nargs": argparse.REMAINDER, "help": "-- SUBCOMMAND ..."}),
     )
     teacher = _group(commands, "teacher", "what concerns a teacher")
@@ -162,7 +193,7 @@ def _add_model_commands(commands: Any) -> None:
         *("cache", handlers.teacher_cache, "write its features of a run's fixed windows and masks"),
         ("--reference", {**path, "required": True, "help": "reference folder"}),
         ("--teacher", {**path, "required": True, "help": "teacher folder"}),
-        *("--settings", "--output"),
+        *("--settings", "--execution", "--output"),
     )
     _add(
         commands,
@@ -173,7 +204,7 @@ def _add_model_commands(commands: Any) -> None:
         ("--teacher", {**optional, "help": "teacher folder, for distillation"}),
         ("--intervals", {**optional, "help": "BED file, for windows in intervals"}),
         ("--features", {**optional, "help": "folder of `teacher cache`, for distillation"}),
-        *("--settings", "--state", "--output"),
+        *("--settings", "--execution", "--state", "--output"),
     )
     _add(
         commands,
@@ -249,6 +280,12 @@ def _add_result_commands(commands: Any) -> None:
         ),
         ("folders", {"type": Path, "nargs": "+", "help": "folders of `dnastudents pretrain`"}),
         "--output",
+    )
+    _add(
+        commands,
+        *("cost", handlers.cost, "hours, memory and energy of all jobs, as one table"),
+        ("results", {"type": Path, "help": "the workflow's results folder"}),
+        *("--settings", "--output"),
     )
     _add_figure_commands(commands)
 

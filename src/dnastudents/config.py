@@ -17,12 +17,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dnastudents.benchmarks.routes import choose, read_routes
 from dnastudents.blocks import Block, chain, merge, read_yaml, selection, validate
 from dnastudents.config_checks import check, has_intervals, has_teacher
 from dnastudents.errors import InputError, nearest
 
 Tasks = dict[str, list[str]]  # a suite's tasks and the ids of their files
 SELECTIONS = ("runs", "suites")
+TEACHER_FILES = ("config.json", "model.safetensors", "vocab.txt")
 PMI_MASKINGS = {"genemask", "global_pmi", "cm_step", "cm_gems"}
 
 
@@ -52,10 +54,18 @@ class Config:
             self.values = merge(self.values, link)
         schema = read_yaml(root / "workflow/schemas/config.schema.yaml")
         validate(self.values, schema)
+        self._blocks: dict[str, Block] = {}
         self.runs = list(selected["runs"] or self.values["runs"])
         suites = self.values["suites"]
         self.suites = {name: suites[name] for name in selected["suites"] or suites}
-        self.known_tasks = _read_tasks(root / "workflow/resources/tasks.csv")
+        self.routes = {
+            suite: choose(suite, tasks, self.suites.get(suite, {}).get("route"))
+            for suite, tasks in read_routes(root / "workflow/resources/tasks.csv").items()
+        }
+        self.known_tasks: dict[str, Tasks] = {
+            suite: {task: route.files for task, route in tasks.items()}
+            for suite, tasks in self.routes.items()
+        }
         self.known_files = _read_files(root / "workflow/resources/datasets.csv")
         check(self, {"$ref": "#/$defs/run", "$defs": schema["$defs"]})
 
@@ -70,15 +80,22 @@ class Config:
         A replica, `name@2`, has the seed of the run plus its number.
         """
         name, _, number = name.partition("@")
-        resolved = self._resolved(name)
-        for key in ("extends", "replicas", "compare_with"):
-            resolved.pop(key, None)
+        about = ("extends", "replicas", "compare_with")
+        resolved = {k: v for k, v in self._resolved(name).items() if k not in about}
         if number:
             resolved["seed"] += int(number)
         return resolved
 
     def _resolved(self, name: str) -> Block:
-        """The same with the keys that are about the run and do not decide its weights."""
+        """The same with the keys that are about the run and do not decide its weights.
+
+        Kept, since Snakemake asks for every run thousands of times; not to be changed.
+        """
+        if name not in self._blocks:
+            self._blocks[name] = self._resolve(name)
+        return self._blocks[name]
+
+    def _resolve(self, name: str) -> Block:
         blocks = self.values["runs"]
         chain: list[str] = []
         while name is not None:
@@ -163,6 +180,62 @@ class Config:
             pairs += [(name, control) for control in controls if control in self.runs]
         return pairs
 
+    # ---- data
+
+    def data(self) -> dict[str, dict[str, list[str]]]:
+        """What each reference, teacher and task of the selected runs and suites is made from.
+
+        Ids of the manifest (`datasets`) or own paths (`files`); neither where the workflow makes
+        it. The keys are `reference/NAME`, `intervals/NAME`, `teacher/NAME` and `SUITE/TASK`.
+        """
+        used = [pair for run in self.runs for pair in self.needs(run).items()]
+        if self.tsne()[1]:
+            used += [("teacher", name) for name in self.tsne_teachers()]
+        kinds = ("reference", "intervals", "teacher")
+        found = {f"{kind}/{name}": self._origin(kind, name) for kind, name in used if kind in kinds}
+        for suite, task in self.tasks():
+            own = self.suites[suite].get("source")
+            datasets = self.known_tasks.get(suite, {}).get(task, [])
+            parts = [
+                {"files": [own] if isinstance(own, str) else own} if own else {"datasets": datasets}
+            ]
+            for name in self.task_references(suite, task):
+                found[f"reference/{name}"] = self._origin("reference", name)
+                parts.append(found[f"reference/{name}"])
+            found[f"{suite}/{task}"] = _joined(parts)
+        return found
+
+    def _origin(self, kind: str, name: str) -> dict[str, list[str]]:
+        if kind == "teacher":
+            block = self.values["teachers"][name]
+            return {"datasets": self.teacher_datasets(name)} if "dataset" in block else {}
+        block = self.values["references"][name]
+        if kind == "reference" and "simulate" in block:
+            return {}
+        own, block = ("bed", block["intervals"]) if kind == "intervals" else ("fasta", block)
+        return {"files": [block[own]]} if own in block else {"datasets": [block["dataset"]]}
+
+    def task_references(self, suite: str, task: str) -> list[str]:
+        """The references of which the route of a task reads coordinates."""
+        route = self.routes.get(suite, {}).get(task)
+        return route.references if route else []
+
+    def teacher_datasets(self, name: str) -> list[str]:
+        """The ids of the files of a teacher that is downloaded."""
+        return [f"{self.values['teachers'][name]['dataset']}/{file}" for file in TEACHER_FILES]
+
+    def cost_settings(self) -> Block:
+        """The jobs of this configuration by name, and watts: what `dnastudents cost` gets."""
+        data = self.data()
+        shared = [name for name in data if name.startswith(("reference/", "teacher/"))]
+        files = {id for origin in data.values() for id in origin.get("datasets", [])}
+        return {
+            "runs": [name for run in self.runs for name in self.replicas(run)],
+            "tasks": ["/".join(task) for task in self.tasks()],
+            "others": [*shared, *(f"download/{id}" for id in sorted(files))],
+            "watts": self.values["cost"]["watts"],
+        }
+
     # ---- tasks and figures
 
     def is_simulated(self, reference: str) -> bool:
@@ -218,7 +291,7 @@ class Config:
             (block.get("by_task") or {}).get(task, {}),
             of_both,
         ):
-            settings = merge(settings, changes)
+            settings = merge(settings, changes) if changes else settings
         return settings
 
     def tsne(self, figure: str = "tsne") -> tuple[list[str], list[tuple[str, str]]]:
@@ -244,16 +317,12 @@ class Config:
         return str(self._student(self.run(run))["architecture"])
 
 
+def _joined(parts: list[dict[str, list[str]]]) -> dict[str, list[str]]:
+    kinds = dict.fromkeys(kind for part in parts for kind in part)
+    return {kind: [name for part in parts for name in part.get(kind, [])] for kind in kinds}
+
+
 def _read_files(path: Path) -> list[str]:
     """The ids of all files that can be downloaded."""
     with path.open(encoding="utf-8", newline="") as handle:
         return [row["id"] for row in csv.DictReader(handle)]
-
-
-def _read_tasks(path: Path) -> dict[str, Tasks]:
-    """For each suite its tasks, and the ids of the files that each is made from."""
-    tasks: dict[str, Tasks] = {}
-    with path.open(encoding="utf-8", newline="") as handle:
-        for row in csv.DictReader(handle):
-            tasks.setdefault(row["suite"], {})[row["task"]] = row["datasets"].split()
-    return tasks

@@ -62,7 +62,12 @@ def _check_references(config: Config) -> None:
         if "dataset" in block.get("intervals", {}):
             where = f"references.{name}.intervals.dataset"
             _known(where, block["intervals"]["dataset"], config.known_files)
-        _check_splits(f"references.{name}.splits", block["splits"])
+        _check_splits(f"references.{name}.splits", block.get("splits", {}))
+    if "splits" not in values["references"][values["genome"]]:
+        raise InputError(
+            f"references.{values['genome']}.splits: runs are pretrained on this genome; "
+            "name its train and validation chromosomes"
+        )
     if "simulated" in config.suites and not config.is_simulated(values["genome"]):
         raise InputError("suites.simulated: its tasks need a simulated genome; drop the suite")
 
@@ -106,8 +111,23 @@ def _check_suites(config: Config) -> None:
                 named += changes.get("by_task") or []
             for task in named:
                 _known(f"suites.{suite}.tasks", task, config.known_tasks[suite])
+        elif "route" in block:
+            raise InputError(f"suites.{suite}.route: a suite of your own has no routes; drop it")
         for student in block.get("by_student") or {}:
             _known(f"suites.{suite}.by_student", student, values["students"])
+        _check_task_references(config, suite)
+
+
+def _check_task_references(config: Config, suite: str) -> None:
+    for task in config.suites[suite]["tasks"]:
+        for name in config.task_references(suite, task):
+            if name not in config.values["references"]:
+                dataset = f"reference/{name}.fa.gz"
+                known = f"`dataset: {dataset}` or " if dataset in config.known_files else ""
+                raise InputError(
+                    f"suites.{suite}.route: the coordinates of {task} are of '{name}'; "
+                    f"add references.{name} with {known}`fasta:` and your own file"
+                )
 
 
 def _check_figures_and_probes(config: Config) -> None:

@@ -7,6 +7,7 @@ handler returns None, or the exit status.
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 Arguments = argparse.Namespace
@@ -16,10 +17,25 @@ def _named(a: Arguments, *names: str) -> dict[str, Any]:
     return {name: getattr(a, name) for name in names}
 
 
+def plan(a: Arguments) -> None:
+    from dnastudents.plan import plan
+
+    given = _named(a, "hardware", "devices", "flops", "rates", "threads", "tasks")
+    plan(a.configfile, root=Path.cwd(), measured=a.measure, output=a.json, **given)
+
+
 def download(a: Arguments) -> None:
     from dnastudents.download import fetch
 
     fetch(a.dataset, manifest=a.manifest, output=a.output, mirror=a.mirror, lock=a.lock)
+
+
+def data_check(a: Arguments) -> int:
+    from dnastudents.data_check import check_data, show
+
+    check = check_data(a.settings, **_named(a, "manifest", "downloads", "mirror", "lock"))
+    show(check)
+    return check.status
 
 
 def simulate(a: Arguments) -> None:
@@ -65,23 +81,25 @@ def teacher_check(a: Arguments) -> int:
 
 
 def teacher_cache(a: Arguments) -> None:
+    from dnastudents.execution import join
     from dnastudents.training.teacher_cache import write_cache
 
-    write_cache(a.settings, **_named(a, "reference", "teacher", "output"))
+    write_cache(join(a.settings, a.execution), **_named(a, "reference", "teacher", "output"))
 
 
-def launch(a: Arguments) -> None:
+def launch(a: Arguments) -> int:
     from dnastudents.launch import launch
 
     rest = a.arguments[1:] if a.arguments[:1] == ["--"] else a.arguments
-    launch(a.processes, a.threads, rest)
+    return launch(a.nodes, a.processes, a.threads, rest)
 
 
 def pretrain(a: Arguments) -> int:
+    from dnastudents.execution import join
     from dnastudents.training import pretrain
 
     return pretrain(
-        a.settings,
+        join(a.settings, a.execution),
         **_named(a, "run", "output", "state"),
         **_named(a, "reference", "pmi", "teacher", "intervals", "features"),
     )
@@ -90,7 +108,7 @@ def pretrain(a: Arguments) -> int:
 def benchmark(a: Arguments) -> None:
     from dnastudents.benchmarks import write_task
 
-    write_task(a.suite, a.task, a.sources, a.output)
+    write_task(a.suite, a.task, a.sources, a.output, a.leakage)
 
 
 def finetune(a: Arguments) -> None:
@@ -149,6 +167,12 @@ def pretraining_table(a: Arguments) -> None:
     from dnastudents.evaluation.tables import write_pretraining_table
 
     write_pretraining_table(a.folders, a.output.with_suffix(""))
+
+
+def cost(a: Arguments) -> None:
+    from dnastudents.evaluation.tables import write_cost_table
+
+    write_cost_table(a.results, a.settings, a.output.with_suffix(""))
 
 
 def figure_tsne(a: Arguments) -> None:

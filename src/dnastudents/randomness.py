@@ -7,9 +7,12 @@ uninterrupted one, and any number of processes sees the same global batch.
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
+
+if TYPE_CHECKING:
+    import torch
 
 
 def derive_seed(seed: int, purpose: str, step: int = 0) -> int:
@@ -27,4 +30,6 @@ def torch_generator(
     seed: int, purpose: str, step: int = 0, device: torch.device | str = "cpu"
 ) -> torch.Generator:
     """A torch generator on `device` for one purpose at one step."""
+    import torch  # seconds, which tables and task folders need not wait for
+
     return torch.Generator(device=device).manual_seed(derive_seed(seed, purpose, step))

@@ -4,21 +4,23 @@ A is 0, C is 1, G is 2, T is 3, so that `3 - code` is the complement and k-mers 
 Everything else a sequence may hold (N, other IUPAC letters, gaps) is 4. Rows of a batch that are
 shorter than the longest end with `PAD` (5); padding is always on the right.
 Functions that take `Codes` accept a NumPy array or a torch tensor of any shape (..., L) and return
-the same kind.
+the same kind. torch is imported when a tensor comes: reading a genome does not take its seconds.
 """
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-import torch
+
+if TYPE_CHECKING:
+    import torch
 
 ALPHABET = "ACGTN"
 N = 4
 PAD = 5
 
-Codes = TypeVar("Codes", np.ndarray, torch.Tensor)
+Codes = TypeVar("Codes", np.ndarray, "torch.Tensor")
 
 
 def translation_table() -> bytes:
@@ -58,9 +60,9 @@ def decode(codes: np.ndarray) -> str:
 
 def complement(codes: Codes) -> Codes:
     """Complement each base; N and PAD stay what they are."""
-    if isinstance(codes, torch.Tensor):
-        return torch.where(codes < N, 3 - codes, codes)
-    return np.where(codes < N, 3 - codes, codes)
+    if isinstance(codes, np.ndarray):
+        return np.where(codes < N, 3 - codes, codes)
+    return codes.where(codes >= N, 3 - codes)
 
 
 def reverse_complement(codes: Codes) -> Codes:
@@ -70,22 +72,24 @@ def reverse_complement(codes: Codes) -> Codes:
     --------
     reverse_complement_padded : keeps padding on the right.
     """
-    if isinstance(codes, torch.Tensor):
-        return complement(codes).flip(-1)
-    return np.ascontiguousarray(complement(codes)[..., ::-1])
+    if isinstance(codes, np.ndarray):
+        return np.ascontiguousarray(complement(codes)[..., ::-1])
+    return complement(codes).flip(-1)
 
 
 def reverse_complement_padded(codes: Codes) -> Codes:
     """Read each row of (..., L) from the other strand and keep its padding on the right."""
-    if isinstance(codes, torch.Tensor):
-        lengths = (codes != PAD).sum(-1, keepdim=True)
-        position = torch.arange(codes.shape[-1], device=codes.device)
-        source = torch.where(position < lengths, lengths - 1 - position, position)
-        return complement(codes.gather(-1, source))
-    lengths = (codes != PAD).sum(-1, keepdims=True)
-    position = np.arange(codes.shape[-1])
-    source = np.where(position < lengths, lengths - 1 - position, position)
-    return complement(np.take_along_axis(codes, source, axis=-1))
+    if isinstance(codes, np.ndarray):
+        lengths = (codes != PAD).sum(-1, keepdims=True)
+        position = np.arange(codes.shape[-1])
+        source = np.where(position < lengths, lengths - 1 - position, position)
+        return complement(np.take_along_axis(codes, source, axis=-1))
+    import torch
+
+    lengths = (codes != PAD).sum(-1, keepdim=True)
+    position = torch.arange(codes.shape[-1], device=codes.device)
+    source = torch.where(position < lengths, lengths - 1 - position, position)
+    return complement(codes.gather(-1, source))
 
 
 def kmer_codes(codes: np.ndarray, k: int) -> np.ndarray:

@@ -106,3 +106,27 @@ def test_no_pair_is_an_error(rows, tmp_path):
     collect([rows("had", "tf_0", [0.5])], tmp_path / "metrics.csv")
     with pytest.raises(InputError, match="none of had, findna has its control"):
         write_comparisons(tmp_path / "metrics.csv", PAIRS, tmp_path / "c.csv")
+
+
+def test_a_seed_that_failed_in_one_run_is_left_out_of_both(rows, tmp_path):
+    folders = [
+        rows("had", "tf_0", [0.60, 0.71, 0.83]),
+        rows("had_scratch", "tf_0", [0.50, 0.61, 0.72]),
+        rows("had_scratch", "tf_0", [0.99], seed=3),
+    ]
+    record = {"seed": 3, "reason": "the loss is nan"}
+    (folders[0] / "failed_seed_3.json").write_text(json.dumps(record))
+    collect(folders[:2], tmp_path / "metrics.csv")
+    frame = write_comparisons(tmp_path / "metrics.csv", PAIRS[:1], tmp_path / "c.csv")
+    row = frame.iloc[0]
+    assert row["difference"] == pytest.approx(100 * (0.10 + 0.10 + 0.11) / 3)
+    assert (row["seeds"], row["finished_seeds"], row["verdict"]) == (3, "3/4", "better")
+    text = (tmp_path / "c.md").read_text()
+    assert "† n = 3/4" in text
+    assert "- † had on tf_0, seed 3: the loss is nan" in text
+    assert "finished_seeds" in (tmp_path / "c.csv").read_text()
+
+
+def test_runs_whose_seeds_all_finished_say_nothing_of_failing(compared, tmp_path):
+    assert "†" not in (tmp_path / "c.md").read_text()
+    assert "finished_seeds" not in compared

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from dnastudents.errors import InputError
+from dnastudents.evaluation.failures import incomplete
 from dnastudents.evaluation.rows import COLUMNS, collect, read_metrics, runs_in_order
 
 
@@ -99,3 +100,36 @@ def test_controls_are_always_shown(rows, tmp_path):
     assert runs_in_order(frame, ["had"]) == ["had", "had_scratch", "kmer_logistic"]
     assert runs_in_order(frame, ["kmer_logistic", "had_scratch"])[-1] == "kmer_logistic"
     assert runs_in_order(frame) == ["findna", "had", "had_scratch", "kmer_logistic"]
+
+
+def fail(folder, seed, reason="the loss is nan"):
+    record = {"seed": seed, "reason": reason, "kind": "diverged"}
+    (folder / f"failed_seed_{seed}.json").write_text(json.dumps(record))
+
+
+def test_failed_seeds_travel_with_the_rows_of_their_run_and_task(rows, tmp_path):
+    broken, whole = rows("had", "tf_0", [0.5, 0.6]), rows("had", "tf_1", [0.5])
+    assert "failed_seeds" not in collect([broken, whole], tmp_path / "metrics.csv")
+    fail(broken, 12)
+    fail(broken, 3)
+    collect([broken, whole], tmp_path / "metrics.csv")
+    frame = read_metrics(tmp_path / "metrics.csv").set_index("task")
+    assert list(frame.columns)[-1] == "failed_seeds"
+    assert [json.loads(text) for text in frame.loc["tf_0", "failed_seeds"]] == [
+        {"3": "the loss is nan", "12": "the loss is nan"}
+    ] * 2
+    assert pd.isna(frame.loc["tf_1", "failed_seeds"])
+    lost = incomplete(frame.loc[["tf_0"]])
+    assert str(lost) == "n = 2/4"
+    assert list(lost.reasons) == [3, 12]
+    assert incomplete(frame.loc[["tf_1"]]) is None
+
+
+def test_a_seed_cannot_both_finish_and_fail(rows, tmp_path):
+    folder = rows("had", "tf_0", [0.5])
+    fail(folder, 0)
+    with pytest.raises(InputError, match=r"failed_seed_0\.json: this seed has finished too"):
+        collect([folder], tmp_path / "metrics.csv")
+    (folder / "failed_seed_0.json").write_text("{}")
+    with pytest.raises(InputError, match=r"failed_seed_0\.json: no seed and reason"):
+        collect([folder], tmp_path / "metrics.csv")

@@ -1,3 +1,4 @@
+import json
 import re
 
 import pandas as pd
@@ -109,6 +110,25 @@ def test_modes_are_named_in_a_footnote(tables, rows):
     assert re.search(r"^- as_described .*: had, had_scratch, kmer_logistic\.$", text, re.M)
 
 
+def test_a_failed_seed_cannot_be_overlooked(tables, rows):
+    whole = tables()
+    assert "failed" not in whole["csv"] + whole["md"]
+    folder = rows("had", TASKS[0], [0.90, 0.92, 0.94], suite=GB, metric="accuracy")
+    record = {"seed": 3, "reason": "the loss is nan in epoch 2", "kind": "diverged"}
+    (folder / "failed_seed_3.json").write_text(json.dumps(record))
+    text = tables()
+    expected = "| had | 3 | **92.0 ± 5.0 † n = 3/4** | **71.0 ± 2.5** | **81.5 †** |"
+    assert line_of(text["md"], "| had |") == expected
+    assert line_of(text["md"], "| had_scratch |") == line_of(whole["md"], "| had_scratch |")
+    assert f"- † had on {TASKS[0]}, seed 3: the loss is nan in epoch 2" in text["md"]
+    assert line_of(text["md"], "- † n = finished/all seeds.")
+    assert r"92.0 $\pm$ 5.0 $\dagger$ n = 3/4" in text["tex"]
+    failed = pd.read_csv(tables.csv).set_index("method")[f"{TASKS[0]} failed seeds"]
+    assert failed["had"] == 1
+    assert failed["had_scratch"] == 0
+    assert pd.isna(failed["Caduceus-PS [1]"])
+
+
 def test_runs_that_read_only_the_beginning_are_named(tables, rows):
     assert "Only the beginning" not in tables()["md"]
     facts = {"suite": GB, "metric": "accuracy"}
@@ -172,8 +192,27 @@ def test_benchmarks_table(tmp_path):
     write_benchmarks_table([folder], tmp_path / "benchmarks.csv")
     text = (tmp_path / "benchmarks.md").read_text()
     row = line_of(text, "| a_task")
-    assert row == "| a_task | 2 | MCC | 4 | 2 | 2 | 4\u20136 (4) | 1 | 1 | 1 | 2.9 |"
+    assert row == "| a_task | 2 | MCC | 4 | 2 | 2 | 4\u20136 (4) | 1 | 1 | 0 | 1 | 2.9 |"
     assert "mine/a_task: a substitute" in text
     assert r"a\_task & 2 & MCC" in (tmp_path / "benchmarks.tex").read_text()
     numbers = pd.read_csv(tmp_path / "benchmarks.csv")
     assert numbers.loc[0, ["train", "leaks", "dev_rule"]].tolist() == [4, 1, "official"]
+    assert numbers.loc[0, ["leakage", "removed", "dev_and_test"]].tolist() == ["report", 0, 0]
+
+
+def test_benchmarks_table_says_what_was_removed_and_where_dev_is_from(tmp_path):
+    sequences = ["ACGT", "AAAA", "CCCC", "GGGG", "GTGT"]
+    train = pd.DataFrame({"sequence": sequences, "label": [0, 1, 0, 1, 1]})
+    splits = {"train": train, "test": train[:1].assign(sequence="GTGT")}
+    folders = [tmp_path / name for name in ("one", "two")]
+    for folder in folders:
+        write_task(folder, "mine", folder.name, splits, ["a", "b"], "mcc", leakage="remove")
+    for name, own in (("x", {**splits, "dev": train}), ("y", splits)):
+        folders.append(tmp_path / name)
+        write_task(folders[-1], "own", name, own, ["a", "b"], "mcc")
+    table = write_benchmarks_table(folders, tmp_path / "t")
+    assert table["removed"].tolist() == [1, 1, 0, 0]
+    assert table["leaks"].tolist() == [0, 0, 1, 1]
+    text = (tmp_path / "t.md").read_text()
+    assert "- dev, mine, own (y): 0.1 of each class of train, at least 1, drawn" in text
+    assert "- dev, own (x): official." in text

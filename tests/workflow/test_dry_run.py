@@ -41,6 +41,21 @@ def test_ablations_are_planned_only_when_asked_for(fresh: Path, snakemake: Snake
     assert jobs["embed_teacher"] == jobs["tsne"] == "4"  # one teacher on each of the tasks
 
 
+def test_data_check_names_missing_files_and_stops_at_a_wrong_one(
+    fresh: Path, snakemake: Snakemake
+) -> None:
+    absent = snakemake(fresh, "data_check")
+    assert absent.returncode == 0, absent.stdout[-3000:]
+    assert "-o results/downloads/reference/hg38.fa.gz https://hgdownload" in absent.stdout
+    wrong = fresh / "results/downloads/reference/hg38.fa.gz"
+    wrong.parent.mkdir(parents=True)
+    wrong.write_text("<html>busy</html>")
+    found = snakemake(fresh, "data_check")
+    wrong.unlink()
+    assert found.returncode != 0
+    assert "1 wrong" in found.stdout
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

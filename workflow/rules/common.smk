@@ -12,6 +12,7 @@ sys.path.insert(0, str(ROOT / "src"))
 
 from dnastudents.config import Config
 from dnastudents.errors import InputError
+from dnastudents.execution import part
 
 try:
     CONFIG = Config(ROOT, config)
@@ -27,14 +28,16 @@ PUBLISHED = str(ROOT / "workflow/resources/published_results.csv")
 DOWNLOAD_OPTIONS = shlex.join(
     [
         *("--manifest", DATASETS),
-        *("--lock", f"{OUT}/downloads/download-lock.json"),
+        *("--lock", CONFIG["download_lock"] or f"{OUT}/downloads/download-lock.json"),
         *(["--mirror", CONFIG["mirror"]] if CONFIG["mirror"] else []),
     ]
 )
 
 # Jobs use the code of this checkout, in a conda environment too, and never ask the hub. A signal to
 # all of a job's processes must not end `tee` before the program behind it has said its last word.
-PREFIX = "export PYTHONPATH=%s:${PYTHONPATH:-} HF_HUB_OFFLINE=1; " % shlex.quote(
+# `set` repeats Snakemake's own prefix, which this replaces: `| tee` must not hide an exit status.
+PREFIX = "set -euo pipefail; "
+PREFIX += "export PYTHONPATH=%s:${PYTHONPATH:-} HF_HUB_OFFLINE=1; " % shlex.quote(
     str(ROOT / "src")
 )
 # Training frees and takes the same large tensors at every step: glibc keeps blocks of up to 32 MiB
@@ -71,17 +74,29 @@ def task_folder(suite):
 
 
 def source(suite):
-    """The user's own files of a suite, or the downloads that each of its tasks is made from."""
+    """The user's own files of a suite, or the downloads of each task, and its references."""
     own = CONFIG.suites.get(suite, {}).get("source")
-    return own or (
-        lambda w: [f"{OUT}/downloads/{id}" for id in CONFIG.known_tasks[suite][w.task]]
-    )
+
+    def files(wildcards):
+        listed = [own] if isinstance(own, str) else own
+        ids = CONFIG.known_tasks.get(suite, {}).get(wildcards.task, [])
+        references = CONFIG.task_references(suite, wildcards.task)
+        return [
+            *(listed or [f"{OUT}/downloads/{id}" for id in ids]),
+            *(f"{OUT}/reference/{name}" for name in references),
+        ]
+
+    return files
+
+
+def leakage(suite):
+    """Whether sequences of train and dev that are in test stay: report or remove."""
+    return CONFIG.suites.get(suite, {}).get("leakage", "report")
 
 
 def teacher_files(wildcards):
-    dataset = CONFIG["teachers"][wildcards.teacher]["dataset"]
-    names = ["config.json", "model.safetensors", "vocab.txt"]
-    return [f"{OUT}/downloads/{dataset}/{name}" for name in names]
+    ids = CONFIG.teacher_datasets(wildcards.teacher)
+    return [f"{OUT}/downloads/{id}" for id in ids]
 
 
 def log_of(name):
@@ -119,8 +134,7 @@ def pretrain_input(wildcards):
         "features": f"{OUT}/teacher_cache/{{}}".format,
     }
     return {
-        kind: places[kind](name)
-        for kind, name in CONFIG.needs(wildcards.run).items()
+        kind: places[kind](name) for kind, name in CONFIG.needs(wildcards.run).items()
     }
 
 
@@ -150,8 +164,8 @@ def fasta(wildcards):
     return reference.get("fasta") or f"{OUT}/downloads/{reference['dataset']}"
 
 
-def all_results():
-    """What a plain `snakemake` makes."""
+def measured_results():
+    """All that costs: what a plain `snakemake` makes, without the table of the cost."""
     probes = CONFIG.probes()
     tables = [
         *CONFIG.suites,
@@ -181,4 +195,12 @@ def all_results():
             f"{OUT}/tables/{{name}}.{{ext}}", name=tables, ext=["csv", "md", "tex"]
         ),
         *expand(f"{OUT}/figures/{{name}}.{{ext}}", name=figures, ext=["svg", "png"]),
+    ]
+
+
+def all_results():
+    """What a plain `snakemake` makes."""
+    return [
+        *measured_results(),
+        *(f"{OUT}/tables/cost.{ext}" for ext in ("csv", "md", "tex")),
     ]

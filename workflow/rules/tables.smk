@@ -203,3 +203,35 @@ rule benchmarks_table:
         runtime=10,
     shell:
         "python -m dnastudents benchmarks-table {input:q} --output {output.csv:q} 2>&1 | tee {log:q}"
+
+
+# Last of all: it reads what Snakemake measured of every job that is done by then. Those files are no
+# outputs, so they cannot be inputs; what they were measured of is.
+rule cost:
+    input:
+        measured_results(),
+    output:
+        csv=report(
+            f"{OUT}/tables/cost.csv",
+            caption=str(ROOT / "workflow/report/cost.rst"),
+            category="Tables",
+            labels={"table": "cost"},
+        ),
+        md=f"{OUT}/tables/cost.md",
+        tex=f"{OUT}/tables/cost.tex",
+    log:
+        log_of("cost"),
+    benchmark:
+        benchmark_of("cost")
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        results=lambda w, output: str(Path(output.csv).parents[1]),
+        settings=settings(CONFIG.cost_settings()),
+    shell:
+        "python -m dnastudents cost {params.results:q} --settings {params.settings:q}"
+        " --output {output.csv:q} 2>&1 | tee {log:q}"

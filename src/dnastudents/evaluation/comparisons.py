@@ -7,6 +7,9 @@ A difference is taken on every task, over seeds (see `statistics.difference`), a
 tasks of a suite: there each task's mean difference is one value, so that the interval says what
 another task would give. p-values over seeds are adjusted by Holm's method for all comparisons of
 the table, so that of many runs and tasks some do not look helped by chance.
+
+Where a seed failed in one of two runs, the other's is left out too, so that they stay paired; the
+cell and a note say so.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from typing import Any
 import pandas as pd
 
 from dnastudents.errors import InputError
+from dnastudents.evaluation.failures import MARK, failure_notes, incomplete
 from dnastudents.evaluation.metrics import METRICS
 from dnastudents.evaluation.rows import (
     estimate,
@@ -36,6 +40,7 @@ COLUMNS = (
     *("suite", "run", "control", "task", "metric", "seeds", "run_score", "control_score"),
     *("difference", "ci95", "p", "p_holm", "verdict", "simulated"),
 )
+FINISHED = "finished_seeds"  # as 4/5; a column only where some seed failed
 SCORES = ("run_score", "control_score", "difference", "ci95")
 NOTES = (
     f"Difference {TIMES} 100 of test-set scores, run minus control, ± half width of the 95 % t "
@@ -75,14 +80,17 @@ def write_comparisons(metrics_csv: str | Path, pairs: Pairs, output: str | Path)
     """
     metrics = read_metrics(metrics_csv)
     parts = [_compare(str(suite), rows, pairs) for suite, rows in metrics.groupby("suite")]
-    frame = pd.DataFrame([record for part in parts for record in part], columns=COLUMNS)
+    records = [record for part in parts for record in part]
+    columns = [*COLUMNS, FINISHED] if any(record.get(FINISHED) for record in records) else COLUMNS
+    frame = pd.DataFrame(records, columns=columns)
     if frame.empty:
         runs = ", ".join(run for run, _ in pairs) or "no runs"
         raise InputError(f"{metrics_csv}: none of {runs} has its control")
     frame["p_holm"] = holm(frame["p"].tolist())
     frame["verdict"] = list(map(_verdict, frame["difference"], frame["p_holm"]))
     sheets = [_sheet(str(suite), rows, pairs) for suite, rows in frame.groupby("suite")]
-    sheets[-1].notes = list(NOTES)
+    compared = metrics[metrics["run"].isin({run for pair in pairs for run in pair})]
+    sheets[-1].notes = [*NOTES, *failure_notes(compared)]
     frame[list(SCORES)] *= 100
     frame["seeds"] = frame["seeds"].astype("Int64")
     write_sheets(output, frame.round(dict.fromkeys(SCORES, 4)), sheets)
@@ -105,13 +113,33 @@ def _compare(suite: str, rows: pd.DataFrame, pairs: Pairs) -> list[dict[str, Any
 
 
 def _record(ours: pd.DataFrame, theirs: pd.DataFrame, task: str, metric: str) -> dict[str, Any]:
+    ours, theirs, finished = _paired(ours, theirs)
     gain = difference(values_by_seed(ours), values_by_seed(theirs), pretrainings_by_seed(ours))
     p_value = gain.p_value if gain.n >= FEWEST_SEEDS else math.nan
     return {
         **{"task": task, "metric": metric, "seeds": gain.n},
         **{"run_score": estimate(ours).mean, "control_score": estimate(theirs).mean},
         **{"difference": gain.mean, "ci95": gain.half_width, "p": p_value},
+        FINISHED: finished,
     }
+
+
+def _paired(
+    ours: pd.DataFrame, theirs: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame, str | None]:
+    """Both runs' rows without the seeds that failed in either, and what is left, as 4/5.
+
+    Both keep all rows where nothing would be left of one of them.
+    """
+    lost = [found for rows in (ours, theirs) if (found := incomplete(rows))]
+    failed = {seed for found in lost for seed in found.reasons}
+    if not failed:
+        return ours, theirs, None
+    kept, others = (rows[~rows["seed"].isin(failed)] for rows in (ours, theirs))
+    if not kept.empty and not others.empty:
+        ours, theirs = kept, others
+    seeds = min(len(ours), len(theirs))
+    return ours, theirs, f"{seeds}/{seeds + len(failed)}"
 
 
 def _over_tasks(tasks: pd.DataFrame) -> dict[str, Any]:
@@ -152,4 +180,6 @@ def _cell(row: Mapping[Any, Any] | None) -> str:
     if row is None:
         return MISSING
     gain = percent(row["difference"], "+")
-    return gain if math.isnan(row["ci95"]) else f"{gain} ± {percent(row['ci95'])}"
+    text = gain if math.isnan(row["ci95"]) else f"{gain} ± {percent(row['ci95'])}"
+    finished = row.get(FINISHED)
+    return f"{text} {MARK} n = {finished}" if isinstance(finished, str) else text

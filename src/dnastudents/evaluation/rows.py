@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from dnastudents.errors import InputError
+from dnastudents.evaluation.failures import COLUMN, read_failures
 from dnastudents.evaluation.metrics import METRICS
 from dnastudents.evaluation.statistics import Estimate, independent, mean_interval
 from dnastudents.files import atomic_file, read_json
@@ -41,7 +42,8 @@ def collect(folders: Iterable[str | Path], output: str | Path) -> pd.DataFrame:
     Parameters
     ----------
     folders : iterable of path
-        Fine-tuning (or baseline) result folders, each with `seed_<s>.json` files.
+        Fine-tuning (or baseline) result folders, each with `seed_<s>.json` files. Where it has
+        `failed_seed_<s>.json` too, its rows get `failed_seeds`, see `evaluation.failures`.
     output : path
         The CSV. Lists and mappings (`confusion`, `versions`) are written as JSON; keys beyond
         `COLUMNS` follow them in alphabetical order.
@@ -58,12 +60,17 @@ def collect(folders: Iterable[str | Path], output: str | Path) -> pd.DataFrame:
         files = sorted(folder.glob("seed_*.json"))
         if not files:
             raise InputError(f"{folder}: no seed_<s>.json in it; run its fine-tuning first")
+        mine = []
         for file in files:
             row = _checked(read_json(file), file)
             key = tuple(row[name] for name in KEY)
             if key in rows:
                 raise InputError(f"{file}: the same run, task and seed as {sources[key]}")
             rows[key], sources[key] = row, file
+            mine.append(row)
+        if failed := read_failures(folder, {row["seed"] for row in mine}):
+            for row in mine:
+                row[COLUMN] = json.dumps(failed)
     if not rows:
         raise InputError("no result folders were given: the config names no run or no task")
     _agree(rows, sources)

@@ -11,6 +11,7 @@ change the choice; then the newly chosen cell is trained once more for the seeds
 from __future__ import annotations
 
 import math
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,13 +21,14 @@ import pandas as pd
 
 from dnastudents.errors import InputError
 from dnastudents.files import read_json, write_json
+from dnastudents.finetune.failures import Failures
 from dnastudents.finetune.fit import Diverged
 from dnastudents.finetune.job import TRAINED, WEIGHTS
 from dnastudents.finetune.kept import Kept
 from dnastudents.finetune.options import Finetuning
 
 
-def sweep_grid(kept: Kept, starts: Mapping[int, Path]) -> pd.DataFrame:
+def sweep_grid(kept: Kept, starts: Mapping[int, Path], failures: Failures) -> pd.DataFrame:
     """Train all cells, choose one on dev, and test it.
 
     Parameters
@@ -35,6 +37,8 @@ def sweep_grid(kept: Kept, starts: Mapping[int, Path]) -> pd.DataFrame:
         Finished work; gets a folder for each (cell, seed), and `seed_<s>` of the chosen cell.
     starts : mapping of int to Path
         Each seed and the pretraining it starts from; the seeds of one stand together.
+    failures : Failures
+        Gets the seeds that diverge in every cell, or find no memory; the others choose the cell.
 
     Returns
     -------
@@ -45,15 +49,13 @@ def sweep_grid(kept: Kept, starts: Mapping[int, Path]) -> pd.DataFrame:
     Raises
     ------
     InputError
-        No cell has a loss with every seed.
+        No cell has a loss with every seed that did not fail, or all seeds failed.
     """
     cells = kept.options.cells
     # Seed by seed, so that the student of each pretraining is loaded once.
-    by_seed = [
-        [read_json(_trained(kept, cell, seed, start) / TRAINED) for cell in cells]
-        for seed, start in starts.items()
-    ]
-    by_cell = list(zip(*by_seed, strict=True))
+    by_seed = failures.each(starts, lambda seed, start: _trained_cells(kept, cells, seed, start))
+    starts = {seed: starts[seed] for seed in by_seed}
+    by_cell = list(zip(*by_seed.values(), strict=True))
     chosen = cells[chosen_cell(by_cell)]
     print(
         f"{kept.run} {kept.task.suite}/{kept.task.task} grid: learning rate "
@@ -61,8 +63,7 @@ def sweep_grid(kept: Kept, starts: Mapping[int, Path]) -> pd.DataFrame:
         file=sys.stderr,
         flush=True,
     )
-    for seed, start in starts.items():
-        _test(kept, chosen, seed, start)
+    failures.each(starts, lambda seed, start: _test(kept, chosen, seed, start))
     for weights in kept.state.glob(f"lr_*/{WEIGHTS}"):
         weights.unlink()
     return pd.DataFrame(
@@ -105,6 +106,21 @@ def chosen_cell(by_cell: Sequence[Sequence[Mapping[str, Any]]]) -> int:
     return min(usable, key=lambda index: (-total(index, "value"), total(index, "loss"), index))
 
 
+def _trained_cells(
+    kept: Kept, cells: Sequence[Finetuning], seed: int, start: Path
+) -> list[dict[str, Any]]:
+    """What training left of one seed in every cell; `Diverged` where none has a loss."""
+    folders = [_trained(kept, cell, seed, start) for cell in cells]
+    found = [read_json(folder / TRAINED) for folder in folders]
+    if all(trained["value"] is None for trained in found):
+        for folder in folders:  # a seed that failed is tried again by the next job
+            shutil.rmtree(folder)
+        raise Diverged(
+            "finetuning.grid: in every cell the loss became no number; add lower learning rates"
+        )
+    return found
+
+
 def _trained(kept: Kept, cell: Finetuning, seed: int, start: Path, again: bool = False) -> Path:
     """The folder of one trained (cell, seed)."""
 
@@ -123,7 +139,7 @@ def _trained(kept: Kept, cell: Finetuning, seed: int, start: Path, again: bool =
     return kept.keep(name, kept.identity(start, settings), make, again)
 
 
-def _test(kept: Kept, cell: Finetuning, seed: int, start: Path) -> None:
+def _test(kept: Kept, cell: Finetuning, seed: int, start: Path) -> Path:
     """Test the chosen cell with one seed, unless that is done."""
 
     def make(folder: Path) -> None:
@@ -133,7 +149,7 @@ def _test(kept: Kept, cell: Finetuning, seed: int, start: Path) -> None:
         kept.job(start).at(cell).test_seed(seed, trained, folder)
 
     identity = kept.identity(start, None, cell.learning_rate, cell.batch_size)
-    kept.keep(f"seed_{seed}", identity, make)
+    return kept.keep(f"seed_{seed}", identity, make)
 
 
 def _record(kept: Kept, cell: Finetuning, seed: int, trained: Mapping[str, Any]) -> dict[str, Any]:

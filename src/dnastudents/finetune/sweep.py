@@ -6,6 +6,8 @@ at; of a grid, only the seed and cell.
 A run that was pretrained n times has n folders: seed s starts from folder s mod n. A finished seed
 depends on its own folder alone, so it stays when another pretraining is added in whose place it is
 not. Only a grid ties the seeds together: the cell is chosen for all of them.
+
+A seed that cannot be trained does not lose the others, see `finetune.failures`.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import pandas as pd
 
 from dnastudents.benchmarks.task import load_task
 from dnastudents.files import atomic_directory, digest
+from dnastudents.finetune.failures import Failures
 from dnastudents.finetune.grid import sweep_grid
 from dnastudents.finetune.kept import Kept
 from dnastudents.finetune.options import Finetuning
@@ -57,31 +60,34 @@ def finetune(
     output : Path
         Folder with `seed_<s>.json` (a metrics row), `predictions.parquet` (seed, index, label,
         prediction, p_<class>) and `history.csv` (seed, epoch, step, loss, and where a dev split
-        selects dev_loss and dev_<metric>); with a grid also `grid.csv`, see `grid.sweep_grid`.
+        selects dev_loss and dev_<metric>); with a grid also `grid.csv`, see `grid.sweep_grid`. A
+        seed that failed has `failed_seed_<s>.json` (see `Failures`) and nothing else.
 
     Raises
     ------
     InputError
-        Bad settings, a missing folder, folders that are not pretrainings of one run, or a loss that
-        is no number (with a grid: in every cell).
+        Bad settings, a missing folder, folders that are not pretrainings of one run, or no seed
+        that could be trained: its loss is no number (with a grid: in every cell), or the device
+        has too little memory.
     """
     options = parse(Finetuning, settings, "finetuning")
     starts = {seed: start for start, mine in seeds_of_replicas(pretrained, seeds) for seed in mine}
     data = load_task(task)
     kept = Kept(run, data, options, settings, state)
+    failures = Failures({"run": run, "suite": data.suite, "task": data.task})
     with StateFolder(state, digest([run, dict(settings), data.protocol])) as folder:
         folder.lock()  # waits for the orphan of a workflow that was killed
         if options.grid is None:
             cells = None
-            for seed, start in starts.items():
-                _keep_seed(kept, seed, start)
+            failures.each(starts, lambda seed, start: _keep_seed(kept, seed, start))
         else:
-            cells = sweep_grid(kept, starts)
-        _gather([state / f"seed_{seed}" for seed in seeds], seeds, output, cells)
+            cells = sweep_grid(kept, starts, failures)
+        finished = [seed for seed in seeds if seed not in failures.records]
+        _gather(state, finished, failures, output, cells)
 
 
-def _keep_seed(kept: Kept, seed: int, start: Path) -> None:
-    kept.keep(
+def _keep_seed(kept: Kept, seed: int, start: Path) -> Path:
+    return kept.keep(
         f"seed_{seed}",
         kept.identity(start),
         lambda folder: kept.job(start).run_seed(seed, folder),
@@ -89,11 +95,16 @@ def _keep_seed(kept: Kept, seed: int, start: Path) -> None:
 
 
 def _gather(
-    folders: list[Path], seeds: Sequence[int], output: Path, cells: pd.DataFrame | None
+    state: Path,
+    finished: Sequence[int],
+    failures: Failures,
+    output: Path,
+    cells: pd.DataFrame | None,
 ) -> None:
-    """Put the finished seeds together."""
+    """Put the finished seeds together, and say which failed."""
+    folders = [state / f"seed_{seed}" for seed in finished]
     with atomic_directory(output) as partial:
-        for seed, folder in zip(seeds, folders, strict=True):
+        for seed, folder in zip(finished, folders, strict=True):
             shutil.copy(folder / "row.json", partial / f"seed_{seed}.json")
         history = pd.concat([pd.read_csv(folder / "history.csv") for folder in folders])
         history.to_csv(partial / "history.csv", index=False)
@@ -101,3 +112,4 @@ def _gather(
         pd.concat(frames).to_parquet(partial / "predictions.parquet", index=False)
         if cells is not None:
             cells.to_csv(partial / "grid.csv", index=False)
+        failures.write(partial)

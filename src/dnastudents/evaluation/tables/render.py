@@ -23,7 +23,15 @@ PANEL_COLUMNS = 6
 _LATEX = {
     **{sign: rf"\{sign}" for sign in "&%$#_{}"},
     **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
-    **{"±": r"$\pm$", TIMES: r"$\times$", MINUS: "$-$", EN_DASH: "--", "≥": r"$\geq$", "<": "$<$"},
+    **{
+        "†": r"$\dagger$",
+        "±": r"$\pm$",
+        TIMES: r"$\times$",
+        MINUS: "$-$",
+        EN_DASH: "--",
+        "≥": r"$\geq$",
+        "<": "$<$",
+    },
 }
 
 

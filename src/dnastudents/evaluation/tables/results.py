@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from dnastudents.errors import InputError
+from dnastudents.evaluation.failures import MARK, Incomplete, failure_notes, incomplete
 from dnastudents.evaluation.metrics import METRICS
 from dnastudents.evaluation.published import MEAN_TASK, read_published
 from dnastudents.evaluation.rows import BASELINE, estimate, read_metrics, runs_in_order
@@ -74,7 +75,10 @@ MODES = {
 
 @dataclass
 class Line:
-    """One row of a table: its label and task -> estimate, all as fractions."""
+    """One row of a table: its label and task -> estimate, all as fractions.
+
+    `failed` has the tasks of which some seeds are missing.
+    """
 
     label: str
     kind: str  # ours | baseline | published
@@ -82,6 +86,7 @@ class Line:
     cells: dict[str, Estimate]
     mean: float = math.nan
     simulated: bool = False
+    failed: dict[str, Incomplete] = field(default_factory=dict)
 
 
 def write_table(
@@ -127,7 +132,7 @@ def write_table(
         " (simulated data)" if simulated else ""
     )
     sheet.notes = [*_protocol(metrics), *_mode_notes(metrics), *_truncation_notes(metrics)]
-    sheet.notes += finetuning_notes(metrics)
+    sheet.notes += [*finetuning_notes(metrics), *failure_notes(metrics)]
     sheet.notes += _published_notes(published, sources)
     if simulated:
         sheet.notes.append("Simulated: made on generated sequences; it says nothing about genomes.")
@@ -171,13 +176,13 @@ def _spread_note(kinds: Iterable[object]) -> str:
 
 
 def _own_line(run: str, rows: pd.DataFrame, tasks: Sequence[str]) -> Line:
-    cells = {
-        task: estimate(rows[rows["task"] == task]) for task in tasks if (rows["task"] == task).any()
-    }
+    by_task = {str(task): group for task, group in rows.groupby("task") if task in tasks}
+    cells = {task: estimate(by_task[task]) for task in tasks if task in by_task}
+    failed = {task: lost for task, group in by_task.items() if (lost := incomplete(group))}
     simulated = bool(rows["simulated"].any())
     label = f"{run} (simulated)" if simulated else run
     kind = "baseline" if run == BASELINE else "ours"
-    return Line(label, kind, "measured here", cells, _mean(cells, tasks), simulated)
+    return Line(label, kind, "measured here", cells, _mean(cells, tasks), simulated, failed)
 
 
 def _mean(cells: Mapping[str, Estimate], tasks: Sequence[str]) -> float:
@@ -191,8 +196,10 @@ def _sheet(lines: list[Line], names: Mapping[str, str]) -> Sheet:
     headers = ["method", "seeds", *(f"{task} ({METRICS[names[task]]})" for task in tasks)]
     sheet = Sheet("", headers + ["mean"] * with_mean, [], fixed=2)
     for line in lines:
-        row = [line.label, _seeds(line), *(_cell(line.cells.get(task), line) for task in tasks)]
-        sheet.rows.append(row + [percent(line.mean)] * with_mean)
+        row = [line.label, _seeds(line), *(_cell(line, task) for task in tasks)]
+        marked = line.failed and not math.isnan(line.mean)
+        mean = percent(line.mean) + (f" {MARK}" if marked else "")
+        sheet.rows.append(row + [mean] * with_mean)
     own = sum(line.kind != "published" for line in lines)
     sheet.groups = {0: "Measured here"} | ({own: "Published"} if own < len(lines) else {})
     for column, task in enumerate([*tasks, None][: len(tasks) + with_mean], start=2):
@@ -226,18 +233,23 @@ def _numbers(lines: list[Line], names: Mapping[str, str]) -> pd.DataFrame:
             if cell:
                 record[f"{task} {spread}"] = 100 * cell.half_width
                 record[f"{task} seeds"] = None if line.kind == "published" else cell.n
+            if any(task in other.failed for other in lines):
+                record[f"{task} failed seeds"] = None if line.kind == "published" else 0
+            if task in line.failed:
+                record[f"{task} failed seeds"] = len(line.failed[task].reasons)
         records.append(record | {"mean": 100 * line.mean})
     return pd.DataFrame(records).round(4)
 
 
-def _cell(cell: Estimate | None, line: Line) -> str:
+def _cell(line: Line, task: str) -> str:
+    cell = line.cells.get(task)
     if cell is None:
         return MISSING
-    if math.isnan(cell.half_width):
-        return percent(cell.mean)
-    spread = percent(cell.half_width)
-    published = line.kind == "published"
-    return f"{percent(cell.mean)} {f'({spread})' if published else f'± {spread}'}"
+    text = percent(cell.mean)
+    if not math.isnan(cell.half_width):
+        spread = percent(cell.half_width)
+        text += f" ({spread})" if line.kind == "published" else f" ± {spread}"
+    return f"{text} {MARK} {line.failed[task]}" if task in line.failed else text
 
 
 def _seeds(line: Line) -> str:

@@ -1,0 +1,117 @@
+"""Seeds that cannot be trained, so that one of them does not lose the others.
+
+Two failures are a seed's own: a loss that is no number, and a device whose memory does not hold it.
+The finished seeds are then the result, and the failure lies beside them, for the tables to show.
+Everything else, as a signal or a full disk, fails the job, and so does a task whose seeds all fail.
+
+A failure is never kept in the state: whoever runs the job again tries the seed again.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+
+from dnastudents.errors import InputError
+from dnastudents.files import write_json
+from dnastudents.finetune.fit import Diverged
+
+Result = TypeVar("Result")
+
+
+class Failures:
+    """The seeds of one run on one task that failed.
+
+    Parameters
+    ----------
+    facts : mapping
+        What identifies the job in a record: run, suite, task.
+
+    Attributes
+    ----------
+    records : dict of int to dict
+        By seed: `facts`, seed, kind (diverged, out_of_memory), reason, and the wall_seconds and
+        device that it took in this job.
+    """
+
+    def __init__(self, facts: Mapping[str, str]) -> None:
+        self.facts = dict(facts)
+        self.records: dict[int, dict[str, Any]] = {}
+
+    def each(
+        self, starts: Mapping[int, Path], work: Callable[[int, Path], Result]
+    ) -> dict[int, Result]:
+        """What `work` gives for every seed that does not fail.
+
+        Seeds that found no memory are tried once more after the others: what else was on the
+        device may be gone by then. A loss is the seed's own, and is not drawn twice.
+
+        Parameters
+        ----------
+        starts : mapping of int to Path
+            Seeds and what they start from, the arguments of `work`.
+        work : callable
+
+        Returns
+        -------
+        dict
+            By seed, in the order of `starts`.
+
+        Raises
+        ------
+        InputError
+            Every seed failed; it names the reasons.
+        """
+        done: dict[int, Result] = {}
+        for seed, start in starts.items():
+            self._try(seed, start, work, done)
+        for seed, record in list(self.records.items()):
+            if record["kind"] == "out_of_memory" and seed in starts:
+                torch.cuda.empty_cache()
+                self._try(seed, starts[seed], work, done)
+        if not done:
+            reasons = "; ".join(f"seed {s}: {r['reason']}" for s, r in self.records.items())
+            raise InputError(f"{self._job()}: no seed could be trained. {reasons}")
+        return {seed: done[seed] for seed in starts if seed in done}
+
+    def write(self, folder: Path) -> None:
+        """One `failed_seed_<s>.json` for each record."""
+        for seed, record in self.records.items():
+            write_json(folder / f"failed_seed_{seed}.json", record)
+
+    def _try(
+        self,
+        seed: int,
+        start: Path,
+        work: Callable[[int, Path], Result],
+        done: dict[int, Result],
+    ) -> None:
+        """Put the result into `done`, or the failure into `records`."""
+        began = time.perf_counter()
+        try:
+            done[seed] = work(seed, start)
+        except Diverged as error:
+            kind, reason = "diverged", str(error)
+        except torch.OutOfMemoryError as error:
+            # How much was wanted; not who holds what, which follows.
+            wanted = ". ".join(str(error).split(". ")[:2])
+            kind, reason = "out_of_memory", f"{wanted}; lower finetuning.batch_size"
+        else:
+            self.records.pop(seed, None)
+            return
+        seconds = time.perf_counter() - began
+        seconds += self.records.get(seed, {}).get("wall_seconds", 0.0)
+        self.records[seed] = {
+            **self.facts,
+            **{"seed": seed, "kind": kind, "reason": reason, "wall_seconds": seconds},
+            "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        }
+        print(f"{self._job()} seed {seed} FAILED: {reason}", file=sys.stderr, flush=True)
+
+    def _job(self) -> str:
+        return "{run} {suite}/{task}".format(**self.facts)

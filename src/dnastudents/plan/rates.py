@@ -1,0 +1,211 @@
+"""How fast a device is: FLOP/s that the networks of a configuration were seen to reach.
+
+A rate is what the formula of `plan.work` gives for a training step, over the time that it took. So
+what the formula leaves out is in the rate, as far as it grows with the student's own work.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from dnastudents.config import Config
+from dnastudents.errors import InputError
+from dnastudents.files import read_json
+from dnastudents.plan.networks import Network, student_network
+from dnastudents.plan.work import TRAIN, window_bases
+
+ROW = re.compile(r"(?P<run>\w+): \d+ x \d+ bases, \w+")  # of benchmarks/gpu.py
+SECONDS = 5.0  # for each student that is measured
+ROWS = {"cpu": 8, "cuda": 64}
+
+
+@dataclass(frozen=True)
+class Rate:
+    """What one student reached.
+
+    Attributes
+    ----------
+    student : str
+    flops : float
+        A second.
+    settings : mapping
+        The student's, by which it is recognised.
+    kept_bytes : float or None
+        Activations that are kept for the gradients, float32, a token. None: not measured.
+    """
+
+    student: str
+    flops: float
+    settings: Mapping[str, Any]
+    kept_bytes: float | None = None
+
+
+@dataclass(frozen=True)
+class Rates:
+    """The rates of a device; `origin` says where they are from.
+
+    `default` is for students without a rate of their own. Where it is None, they and downloaded
+    teachers take the slowest of the others.
+    """
+
+    origin: str
+    measured: list[Rate]
+    default: float | None = None
+
+    def of(self, network: Network) -> float:
+        """FLOP/s of a network."""
+        own = self._find(network)
+        if own is not None:
+            return own.flops
+        return self.default or min(rate.flops for rate in self.measured)
+
+    def kept_bytes(self, network: Network) -> float | None:
+        """Bytes that a token keeps in memory while a student learns; None: not known."""
+        own = self._find(network)
+        return own.kept_bytes if own else None
+
+    def is_own(self, network: Network) -> bool:
+        """Whether the rate is the network's own."""
+        return self.default is not None or self._find(network) is not None
+
+    def as_json(self) -> dict[str, Any]:
+        """What `read_rates` reads."""
+        return {"origin": self.origin, "rates": [asdict(rate) for rate in self.measured]}
+
+    def _find(self, network: Network) -> Rate | None:
+        settings = dict(network.settings)
+        same = (rate for rate in self.measured if settings and dict(rate.settings) == settings)
+        return next(same, None)
+
+
+def read_rates(file: Path, root: Path) -> Rates:
+    """Rates of a file: a plan's own JSON, or what `benchmarks/gpu.py` wrote.
+
+    The benchmark trains runs of `config.yaml` (`NAME: BATCH x LENGTH bases`, in bases a second),
+    all to predict masked tokens.
+
+    Raises
+    ------
+    InputError
+        There is no rate in the file.
+    """
+    content = read_json(file)
+    if "rates" in content:
+        found = [Rate(**rate) for rate in content["rates"]]
+        origin = str(content["origin"])
+    else:
+        found = list(_of_benchmark(content, Config(root)))
+        hardware = content.get("hardware", {})
+        origin = f"{file}: {hardware.get('gpu') or hardware.get('cpu', 'unknown hardware')}"
+    if not found:
+        raise InputError(
+            f"{file}: no student's training step in it; give what `benchmarks/gpu.sh` or "
+            "`plan --measure --json FILE` wrote"
+        )
+    return Rates(origin, found)
+
+
+def _of_benchmark(content: Mapping[str, Any], config: Config) -> Iterable[Rate]:
+    for row in content.get("rows", []):
+        match = ROW.fullmatch(row["name"])
+        if match and row["unit"] == "bases/s" and match["run"] in config["runs"]:
+            network = student_network(config, config.run(match["run"])["student"])
+            tokens = row["ours"] * network.tokens_per_base
+            yield Rate(network.name, network.flops(tokens, TRAIN), network.settings)
+
+
+def measure(students: Mapping[str, Network], blocks: Mapping[str, Any], threads: int) -> Rates:
+    """Time some training steps of each student on this machine, on random bases.
+
+    Of one CPU thread its own time is taken, which other jobs on the machine do not lengthen.
+
+    Parameters
+    ----------
+    students : mapping
+        By name.
+    blocks : mapping
+        The `pretraining` block of a run of each student: window, micro-batch and precision.
+    threads : int
+        CPU threads.
+    """
+    import torch
+
+    torch.set_num_threads(threads)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    found = [_measure_one(name, students[name], blocks[name], device) for name in students]
+    machine = (
+        torch.cuda.get_device_name()
+        if device.type == "cuda"
+        else f"{threads} thread(s) of {os.cpu_count()} CPU cores"
+    )
+    return Rates(f"measured here, {machine}, random bases, {SECONDS:g} s a student", found)
+
+
+def _measure_one(name: str, network: Network, block: Mapping[str, Any], device: Any) -> Rate:
+    import numpy as np
+    import torch
+    from torch.nn import functional as F
+
+    from dnastudents import models, tokenizers
+    from dnastudents.randomness import numpy_generator
+    from dnastudents.training.optimizer import adamw
+
+    bases = round(window_bases(block["window"]))
+    batch = min(block.get("micro_batch_size") or block["batch_size"], ROWS[device.type])
+    tokenizer = tokenizers.build(models.tokenizer_name(network.settings))
+    letters = numpy_generator(0, "plan").choice(list("ACGT"), (batch, bases))
+    ids = np.array([tokenizer.encode("".join(row)) for row in letters])
+    inputs = torch.from_numpy(ids).to(device)
+    model = models.build(network.settings, tokenizer).to(device).train()
+    optimizer = adamw(model, 1e-4, 0.01)
+    half = device.type == "cuda" and block.get("precision", "no") != "no"
+    targets = inputs[:, ::7]  # about the share that is masked
+
+    def step() -> None:
+        with torch.autocast(device.type, torch.bfloat16, enabled=half):
+            logits = model.lm_head(model.backbone(inputs)[:, : ids.shape[1]][:, ::7])
+        F.cross_entropy(logits.float().transpose(1, 2), targets % logits.shape[-1]).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+
+    kept = _kept_bytes(model, inputs)
+    step()  # the first is slow
+    alone = device.type == "cpu" and torch.get_num_threads() == 1
+    clock = time.process_time if alone else time.perf_counter
+    seconds, began = list[float](), time.perf_counter()
+    while len(seconds) < 3 or time.perf_counter() - began < SECONDS:
+        start = clock()
+        step()
+        seconds.append(clock() - start)
+    tokens = batch * network.tokens(bases)
+    return Rate(
+        name, network.flops(tokens, TRAIN) / median(seconds), network.settings, kept / tokens
+    )
+
+
+def _kept_bytes(model: Any, inputs: Any) -> float:
+    """Bytes that a forward computation keeps for the gradients, each storage once."""
+    import torch
+
+    own = {p.untyped_storage().data_ptr() for p in model.parameters()}
+    kept: dict[int, int] = {}
+
+    def note(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        hidden = model.backbone(inputs)
+    del hidden
+    return float(sum(kept.values()))

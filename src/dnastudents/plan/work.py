@@ -1,0 +1,259 @@
+"""What each pretraining and fine-tuning computes, by simple formulas. Free of torch.
+
+A pass is one forward computation of a network; learning takes three (one forward, two backward).
+
+- masked_lm: 3 passes of the student. had: also 1 of the teacher, unless its features are cached.
+  findna: also 1 of the averaged student, unless its part of the loss is off; two views double both.
+- Validation takes the forward passes alone.
+- Fine-tuning: each epoch 3 passes of train and 1 of dev; in the end 1 of test; for each seed and
+  cell of a grid. Frozen features and neighbours take 1 pass of everything.
+
+Not counted: attention's products that grow with the square of the length, decoders and heads,
+masks, augmentation, optimisers, reading, starting Python, t-SNE, and the k-mer baseline.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dnastudents.blocks import Block
+from dnastudents.config import Config
+from dnastudents.config_checks import has_teacher
+from dnastudents.files import read_json
+from dnastudents.plan.networks import Network
+
+TRAIN = 3.0  # passes: 1 forward, 2 backward
+FLOAT = 4  # bytes
+ADAM = 4 * FLOAT  # a parameter: weight, gradient, two moments
+STATES = 3  # two are kept while one is written
+
+
+@dataclass(frozen=True)
+class Work:
+    """One job.
+
+    Attributes
+    ----------
+    kind : str
+        pretrain, teacher, teacher_cache, finetune, linear or knn.
+    run : str
+    flops : dict
+        By name of the network.
+    tokens : float
+        That a student learns from, each time that it does.
+    task : str or None
+        suite/task. Default is none.
+    memory : float
+        Bytes of weights, gradients, moments. Default is 0.
+    batch_tokens : float
+        Of the student, in one forward computation whose activations are kept. Default is 0.
+    disk : float
+        Bytes that it needs while it runs. Default is 0.
+    """
+
+    kind: str
+    run: str
+    flops: dict[str, float]
+    tokens: float
+    task: str | None = None
+    memory: float = 0.0
+    batch_tokens: float = 0.0
+    disk: float = 0.0
+
+
+@dataclass(frozen=True)
+class TaskSize:
+    """Sequences of a task's splits, as one seed uses them, and their median length in bases."""
+
+    train: int
+    dev: int
+    test: int
+    bases: float
+
+
+def task_size(folder: Path) -> TaskSize | None:
+    """Read from a task folder; None where there is none."""
+    if not (folder / "task.json").is_file():
+        return None
+    protocol = read_json(folder / "task.json")
+    sequences = protocol["n_sequences"]
+    train, dev = sequences["train"], sequences.get("dev") or 0
+    if protocol.get("shots"):  # dev is drawn from them, where something selects
+        train, dev = protocol["shots"] * len(protocol["classes"]), 0
+    return TaskSize(train, dev, sequences["test"], protocol["length_distribution"]["median"])
+
+
+def window_bases(window: Mapping[str, Any]) -> float:
+    """Mean length of a sequence: half of all pieces are whole, half of 6 bases or more."""
+    length = float(window["length"])
+    return length / 2 + (6 + length - 1) / 4 if window["kind"] == "pieces" else length
+
+
+def pretraining(
+    kind: str, run: str, block: Block, student: Network, teacher: Network | None
+) -> Work:
+    """A pretraining, or the training of a teacher.
+
+    Parameters
+    ----------
+    kind : {'pretrain', 'teacher'}
+    run : str
+    block : mapping
+        The run with all that it extends.
+    student : Network
+    teacher : Network or None
+        One that runs beside it.
+    """
+    plan, objective = block["pretraining"], block["objective"]
+    bases = window_bases(plan["window"])
+    views = 2 if objective.get("symmetric") else 1
+    averaged = objective["name"] == "findna"
+    learnt = plan["steps"] * plan["batch_size"] * views
+    rounds = math.ceil(plan["steps"] / plan.get("evaluate_every", plan["steps"]))
+    validated = rounds * plan.get("validation_sequences", 0) * views
+    flops = {student.name: 0.0}
+    distils = averaged and objective.get("cls_weight", 1.0) > 0
+    for sequences, passes in ((learnt, TRAIN + distils), (validated, 1.0 + averaged)):
+        flops[student.name] += student.flops(sequences * student.tokens(bases), passes)
+        if teacher is not None:
+            seen = teacher.flops(sequences * teacher.tokens(bases), 1.0)
+            flops[teacher.name] = flops.get(teacher.name, 0.0) + seen
+    held = ADAM * student.parameters + FLOAT * averaged * student.parameters
+    batch = (plan.get("micro_batch_size") or plan["batch_size"]) * views
+    saved = (3 + averaged) * FLOAT * student.parameters  # weights, moments, averaged weights
+    return Work(
+        kind,
+        run,
+        flops,
+        tokens=learnt * student.tokens(bases),
+        memory=held + (FLOAT * teacher.parameters if teacher else 0),
+        batch_tokens=batch * student.tokens(bases),
+        disk=STATES * saved + FLOAT * (1 + averaged) * student.parameters,
+    )
+
+
+def teacher_cache(run: str, block: Block, teacher: Network, width: int) -> Work:
+    """Features of the teacher for every window of a run, float16."""
+    window = block["pretraining"]["window"]
+    tokens = window["count"] * teacher.tokens(window_bases(window))
+    return Work(
+        "teacher_cache",
+        run,
+        {teacher.name: teacher.flops(tokens, 1.0)},
+        tokens=0.0,
+        memory=FLOAT * teacher.parameters,
+        disk=tokens * width * 2,
+    )
+
+
+def finetuning(
+    kind: str,
+    run: str,
+    task: str,
+    settings: Block,
+    seeds: int,
+    size: TaskSize,
+    student: Network,
+) -> Work:
+    """All seeds, and cells of a grid, of one run on one task."""
+    limit = settings.get("max_train_sequences") or size.train
+    train, tokens = min(limit, size.train), student.tokens(size.bases)
+    dev = 0 if settings["selection"] == "last" else size.dev
+    strands = 2 if settings.get("reverse_complement") == "conjoin" else 1
+    if settings["frozen"] or kind == "knn":
+        # Other sequences of a seed are chosen from features that are made once.
+        read = (size.train if kind == "linear" else train) + dev + size.test
+        flops = student.flops(read * strands * tokens, 1.0)
+        return Work(kind, run, {student.name: flops}, 0.0, task, FLOAT * student.parameters)
+    learnt = looked = 0.0
+    for batch in _batch_sizes(settings):
+        steps = settings["epochs"] * math.ceil(train / batch)
+        share = min(1.0, settings["max_steps"] / steps) if settings["max_steps"] else 1.0
+        learnt += seeds * settings["epochs"] * share * train * tokens
+        looked += seeds * settings["epochs"] * share * dev * strands * tokens
+    looked += seeds * size.test * strands * tokens
+    weights = FLOAT * student.parameters
+    cells = len(_batch_sizes(settings)) * seeds if settings.get("grid") else 0
+    return Work(
+        kind,
+        run,
+        {student.name: student.flops(learnt, TRAIN) + student.flops(looked, 1.0)},
+        tokens=learnt,
+        task=task,
+        memory=ADAM * student.parameters + weights,  # of the best epoch too
+        batch_tokens=max(_batch_sizes(settings)) * tokens,
+        disk=cells * weights,
+    )
+
+
+def _batch_sizes(settings: Block) -> list[int]:
+    """One for each cell of the grid."""
+    grid = settings.get("grid")
+    if not grid:
+        return [settings["batch_size"]]
+    return [size for _ in grid["learning_rate"] for size in grid["batch_size"]]
+
+
+def all_work(
+    config: Config, networks: Mapping[str, Network], sizes: Mapping[str, TaskSize | None]
+) -> list[Work]:
+    """Every job of a configuration that trains or runs a network, but for figures.
+
+    Parameters
+    ----------
+    config : Config
+    networks : mapping
+        By `students/NAME` and `teachers/NAME`.
+    sizes : mapping
+        By suite/task; None, not known, is left out.
+    """
+    jobs = []
+    teachers = {config.needs(run).get("teacher") for run in config.runs} - {None}
+    for name in sorted(map(str, teachers)):
+        block = config["teachers"][name].get("train")
+        if block:
+            jobs.append(pretraining("teacher", name, block, networks[f"teachers/{name}"], None))
+    for run in config.runs:
+        block = config.run(run)
+        student = networks[f"students/{block['student']}"]
+        if config.is_pretrained(run):
+            jobs += _pretrainings(config, run, networks)
+        for task, size in sizes.items():
+            if size is not None:
+                jobs += _on_task(config, run, task, size, student)
+    return jobs
+
+
+def _pretrainings(config: Config, run: str, networks: Mapping[str, Network]) -> list[Work]:
+    block, needs = config.run(run), config.needs(run)
+    student = networks[f"students/{block['student']}"]
+    teacher = networks[f"teachers/{needs['teacher']}"] if has_teacher(block) else None
+    cached = teacher is not None and "features" in needs
+    jobs = []
+    for name in config.replicas(run):
+        if teacher is not None and cached:
+            width = int(teacher.settings.get("hidden_size", 1024))
+            jobs.append(teacher_cache(name, block, teacher, width))
+        beside = None if cached else teacher
+        jobs.append(pretraining("pretrain", name, block, student, beside))
+    return jobs
+
+
+def _on_task(config: Config, run: str, task: str, size: TaskSize, student: Network) -> list[Work]:
+    suite, _, name = task.partition("/")
+    seeds, pair = len(config.suites[suite]["seeds"]), (suite, name)
+    settings = config.finetune_settings(run, suite, name)
+    jobs = [finetuning("finetune", run, task, settings, seeds, size, student)]
+    once = len(config.replicas(run)) if config.is_pretrained(run) else seeds
+    if pair in config.probe_tasks("linear"):
+        probe = config.linear_settings(run, suite, name)
+        jobs += once * [finetuning("linear", run, task, probe, seeds, size, student)]
+    if pair in config.probe_tasks("knn"):
+        probe = {**settings, "selection": "last", "reverse_complement": "none"}
+        times = seeds if settings.get("max_train_sequences") else once
+        jobs += times * [finetuning("knn", run, task, probe, seeds, size, student)]
+    return jobs
