@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 PYTHON ?= python3
-.PHONY: demo test lint setup clean help
+.PHONY: demo test lint test-slurm setup clean help
 
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/'
@@ -43,6 +43,9 @@ lint: setup
 
 test: lint       ## ruff, mypy, snakefmt, snakemake --lint and pytest
 	@PATH="$$PWD/.venv/bin:$$PATH" python -m pytest
+
+test-slurm: setup ## the workflow on a real Slurm that is started on this machine; needs root and Debian
+	@PATH="$$PWD/.venv/bin:$$PATH" python -m pytest -m slurm tests/slurm
 
 clean:           ## remove results and caches, keep .venv
 	rm -rf results/demo .pytest_cache .mypy_cache .ruff_cache

@@ -24,6 +24,21 @@ for benchmark in sorted(ROOT.glob("workflow/rules/benchmarks/*.smk")):
     include: str(benchmark)
 
 
+# Seconds of one core each, with nothing left to wait for: not worth a place in a cluster's queue.
+localrules:
+    metrics,
+    probe_metrics,
+    table,
+    probe_table,
+    comparisons,
+    pretraining_table,
+    benchmarks_table,
+    cost,
+    losses,
+    overview,
+    pmi_figure,
+
+
 rule all:
     default_target: True
     input:

@@ -1,0 +1,85 @@
+"""A real Slurm on this machine: one controller, one CPU node, two nodes with stand-in GPUs.
+
+It builds on ../shared/slurm, which starts the daemons; this adds a partition that preempts, and
+what the tests do to a cluster.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+FOLDER = Path(os.environ.get("SLURM_LAB", "/tmp/slurm-lab"))
+NODES = {"SLURM_LAB_CPU_NODES": "1", "SLURM_LAB_GPU_NODES": "2", "SLURM_LAB_CPUS": "16"}
+# Jobs of `urgent` push those of `gpu` back into the queue.
+PREEMPTION = """
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+PartitionName=urgent Nodes=g1,g2 PriorityTier=10 MaxTime=01:00:00 State=UP
+"""
+
+
+def start(scripts: Path) -> None:
+    """Bring the cluster up; one that is up stays."""
+    subprocess.run(["bash", str(scripts / "up.sh")], env=os.environ | NODES, check=True)
+    configuration = FOLDER / "slurm.conf"
+    configuration.write_text(configuration.read_text() + PREEMPTION)
+    restart_controller()
+    wait_until(lambda: "urgent" in slurm("sinfo", "-h", "-o", "%P"), 60, "the new partition")
+    wait_until(lambda: states() == {"idle"}, 60, "all nodes")
+
+
+def stop(scripts: Path) -> None:
+    """Stop what `start` started."""
+    subprocess.run(["bash", str(scripts / "down.sh")], check=True)
+
+
+def slurm(*command: str) -> str:
+    """What a command of Slurm prints."""
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+
+
+def states() -> set[str]:
+    """The states of the nodes."""
+    return set(slurm("sinfo", "-h", "-N", "-o", "%T").split())
+
+
+def restart_controller() -> None:
+    """Kill the controller, and start it again as up.sh does: its pid file is what down.sh reads."""
+    file = FOLDER / "pid/slurmctld"
+    old = int(file.read_text().split()[0])
+    os.kill(old, signal.SIGKILL)
+    wait_until(lambda: not _is_running(old), 10, "the end of the controller")
+    with (FOLDER / "log/slurmctld.log").open("a") as log:
+        new = subprocess.Popen(["slurmctld", "-D"], stdout=log, stderr=log, start_new_session=True)
+    began = Path(f"/proc/{new.pid}/stat").read_text().rpartition(") ")[2].split()[19]
+    file.write_text(f"{new.pid} {began}\n")
+    wait_until(lambda: "is UP" in slurm("scontrol", "ping"), 60, "the controller")
+
+
+def running() -> list[tuple[str, str]]:
+    """Id and node of every running job."""
+    lines = slurm("squeue", "-h", "-t", "RUNNING", "-o", "%A %N").splitlines()
+    return [(line.split()[0], line.split()[1]) for line in lines]
+
+
+def wait_until(happened: Callable[[], object], seconds: float, what: str) -> None:
+    """Return once it happened; an `AssertionError` when it did not in time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with suppress(subprocess.SubprocessError):  # while the controller starts
+            if happened():
+                return
+        time.sleep(0.2)
+    raise AssertionError(f"waited {seconds:.0f} s for {what}")
+
+
+def _is_running(pid: int) -> bool:
+    with suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)  # a child of ours would stay a zombie
+    return Path(f"/proc/{pid}").exists()

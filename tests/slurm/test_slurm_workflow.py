@@ -1,0 +1,92 @@
+"""The whole workflow on the cluster ends with the tables of the local run."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import lab
+import pandas as pd
+import pytest
+from runs import Copy, finish, snakemake
+
+from harness import edit
+
+# What tells how long something took and where, not what came out.
+STATUS = "slurm-status-command"
+OF_THE_MACHINE = ["wall_seconds", "peak_memory_mb", "device"]
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def local(checkout: Copy) -> Path:
+    """The tiny workflow, run without a cluster."""
+    folder = checkout("local")
+    finish(folder, snakemake(folder, "--profile", "demo", "--configfile", "tiny.yaml"), 900)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def clustered(checkout: Copy) -> Path:
+    """The tiny workflow, run by `snakemake --profile slurm -j 50`."""
+    folder = checkout("clustered")
+    arguments = ("--profile", "slurm", "-j", "50", "--configfile", "tiny.yaml")
+    finish(folder, snakemake(folder, *arguments), 1800)
+    return folder
+
+
+def test_results_are_those_of_the_local_run(local: Path, clustered: Path) -> None:
+    jobs = re.findall(
+        r"has been submitted with SLURM jobid", (clustered / "snakemake.log").read_text()
+    )
+    assert len(jobs) >= 30
+    models = sorted(
+        path.relative_to(local) for path in local.glob("results/pretrain/*/*/*.safetensors")
+    )
+    assert len(models) >= 4
+    for model in models:
+        assert _sha256(local / model) == _sha256(clustered / model), model
+    for name in ("metrics", "knn", "linear"):
+        frames = [pd.read_csv(folder / f"results/{name}.csv") for folder in (local, clustered)]
+        one, other = (frame.drop(columns=OF_THE_MACHINE) for frame in frames)
+        pd.testing.assert_frame_equal(one, other, check_exact=True)
+    table = "results/tables/simulated.csv"
+    assert (local / table).read_bytes() == (clustered / table).read_bytes()
+
+
+def test_gpu_jobs_saw_their_gpu(clustered: Path) -> None:
+    nodes = lab.slurm(
+        *("sacct", "-n", "-P", "-X", "--format", "Partition,AllocTRES", "--starttime", "now-2hours")
+    )
+    on_gpus = [line for line in nodes.splitlines() if line.startswith("gpu|")]
+    assert on_gpus and all("gres/gpu=1" in line for line in on_gpus)
+
+
+def test_with_accounting(checkout: Copy) -> None:
+    """`slurm-status-command: sacct`, for clusters that forget finished jobs at once."""
+    folder = checkout("sacct")
+    edit(folder / "slurm/config.yaml", lambda profile: profile.update({STATUS: "sacct"}))
+    target = "results/reference/simulated"
+    arguments = (target, "--profile", "slurm", "-j", "50", "--configfile", "tiny.yaml")
+    finish(folder, snakemake(folder, *arguments), 300)
+    assert (folder / "results/reference/simulated/reference.json").is_file()
+
+
+def test_a_second_workflow_in_the_folder_is_refused(checkout: Copy) -> None:
+    folder = checkout("twice")
+    target = "results/reference/simulated"
+    arguments = (target, "--profile", "slurm", "-j", "50", "--configfile", "tiny.yaml")
+    first = snakemake(folder, *arguments)
+    lab.wait_until(lambda: any((folder / ".snakemake/locks").glob("*")), 60, "the lock")
+    second = subprocess.run(
+        first.args, cwd=folder, env=os.environ, capture_output=True, text=True, timeout=120
+    )
+    assert second.returncode != 0
+    assert "lock" in (second.stdout + second.stderr).lower()
+    finish(folder, first, 300)
