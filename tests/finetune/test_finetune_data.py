@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from dnastudents import tokenizers
-from dnastudents.finetune.data import evaluation_batches, tokenize, training_batches
+from dnastudents import sequence, tokenizers
+from dnastudents.finetune.data import CHUNK, evaluation_batches, tokenize, training_batches
 
 LENGTHS = np.random.default_rng(0).integers(5, 500, 1003)
 
@@ -65,3 +65,35 @@ def test_sequences_that_are_too_long_lose_their_end(bases: int) -> None:
     assert split.ids[0].tolist() == tokenizer.encode(text[: min(bases, 15)])
     assert split.truncated.tolist() == [bases > 15]
     assert torch.is_tensor(split.inputs(np.array([0]))["input_ids"])
+
+
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [
+        ("nucleotide", None),
+        ("chordmixer", 20),
+        ("kmer6", 20),
+        ("nucleotide_transformer", None),
+    ],
+)
+def test_sequences_together_have_the_tokens_of_each_alone(name: str, most: int | None) -> None:
+    """The plain twin: one sequence at a time; a token more is a base more."""
+    tokenizer = tokenizers.build(name)
+    generator = np.random.default_rng(0)
+    texts = [
+        "".join(generator.choice(list("ACGTN"), length, p=[0.24] * 4 + [0.04]))
+        for length in generator.integers(1, 60, 2 * CHUNK + 3)
+    ]
+    split = tokenize(texts, np.zeros(len(texts)), tokenizer, most, both_strands=True)
+    assert split.other is not None
+    for number, text in enumerate(texts):
+        too_long = 0 if most is None else max(0, len(tokenizer.encode(text)) - most)
+        codes = sequence.encode(text)
+        for ids, strand in (
+            (split.ids[number], codes),
+            (split.other[number], sequence.reverse_complement(codes)),
+        ):
+            assert ids.tolist() == tokenizer.encode_codes(strand[: len(strand) - too_long]).tolist()
+            assert ids.dtype == np.int64
+        assert split.truncated[number] == (too_long > 0)
+    assert split.truncated.any() == (most is not None)

@@ -22,6 +22,7 @@ from dnastudents import sequence
 from dnastudents.tokenizers import Tokenizer
 
 POOL = 32  # batches that are sorted together
+CHUNK = 256  # sequences that are tokenised together
 
 
 @dataclass(frozen=True)
@@ -164,25 +165,35 @@ def tokenize(
     both_strands : bool
         Tokenise the reverse complements too. Default is False.
     """
-    rows, truncated = [], np.zeros(len(sequences), dtype=bool)
-    other: list[np.ndarray] = []
-    for number, text in enumerate(sequences):
-        codes = sequence.encode(text)
-        ids, truncated[number] = _ids(codes, tokenizer, most)
-        rows.append(ids)
-        if both_strands:
-            other.append(_ids(sequence.reverse_complement(codes), tokenizer, most)[0])
+    codes = [sequence.encode(text) for text in sequences]
+    rows, truncated = _ids(codes, tokenizer, most)
+    other = None
+    if both_strands:
+        other, _ = _ids([sequence.reverse_complement(row) for row in codes], tokenizer, most)
     labels = np.asarray(labels, dtype=np.int64)
-    return TokenSplit(rows, labels, tokenizer.pad_id, truncated, other if both_strands else None)
+    return TokenSplit(rows, labels, tokenizer.pad_id, truncated, other)
 
 
-def _ids(codes: np.ndarray, tokenizer: Tokenizer, most: int | None) -> tuple[np.ndarray, bool]:
-    """Tokens of one sequence, at most so many, and whether it lost its end."""
-    ids = tokenizer.encode_codes(codes)
-    if most is None or len(ids) <= most:
-        return ids, False
-    # Students with a limit read overlapping k-mers: one base more is one token more.
-    return tokenizer.encode_codes(codes[: len(codes) - (len(ids) - most)]), True
+def _ids(
+    codes: list[np.ndarray], tokenizer: Tokenizer, most: int | None
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """Tokens of each sequence, at most so many, and True (n,) at those that lost their end."""
+    rows = []
+    for start in range(0, len(codes), CHUNK):
+        chunk = codes[start : start + CHUNK]
+        padded = np.full((len(chunk), max(map(len, chunk))), sequence.PAD, dtype=np.uint8)
+        for place, row in zip(padded, chunk, strict=True):
+            place[: len(row)] = row
+        ids = tokenizer.encode_batch(padded)
+        counts = (ids != tokenizer.pad_id).sum(1)
+        rows += [row[:count].copy() for row, count in zip(ids, counts, strict=True)]
+    truncated = np.zeros(len(rows), dtype=bool)
+    for number, ids in enumerate(rows):
+        if most is not None and len(ids) > most:
+            # Students with a limit read overlapping k-mers: one base more is one token more.
+            kept = codes[number][: len(codes[number]) - (len(ids) - most)]
+            rows[number], truncated[number] = tokenizer.encode_codes(kept), True
+    return rows, truncated
 
 
 def training_batches(

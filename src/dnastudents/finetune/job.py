@@ -93,9 +93,10 @@ class Job:
                 for name, frame in frames.items()
             }
         )
-        # Features that no seed changes.
-        fixed = options.frozen and self.provenance["pretrained"] and options.transfer is None
-        self.features = self._features(0) if fixed else {}
+        self._student_of_seed = not self.provenance["pretrained"] or options.transfer is not None
+        self._features: dict[int | None, dict[str, FeatureSplit]] = {}  # shared by all cells
+        if options.frozen and not self._student_of_seed:
+            self._features_of(0)
 
     def at(self, cell: Finetuning) -> Job:
         """The same job with the settings of one cell of its grid; what was read is shared."""
@@ -165,7 +166,7 @@ class Job:
         """What the seed learns from and is tested on; no dev where nothing selects."""
         whole: Mapping[str, Split] = self.tokens
         if self.options.frozen:
-            whole = self.features or self._features(seed)
+            whole = self._features_of(seed)
         options = self.options
         drawn = draw(self.task, seed, options.selection, options.max_train_sequences, options.dev)
         train = whole[drawn.train_of].take(drawn.train)
@@ -229,14 +230,18 @@ class Job:
             return FrozenHead(classifier.head, self.options.dropout, train.features)
         return classifier
 
-    def _features(self, seed: int) -> dict[str, FeatureSplit]:
-        classifier = self._classifier(seed)
-        return self._with_pool(
-            {
+    def _features_of(self, seed: int) -> dict[str, FeatureSplit]:
+        """Features of the frozen student, made once; where each seed has its own, once a seed."""
+        key = seed if self._student_of_seed else None
+        if key not in self._features:
+            self._features.clear()  # another seed's go before these come
+            classifier = self._classifier(seed)
+            made = {
                 name: feature_split(classifier, self.tokens[name], self.device)
                 for name in self.task.splits
             }
-        )
+            self._features[key] = self._with_pool(made)
+        return self._features[key]
 
     def _row(
         self, seed: int, splits: dict[str, Split], scores: np.ndarray, best: Best
