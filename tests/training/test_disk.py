@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import re
 import shutil
 import signal
@@ -93,7 +94,11 @@ def test_sigkill_while_a_state_is_written(inputs: dict[str, Path], tmp_path: Pat
     arguments = ["pretrain", "run", "--settings", json.dumps(settings)]
     for name, path in {**inputs, **places}.items():
         arguments += [f"--{name}", str(path)]
-    done = subprocess.run([sys.executable, "-c", KILLED_WHILE_SAVING, *arguments])
+    # As many threads as this process has: sums depend on them in the last bits.
+    environment = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())}
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED_WHILE_SAVING, *arguments], env=environment, check=False
+    )
     assert done.returncode == -signal.SIGKILL
     names = sorted(path.name for path in (tmp_path / "s").iterdir())
     assert len(names) == 3

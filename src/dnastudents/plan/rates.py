@@ -137,9 +137,13 @@ def measure(students: Mapping[str, Network], blocks: Mapping[str, Any], threads:
     """
     import torch
 
-    torch.set_num_threads(threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    found = [_measure_one(name, students[name], blocks[name], device) for name in students]
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        found = [_measure_one(name, students[name], blocks[name], device) for name in students]
+    finally:
+        torch.set_num_threads(before)
     machine = (
         torch.cuda.get_device_name()
         if device.type == "cuda"
