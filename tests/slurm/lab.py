@@ -62,6 +62,15 @@ def restart_controller() -> None:
     wait_until(lambda: "is UP" in slurm("scontrol", "ping"), 60, "the controller")
 
 
+def clear() -> None:
+    """No jobs, and all nodes in use."""
+    slurm("scancel", "--user=root")
+    wait_until(lambda: not slurm("squeue", "-h", "-o", "%A"), 60, "the end of all jobs")
+    for node in ("g1", "g2"):
+        if "drain" in slurm("sinfo", "-h", "-n", node, "-o", "%T"):
+            slurm("scontrol", "update", f"NodeName={node}", "State=RESUME")
+
+
 def running() -> list[tuple[str, str]]:
     """Id and node of every running job."""
     lines = slurm("squeue", "-h", "-t", "RUNNING", "-o", "%A %N").splitlines()

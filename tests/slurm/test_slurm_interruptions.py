@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import lab
@@ -49,11 +49,13 @@ def uninterrupted(prepared: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def folder(prepared: Path, uninterrupted: dict[str, str], tmp_path: Path) -> Path:
-    """A copy of the prepared folder."""
+def folder(prepared: Path, uninterrupted: dict[str, str], tmp_path: Path) -> Iterator[Path]:
+    """A copy of the prepared folder; afterwards the cluster is as it was."""
     place = tmp_path / "work"
     subprocess.run(["cp", "-a", str(prepared), str(place)], check=True)
-    return place
+    yield place
+    subprocess.run(["pkill", "-f", f"snakemake {MODEL}"], check=False)
+    lab.clear()
 
 
 def _in_the_middle(folder: Path) -> tuple[str, str]:
@@ -82,7 +84,7 @@ def _training(folder: Path) -> list[int]:
                 here = (entry / "cwd").readlink() == folder
             except OSError:
                 continue
-            if here and b"pretrain" in line and line[0].endswith(b"python"):
+            if here and {b"dnastudents", b"pretrain"} <= set(line):
                 found.append(int(entry.name))
     return found
 
@@ -156,12 +158,7 @@ def test_ends_in_the_same_weights(
     scenario: str, folder: Path, uninterrupted: dict[str, str]
 ) -> None:
     happen, sign = SCENARIOS[scenario]
-    try:
-        finish(folder, happen(folder, snakemake(folder, *ON_CLUSTER)), 600)
-    finally:
-        for node in ("g1", "g2"):
-            if "drain" in lab.slurm("sinfo", "-h", "-n", node, "-o", "%T"):
-                lab.slurm("scontrol", "update", f"NodeName={node}", "State=RESUME")
+    finish(folder, happen(folder, snakemake(folder, *ON_CLUSTER)), 600)
     assert sign in _log(folder)
     assert _weights(folder) == uninterrupted
 
