@@ -86,7 +86,7 @@ def _record(protocol: dict[str, Any]) -> dict[str, Any]:
         "n_percent": 100 * protocol["n_content"]["fraction"],
         "iupac_letters": protocol["n_content"]["iupac_letters"],
         **{key: protocol[key] for key in ("source", "licence", "sha256")},
-        "notes": " ".join(protocol.get("notes", [])),
+        "notes": "; ".join(protocol.get("notes", [])),
     }
 
 
