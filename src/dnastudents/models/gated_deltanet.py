@@ -12,8 +12,8 @@ Design decisions
   products over all chunks at once. What remains in sequence is one K x K by K x V product a chunk.
 - One triangular solve a chunk gives the matrix A of `gated_delta_rule`, which then multiplies
   values and keys. Solving for those directly takes 1.2 x the time, inverting row by row (as
-  transformers 4.57's Qwen3-Next) 1.5 to 2 x, the recurrence 26 to 36 x; measured forward and backward
-  on CPU at B 2, T 1024, H 3, K 32, V 64, C 32.
+  transformers 4.57's Qwen3-Next) 1.5 to 2 x, the recurrence 26 to 36 x; measured forward and
+  backward on CPU at B 2, T 1024, H 3, K 32, V 64, C 32.
 - Inside, numbers are float32 at least, whatever autocast says. Cumulative log-decays and their
   differences are float64: strong decay makes them large, and their difference is what counts.
 - On a GPU, values in half precision go to flash-linear-attention's kernel where that is installed
