@@ -25,6 +25,7 @@ import dnastudents
 from dnastudents import execution, models, tokenizers
 from dnastudents.errors import InputError
 from dnastudents.files import atomic_directory, digest, read_json, sha256, write_json
+from dnastudents.launch import STOPPED
 from dnastudents.objectives import Resources, build, model_folder
 from dnastudents.objectives.feature_cache import MANIFEST
 from dnastudents.objectives.options import parse
@@ -33,7 +34,6 @@ from dnastudents.training.corpus import Corpus
 from dnastudents.training.disk import require_room
 from dnastudents.training.loop import Trainer
 from dnastudents.training.options import Pretraining, RunSettings
-from dnastudents.training.signals import INTERRUPTED
 from dnastudents.training.state import StateFolder
 from dnastudents.training.teacher_cache import check_cache
 
@@ -123,7 +123,7 @@ def train(
             require_room(objective, state, job.output)
         trainer = Trainer(run, plan, seed, objective, corpus, folder, accelerator)
         if not trainer.train():
-            return INTERRUPTED
+            return STOPPED
         if accelerator.is_main_process:
             found = {"model": objective.result(), **objective.extras()}
             job.write(found, trainer.history, {**trainer.summary(), "identity": who})

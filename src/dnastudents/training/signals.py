@@ -14,8 +14,8 @@ import time
 from types import FrameType
 from typing import Any
 
-INTERRUPTED = 75
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+from dnastudents.launch import SIGNALS
+
 ECHO = 1.0  # seconds in which a signal is the one before
 
 
