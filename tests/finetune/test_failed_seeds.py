@@ -108,7 +108,7 @@ def test_a_device_without_memory_is_asked_once_more(
     record = json.loads((output / "failed_seed_0.json").read_text())
     assert record["kind"] == "out_of_memory"
     assert record["reason"] == (
-        "CUDA out of memory. Tried to allocate 2.00 GiB; lower finetuning.batch_size"
+        "CUDA out of memory. Tried to allocate 2.00 GiB, for one sequence at a time"
     )
 
 

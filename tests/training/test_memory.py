@@ -11,12 +11,12 @@ from recipes import settings_of
 from test_resume import Killed, assert_equal_runs, kill, stop_before
 
 from dnastudents.errors import InputError
+from dnastudents.memory import is_out_of_memory
 from dnastudents.objectives import Objective
 from dnastudents.objectives.findna import FinDNA
 from dnastudents.objectives.had import HAD
 from dnastudents.objectives.masked_lm import MaskedLM
 from dnastudents.training import pretrain
-from dnastudents.training.gradients import is_out_of_memory
 
 OBJECTIVES = {"masked_lm": MaskedLM, "findna": FinDNA, "had": HAD}
 

@@ -204,14 +204,15 @@ def training_batches(
     batches = []
     for start in range(0, len(order), POOL * batch_size):
         pool = order[start : start + POOL * batch_size]
-        batches += _cut(pool[np.argsort(lengths[pool], kind="stable")], batch_size)
+        batches += cut(pool[np.argsort(lengths[pool], kind="stable")], batch_size)
     return [batches[number] for number in generator.permutation(len(batches))]
 
 
 def evaluation_batches(lengths: np.ndarray, batch_size: int) -> list[np.ndarray]:
     """Rows of each batch, every row once, shortest first."""
-    return _cut(np.argsort(lengths, kind="stable"), batch_size)
+    return cut(np.argsort(lengths, kind="stable"), batch_size)
 
 
-def _cut(rows: np.ndarray, size: int) -> list[np.ndarray]:
+def cut(rows: np.ndarray, size: int) -> list[np.ndarray]:
+    """Parts of at most so many rows."""
     return [rows[start : start + size] for start in range(0, len(rows), size)]

@@ -1,6 +1,6 @@
 """Seeds that cannot be trained, so that one of them does not lose the others.
 
-Two failures are a seed's own: a loss that is no number, and a device whose memory does not hold it.
+Two failures are a seed's own: a loss that is no number, and memory too small for one sequence.
 The finished seeds are then the result, and the failure lies beside them, for the tables to show.
 Everything else, as a signal or a full disk, fails the job, and so does a task whose seeds all fail.
 
@@ -20,6 +20,7 @@ import torch
 from dnastudents.errors import InputError
 from dnastudents.files import write_json
 from dnastudents.finetune.fit import Diverged
+from dnastudents.memory import is_out_of_memory
 
 Result = TypeVar("Result")
 
@@ -97,10 +98,12 @@ class Failures:
             done[seed] = work(seed, start)
         except Diverged as error:
             kind, reason = "diverged", str(error)
-        except torch.OutOfMemoryError as error:
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
             # How much was wanted; not who holds what, which follows.
             wanted = ". ".join(str(error).split(". ")[:2])
-            kind, reason = "out_of_memory", f"{wanted}; lower finetuning.batch_size"
+            kind, reason = "out_of_memory", f"{wanted}, for one sequence at a time"
         else:
             self.records.pop(seed, None)
             return

@@ -17,6 +17,7 @@ from dnastudents.errors import InputError
 from dnastudents.files import atomic_file, read_json
 from dnastudents.finetune.data import FeatureSplit, TokenSplit, evaluation_batches, tokenize
 from dnastudents.finetune.fit import EVALUATION_BATCH, in_order
+from dnastudents.memory import as_many_as_fit
 from dnastudents.models import ChordMixerForMaskedLM, SequenceClassifier
 from dnastudents.objectives import model_folder
 from dnastudents.objectives.findna import FinDNAOptions
@@ -76,12 +77,16 @@ def pooled_features(
 ) -> np.ndarray:
     """Features of a split before the head, float32 (n, D), in its order."""
     model = model.to(device).eval()
-    batches = evaluation_batches(split.lengths, EVALUATION_BATCH)
-    pooled = [
-        model.pool(**{name: value.to(device) for name, value in split.inputs(rows).items()})
-        for rows in batches
-    ]
-    return in_order(batches, torch.cat(pooled))
+
+    def pool(at_once: int) -> np.ndarray:
+        batches = evaluation_batches(split.lengths, at_once)
+        pooled = [
+            model.pool(**{name: value.to(device) for name, value in split.inputs(rows).items()})
+            for rows in batches
+        ]
+        return in_order(batches, torch.cat(pooled))
+
+    return as_many_as_fit(pool, EVALUATION_BATCH, device)[0]
 
 
 def feature_split(

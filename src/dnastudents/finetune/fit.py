@@ -5,6 +5,8 @@ That is the best on dev where there is a dev split, else the last.
 With `reverse_complement: augment` an epoch reads each training sequence on either strand with
 probability 1/2. With `conjoin` it does so too, and what is predicted is the mean of the logits of
 both strands, so that the answer does not depend on the strand (post-hoc conjoining, Caduceus-Ph).
+
+A batch that memory does not hold is computed in parts; its gradient, and the learning rate, stay.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,8 +26,9 @@ from torch.nn import functional as F
 
 from dnastudents.errors import InputError
 from dnastudents.evaluation.metrics import classification_metrics, primary
-from dnastudents.finetune.data import Split, evaluation_batches, training_batches
+from dnastudents.finetune.data import Split, cut, evaluation_batches, training_batches
 from dnastudents.finetune.options import Finetuning
+from dnastudents.memory import as_many_as_fit
 from dnastudents.randomness import derive_seed, numpy_generator
 from dnastudents.training.optimizer import adamw, learning_rate, set_learning_rate
 from dnastudents.training.progress import clock
@@ -94,6 +98,7 @@ class Fit:
         self.parameters = list(model.parameters())
         self.optimizer = adamw(model, options.learning_rate, options.weight_decay)
         self.step = 0
+        self.part, self.read_part = options.batch_size, EVALUATION_BATCH  # what fits at once
         self.half = device.type == "cuda" and options.precision != "no"
         self.kind = torch.float16 if options.precision == "fp16" else torch.bfloat16
         self.scaler = torch.amp.GradScaler(
@@ -167,20 +172,29 @@ class Fit:
 
     def _update(self, train: Split, rows: np.ndarray, total: int) -> Tensor:
         options = self.options
-        _seed(derive_seed(self.seed, "dropout", self.step), self.device)
         warmup = round(options.warmup_fraction * total)
         rate = learning_rate(self.step, total, options.learning_rate, warmup)
         set_learning_rate(self.optimizer, rate)
-        labels = torch.from_numpy(train.labels[rows]).to(self.device)
-        loss = F.cross_entropy(self._logits(train, rows), labels)
-        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        gradients = partial(self._gradients, train, rows)
+        loss, self.part = as_many_as_fit(gradients, self.part, self.device)
         self.scaler.unscale_(self.optimizer)
         nn.utils.clip_grad_norm_(self.parameters, options.gradient_clip)
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        self.optimizer.zero_grad()
         self.step += 1
-        return loss.detach()
+        return loss
+
+    def _gradients(self, train: Split, rows: np.ndarray, at_once: int) -> Tensor:
+        """Give every parameter the gradient of the batch's mean loss, and return that."""
+        _seed(derive_seed(self.seed, "dropout", self.step), self.device)
+        self.optimizer.zero_grad()
+        total = torch.zeros((), device=self.device)
+        for part in cut(rows, at_once):
+            labels = torch.from_numpy(train.labels[part]).to(self.device)
+            loss = F.cross_entropy(self._logits(train, part), labels) * (len(part) / len(rows))
+            self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+            total += loss.detach()
+        return total
 
     def _logits(self, split: Split, rows: np.ndarray) -> Tensor:
         inputs = {name: value.to(self.device) for name, value in split.inputs(rows).items()}
@@ -192,7 +206,12 @@ class Fit:
     def predict(self, split: Split) -> np.ndarray:
         """Class probabilities, float32 (n, C), in the order of the split."""
         self.model.eval()
-        batches = evaluation_batches(split.lengths, EVALUATION_BATCH)
+        predict = partial(self._predict, split)
+        scores, self.read_part = as_many_as_fit(predict, self.read_part, self.device)
+        return scores
+
+    def _predict(self, split: Split, at_once: int) -> np.ndarray:
+        batches = evaluation_batches(split.lengths, at_once)
         logits = [self._logits(split, rows) for rows in batches]
         if self.options.reverse_complement == "conjoin":
             other = split.flip(np.ones(len(split), dtype=bool))

@@ -19,6 +19,7 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from dnastudents.errors import InputError
+from dnastudents.memory import is_out_of_memory
 from dnastudents.objectives import Objective, Views
 from dnastudents.training.processes import Processes
 
@@ -134,11 +135,6 @@ class Gradients:
             f"out of memory with micro-batches of {size}; from here on of {self.micro_batch}, "
             f"the batch stays {rows}"
         )
-
-
-def is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether a GPU's memory has run out, or the CPU's."""
-    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
 
 
 def accumulate(total: dict[str, Tensor], shares: dict[str, Tensor]) -> None:
