@@ -292,3 +292,20 @@ def test_overview_shows_means_intervals_and_controls(tmp_path, drawn):
     # half width 12.706 * 5 below; above it ends where the scale does
     assert interval[:, 0].tolist() == pytest.approx([85 - 12.706 * 5, 100], rel=1e-3)
     assert "(simulated data)" in figure.get_suptitle()
+    assert not first.texts and "†" not in figure.get_suptitle()
+
+
+def test_overview_marks_where_seeds_failed(tmp_path, drawn):
+    reasons = {"had": '{"2": "the loss is nan"}', "findna": None}
+    rows = [
+        {"run": run, "suite": "a", "task": "tf_0", "seed": seed, "value": 0.8, "failed_seeds": lost}
+        for run, lost in reasons.items()
+        for seed in range(2)
+    ]
+    frame = pd.DataFrame(rows, columns=[*COLUMNS, "failed_seeds"])
+    frame = frame.assign(metric="mcc", simulated=False, pretrained=True)
+    frame.to_csv(tmp_path / "metrics.csv", index=False)
+    results.overview_figure(tmp_path / "metrics.csv", tmp_path / "overview.png", ["findna", "had"])
+    (mark,) = drawn[0].axes[0].texts
+    assert (mark.get_text(), mark.xy) == ("†", (80, 1))
+    assert drawn[0].get_suptitle().endswith("†: without the seeds that failed")

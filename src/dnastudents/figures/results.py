@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from dnastudents.evaluation.failures import MARK, incomplete
 from dnastudents.evaluation.metrics import METRICS
 from dnastudents.evaluation.rows import BASELINE, estimate, read_metrics, runs_in_order
 from dnastudents.figures.style import COLOURS, GREY, PAGE, figure_style, grid, save, wrapped
@@ -37,6 +38,7 @@ def overview_figure(
     names = [run for run in runs_in_order(frame, runs) if (frame["run"] == run).any()]
     frame = frame[frame["run"].isin(names)]
     panels = list(frame.groupby(["suite", "task"]))
+    lost = any(incomplete(rows) for _, rows in frame.groupby(["suite", "task", "run"]))
     with figure_style():
         height = 0.9 + 0.13 * len(names)
         figure, axes = grid(len(panels), 4, PAGE, height, sharey=True)
@@ -48,6 +50,8 @@ def overview_figure(
         title = (
             f"Test-set scores \u00d7 100, 95 % intervals over seeds{label}\n"
             f"filled: pretrained; hollow: not pretrained; dashed: {BASELINE}"
+            + f"; {MARK}: without the seeds that failed"
+            * lost
         )
         figure.suptitle(title, fontsize=7.5, x=0.01, ha="left")
         save(figure, output)
@@ -73,6 +77,9 @@ def _panel(axis: Axes, rows: pd.DataFrame, names: list[str]) -> None:
             *(score.mean, place), xerr=[[below], [above]], fmt="o", color=colour, ms=3.6,
             elinewidth=0.9, mew=0.9, mfc="white" if control else colour,
         )  # fmt: skip
+        if incomplete(rows[rows["run"] == name]):
+            axis.annotate(MARK, (score.mean, place), (3, 0), textcoords="offset points",
+                          fontsize=6, va="center")  # fmt: skip
     axis.grid(axis="y", color="#ECECEC", linewidth=0.6)
     axis.set_axisbelow(True)
     axis.tick_params(axis="y", length=0)
