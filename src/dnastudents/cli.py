@@ -92,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_plan_command(commands)
     _add_data_commands(commands)
+    _add_teacher_commands(commands)
     _add_model_commands(commands)
     _add_result_commands(commands)
     return parser
@@ -163,7 +164,7 @@ def _add_data_commands(commands: Any) -> None:
 
 
 def _add_model_commands(commands: Any) -> None:
-    path, optional = {"type": Path}, {"type": Path, "default": None}
+    optional = {"type": Path, "default": None}
     _add(
         commands,
         *("launch", handlers.launch, "run a training in several processes, one on each GPU"),
@@ -171,29 +172,6 @@ def _add_model_commands(commands: Any) -> None:
         ("--processes", {"type": int, "default": 1, "help": "on each node"}),
         ("--threads", {"type": int, "default": 1, "help": "CPU threads on each node"}),
         ("arguments", {"nargs": argparse.REMAINDER, "help": "-- SUBCOMMAND ..."}),
-    )
-    teacher = _group(commands, "teacher", "what concerns a teacher")
-    _add(
-        teacher,
-        *("import", handlers.teacher_import, "check downloaded teacher files and join them"),
-        *(("files", {**path, "nargs": "+"}), "--output"),
-    )
-    _add(
-        teacher,
-        *("check", handlers.teacher_check, "score masked 6-mers; exit status 1: not usable"),
-        ("folder", {**path, "help": "a teacher of ours, or as downloaded from the hub"}),
-        ("--fasta", {**path, "required": True, "help": "FASTA, FASTA.gz, or reference folder"}),
-        ("--sequences", {"type": int, "default": 64, "help": "windows that are scored"}),
-        ("--length", {"type": int, "default": 1020, "help": "bases of a window"}),
-        ("--seed", {"type": int, "default": 0}),
-        ("--json", {**optional, "help": "the same as JSON"}),
-    )
-    _add(
-        teacher,
-        *("cache", handlers.teacher_cache, "write its features of a run's fixed windows and masks"),
-        ("--reference", {**path, "required": True, "help": "reference folder"}),
-        ("--teacher", {**path, "required": True, "help": "teacher folder"}),
-        *("--settings", "--execution", "--output"),
     )
     _add(
         commands,
@@ -235,6 +213,33 @@ def _add_model_commands(commands: Any) -> None:
         ("--max-sequences", {"type": int, "default": 1000}),
         ("--pooling", {"default": "mean", "choices": ["mean", "cls_tokens"]}),
         "--output",
+    )
+
+
+def _add_teacher_commands(commands: Any) -> None:
+    path, optional = {"type": Path}, {"type": Path, "default": None}
+    teacher = _group(commands, "teacher", "what concerns a teacher")
+    _add(
+        teacher,
+        *("import", handlers.teacher_import, "check downloaded teacher files and join them"),
+        *(("files", {**path, "nargs": "+"}), "--output"),
+    )
+    _add(
+        teacher,
+        *("check", handlers.teacher_check, "score masked 6-mers; exit status 1: not usable"),
+        ("folder", {**path, "help": "a teacher of ours, or as downloaded from the hub"}),
+        ("--fasta", {**path, "required": True, "help": "FASTA, FASTA.gz, or reference folder"}),
+        ("--sequences", {"type": int, "default": 64, "help": "windows that are scored"}),
+        ("--length", {"type": int, "default": 1020, "help": "bases of a window"}),
+        ("--seed", {"type": int, "default": 0}),
+        ("--json", {**optional, "help": "the same as JSON"}),
+    )
+    _add(
+        teacher,
+        *("cache", handlers.teacher_cache, "write its features of a run's fixed windows and masks"),
+        ("--reference", {**path, "required": True, "help": "reference folder"}),
+        ("--teacher", {**path, "required": True, "help": "teacher folder"}),
+        *("--settings", "--execution", "--output"),
     )
 
 
