@@ -18,17 +18,9 @@ from dnastudents.reference import Reference, build
 from dnastudents.sequence import decode
 from dnastudents.training.corpus import Corpus
 from dnastudents.training.options import Pretraining
+from small_students import HYBRID
 
 BED = "chrA\t0\t25\ttrain\nchrB\t110\t140\tvalid\nchrA\t15\t55\ttrain\nchrA\t60\t70\ttest\n"
-STUDENT = {
-    "architecture": "hybrid",
-    "hidden_size": 16,
-    "num_hidden_layers": 1,
-    "heads": 1,
-    "head_size": 8,
-    "attention_heads": 2,
-    "intermediate_size": 16,
-}
 
 
 @pytest.fixture(scope="module")
@@ -273,7 +265,7 @@ def basenji_like(folder: Path, count: int) -> Path:
 
 def test_a_run_on_hg38_and_its_identity(hg38_mini: Path, tmp_path: Path) -> None:
     settings = {
-        "student": STUDENT,
+        "student": HYBRID,
         "objective": {"name": "had", "alignment_weight": 0.0},
         "masking": {"name": "teacher_groups", "mask_share": 0.8, "random_share": 0.1},
         "pretraining": {

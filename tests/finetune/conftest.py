@@ -11,26 +11,9 @@ import pytest
 
 from dnastudents.benchmarks.task import write_task
 from dnastudents.training import pretrain
+from small_students import BERT, HYBRID
 
-STUDENTS = {
-    "bert": {
-        "architecture": "bert",
-        "hidden_size": 16,
-        "num_hidden_layers": 1,
-        "num_attention_heads": 2,
-        "intermediate_size": 16,
-        "max_position_embeddings": 48,
-    },
-    "hybrid": {
-        "architecture": "hybrid",
-        "hidden_size": 16,
-        "num_hidden_layers": 1,
-        "heads": 1,
-        "head_size": 8,
-        "attention_heads": 2,
-        "intermediate_size": 16,
-    },
-}
+STUDENTS = {"bert": {**BERT, "max_position_embeddings": 48}, "hybrid": HYBRID}
 
 
 @pytest.fixture(scope="session")

@@ -14,43 +14,14 @@ from dnastudents.objectives.frozen_teacher import FrozenTeacher
 from dnastudents.objectives.groups import GroupMasking
 from dnastudents.objectives.had import HAD, HADOptions
 from dnastudents.objectives.masked_lm import MaskedLM
+from small_students import BERT, CHORDMIXER, HYBRID, NUCLEOTIDE_TRANSFORMER
 
 NUCLEOTIDES = tokenizers.build("nucleotide")
 TEACHER = tokenizers.build("nucleotide_transformer")
 SYMBOLS = tokenizers.build("chordmixer")
 
-HYBRID = {
-    "architecture": "hybrid",
-    "hidden_size": 16,
-    "num_hidden_layers": 1,
-    "heads": 1,
-    "head_size": 8,
-    "attention_heads": 2,
-    "intermediate_size": 16,
-}
-NT = {
-    "architecture": "nucleotide_transformer",
-    "hidden_size": 24,
-    "num_hidden_layers": 1,
-    "num_attention_heads": 2,
-    "intermediate_size": 16,
-}
-MIXER = {
-    "architecture": "chordmixer",
-    "max_length": 64,
-    "track_size": 2,
-    "hidden_size": 8,
-    "blocks": 1,
-}
-BERT = {
-    "architecture": "bert",
-    "hidden_size": 16,
-    "num_hidden_layers": 1,
-    "num_attention_heads": 2,
-    "intermediate_size": 16,
-    "hidden_dropout_prob": 0.0,
-    "attention_probs_dropout_prob": 0.0,
-}
+NT = {**NUCLEOTIDE_TRANSFORMER, "hidden_size": 24}
+DETERMINISTIC_BERT = {**BERT, "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 
 
 def random_codes(rows: int, length: int, seed: int = 0, unknown: float = 0.0) -> np.ndarray:
@@ -70,7 +41,7 @@ def had(seed: int = 0, **options: Any) -> HAD:
 
 def findna(seed: int = 0, **options: Any) -> FinDNA:
     torch.manual_seed(seed)
-    student = models.build(MIXER, SYMBOLS)
+    student = models.build(CHORDMIXER, SYMBOLS)
     rule = masking.build({"name": "bernoulli", "probability": 0.3}, SYMBOLS, None, 10)
     return FinDNA(student, SYMBOLS, rule, 10, FinDNAOptions(**options))
 
@@ -79,7 +50,7 @@ def masked_lm(seed: int = 0) -> MaskedLM:
     torch.manual_seed(seed)
     tokenizer = tokenizers.build("kmer6")
     rule = masking.build({"name": "random_span"}, tokenizer, None, 10)
-    return MaskedLM(models.build(BERT, tokenizer), tokenizer, rule)
+    return MaskedLM(models.build(DETERMINISTIC_BERT, tokenizer), tokenizer, rule)
 
 
 def whole(objective: Objective, codes: np.ndarray, step: int = 0) -> dict[str, torch.Tensor]:

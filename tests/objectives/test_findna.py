@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from small import MIXER, NUCLEOTIDES, SYMBOLS, findna, random_codes, whole
+from small import NUCLEOTIDES, SYMBOLS, findna, random_codes, whole
 from torch.nn import functional as F
 from torch.testing import assert_close
 
@@ -301,4 +301,3 @@ def test_student_must_be_a_chordmixer() -> None:
     rule = masking.build({"name": "bernoulli"}, SYMBOLS, None, 10)
     with pytest.raises(InputError, match="chordmixer"):
         FinDNA(student, SYMBOLS, rule, 10)
-    assert MIXER["architecture"] == "chordmixer"

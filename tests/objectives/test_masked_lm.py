@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from small import BERT, masked_lm, random_codes, whole
+from small import DETERMINISTIC_BERT, masked_lm, random_codes, whole
 from torch.nn import functional as F
 from torch.testing import assert_close
 
@@ -68,7 +68,7 @@ def curriculum(total_steps: int = 100, **settings: Any) -> MaskedLM:
     tokenizer = tokenizers.build("kmer6")
     ranks = torch.arange(tokenizer.vocab_size)
     rule = masking.build({"validation": "current", **settings}, tokenizer, ranks, total_steps)
-    return MaskedLM(models.build(BERT, tokenizer), tokenizer, rule)
+    return MaskedLM(models.build(DETERMINISTIC_BERT, tokenizer), tokenizer, rule)
 
 
 def test_current_validation_follows_the_switch() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from dnastudents import models, pmi, tokenizers
 from dnastudents.reference import Reference, build
+from small_students import NUCLEOTIDE_TRANSFORMER
 
 
 @pytest.fixture(scope="session")
@@ -25,13 +26,6 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     build(folder / "genome.fa", folder / "reference")
     pmi.write(Reference.open(folder / "reference"), folder / "pmi", ["chrA"], {})
     tokenizer = tokenizers.build("nucleotide_transformer")
-    settings = {
-        "architecture": "nucleotide_transformer",
-        "hidden_size": 16,
-        "num_hidden_layers": 1,
-        "num_attention_heads": 2,
-        "intermediate_size": 16,
-    }
-    models.build(settings, tokenizer).save_pretrained(folder / "teacher")
+    models.build(NUCLEOTIDE_TRANSFORMER, tokenizer).save_pretrained(folder / "teacher")
     tokenizer.save_pretrained(folder / "teacher")
     return {name: folder / name for name in ("reference", "pmi", "teacher")}

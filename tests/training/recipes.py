@@ -4,46 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-STUDENTS = {
-    "bert": {
-        "architecture": "bert",
-        "hidden_size": 16,
-        "num_hidden_layers": 1,
-        "num_attention_heads": 2,
-        "intermediate_size": 16,
-    },
-    "chordmixer": {
-        "architecture": "chordmixer",
-        "max_length": 64,
-        "track_size": 2,
-        "hidden_size": 8,
-        "blocks": 1,
-    },
-    "hybrid": {
-        "architecture": "hybrid",
-        "hidden_size": 16,
-        "num_hidden_layers": 1,
-        "heads": 1,
-        "head_size": 8,
-        "attention_heads": 2,
-        "intermediate_size": 16,
-    },
-}
+from small_students import BERT, CHORDMIXER, HYBRID
 
 RECIPES: dict[str, dict[str, Any]] = {
     "masked_lm": {
-        "student": STUDENTS["bert"],
+        "student": BERT,
         "objective": {"name": "masked_lm"},
         # any change of perplexity is below the threshold: the stage turns at the second evaluation
         "masking": {"name": "cm_gems", "threshold": 1e9},
     },
     "findna": {
-        "student": STUDENTS["chordmixer"],
+        "student": CHORDMIXER,
         "objective": {"name": "findna", "momentum": 0.9},
         "masking": {"name": "bernoulli", "probability": 0.3},
     },
     "had": {
-        "student": STUDENTS["hybrid"],
+        "student": HYBRID,
         "objective": {"name": "had"},
         "masking": {"name": "teacher_groups", "probability": 0.15},
     },

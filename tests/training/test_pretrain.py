@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from recipes import RECIPES, STUDENTS, settings_of
+from recipes import RECIPES, settings_of
 from transformers import AutoModelForMaskedLM
 
 from dnastudents import models, tokenizers
 from dnastudents.errors import InputError
 from dnastudents.training import loop, pretrain
 from dnastudents.training.state import StateFolder
+from small_students import HYBRID
 
 
 @pytest.mark.parametrize("recipe", list(RECIPES))
@@ -75,7 +76,7 @@ def test_training_learns(inputs: dict[str, Path], tmp_path: Path) -> None:
 def test_scratch_has_the_weights_that_its_twin_begins_with(
     inputs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scratch = {"student": STUDENTS["hybrid"], "objective": {"name": "none"}, "seed": 3}
+    scratch = {"student": HYBRID, "objective": {"name": "none"}, "seed": 3}
     assert pretrain(scratch, output=tmp_path / "scratch", state=tmp_path / "s") == 0
     found = {}
     advance = loop.Trainer.advance
