@@ -45,7 +45,7 @@ test: lint       ## ruff, mypy, snakefmt, snakemake --lint and pytest
 	@PATH="$$PWD/.venv/bin:$$PATH" python -m pytest
 
 test-slurm: setup ## the workflow on a real Slurm that is started on this machine; needs root and Debian
-	@PATH="$$PWD/.venv/bin:$$PATH" python -m pytest -m slurm tests/slurm
+	@PATH="$$PWD/.venv/bin:$$PATH" python -m pytest -s -m slurm tests/slurm
 
 clean:           ## remove results and caches, keep .venv
 	rm -rf results/demo .pytest_cache .mypy_cache .ruff_cache

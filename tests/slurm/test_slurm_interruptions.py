@@ -127,6 +127,12 @@ def drained(folder: Path, started: subprocess.Popen[str]) -> subprocess.Popen[st
     return started
 
 
+def node_dead(folder: Path, started: subprocess.Popen[str]) -> subprocess.Popen[str]:
+    """Slurm gives the node up after a minute, and puts its job back into the queue."""
+    lab.kill_node(_in_the_middle(folder)[1])
+    return started
+
+
 def controller_restarted(folder: Path, started: subprocess.Popen[str]) -> subprocess.Popen[str]:
     _in_the_middle(folder)
     lab.restart_controller()
@@ -148,6 +154,7 @@ SCENARIOS: dict[str, tuple[Callable, str]] = {
     "killed while saving": (killed_while_saving, RESUMED),
     "preempted": (preempted, RESUMED),
     "node drained": (drained, RESUMED),
+    "node dead": (node_dead, RESUMED),
     "controller restarted": (controller_restarted, ""),
     "snakemake killed": (snakemake_killed, ""),
 }
@@ -163,12 +170,26 @@ def test_ends_in_the_same_weights(
     assert _weights(folder) == uninterrupted
 
 
-def test_time_limit(folder: Path, uninterrupted: dict[str, str]) -> None:
-    """Slurm ends the job at its limit of a minute; the next attempts have more time."""
+def _ask_for(folder: Path, **resources: str) -> None:
+    """What a pretraining gets at each attempt."""
     edit(
         folder / "slurm/config.yaml",
-        lambda profile: profile["set-resources"]["pretrain"].update(runtime="attempt ** 2"),
+        lambda profile: profile["set-resources"]["pretrain"].update(resources),
     )
+
+
+def test_memory_limit(folder: Path, uninterrupted: dict[str, str]) -> None:
+    """Slurm kills what takes more than it asked for; the next attempts may take more."""
+    _ask_for(folder, mem_mb="350 * attempt ** 2")
+    finish(folder, snakemake(folder, *ON_CLUSTER), 600)
+    log = (folder / "snakemake.log").read_text()
+    assert log.count("failed, SLURM status is") == 1 and "mem_mb=1400," in log
+    assert _weights(folder) == uninterrupted
+
+
+def test_time_limit(folder: Path, uninterrupted: dict[str, str]) -> None:
+    """Slurm ends the job at its limit of a minute; the next attempts have more time."""
+    _ask_for(folder, runtime="attempt ** 2")
     edit(
         folder / "interrupted.yaml",
         lambda config: config["runs"]["findna"]["pretraining"].update(steps=SLOW_STEPS),
