@@ -114,19 +114,11 @@ def weights(model: Any, kind: torch.dtype) -> Weights:
 def step_rows(run: inputs.Run, accelerator: Accelerator, folder: Path, turns: int) -> list[Row]:
     """The whole step against its products and its twin, and the parts of it that could be slow."""
     device, objective = accelerator.device, run.objective
-    trainer = Trainer(
-        run.name,
-        run.plan,
-        run.seed,
-        objective,
-        run.corpus,
-        StateFolder(folder, run.name),
-        accelerator,
-    )
+    state = StateFolder(folder, run.name)
+    trainer = Trainer(run.name, run.plan, run.seed, objective, run.corpus, state, accelerator)
     student, teacher = objective.student, objective.teacher
-    batch, length = (
-        trainer.objective.views(run.corpus.batch(0), run.seed, 0).tensors["student_ids"].shape
-    )
+    first = objective.views(run.corpus.batch(0), run.seed, 0)
+    batch, length = first.tensors["student_ids"].shape
     kind = torch.bfloat16 if accelerator.mixed_precision == "bf16" else torch.float32
     features = torch.randn(batch * length, student.feature_size, device=device, dtype=kind)
     mine, theirs = weights(student, kind), weights(teacher, kind)
@@ -145,46 +137,25 @@ def step_rows(run: inputs.Run, accelerator: Accelerator, folder: Path, turns: in
     views = {"views": lambda turn: objective.views(run.corpus.batch(turn), run.seed, turn)}
     time |= interleaved(views, turns, device, shortest=SHORT)
     time |= _ema(student, copy.deepcopy(teacher), turns, device)
-    step, products = time["step"], time["bare"]
     size = f"{batch} x {length}, {'float32' if kind == torch.float32 else 'bf16'}"
     # Two products a layer: three matrix multiplications in the student, one in the teacher.
     work = 2 * batch * length * 4 * sum(a.numel() + b.numel() for a, b in mine) / 1e12
-    gpu = ">= 1.5" if device.type == "cuda" else ""
+    return _rows(time, size, work, ">= 1.5" if device.type == "cuda" else "")
+
+
+def _rows(time: dict[str, float], size: str, work: float, twin_goal: str) -> list[Row]:
+    """Seconds of each thing as lines of the table; `work` is TFLOP of a step's products."""
+    step, bare, twin, views = (time[name] for name in ("step", "bare", "twin", "views"))
+    fused, loop = time["fused"], time["loop"]
+    products = f"step of {size}, against its bare products"
+    rates = (work / step, work / bare, bare / step)
     return [
-        Row(
-            f"step of {size}, against its bare products",
-            step,
-            products,
-            step / products,
-            "< 1.15",
-            "s",
-        ),
-        Row(
-            "its matrix products a second",
-            work / step,
-            work / products,
-            products / step,
-            "",
-            "TFLOP/s",
-        ),
-        Row("step against the plain twin's", step, time["twin"], time["twin"] / step, gpu, "s"),
-        Row(
-            "windows, masks, augmentation in a step",
-            time["views"],
-            step,
-            time["views"] / step,
-            "< 0.03",
-            "s",
-        ),
-        Row(
-            "EMA against a loop over tensors",
-            time["fused"],
-            time["loop"],
-            time["loop"] / time["fused"],
-            "",
-            "s",
-        ),
-        Row("EMA in a step", time["fused"], step, time["fused"] / step, "", "s"),
+        Row(products, step, bare, step / bare, "< 1.15", "s"),
+        Row("its matrix products a second", *rates, "", "TFLOP/s"),
+        Row("step against the plain twin's", step, twin, twin / step, twin_goal, "s"),
+        Row("windows, masks, augmentation in a step", views, step, views / step, "< 0.03", "s"),
+        Row("EMA against a loop over tensors", fused, loop, loop / fused, "", "s"),
+        Row("EMA in a step", fused, step, fused / step, "", "s"),
     ]
 
 
