@@ -93,6 +93,21 @@ def test_seeds_of_one_pretraining_are_one_value(rows, tmp_path):
     assert row["ci95"] == pytest.approx(100 * 12.706 * 0.09 / 2, rel=1e-4)
 
 
+def test_so_are_those_of_its_control(rows, tmp_path):
+    values = {"had": [0.60, 0.70, 0.64, 0.72], "findna": [0.5, 0.6, 0.5, 0.6]}
+    folders = [rows(run, "t", each) for run, each in values.items()]
+    for seed in range(4):
+        for folder, pretraining in zip(folders, (0, seed % 2), strict=True):
+            file = folder / f"seed_{seed}.json"
+            row = json.loads(file.read_text()) | {"pretraining_seed": pretraining}
+            file.write_text(json.dumps(row))
+    collect(folders, tmp_path / "metrics.csv")
+    pairs = [("had", "findna")]
+    row = write_comparisons(tmp_path / "metrics.csv", pairs, tmp_path / "c.csv").iloc[0]
+    assert row["seeds"] == 2
+    assert "pretrained once" in (tmp_path / "c.md").read_text()
+
+
 def test_a_run_has_several_controls(rows, tmp_path):
     values = {"had": [0.60, 0.71], "had_scratch": [0.50, 0.60], "findna": [0.55, 0.65]}
     collect([rows(run, "t", v) for run, v in values.items()], tmp_path / "metrics.csv")

@@ -46,6 +46,24 @@ def test_other_seeds_are_compared_by_welch():
     assert estimate.half_width == pytest.approx((interval.high - interval.low) / 2)
 
 
+def test_values_of_one_pretraining_are_one_value_on_either_side():
+    ours = {0: 0.80, 1: 0.84, 2: 0.90, 3: 0.86}
+    theirs = {0: 0.70, 1: 0.70, 2: 0.70, 3: 0.78}
+    two, once = {0: 5, 1: 6, 2: 5, 3: 6}, dict.fromkeys(range(4), 9)
+    expected = stats.ttest_1samp([(0.10 + 0.20) / 2, (0.14 + 0.08) / 2], 0)
+    for units in ((two, None), (two, once), (None, two), (once, two), (two, two)):
+        estimate = difference(ours, theirs, *units)
+        assert estimate.n == 2, units
+        assert estimate.p_value == pytest.approx(expected.pvalue)
+    assert difference(ours, theirs, once, once).n == 4
+    # of two and four pretrainings, the two
+    assert difference(ours, theirs, {s: s for s in range(4)}, two).n == 2
+    # unpaired: two values of theirs, (0.70 + 0.70) / 2 and (0.70 + 0.78) / 2
+    apart = difference({**ours, 4: 0.8}, theirs, None, two)
+    welch = stats.ttest_ind([*ours.values(), 0.8], [0.70, 0.74], equal_var=False)
+    assert apart.p_value == pytest.approx(welch.pvalue)
+
+
 def test_degenerate_differences():
     assert math.isnan(difference({0: 0.8}, {0: 0.7}).p_value)
     assert math.isnan(difference({0: 0.8}, {1: 0.7, 2: 0.6}).half_width)

@@ -44,8 +44,10 @@ FINISHED = "finished_seeds"  # as 4/5; a column only where some seed failed
 SCORES = ("run_score", "control_score", "difference", "ci95")
 NOTES = (
     f"Difference {TIMES} 100 of test-set scores, run minus control, ± half width of the 95 % t "
-    "interval over seeds (over pretrainings, where a run has several): paired where both runs have "
-    "the same seeds, else Welch. No ± where one seed ran.",
+    "interval over seeds (over pretrainings, where a run or its control has several): paired where "
+    "both runs have the same seeds, else Welch. No ± where one seed ran.",
+    "Of a run or control that was pretrained once, how much another pretraining would differ is in "
+    "neither interval nor p: such a verdict is about these weights, not about the recipe.",
     f"Bold: Holm-adjusted p < {LEVEL} over all comparisons here; the sign says whether the run is "
     f"better (+) or worse ({MINUS}) than its control. Everything else is unclear at this number of "
     f"seeds; fewer than {FEWEST_SEEDS} seeds are not tested.",
@@ -114,7 +116,8 @@ def _compare(suite: str, rows: pd.DataFrame, pairs: Pairs) -> list[dict[str, Any
 
 def _record(ours: pd.DataFrame, theirs: pd.DataFrame, task: str, metric: str) -> dict[str, Any]:
     ours, theirs, finished = _paired(ours, theirs)
-    gain = difference(values_by_seed(ours), values_by_seed(theirs), pretrainings_by_seed(ours))
+    units = pretrainings_by_seed(ours), pretrainings_by_seed(theirs)
+    gain = difference(values_by_seed(ours), values_by_seed(theirs), *units)
     p_value = gain.p_value if gain.n >= FEWEST_SEEDS else math.nan
     return {
         **{"task": task, "metric": metric, "seeds": gain.n},

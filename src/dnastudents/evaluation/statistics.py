@@ -58,18 +58,22 @@ def difference(
     ours: Mapping[int, float],
     theirs: Mapping[int, float],
     units: Mapping[int, int] | None = None,
+    their_units: Mapping[int, int] | None = None,
     confidence: float = CONFIDENCE,
 ) -> Estimate:
     """Mean difference of two runs on one task, each given as seed -> value.
 
     Equal seeds mean equal data order, head initialisation and few-shot draw, so runs with the same
-    seeds are compared pair by pair (paired t), the pairs of one pretraining of ours averaged (see
-    `independent`); others by Welch's t with its own degrees of freedom.
+    seeds are compared pair by pair (paired t), others by Welch's t with its own degrees of freedom.
+    The values of one pretraining are averaged (see `independent`); of pairs, those of the run that
+    has fewer pretrainings, but several.
     """
     if set(ours) == set(theirs):
         gains = {seed: ours[seed] - theirs[seed] for seed in ours}
-        return mean_interval(independent(gains, units), confidence)
-    a, b = np.array(independent(ours, units)), np.array(list(theirs.values()))
+        several = [u for u in (units, their_units) if u and len(set(u.values())) > 1]
+        fewest = min(several, key=lambda u: len(set(u.values())), default=None)
+        return mean_interval(independent(gains, fewest), confidence)
+    a, b = np.array(independent(ours, units)), np.array(independent(theirs, their_units))
     mean, n = float(a.mean() - b.mean()), min(a.size, b.size)
     if n < 2:
         return Estimate(mean, math.nan, n)
