@@ -30,7 +30,7 @@ from dnastudents.models.nucleotide_transformer import (
     NucleotideTransformerConfig,
     NucleotideTransformerForMaskedLM,
 )
-from dnastudents.models.output import StudentOutput, count_parameters
+from dnastudents.models.output import StudentMixin, StudentOutput, count_parameters
 
 __all__ = [
     "ARCHITECTURES",
@@ -74,6 +74,10 @@ ARCHITECTURES: dict[str, Architecture] = {
 }
 
 for _entry in ARCHITECTURES.values():
+    if not issubclass(_entry.model, StudentMixin):  # else only fine-tuning would find out
+        raise TypeError(
+            f"{_entry.model.__name__}: derive it from dnastudents.models.output.Student"
+        )
     AutoConfig.register(_entry.config.model_type, _entry.config, exist_ok=True)
     AutoModelForMaskedLM.register(_entry.config, _entry.model, exist_ok=True)
 

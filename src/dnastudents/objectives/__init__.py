@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,6 @@ from dnastudents.tokenizers import Tokenizer
 
 __all__ = ["Objective", "Resources", "Views", "build", "model_folder"]
 
-NAMES = ("masked_lm", "findna", "had")
 MASKINGS = {
     "findna": {"name": "bernoulli", "probability": 0.3},
     "had": {"name": "teacher_groups", "probability": 0.15},
@@ -86,36 +85,59 @@ def build(
     """
     options = dict(settings["objective"])
     name = options.pop("name", None)
-    choose(name, NAMES, "objective.name")
+    choose(name, tuple(OBJECTIVES), "objective.name")
     block = dict(settings.get("masking") or MASKINGS.get(name, {}))
-    if name == "had":
-        return _build_had(options, block, student, tokenizer, seed, resources)
-    ranks = None
-    if resources.pmi is not None and isinstance(tokenizer, tokenizers.KmerTokenizer):
-        ranks = pmi.load_ranks(resources.pmi, tokenizer)
-    chosen = masking.build(block, tokenizer, ranks, total_steps)
-    if name == "findna":
-        parsed = parse(FinDNAOptions, options, "objective")
-        return FinDNA(student, tokenizer, chosen, total_steps, parsed)
-    return MaskedLM(student, tokenizer, chosen, parse(MaskedLMOptions, options, "objective"))
+    parts = Parts(options, block, student, tokenizer, seed, total_steps, resources)
+    return OBJECTIVES[name](parts)
 
 
-def _build_had(
-    options: dict[str, Any],
-    block: dict[str, Any],
-    student: Any,
-    tokenizer: Tokenizer,
-    seed: int,
-    resources: Resources,
-) -> HAD:
-    groups = parse(GroupOptions, block, "masking")
-    parsed = parse(HADOptions, options, "objective")
+@dataclass(frozen=True)
+class Parts:
+    """What an objective is made from: the keys of its blocks, and the arguments of `build`."""
+
+    options: dict[str, Any]
+    mask: dict[str, Any]
+    student: Any
+    tokenizer: Tokenizer
+    seed: int
+    total_steps: int
+    resources: Resources
+
+    def mask_rule(self) -> masking.Masking:
+        """The masking of the run, with the PMI ranks where it is one of k-mers."""
+        ranks = None
+        if self.resources.pmi is not None and isinstance(self.tokenizer, tokenizers.KmerTokenizer):
+            ranks = pmi.load_ranks(self.resources.pmi, self.tokenizer)
+        return masking.build(self.mask, self.tokenizer, ranks, self.total_steps)
+
+
+def _masked_lm(parts: Parts) -> MaskedLM:
+    options = parse(MaskedLMOptions, parts.options, "objective")
+    return MaskedLM(parts.student, parts.tokenizer, parts.mask_rule(), options)
+
+
+def _findna(parts: Parts) -> FinDNA:
+    options = parse(FinDNAOptions, parts.options, "objective")
+    rule = parts.mask_rule()
+    return FinDNA(parts.student, parts.tokenizer, rule, parts.total_steps, options)
+
+
+def _had(parts: Parts) -> HAD:
+    groups = parse(GroupOptions, parts.mask, "masking")
+    options = parse(HADOptions, parts.options, "objective")
     teacher_tokenizer = tokenizers.build("nucleotide_transformer")
-    teacher = _teacher_features(parsed, teacher_tokenizer.pad_id, seed, resources)
-    torch.manual_seed(derive_seed(seed, "objective"))
+    teacher = _teacher_features(options, teacher_tokenizer.pad_id, parts.seed, parts.resources)
+    torch.manual_seed(derive_seed(parts.seed, "objective"))
     shares = groups.probability, groups.mask_share, groups.random_share
-    chosen = GroupMasking(tokenizer, teacher_tokenizer, *shares)
-    return HAD(student, chosen, teacher, parsed)
+    chosen = GroupMasking(parts.tokenizer, teacher_tokenizer, *shares)
+    return HAD(parts.student, chosen, teacher, options)
+
+
+OBJECTIVES: dict[str, Callable[[Parts], Objective]] = {
+    "masked_lm": _masked_lm,
+    "findna": _findna,
+    "had": _had,
+}
 
 
 def _teacher_features(
