@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shutil import copy, copytree
 from typing import Any
 
 import pytest
@@ -66,6 +67,8 @@ def test_a_run_is_compared_with_its_scratch_twin_and_with_what_it_names(root: Pa
         *("logo_scratch", "logo_random", "logo_genemask")
     ]
     assert ("had", "had_scratch") in pairs
+    twice = Config(root, {"runs": {"had": {"compare_with": ["had_scratch"]}, "had_scratch": {}}})
+    assert twice.comparisons() == [("had", "had_scratch")]
     changes = {"runs": {"logo_cm_gems": {"compare_with": ["logo_radnom"]}}}
     with pytest.raises(InputError, match="did you mean 'logo_random'"):
         Config(root, changes)
@@ -306,3 +309,13 @@ def test_files_extend_files(root: Path) -> None:
     assert config.run("had")["pretraining"]["steps"] == 6  # of tiny
     assert config["students"]["had"]["hidden_size"] == 32  # of tiny
     assert config["genome"] == "simulated"  # of the demo
+
+
+def test_tasks_of_a_suite_of_your_own_are_its_blocks(root: Path, tmp_path: Path) -> None:
+    copy(root / "config.yaml", tmp_path)
+    copytree(root / "workflow", tmp_path / "workflow")
+    (tmp_path / "workflow/rules/benchmarks/mine.smk").touch()
+    block = {"tasks": ["enhancers"], "seeds": [0]}
+    Config(tmp_path, {"suites": {"mine": {**block, "by_task": {"enhancers": {"epochs": 2}}}}})
+    with pytest.raises(InputError, match="did you mean 'enhancers'"):
+        Config(tmp_path, {"suites": {"mine": {**block, "by_task": {"enhancer": {"epochs": 2}}}}})

@@ -176,7 +176,7 @@ class Config:
         pairs = []
         for name in filter(self.is_pretrained, self.runs):
             own = self.values["runs"][name].get("compare_with") or []
-            controls = [scratch.get(self.run(name)["student"]), *own]
+            controls = dict.fromkeys([scratch.get(self.run(name)["student"]), *own])
             pairs += [(name, control) for control in controls if control in self.runs]
         return pairs
 

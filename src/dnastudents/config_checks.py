@@ -105,13 +105,12 @@ def _check_suites(config: Config) -> None:
     for suite, block in config.suites.items():
         rules = config.root / "workflow/rules/benchmarks"
         _known(f"suites.{suite}", suite, [path.stem for path in rules.glob("*.smk")])
-        if suite in config.known_tasks:
-            named = [*block["tasks"], *(block.get("by_task") or {})]
-            for changes in (block.get("by_student") or {}).values():
-                named += changes.get("by_task") or []
-            for task in named:
-                _known(f"suites.{suite}.tasks", task, config.known_tasks[suite])
-        elif "route" in block:
+        named = [*(block.get("by_task") or {})]
+        for changes in (block.get("by_student") or {}).values():
+            named += changes.get("by_task") or []
+        for task in [*block["tasks"], *named]:
+            _known(f"suites.{suite}.tasks", task, config.known_tasks.get(suite, block["tasks"]))
+        if suite not in config.known_tasks and "route" in block:
             raise InputError(f"suites.{suite}.route: a suite of your own has no routes; drop it")
         for student in block.get("by_student") or {}:
             _known(f"suites.{suite}.by_student", student, values["students"])

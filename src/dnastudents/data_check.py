@@ -99,7 +99,7 @@ def check_data(
     ----------
     needs : mapping
         What each reference, teacher and task is made from, as `Config.data` gives it: `datasets`,
-        ids of the manifest, or `files`, own paths. With neither it is made by the workflow.
+        ids of the manifest, or `files`, own paths. With neither it is made by a rule.
     manifest : path
         The CSV of all files that can be downloaded.
     downloads : path
@@ -205,7 +205,7 @@ def _check_need(
     """A task, reference or teacher is as good as the worst of its files."""
     parts = [files[part] for part in (*need.get("datasets", ()), *need.get("files", ()))]
     if not parts:
-        return Finding(name, State.PRESENT, "made by the workflow")
+        return Finding(name, State.PRESENT, "made by a rule; nothing to download")
     for state in (State.WRONG, State.MISSING):
         if bad := sum(part.state == state for part in parts):
             return Finding(name, state, f"{bad} of {len(parts)} file{'s' * (len(parts) > 1)}")

@@ -375,3 +375,15 @@ def test_your_own_tables(tmp_path: Path) -> None:
     (tmp_path / "mine" / "test.csv").write_text("dna,label\nACGT,weak\n")
     with pytest.raises(InputError, match="no column 'sequence'; the columns are dna, label"):
         csv_files.write(tmp_path, "mine", tmp_path / "t")
+
+
+def test_a_table_of_another_task_is_not_taken(tmp_path: Path) -> None:
+    for task, splits in {"a": ("train", "test"), "b": ("train", "dev", "test")}.items():
+        (tmp_path / task).mkdir()
+        for split in splits:
+            table(40, 25, 0).to_csv(tmp_path / task / f"{split}.csv.gz", index=False)
+    csv_files.write(tmp_path, "a", tmp_path / "t")
+    assert load_task(tmp_path / "t").protocol["dev_rule"].startswith("0.1 of each class")
+    (tmp_path / "a/test.csv.gz").unlink()
+    with pytest.raises(InputError, match=r"no .*/a/test\.csv or .*/a/test\.tsv; put it beside"):
+        csv_files.write(tmp_path, "a", tmp_path / "t")

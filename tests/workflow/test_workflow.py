@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import re
 import signal
@@ -133,7 +134,7 @@ def test_a_benchmark_is_one_rule_and_one_block(
     generator = np.random.default_rng(0)
     folder = tiny / "data/mine/enhancers"
     folder.mkdir(parents=True)
-    for split in ("train", "test"):
+    for split in ("train", "dev", "test"):
         lines = [
             "".join(generator.choice(list(letters), 60)) + "," + label
             for label, letters in (("open", "ACGTGC"), ("closed", "ACGTAT"))
@@ -147,6 +148,8 @@ def test_a_benchmark_is_one_rule_and_one_block(
     assert {row["seed"] for row in mine if row["run"] == "had"} == {"0", "1", "2"}
     assert "enhancers" in (tiny / "results/tables/mine.md").read_text()
     assert "mine" in (tiny / "results/tables/benchmarks.md").read_text()
+    protocol = json.loads((tiny / "results/tasks/mine/enhancers/task.json").read_text())
+    assert (protocol["dev_rule"], protocol["n_sequences"]["dev"]) == ("official", 120)
 
 
 def test_students_are_used_as_the_readme_says(tiny: Path) -> None:

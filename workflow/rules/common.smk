@@ -89,6 +89,18 @@ def source(suite):
     return files
 
 
+def tables_in(folder):
+    """The files of a task of your own: train.csv, test.csv and, if you have one, dev.csv."""
+
+    def files(wildcards):
+        place = folder.format(task=wildcards.task)
+        dev = f"{place}/dev.csv"
+        needed = [f"{place}/train.csv", f"{place}/test.csv"]
+        return [*needed, dev] if Path(dev).is_file() else needed
+
+    return files
+
+
 def leakage(suite):
     """Whether sequences of train and dev that are in test stay: report or remove."""
     return CONFIG.suites.get(suite, {}).get("leakage", "report")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dnastudents.benchmarks.sources import Paths, Sources
 from dnastudents.benchmarks.task import SPLITS, number_labels, write_task
+from dnastudents.errors import InputError
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 
@@ -39,14 +40,19 @@ def write(
         See `benchmarks.protocol`. Default is "report".
     """
     files = Sources(sources)
+    folders = (f"{task}/", "")
+    train = files.require([f"{folder}train{end}" for folder in folders for end in SEPARATORS])
+    # The other splits lie beside it: a dev.csv in another folder is another task's.
+    beside = train[: train.rindex("train")]
     frames = {}
     for split in SPLITS:
-        folders = (f"{task}/", "")
-        endings = [f"{folder}{split}{suffix}" for folder in folders for suffix in SEPARATORS]
-        name = files.find(endings) if split == "dev" else files.require(endings)
+        endings = [f"{beside}{split}{end}" for end in SEPARATORS]
+        name = files.member(endings)
         if name is not None:
             suffix = Path(name.removesuffix(".gz")).suffix
             frames[split] = files.table(name, SEPARATORS[suffix])
+        elif split != "dev":
+            raise InputError(f"no {' or '.join(endings)}; put it beside {train}")
     splits, classes = number_labels(frames, f"{suite}/{task}")
     write_task(
         output,

@@ -76,6 +76,11 @@ class Sources:
                     return min(matches, key=lambda name: (len(name), name))
         return None
 
+    def member(self, names: Iterable[str]) -> str | None:
+        """The first of the names that there is, itself or with .gz."""
+        both = (name + end for name in names for end in ("", ".gz"))
+        return next((name for name in both if name in self._members), None)
+
     def files(self, prefix: str) -> list[Path]:
         """Files on disk (not in archives) whose name begins with `prefix` in either case."""
         files = (Path(name) for name in sorted(self._members))
