@@ -73,6 +73,25 @@ def test_a_published_mean_needs_the_same_tasks(tables):
     assert "HAD [" not in tables()["md"]  # its mean is of 8 tasks, the table has 2
 
 
+@pytest.mark.parametrize(("last", "shown"), [("human_ocr_ensembl", True), ("other", False)])
+def test_and_not_only_as_many(rows, tmp_path, published, last, shown):
+    tasks = [
+        *("dummy_mouse_enhancers_ensembl", "demo_coding_vs_intergenomic_seqs"),
+        *("demo_human_or_worm", "human_enhancers_cohn", "human_enhancers_ensembl"),
+        *("human_ensembl_regulatory", "human_nontata_promoters", last),
+    ]
+    facts = {"suite": GB, "metric": "accuracy"}
+    collect([rows("had", task, [0.9], **facts) for task in tasks], tmp_path / "metrics.csv")
+    write_table(tmp_path / "metrics.csv", GB, published, tmp_path / "t.csv", ["had"])
+    assert ("| HAD [" in (tmp_path / "t.md").read_text()) == shown
+
+
+def test_the_baseline_is_described_as_it_was_made(tables, rows):
+    facts = {"suite": GB, "metric": "accuracy", "kmer_lengths": "1 to 3"}
+    changed = [rows("kmer_logistic", task, [0.8], **facts) for task in TASKS]
+    assert "k = 1 to 3, strength" in tables(changed=changed)["md"]
+
+
 def test_csv_holds_numbers(tables):
     tables()
     frame = pd.read_csv(tables.csv).set_index("method")
@@ -188,7 +207,7 @@ def test_benchmarks_table(tmp_path):
         "test": frame("AAAA", "TTTT"),  # AAAA is in train with another label
     }
     folder = tmp_path / "tasks/mine"
-    write_task(folder, "mine", "a_task", splits, ["no", "yes"], "mcc", notes=["a substitute"])
+    write_task(folder, "mine", "a_task", splits, ["not so", "yes"], "mcc", notes=["a substitute"])
     write_benchmarks_table([folder], tmp_path / "benchmarks.csv")
     text = (tmp_path / "benchmarks.md").read_text()
     row = line_of(text, "| a_task")
@@ -196,6 +215,7 @@ def test_benchmarks_table(tmp_path):
     assert "mine/a_task: a substitute" in text
     assert r"a\_task & 2 & MCC" in (tmp_path / "benchmarks.tex").read_text()
     numbers = pd.read_csv(tmp_path / "benchmarks.csv")
+    assert numbers.loc[0, ["classes", "n_classes"]].tolist() == ["not so, yes", 2]
     assert numbers.loc[0, ["train", "leaks", "dev_rule"]].tolist() == [4, 1, "official"]
     assert numbers.loc[0, ["leakage", "removed", "dev_and_test"]].tolist() == ["report", 0, 0]
 

@@ -235,6 +235,12 @@ def _test(
     return table, classification_metrics(labels, guesses, probabilities, task.classes)
 
 
+def _range(k: list[int]) -> str:
+    """As 1 to 6, or 3, 5 where some between are left out."""
+    whole = len(k) > 2 and k == list(range(k[0], k[-1] + 1))
+    return f"{k[0]} to {k[-1]}" if whole else ", ".join(map(str, k))
+
+
 def _row(task: Task, metrics: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
     """The part of a metrics row that all seeds share in form."""
     return {
@@ -251,6 +257,7 @@ def _row(task: Task, metrics: dict[str, Any], settings: dict[str, Any]) -> dict[
             "scipy": scipy.__version__,
         },
         "config_digest": digest(settings),
+        "kmer_lengths": _range(settings["k"]),
         "simulated": task.simulated,
         "pretrained": False,
     }

@@ -73,7 +73,8 @@ def _record(protocol: dict[str, Any]) -> dict[str, Any]:
     leakage = protocol.get("leakage", {})  # none in folders of versions that only reported
     return {
         **{key: protocol[key] for key in ("suite", "task", "metric", "simulated", "dev_rule")},
-        "classes": " ".join(protocol["classes"]),
+        "classes": ", ".join(map(str, protocol["classes"])),
+        "n_classes": len(protocol["classes"]),
         **{split: protocol["n_sequences"][split] for split in SPLITS},
         **{f"length_{name}": lengths[name] for name in ("min", "median", "max")},
         "duplicates": sum(duplicates["within"].values()),
@@ -105,7 +106,7 @@ def _dev_rules(frame: pd.DataFrame) -> list[str]:
 
 def _text(row: dict[Any, Any], key: str) -> str:
     if key == "classes":
-        return str(len(row["classes"].split()))
+        return str(row["n_classes"])
     if key == "metric":
         return METRICS[row["metric"]]
     if key == "length":

@@ -36,7 +36,7 @@ PROTOCOL = (
     f"Scores are {TIMES} 100. Ours: mean ± half width of the 95 % t interval over fine-tuning "
     "seeds; no ± where one seed ran. Each seed is one score on the whole test set, of {epoch}.",
     "{pretrainings}",
-    f"{BASELINE}: logistic regression on k-mer frequencies, k = 1 to 6, strength chosen on "
+    f"{BASELINE}: logistic regression on k-mer frequencies, k = {{lengths}}, strength chosen on "
     "{strength}; its fit is deterministic: one value, or one a seed where seeds train on subsets "
     "of their own. *_scratch: the student of that name, never pretrained, with other weights for "
     "every seed.",
@@ -157,7 +157,11 @@ def published_lines(
     tasks = list(metrics)
     mean_of_all = f"{MEAN_TASK}{len(tasks)}"
     rows = published[published["suite"] == suite]
-    rows = rows[(rows["task"] == mean_of_all) | (rows["task"].map(metrics) == rows["metric"])]
+    # Which tasks a published mean is over, its paper's other rows tell.
+    single = rows[~rows["task"].str.startswith(MEAN_TASK)]
+    same_tasks = single.groupby("paper")["task"].agg(lambda names: set(names) == set(tasks))
+    is_mean = (rows["task"] == mean_of_all) & rows["paper"].map(same_tasks).eq(True)
+    rows = rows[is_mean | (rows["task"].map(metrics) == rows["metric"])]
     sources = [str(source) for source in rows["source"].unique()]
     lines = []
     for (source, model), group in rows.groupby(["source", "model"], sort=False):
@@ -268,6 +272,7 @@ def _protocol(metrics: pd.DataFrame) -> list[str]:
     )
     words = {
         "epoch": " or ".join(EPOCHS[name] for name in selections),
+        "lengths": " or ".join(_values(metrics, "kmer_lengths")) or "as configured",
         "strength": " or ".join(STRENGTHS[name] for name in selections),
         "pretrainings": MANY_PRETRAININGS if many else ONE_PRETRAINING,
     }
