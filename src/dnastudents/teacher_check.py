@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from dnastudents.devices import choose_device
 from dnastudents.errors import InputError
 from dnastudents.evaluation.statistics import Estimate, mean_interval
 from dnastudents.models import count_parameters
@@ -279,7 +280,7 @@ def _score_teacher(
 
     `masked` (W, M) numbers the masked 6-mers of each window; <cls> stands before the first.
     """
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = choose_device()
     model = model.to(device)
     kmers, ids = _kmers(windows), tokenizer.encode_batch(windows)
     np.put_along_axis(ids, masked + 1, tokenizer.mask_id, axis=1)

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import torch
 
+from dnastudents.devices import choose_device, device_name
 from dnastudents.errors import InputError
 from dnastudents.files import write_json
 from dnastudents.finetune.fit import Diverged
@@ -112,7 +113,7 @@ class Failures:
         self.records[seed] = {
             **self.facts,
             **{"seed": seed, "kind": kind, "reason": reason, "wall_seconds": seconds},
-            "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+            "device": device_name(choose_device()),
         }
         print(f"{self._job()} seed {seed} FAILED: {reason}", file=sys.stderr, flush=True)
 

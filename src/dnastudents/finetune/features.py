@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from dnastudents import models, tokenizers
 from dnastudents.benchmarks.task import load_task
+from dnastudents.devices import choose_device, moved
 from dnastudents.errors import InputError
 from dnastudents.files import atomic_file, read_json
 from dnastudents.finetune.data import FeatureSplit, TokenSplit, evaluation_batches, tokenize
@@ -81,7 +82,7 @@ def pooled_features(
     def pool(at_once: int) -> np.ndarray:
         batches = evaluation_batches(split.lengths, at_once)
         pooled = [
-            model.pool(**{name: value.to(device) for name, value in split.inputs(rows).items()})
+            model.pool(**{name: moved(value, device) for name, value in split.inputs(rows).items()})
             for rows in batches
         ]
         return in_order(batches, torch.cat(pooled))
@@ -144,8 +145,7 @@ def embed(
     model: SequenceClassifier | ClsTokens = _mean(loaded)
     if pooling == "cls_tokens":
         model, tokens = _with_cls_tokens(loaded, tokens, checkpoint)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    features = pooled_features(model, tokens, device)
+    features = pooled_features(model, tokens, choose_device())
     kind = np.array(pooling)
     # Through a handle, because savez adds .npz to a name that lacks it.
     with atomic_file(output) as partial, partial.open("wb") as handle:

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dnastudents.devices import moved
 from dnastudents.errors import InputError
 from dnastudents.evaluation.metrics import classification_metrics, primary
 from dnastudents.finetune.data import Split, cut, evaluation_batches, training_batches
@@ -190,14 +191,14 @@ class Fit:
         self.optimizer.zero_grad()
         total = torch.zeros((), device=self.device)
         for part in cut(rows, at_once):
-            labels = torch.from_numpy(train.labels[part]).to(self.device)
+            labels = moved(torch.from_numpy(train.labels[part]), self.device)
             loss = F.cross_entropy(self._logits(train, part), labels) * (len(part) / len(rows))
             self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
         return total
 
     def _logits(self, split: Split, rows: np.ndarray) -> Tensor:
-        inputs = {name: value.to(self.device) for name, value in split.inputs(rows).items()}
+        inputs = {name: moved(value, self.device) for name, value in split.inputs(rows).items()}
         with torch.autocast(self.device.type, self.kind, enabled=self.half):
             logits = self.model(**inputs)
         return logits.float()

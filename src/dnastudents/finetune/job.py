@@ -22,6 +22,7 @@ from safetensors.torch import load_model, save_model
 
 from dnastudents.benchmarks.draws import POOL, dev_origin, draw
 from dnastudents.benchmarks.task import SPLITS, Task
+from dnastudents.devices import choose_device, device_name
 from dnastudents.errors import InputError
 from dnastudents.evaluation.metrics import classification_metrics, primary
 from dnastudents.files import atomic_file, read_json, write_json
@@ -81,7 +82,7 @@ class Job:
         self.cells = len(options.cells)
         self.provenance = provenance(pretrained)
         self.config_digest = config_digest
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = choose_device()
         self.checkpoint = Checkpoint.load(pretrained)
         self._check_transfer()
         frames = {name: task.split(name) for name in task.splits}
@@ -248,7 +249,6 @@ class Job:
     ) -> dict[str, Any]:
         labels, task = splits["test"].labels, self.task
         metrics = classification_metrics(labels, scores.argmax(1), scores, task.classes)
-        on_gpu = self.device.type == "cuda"
         return {
             "run": self.run,
             "task": task.task,
@@ -269,7 +269,7 @@ class Job:
             "reverse_complement": self.options.reverse_complement,
             "frozen": self.options.frozen,
             "released_transfer": self.options.transfer is not None,
-            "device": torch.cuda.get_device_name() if on_gpu else "cpu",
+            "device": device_name(self.device),
             "versions": versions(),
             "config_digest": self.config_digest,
             **self.provenance,

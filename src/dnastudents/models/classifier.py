@@ -24,8 +24,9 @@ def content_mask(
     real = torch.ones_like(input_ids, dtype=torch.bool)
     if attention_mask is not None:
         real = attention_mask.bool()
-    special = torch.tensor(list(special_ids), dtype=input_ids.dtype, device=input_ids.device)
-    return real & ~torch.isin(input_ids, special)
+    for special in special_ids:  # numbers, not a tensor, for which a GPU would be waited for
+        real = real & (input_ids != special)
+    return real
 
 
 def mean_pool(hidden: Tensor, mask: Tensor) -> Tensor:

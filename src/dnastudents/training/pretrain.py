@@ -23,6 +23,7 @@ from accelerate import Accelerator
 
 import dnastudents
 from dnastudents import execution, models, tokenizers
+from dnastudents.devices import choose_device
 from dnastudents.errors import InputError
 from dnastudents.files import atomic_directory, digest, read_json, sha256, write_json
 from dnastudents.launch import STOPPED
@@ -188,7 +189,7 @@ def start_accelerator(precision: str) -> Accelerator:
     InputError
         The processes do not form one training: each would train alone and write the same files.
     """
-    on_gpu = torch.cuda.is_available()
+    on_gpu = choose_device().type == "cuda"
     accelerator = Accelerator(
         cpu=not on_gpu,
         mixed_precision=precision if on_gpu else "no",

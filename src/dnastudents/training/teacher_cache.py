@@ -22,6 +22,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from dnastudents import models, tokenizers
+from dnastudents.devices import choose_device
 from dnastudents.errors import InputError
 from dnastudents.files import atomic_directory, digest, read_json, sha256, write_json
 from dnastudents.objectives import MASKINGS, Resources, build, model_folder
@@ -189,7 +190,7 @@ class FixedWindows:
 
     def features(self, ids: Tensor) -> Tensor:
         """The teacher's features of ids (rows, T), float16 (rows, T, D)."""
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        device = choose_device()
         parts = []
         for part in ids.split(self.batch_size):
             lengths = self.teacher.lengths(part)
