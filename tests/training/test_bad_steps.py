@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from recipes import settings_of
+from safetensors.torch import load_file
 
 from dnastudents.errors import InputError
 from dnastudents.objectives.masked_lm import MaskedLM
@@ -18,6 +19,7 @@ from dnastudents.objectives.options import parse
 from dnastudents.reference import Reference
 from dnastudents.training import loop, pretrain
 from dnastudents.training.corpus import Corpus
+from dnastudents.training.gradients import Gradients
 from dnastudents.training.optimizer import adamw, leave_out_if
 from dnastudents.training.options import Pretraining
 
@@ -47,7 +49,7 @@ def test_the_first_one_stops_and_is_named(
 ) -> None:
     spoil(6)
     settings = settings_of("masked_lm")
-    with pytest.raises(InputError, match=r"run: the loss is (nan|inf) at step 7; lower") as error:
+    with pytest.raises(InputError, match=r"its gradient is (nan|inf) at step 7; lower") as error:
         pretrain(settings, output=tmp_path / "out", state=tmp_path / "s", **inputs)
     assert not (tmp_path / "out").exists()
     # no state holds weights that the bad step has touched
@@ -125,3 +127,27 @@ def test_places_of_pieces_and_of_many_windows(inputs: dict[str, Path]) -> None:
         over_n += len(codes) > 54
         assert np.array_equal(row[row < 4], codes[codes < 4])
     assert over_n  # the piece whose N were deleted
+
+
+def test_so_does_a_gradient_of_a_finite_loss(
+    inputs: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Clipping by an infinite norm would make every weight of the saved state NaN."""
+    compute, calls = Gradients.compute, []
+
+    def spoiled(self: Gradients, *arguments: Any) -> Any:
+        found = compute(self, *arguments)
+        calls.append(found)
+        if len(calls) == 4:  # the step after which a state is saved
+            self.parameters[0].grad.view(-1)[0] = torch.inf  # type: ignore[union-attr]
+        return found
+
+    monkeypatch.setattr(Gradients, "compute", spoiled)
+    settings = settings_of("masked_lm", stop_after_bad_steps=2)
+    assert pretrain(settings, output=tmp_path / "out", state=tmp_path / "s", **inputs) == 0
+    assert "left out step 4, whose loss or gradient is no number" in capsys.readouterr().err
+    weights = load_file(tmp_path / "out/model/model.safetensors")
+    assert all(value.isfinite().all() for value in weights.values())

@@ -60,6 +60,22 @@ def test_a_run_goes_on_with_other_settings_of_its_execution(
     pd.testing.assert_series_equal(first["loss"], second["loss"], rtol=1e-4)
 
 
+@pytest.mark.parametrize(("change", "used"), [({"micro_batch_size": 6}, 6), ({}, 4)])
+def test_micro_batches_may_grow_too(
+    change: dict[str, Any],
+    used: int,
+    inputs: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stop_before(monkeypatch, 10, kill)
+    places = {"output": tmp_path / "b", "state": tmp_path / "s"}
+    with pytest.raises(Killed):
+        pretrain(settings_of("findna"), **places, **inputs)
+    pretrain(settings_of("findna", **change), **places, **inputs)
+    assert json.loads((tmp_path / "b/metrics.json").read_text())["micro_batch_size"] == used
+
+
 def test_command_joins_them(inputs: dict[str, Path], tmp_path: Path) -> None:
     deciding, execution = part(settings_of("findna", steps=2))
     arguments = ["--settings", json.dumps(deciding), "--execution", json.dumps(execution)]

@@ -115,6 +115,18 @@ def test_second_job_on_the_same_state_is_refused(
     assert pretrain(settings_of("had"), output=tmp_path / "o", state=tmp_path / "s", **inputs) == 0
 
 
+def test_a_file_system_without_locks_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def none(*_: object) -> None:
+        raise OSError(38, "Function not implemented")  # Lustre without -o flock
+
+    monkeypatch.setattr("fcntl.flock", none)
+    with StateFolder(tmp_path / "s", "x") as state:
+        state.lock()
+    assert "no file locks here (Function not implemented)" in capsys.readouterr().err
+
+
 def test_second_job_waits_and_takes_the_first_ones_result(
     inputs: dict[str, Path],
     tmp_path: Path,

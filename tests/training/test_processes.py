@@ -16,7 +16,7 @@ import pytest
 import torch
 from recipes import RECIPES, settings_of
 from safetensors.torch import load_file
-from test_resume import assert_equal_runs
+from test_resume import Killed, assert_equal_runs, kill, stop_before
 
 from dnastudents.launch import Place, process_environments, supervise
 from dnastudents.training import pretrain
@@ -167,3 +167,32 @@ def test_one_of_two_processes_runs_out_of_memory(inputs: dict[str, Path], tmp_pa
     assert supervise([sys.executable, "-c", MEMORY_OF_ONE_ROW, *asked], environments) == 0
     assert_equal_runs(a, b)
     assert json.loads((b / "metrics.json").read_text())["micro_batch_size"] == 1
+
+
+BLIND = """
+import os, sys
+from dnastudents.cli import main
+from dnastudents.training.state import StateFolder
+
+if os.environ["RANK"] == "1":
+    StateFolder.load = lambda self: (None, [])
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_processes_that_read_different_states_do_not_train(
+    inputs: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """As on a file system that shows a new file late on another node."""
+    stop_before(monkeypatch, 10, kill)
+    settings, places = settings_of("findna"), (tmp_path / "s", tmp_path / "out")
+    with pytest.raises(Killed):
+        pretrain(settings, state=places[0], output=places[1], **inputs)
+    asked = arguments_of(settings, inputs, *places)
+    environments = [os.environ | each for each in process_environments(Place(), 2, 2)]
+    assert supervise([sys.executable, "-c", BLIND, *asked], environments) != 0
+    assert "the processes read different states" in capfd.readouterr().err
+    assert not places[1].exists()

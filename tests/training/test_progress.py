@@ -62,7 +62,7 @@ def test_other_processes_restore_zeros_because_rows_are_sums() -> None:
 
 def test_first_bad_step_is_named() -> None:
     meter = meter_with([1.0, float("nan"), float("inf")])
-    with pytest.raises(InputError, match=r"the loss is nan at step 42; .* 42 read chrA:41-41$"):
+    with pytest.raises(InputError, match=r"its gradient is nan at step 42; .* 42 read chrA:41-41$"):
         meter.flush(43)
 
 
@@ -76,11 +76,11 @@ def test_bad_steps_are_counted_over_lines_and_states_and_left_out_of_means() -> 
     resumed.state(4)  # looks at the same rows once more
     for loss in (5.0, nan, nan):
         resumed.add({"loss": torch.tensor(loss), "part": torch.tensor(0.0)}, tokens=10)
-    with pytest.raises(InputError, match="the loss is nan at step 6, after 2, 4; lower"):
+    with pytest.raises(InputError, match="its gradient is nan at step 6, after 2, 4; lower"):
         resumed.flush(7)
     lowered = meter_with([], stop_after=1)
     lowered.load_state(meter.state(4), keep_rows=True, device=torch.device("cpu"))
-    with pytest.raises(InputError, match="the loss is inf at step 4, after 2; lower"):
+    with pytest.raises(InputError, match="its gradient is inf at step 4, after 2; lower"):
         lowered.flush(4)
 
 

@@ -43,7 +43,7 @@ PREFIX += "export PYTHONPATH=%s:${PYTHONPATH:-} HF_HUB_OFFLINE=1; " % shlex.quot
 # Training frees and takes the same large tensors at every step: glibc keeps blocks of up to 32 MiB
 # instead of giving each back to the system. FinDNA's step on a CPU takes a tenth less time.
 PREFIX += "export MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=2147483647; "
-PREFIX += "tee() { (trap '' TERM INT; exec tee -a \"$@\"); }; "
+PREFIX += "tee() { (trap '' TERM INT USR1; exec tee -a \"$@\"); }; "
 shell.prefix(PREFIX.replace("{", "{{").replace("}", "}}"))
 
 

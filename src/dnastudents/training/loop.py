@@ -19,6 +19,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
+from dnastudents.devices import device_name
 from dnastudents.errors import InputError
 from dnastudents.objectives import Objective
 from dnastudents.randomness import derive_seed
@@ -88,7 +89,7 @@ class Trainer:
         )
         self.optimizer = accelerator.prepare(optimizer)
         self.processes = Processes(accelerator.num_processes)
-        size = plan.micro_batch_size or plan.batch_size
+        size = self.micro_batch_asked = plan.micro_batch_size or plan.batch_size
         self.gradients = Gradients(objective, accelerator, self.processes, size, self.say)
         self.meter = Meter(
             run,
@@ -110,6 +111,11 @@ class Trainer:
         bool
             False when a signal stopped it; the state is saved.
         """
+        half = self.accelerator.mixed_precision
+        self.say(
+            f"{self.run} trains on {device_name(self.accelerator.device)} "
+            f"in {'float32' if half == 'no' else half}"
+        )
         self.restore()
         plan = self.plan
         with Interruption() as interruption:
@@ -140,7 +146,10 @@ class Trainer:
         shares, loss = self.gradients.compute(
             views, derive_seed(self.seed, f"dropout {process}", self.step)
         )
-        self.accelerator.clip_grad_norm_(self.gradients.parameters, self.plan.gradient_clip)
+        norm = self.accelerator.clip_grad_norm_(self.gradients.parameters, self.plan.gradient_clip)
+        if self.accelerator.scaler is None:  # which looks for itself, and expects some
+            bad = ~norm.isfinite()
+            loss, shares["loss"] = (x.masked_fill(bad, math.nan) for x in (loss, shares["loss"]))
         self.objective.before_step(self.step)
         leave_out_if(~loss.isfinite(), self.optimizer.optimizer)
         self.optimizer.step()
@@ -172,7 +181,7 @@ class Trainer:
         known = len(self.meter.bad)
         means = self.meter.flush(self.step)
         for step in self.meter.bad[known:]:
-            self.say(f"{self.run} left out step {step}, whose loss is no number")
+            self.say(f"{self.run} left out step {step}, whose loss or gradient is no number")
         seconds_per_step = means.pop("seconds_per_step")
         rate = self.learning_rate(self.step - 1)
         row = self._record("train", {**means, "learning_rate": rate})
@@ -208,7 +217,6 @@ class Trainer:
         """What `metrics.json` tells of the training; the last validation under `validation`."""
         validations = [row for row in self.history if row["split"] == "validation"]
         device = self.accelerator.device
-        on_gpu = device.type == "cuda"
         return {
             "steps": self.step,
             "tokens": self.meter.total_tokens,
@@ -218,7 +226,7 @@ class Trainer:
             "processes": self.accelerator.num_processes,
             "micro_batch_size": self.gradients.micro_batch,
             "bad_steps": len(self.meter.bad),
-            "device": torch.cuda.get_device_name(device) if on_gpu else "cpu",
+            "device": device_name(device),
             "precision": self.accelerator.mixed_precision,
             "validation": validations[-1] if validations else {},
         }
@@ -235,6 +243,7 @@ class Trainer:
                 "scaler": None if scaler is None else scaler.state_dict(),
                 "meter": meter,
                 "micro_batch": self.gradients.micro_batch,
+                "micro_batch_asked": self.micro_batch_asked,
                 "history": self.history,
                 "seconds": self.wall_seconds(),
             }
@@ -242,10 +251,21 @@ class Trainer:
         self.accelerator.wait_for_everyone()
 
     def restore(self) -> None:
-        """Go on from the newest state, if there is one."""
+        """Go on from the newest state, if there is one.
+
+        Raises
+        ------
+        InputError
+            A process could not read what the others have read.
+        """
         state, messages = self.state.load()
         for message in messages:
             self.say(message)
+        if not self.processes.agree(0 if state is None else state["step"]):
+            raise InputError(
+                f"{self.state.folder}: the processes read different states, as when a file system "
+                "is slow to show a file on another node; start again"
+            )
         if state is None:
             return
         self.step, self.history = state["step"], state["history"]
@@ -256,8 +276,9 @@ class Trainer:
             self.accelerator.scaler.load_state_dict(state["scaler"])
         keeps = self.accelerator.is_main_process
         self.meter.load_state(state["meter"], keeps, self.accelerator.device)
-        # An earlier job may have found out what fits.
-        self.gradients.micro_batch = min(self.gradients.micro_batch, state["micro_batch"])
+        # An earlier job may have found out what fits, unless another size is asked for now.
+        if state.get("micro_batch_asked", self.micro_batch_asked) == self.micro_batch_asked:
+            self.gradients.micro_batch = min(self.gradients.micro_batch, state["micro_batch"])
         self.say(f"{self.run} goes on from step {self.step}/{self.plan.steps}")
 
     def say(self, line: str) -> None:

@@ -30,6 +30,15 @@ class Processes:
         distributed.all_reduce(found, distributed.ReduceOp.MAX, group=self._group)
         return [bool(flag) for flag in found.tolist()]
 
+    def agree(self, number: int) -> bool:
+        """Whether all have the same number."""
+        if self._group is None:
+            return True
+        ends = torch.tensor([number, -number])
+        distributed.all_reduce(ends, distributed.ReduceOp.MAX, group=self._group)
+        most, least = ends.tolist()
+        return bool(most == -least)
+
     def sum_gradients(self, parameters: Sequence[nn.Parameter], loss: Tensor) -> Tensor:
         """Replace the gradients by their sums over processes.
 

@@ -30,7 +30,7 @@ class Meter:
         Gives the time of parts of the steps since it was last asked, see `Objective.seconds`.
         Default is no part.
     stop_after : int
-        The training ends at so many steps whose loss is not finite. Default is 1.
+        The training ends at so many steps whose loss or gradient is not finite. Default is 1.
     places : callable
         Tells where the sequences of a step, counted from 0, came from. Default knows nothing.
     """
@@ -84,9 +84,9 @@ class Meter:
             *before, last = bad
             earlier = f", after {', '.join(map(str, before))}" if before else ""
             raise InputError(
-                f"{self.run}: the loss is {new[last]} at step {last}{earlier}; lower "
-                "pretraining.optimizer.learning_rate or lengthen its warm-up, then start again; "
-                "pretraining.stop_after_bad_steps leaves such steps out. "
+                f"{self.run}: the loss or its gradient is {new[last]} at step {last}{earlier}; "
+                "lower pretraining.optimizer.learning_rate or lengthen its warm-up, then start "
+                "again; pretraining.stop_after_bad_steps leaves such steps out. "
                 f"Step {last} read {self.places(last - 1)}"
             )
         return rows

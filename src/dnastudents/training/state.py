@@ -56,7 +56,8 @@ class StateFolder:
         while not self._try_lock():
             if time.monotonic() >= end:
                 raise InputError(
-                    f"{self.folder}: another job trains this run; wait for it, or cancel it"
+                    f"{self.folder}: another job trains this run; wait for it, or cancel it: it "
+                    "saves its state, and this one goes on from there"
                 )
             if not waited:
                 print(f"{self.folder}: another job trains this run; waiting", file=sys.stderr)
@@ -68,9 +69,15 @@ class StateFolder:
         lock = (self.folder / "lock").open("w")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             lock.close()
             return False
+        except OSError as error:  # as of Lustre without -o flock
+            print(
+                f"{self.folder}: no file locks here ({error.strerror}); nothing keeps a second job "
+                "out of this run",
+                file=sys.stderr,
+            )
         self._lock = lock
         return True
 
