@@ -137,7 +137,9 @@ def measure(students: Mapping[str, Network], blocks: Mapping[str, Any], threads:
     """
     import torch
 
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    from dnastudents.devices import choose_device, device_name
+
+    device = choose_device()
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
@@ -145,7 +147,7 @@ def measure(students: Mapping[str, Network], blocks: Mapping[str, Any], threads:
     finally:
         torch.set_num_threads(before)
     machine = (
-        torch.cuda.get_device_name()
+        device_name(device)
         if device.type == "cuda"
         else f"{threads} thread(s) of {os.cpu_count()} CPU cores"
     )
