@@ -165,3 +165,22 @@ def test_the_table_says_so(
         ]
         == 1
     )
+
+
+def test_an_infinite_gradient_of_a_finite_loss_is_a_failure_too(
+    students: dict[str, Path], task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the last step of all, no loss would show that the weights are lost."""
+    gradients, calls = Fit._gradients, []
+
+    def spoiled(self: Fit, *arguments: Any) -> torch.Tensor:
+        loss = gradients(self, *arguments)
+        calls.append(loss)
+        if len(calls) == 5:  # the last batch of the first seed
+            self.parameters[0].grad.view(-1)[0] = torch.inf  # type: ignore[union-attr]
+        return loss
+
+    monkeypatch.setattr(Fit, "_gradients", spoiled)
+    output = run(tmp_path, students["bert"], task)
+    record = json.loads((output / "failed_seed_0.json").read_text())
+    assert record["kind"] == "diverged" and "its gradient is nan in epoch 1" in record["reason"]

@@ -166,8 +166,8 @@ class Fit:
         mean = torch.stack(losses).mean().item()
         if not math.isfinite(mean):
             raise Diverged(
-                f"finetuning: the loss is {mean} in epoch {epoch}, before step {self.step}; lower "
-                "finetuning.learning_rate"
+                f"finetuning: the loss or its gradient is {mean} in epoch {epoch}, before step "
+                f"{self.step}; lower finetuning.learning_rate"
             )
         return mean
 
@@ -179,7 +179,9 @@ class Fit:
         gradients = partial(self._gradients, train, rows)
         loss, self.part = as_many_as_fit(gradients, self.part, self.device)
         self.scaler.unscale_(self.optimizer)
-        nn.utils.clip_grad_norm_(self.parameters, options.gradient_clip)
+        norm = nn.utils.clip_grad_norm_(self.parameters, options.gradient_clip)
+        if not self.scaler.is_enabled():  # which leaves such steps out
+            loss = loss.masked_fill(~norm.isfinite(), math.nan)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.step += 1
