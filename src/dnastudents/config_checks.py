@@ -105,11 +105,12 @@ def _check_suites(config: Config) -> None:
     for suite, block in config.suites.items():
         rules = config.root / "workflow/rules/benchmarks"
         _known(f"suites.{suite}", suite, [path.stem for path in rules.glob("*.smk")])
-        named = [*(block.get("by_task") or {})]
+        named = [*block["tasks"], *(block.get("by_task") or {})]
         for changes in (block.get("by_student") or {}).values():
             named += changes.get("by_task") or []
-        for task in [*block["tasks"], *named]:
-            _known(f"suites.{suite}.tasks", task, config.known_tasks.get(suite, block["tasks"]))
+        known = config.known_tasks.get(suite, block["tasks"])
+        for task in named:
+            _known(f"suites.{suite}.tasks", task, known)
         if suite not in config.known_tasks and "route" in block:
             raise InputError(f"suites.{suite}.route: a suite of your own has no routes; drop it")
         for student in block.get("by_student") or {}:

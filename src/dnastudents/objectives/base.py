@@ -26,6 +26,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dnastudents.devices import moved
 from dnastudents.randomness import torch_generator
 
 IGNORE = -100  # label of a position without a loss
@@ -63,12 +64,7 @@ class Views:
         part["positions"] = (part["labels"].flatten() != IGNORE).nonzero().squeeze(1)
         if self.prepare is not None:
             self.prepare(part)
-        if device.type == "cpu":
-            return part
-        for name, value in part.items():
-            if isinstance(value, Tensor):
-                part[name] = value.pin_memory().to(device, non_blocking=True)
-        return part
+        return {k: moved(v, device) if isinstance(v, Tensor) else v for k, v in part.items()}
 
 
 class Objective(nn.Module):

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dnastudents.devices import moved
 from dnastudents.objectives.stopwatch import Stopwatch
 
 
@@ -104,7 +105,7 @@ class FrozenTeacher:
             features = torch.zeros(*ids.shape, self.feature_size, device=ids.device)
             for length in sorted(set(lengths)):
                 chosen = [row for row, tokens in enumerate(lengths) if tokens == length]
-                rows = torch.tensor(chosen, pin_memory=on_gpu).to(ids.device, non_blocking=True)
+                rows = moved(torch.tensor(chosen), ids.device)
                 features[rows, :length] = self.model.backbone(ids[rows, :length]).float()
         return features
 
