@@ -25,11 +25,13 @@ from step import Step, step_rows
 from timing import Row, always, hardware, interleaved, report
 from torch import Tensor
 
-from dnastudents import masking, sequence, tokenizers
+from dnastudents import masking
+from dnastudents.genome import codes as sequence
+from dnastudents.genome import tokenizers
+from dnastudents.genome.reference import Reference
+from dnastudents.genome.samplers import Pieces
+from dnastudents.genome.tokenizers import Tokenizer
 from dnastudents.randomness import torch_generator
-from dnastudents.reference import Reference
-from dnastudents.tokenizers import Tokenizer
-from dnastudents.windows import Pieces
 
 sys.path.insert(0, str(inputs.ROOT / "tests/masking"))
 from plain import plain_genemask, plain_global, plain_masking, plain_span

@@ -27,7 +27,7 @@ from timing import Row, always, hardware, interleaved, report
 from torch import Tensor, nn
 
 from dnastudents.models import chordmixer
-from dnastudents.objectives.ema import follow
+from dnastudents.objectives.findna.ema import follow
 from dnastudents.training.loop import Trainer
 from dnastudents.training.state import StateFolder
 

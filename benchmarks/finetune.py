@@ -26,11 +26,12 @@ from finetune_seeds import Sweep, sweep_rows
 from task_folders import dnastudents, genome_rows, gue_rows
 from timing import Row, hardware, report
 
-from dnastudents.config import Config
-from dnastudents.finetune import features, finetune, fit
+from dnastudents.config.config import Config
+from dnastudents.finetune import features, fit
 from dnastudents.finetune.data import TokenSplit, training_batches
 from dnastudents.finetune.options import Finetuning
-from dnastudents.training import pretrain
+from dnastudents.finetune.sweep import finetune
+from dnastudents.training.pretrain import pretrain
 
 SMALL: dict[str, dict[str, Any]] = {  # students like the demo's
     "hybrid": {

@@ -17,11 +17,12 @@ import torch.nn.functional as F
 from timing import Row, interleaved
 from torch import Tensor
 
-from dnastudents import models, tokenizers
+from dnastudents import models
 from dnastudents.benchmarks.task import load_task
 from dnastudents.finetune.data import TokenSplit, tokenize, training_batches
 from dnastudents.finetune.fit import Fit
 from dnastudents.finetune.options import Finetuning
+from dnastudents.genome import tokenizers
 from dnastudents.models import SequenceClassifier
 from dnastudents.randomness import numpy_generator
 from dnastudents.training.optimizer import adamw

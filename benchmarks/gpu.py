@@ -20,7 +20,7 @@ import torch
 from accelerate import Accelerator
 from timing import Row, always, hardware, interleaved, report
 
-from dnastudents.sequence import PAD
+from dnastudents.genome.codes import PAD
 from dnastudents.training.loop import Trainer
 from dnastudents.training.pretrain import start_accelerator
 from dnastudents.training.state import StateFolder

@@ -8,13 +8,14 @@ from typing import Any
 
 import torch
 
-from dnastudents import models, pmi, reference, tokenizers
+from dnastudents import models, pmi
 from dnastudents.benchmarks.simulator import simulate
-from dnastudents.config import Config, merge
+from dnastudents.config.config import Config, merge
+from dnastudents.genome import reference, tokenizers
+from dnastudents.genome.tokenizers import Tokenizer
 from dnastudents.objectives import Objective, Resources, build
-from dnastudents.objectives.options import parse
 from dnastudents.randomness import torch_generator
-from dnastudents.tokenizers import Tokenizer
+from dnastudents.settings import parse
 from dnastudents.training.corpus import Corpus
 from dnastudents.training.options import Pretraining
 

@@ -28,9 +28,9 @@ import numpy as np
 import torch
 from timing import Row, always, hardware, interleaved, report
 
+from dnastudents.genome.codes import decode, encode, kmer_codes
+from dnastudents.genome.reference import Reference, build
 from dnastudents.pmi import PmiSettings, agreement, count_kmers, table
-from dnastudents.reference import Reference, build
-from dnastudents.sequence import decode, encode, kmer_codes
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests/pmi"))
 from plain_kmers import kmers, plain_counts

@@ -29,7 +29,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dnastudents.files import write_json
-from dnastudents.training.pretrain import versions
+from dnastudents.provenance import versions
 
 
 @dataclass(frozen=True)

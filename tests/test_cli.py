@@ -40,9 +40,10 @@ def test_help_imports_nothing_heavy() -> None:
 def test_only_what_trains_takes_the_seconds_of_torch() -> None:
     """What the rules of downloads, tasks, tables and figures import."""
     modules = (
-        *("reference", "benchmarks.simulator", "benchmarks.task", "data_check", "download", "plan"),
+        *("genome.reference", "benchmarks.simulator", "benchmarks.task", "plan"),
+        *("downloads.check", "downloads.fetch"),
         *(f"benchmarks.{name}" for name in READERS),
-        *("evaluation.rows", "evaluation.baseline", "evaluation.tables", "evaluation.comparisons"),
+        *("results.rows", "probes.kmer_logistic", "tables.results", "tables.comparisons"),
         *("figures.tsne", "figures.losses", "figures.results", "figures.pmi"),
     )
     code = "import sys\n" + "".join(f"import dnastudents.{name}\n" for name in modules)

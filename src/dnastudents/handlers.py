@@ -25,13 +25,13 @@ def plan(a: Arguments) -> None:
 
 
 def download(a: Arguments) -> None:
-    from dnastudents.download import fetch
+    from dnastudents.downloads.fetch import fetch
 
     fetch(a.dataset, manifest=a.manifest, output=a.output, mirror=a.mirror, lock=a.lock)
 
 
 def data_check(a: Arguments) -> int:
-    from dnastudents.data_check import check_data, show
+    from dnastudents.downloads.check import check_data, show
 
     check = check_data(a.settings, **_named(a, "manifest", "downloads", "mirror", "lock"))
     show(check)
@@ -45,7 +45,7 @@ def simulate(a: Arguments) -> None:
 
 
 def reference(a: Arguments) -> None:
-    from dnastudents.reference import build
+    from dnastudents.genome.reference import build
 
     simulated = a.fasta.is_dir()
     fasta = a.fasta / "genome.fa" if simulated else a.fasta
@@ -56,7 +56,7 @@ def reference(a: Arguments) -> None:
 
 def pmi(a: Arguments) -> None:
     from dnastudents import pmi
-    from dnastudents.reference import Reference
+    from dnastudents.genome.reference import Reference
 
     settings = dict(a.settings)
     spec = settings.pop("sequences", ["all"])
@@ -64,14 +64,14 @@ def pmi(a: Arguments) -> None:
 
 
 def teacher_import(a: Arguments) -> None:
-    from dnastudents.teacher import import_teacher
+    from dnastudents.teachers.checkpoint import import_teacher
 
     import_teacher(a.files, a.output)
 
 
 def teacher_check(a: Arguments) -> int:
     from dnastudents.files import write_json
-    from dnastudents.teacher_check import check_teacher
+    from dnastudents.teachers.check import check_teacher
 
     check = check_teacher(a.folder, a.fasta, **_named(a, "sequences", "length", "seed"))
     print(check)
@@ -81,10 +81,12 @@ def teacher_check(a: Arguments) -> int:
 
 
 def teacher_cache(a: Arguments) -> None:
-    from dnastudents.execution import join
-    from dnastudents.training.teacher_cache import write_cache
+    from dnastudents.teachers.cache import write_cache
+    from dnastudents.training.identity import merge_settings
 
-    write_cache(join(a.settings, a.execution), **_named(a, "reference", "teacher", "output"))
+    write_cache(
+        merge_settings(a.settings, a.execution), **_named(a, "reference", "teacher", "output")
+    )
 
 
 def launch(a: Arguments) -> int:
@@ -95,11 +97,11 @@ def launch(a: Arguments) -> int:
 
 
 def pretrain(a: Arguments) -> int:
-    from dnastudents.execution import join
-    from dnastudents.training import pretrain
+    from dnastudents.training.identity import merge_settings
+    from dnastudents.training.pretrain import pretrain
 
     return pretrain(
-        join(a.settings, a.execution),
+        merge_settings(a.settings, a.execution),
         **_named(a, "run", "output", "state"),
         **_named(a, "reference", "pmi", "teacher", "intervals", "features"),
     )
@@ -112,31 +114,31 @@ def benchmark(a: Arguments) -> None:
 
 
 def finetune(a: Arguments) -> None:
-    from dnastudents.finetune import finetune
+    from dnastudents.finetune.sweep import finetune
 
     finetune(a.run, **_named(a, "pretrained", "task", "settings", "seeds", "state", "output"))
 
 
 def knn(a: Arguments) -> None:
-    from dnastudents.evaluation.knn import knn
+    from dnastudents.probes.knn import knn
 
     knn(a.run, **_named(a, "pretrained", "task", "settings", "seeds", "output"))
 
 
 def baseline(a: Arguments) -> None:
-    from dnastudents.evaluation.baseline import kmer_logistic
+    from dnastudents.probes.kmer_logistic import kmer_logistic
 
     kmer_logistic(a.task, seeds=a.seeds, output=a.output, **a.settings)
 
 
 def embed(a: Arguments) -> None:
-    from dnastudents.finetune import embed
+    from dnastudents.finetune.features import embed
 
     embed(a.pretrained, a.task, a.split, a.max_sequences, a.output, a.pooling)
 
 
 def metrics(a: Arguments) -> None:
-    from dnastudents.evaluation.rows import collect
+    from dnastudents.results.rows import collect
 
     # Folders by name, not by path: the papers' run has more of them than a command line can hold.
     folders = [a.results / a.kind / run / task for run in a.runs for task in a.tasks]
@@ -145,32 +147,32 @@ def metrics(a: Arguments) -> None:
 
 
 def table(a: Arguments) -> None:
-    from dnastudents.evaluation.tables import write_table
+    from dnastudents.tables.results import write_table
 
     write_table(a.metrics, a.suite, a.published, a.output.with_suffix(""), a.runs, a.tasks)
 
 
 def comparisons(a: Arguments) -> None:
-    from dnastudents.evaluation.comparisons import write_comparisons
+    from dnastudents.tables.comparisons import write_comparisons
 
     pairs = [(run, control) for run, _, control in (pair.partition(":") for pair in a.pairs)]
     write_comparisons(a.metrics, pairs, a.output.with_suffix(""))
 
 
 def benchmarks_table(a: Arguments) -> None:
-    from dnastudents.evaluation.tables import write_benchmarks_table
+    from dnastudents.tables.benchmarks import write_benchmarks_table
 
     write_benchmarks_table(a.tasks, a.output.with_suffix(""))
 
 
 def pretraining_table(a: Arguments) -> None:
-    from dnastudents.evaluation.tables import write_pretraining_table
+    from dnastudents.tables.pretraining import write_pretraining_table
 
     write_pretraining_table(a.folders, a.output.with_suffix(""))
 
 
 def cost(a: Arguments) -> None:
-    from dnastudents.evaluation.tables import write_cost_table
+    from dnastudents.tables.cost import write_cost_table
 
     write_cost_table(a.results, a.settings, a.output.with_suffix(""))
 

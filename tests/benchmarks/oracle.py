@@ -12,8 +12,8 @@ from sklearn.preprocessing import StandardScaler
 from dnastudents.benchmarks.simulator import elements
 from dnastudents.benchmarks.simulator.background import backgrounds
 from dnastudents.benchmarks.task import Task
+from dnastudents.genome.codes import encode
 from dnastudents.randomness import numpy_generator
-from dnastudents.sequence import encode
 
 
 def codes(frame: pd.DataFrame) -> np.ndarray:

@@ -13,7 +13,7 @@ from dnastudents.benchmarks import genomic_benchmarks as gb
 from dnastudents.benchmarks import write_task
 from dnastudents.benchmarks.task import load_task
 from dnastudents.errors import InputError
-from dnastudents.reference import build
+from dnastudents.genome.reference import build
 
 
 @pytest.fixture

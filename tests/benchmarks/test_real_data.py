@@ -17,7 +17,7 @@ from dnastudents.benchmarks.draws import draw
 from dnastudents.benchmarks.sources import Sources
 from dnastudents.benchmarks.task import Task, load_task
 from dnastudents.errors import InputError
-from dnastudents.reference import Reference, build
+from dnastudents.genome.reference import Reference, build
 
 HUMAN = ("human_enhancers_cohn", "human_enhancers_ensembl", "human_ensembl_regulatory")
 HUMAN += ("human_nontata_promoters",)

@@ -17,7 +17,7 @@ from dnastudents.benchmarks import (
 )
 from dnastudents.benchmarks import genomic_benchmarks as gb
 from dnastudents.benchmarks.simulator import TASKS as SIMULATED
-from dnastudents.download import read_manifest
+from dnastudents.downloads.fetch import read_manifest
 
 KNOWN = {
     "gue": gue.TASKS,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dnastudents.benchmarks.routes import Route, choose, read_routes
-from dnastudents.config import Config
+from dnastudents.config.config import Config
 from dnastudents.errors import InputError
 
 

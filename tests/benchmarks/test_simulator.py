@@ -15,10 +15,10 @@ from dnastudents.benchmarks.simulator import TASKS, simulate, simulate_tasks
 from dnastudents.benchmarks.simulator.background import backgrounds
 from dnastudents.benchmarks.task import Task, load_task
 from dnastudents.errors import InputError
-from dnastudents.fasta import read_fasta
 from dnastudents.files import read_json, sha256
+from dnastudents.genome.codes import decode, encode, reverse_complement
+from dnastudents.genome.fasta import read_fasta
 from dnastudents.randomness import numpy_generator
-from dnastudents.sequence import decode, encode, reverse_complement
 
 SEED = 1
 

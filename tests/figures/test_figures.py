@@ -11,8 +11,8 @@ from sklearn.metrics import silhouette_score
 from sklearn.neighbors import NearestNeighbors
 
 from dnastudents.errors import InputError
-from dnastudents.evaluation.rows import COLUMNS
 from dnastudents.figures import losses, pmi, results, style, tsne
+from dnastudents.results.rows import COLUMNS
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from dnastudents.benchmarks.task import write_task
-from dnastudents.training import pretrain
+from dnastudents.training.pretrain import pretrain
 from small_students import BERT, HYBRID
 
 STUDENTS = {"bert": {**BERT, "max_position_embeddings": 48}, "hybrid": HYBRID}

@@ -10,14 +10,14 @@ import pytest
 
 from dnastudents.benchmarks.draws import POOL, draw
 from dnastudents.benchmarks.task import load_task, write_task
-from dnastudents.config import Config
-from dnastudents.evaluation.baseline import kmer_logistic
-from dnastudents.evaluation.tables.notes import finetuning_notes
+from dnastudents.config.config import Config
 from dnastudents.files import read_json
-from dnastudents.finetune import finetune
 from dnastudents.finetune.fit import Fit
 from dnastudents.finetune.job import Job
 from dnastudents.finetune.options import Finetuning
+from dnastudents.finetune.sweep import finetune
+from dnastudents.probes.kmer_logistic import kmer_logistic
+from dnastudents.tables.notes import finetuning_notes
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from dnastudents.errors import InputError
-from dnastudents.evaluation.rows import collect
-from dnastudents.evaluation.tables import write_table
-from dnastudents.finetune import finetune
 from dnastudents.finetune.fit import Diverged, Fit
+from dnastudents.finetune.sweep import finetune
+from dnastudents.results.rows import collect
+from dnastudents.tables.results import write_table
 
 MESSAGE = "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total of 1 GiB."
 GRID = {"learning_rate": [1e-3, 1e-2], "batch_size": [8]}

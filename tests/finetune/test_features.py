@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from dnastudents import models, tokenizers
+from dnastudents import models
 from dnastudents.benchmarks.task import load_task
 from dnastudents.errors import InputError
-from dnastudents.finetune import embed
-from dnastudents.training import pretrain
+from dnastudents.finetune.features import embed
+from dnastudents.genome import tokenizers
+from dnastudents.training.pretrain import pretrain
 
 STUDENT = {
     **{"architecture": "chordmixer", "max_length": 40, "track_size": 4},

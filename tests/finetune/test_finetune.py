@@ -14,14 +14,15 @@ import torch
 from dnastudents import models
 from dnastudents.benchmarks.task import load_task
 from dnastudents.errors import InputError
-from dnastudents.evaluation.metrics import classification_metrics
-from dnastudents.evaluation.rows import collect
-from dnastudents.finetune import embed, finetune
+from dnastudents.finetune.features import embed
 from dnastudents.finetune.fit import Best, Fit, cross_entropy
 from dnastudents.finetune.job import Job
 from dnastudents.finetune.options import Finetuning
-from dnastudents.finetune.replicas import provenance
+from dnastudents.finetune.pretrainings import provenance
+from dnastudents.finetune.sweep import finetune
 from dnastudents.models import content_mask
+from dnastudents.results.metrics import classification_metrics
+from dnastudents.results.rows import collect
 
 FAST = {"epochs": 6, "batch_size": 8, "learning_rate": 1e-2}
 
@@ -206,7 +207,7 @@ def test_embeddings_are_means_over_bases(
     frame = pd.read_parquet(task / "test.parquet")
     assert found["labels"].tolist() == frame["label"].iloc[found["index"]].tolist()
     model = models.load(students["bert"] / "model")
-    from dnastudents.tokenizers import load
+    from dnastudents.genome.tokenizers import load
 
     tokenizer = load(students["bert"] / "model")
     for vector, index in zip(found["embeddings"], found["index"], strict=True):

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from dnastudents import sequence, tokenizers
 from dnastudents.finetune.data import CHUNK, evaluation_batches, tokenize, training_batches
+from dnastudents.genome import codes as sequence
+from dnastudents.genome import tokenizers
 
 LENGTHS = np.random.default_rng(0).integers(5, 500, 1003)
 

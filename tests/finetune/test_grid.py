@@ -12,13 +12,13 @@ import pytest
 
 from dnastudents.benchmarks.task import write_task
 from dnastudents.errors import InputError
-from dnastudents.evaluation.rows import collect
 from dnastudents.files import read_json, write_json
-from dnastudents.finetune import finetune
 from dnastudents.finetune.fit import Fit
 from dnastudents.finetune.grid import chosen_cell
 from dnastudents.finetune.job import WEIGHTS, Checkpoint, Job
 from dnastudents.finetune.options import Finetuning
+from dnastudents.finetune.sweep import finetune
+from dnastudents.results.rows import collect
 
 GRID = {"learning_rate": [1e-9, 1e-2], "batch_size": [8, 16]}
 MEASURED = ["wall_seconds", "peak_memory_mb"]  # differ from run to run

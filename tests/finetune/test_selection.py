@@ -14,12 +14,13 @@ import torch
 from dnastudents.benchmarks.draws import draw
 from dnastudents.benchmarks.task import load_task, write_task
 from dnastudents.errors import InputError
-from dnastudents.evaluation.baseline import kmer_logistic
-from dnastudents.evaluation.metrics import classification_metrics
-from dnastudents.evaluation.rows import collect
-from dnastudents.finetune import finetune, job
+from dnastudents.finetune import job
 from dnastudents.finetune.fit import Fit, _seed
 from dnastudents.finetune.job import Job
+from dnastudents.finetune.sweep import finetune
+from dnastudents.probes.kmer_logistic import kmer_logistic
+from dnastudents.results.metrics import classification_metrics
+from dnastudents.results.rows import collect
 
 FAST = {"epochs": 3, "batch_size": 8, "learning_rate": 1e-2}
 

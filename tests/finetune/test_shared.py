@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from dnastudents.finetune import features, finetune, job
+from dnastudents.finetune import features, job
+from dnastudents.finetune.sweep import finetune
 
 GRID = {"learning_rate": [1e-3, 1e-2], "batch_size": [8, 16]}
 

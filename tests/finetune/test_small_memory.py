@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from dnastudents.benchmarks.task import load_task
+from dnastudents.devices import as_many_as_fit
 from dnastudents.finetune.features import Checkpoint, pooled_features
 from dnastudents.finetune.fit import Fit
 from dnastudents.finetune.job import Job
 from dnastudents.finetune.options import Finetuning
-from dnastudents.memory import as_many_as_fit
 from dnastudents.models import SequenceClassifier
 
 CPU = torch.device("cpu")

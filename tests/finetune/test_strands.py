@@ -10,15 +10,15 @@ import pandas as pd
 import pytest
 import torch
 
-from dnastudents import tokenizers
 from dnastudents.benchmarks.task import load_task, write_task
 from dnastudents.errors import InputError
 from dnastudents.files import read_json
-from dnastudents.finetune import finetune
 from dnastudents.finetune.data import FeatureSplit, tokenize
 from dnastudents.finetune.fit import Fit
 from dnastudents.finetune.job import Job
 from dnastudents.finetune.options import Finetuning
+from dnastudents.finetune.sweep import finetune
+from dnastudents.genome import tokenizers
 
 OTHER = str.maketrans("ACGTN", "TGCAN")
 

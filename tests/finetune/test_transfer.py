@@ -11,10 +11,10 @@ import torch
 from dnastudents.benchmarks.task import load_task
 from dnastudents.errors import InputError
 from dnastudents.files import read_json
-from dnastudents.finetune import finetune
 from dnastudents.finetune.job import Job
 from dnastudents.finetune.options import Finetuning
-from dnastudents.training import pretrain
+from dnastudents.finetune.sweep import finetune
+from dnastudents.training.pretrain import pretrain
 
 TRANSFER = {"max_length": 100, "track_size": 4, "blocks": 1}
 QUICK = {"epochs": 1, "batch_size": 16, "selection": "last"}

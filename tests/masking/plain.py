@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from dnastudents.tokenizers import Tokenizer
+from dnastudents.genome.tokenizers import Tokenizer
 
 Rule = Callable[[set[int], set[int], list[int], int], set[int]]
 

@@ -3,8 +3,9 @@ import json
 import pytest
 import torch
 
-from dnastudents import masking, tokenizers
+from dnastudents import masking
 from dnastudents.errors import InputError
+from dnastudents.genome import tokenizers
 from dnastudents.masking.settings import default_probability, parse_settings
 from dnastudents.randomness import torch_generator
 

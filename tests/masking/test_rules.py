@@ -9,7 +9,8 @@ import torch
 from plain import plain_genemask, plain_global, plain_span
 from torch import Tensor
 
-from dnastudents import masking, tokenizers
+from dnastudents import masking
+from dnastudents.genome import tokenizers
 from dnastudents.masking import draw_centres, genemask, global_pmi, random_span, replace
 from dnastudents.randomness import torch_generator
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from dnastudents import models, tokenizers
+from dnastudents import models
 from dnastudents.errors import InputError
+from dnastudents.genome import tokenizers
 from dnastudents.models import (
     BertStudentConfig,
     BertStudentForMaskedLM,

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from dnastudents import masking, models, tokenizers
+from dnastudents import masking, models
+from dnastudents.genome import tokenizers
 from dnastudents.objectives.base import Objective
-from dnastudents.objectives.findna import FinDNA, FinDNAOptions
-from dnastudents.objectives.frozen_teacher import FrozenTeacher
-from dnastudents.objectives.groups import GroupMasking
-from dnastudents.objectives.had import HAD, HADOptions
-from dnastudents.objectives.masked_lm import MaskedLM
+from dnastudents.objectives.findna.objective import FinDNA, FinDNAOptions
+from dnastudents.objectives.had.frozen_teacher import FrozenTeacher
+from dnastudents.objectives.had.group_masking import GroupMasking
+from dnastudents.objectives.had.objective import HAD, HADOptions
+from dnastudents.objectives.masked_lm.objective import MaskedLM
 from small_students import BERT, CHORDMIXER, HYBRID, NUCLEOTIDE_TRANSFORMER
 
 NUCLEOTIDES = tokenizers.build("nucleotide")

@@ -12,9 +12,9 @@ from small import HYBRID, NT, NUCLEOTIDES, TEACHER
 from dnastudents import models
 from dnastudents.errors import InputError
 from dnastudents.objectives import Resources, build
-from dnastudents.objectives.had import HAD
-from dnastudents.objectives.masked_lm import MaskedLM
-from dnastudents.objectives.options import parse
+from dnastudents.objectives.had.objective import HAD
+from dnastudents.objectives.masked_lm.objective import MaskedLM
+from dnastudents.settings import parse
 from dnastudents.training.options import Pretraining
 
 

@@ -10,9 +10,9 @@ import torch
 from small import findna, had, masked_lm, random_codes
 from torch.testing import assert_close
 
+from dnastudents.genome.codes import PAD
 from dnastudents.objectives.base import Objective, Views
-from dnastudents.objectives.findna import FinDNA
-from dnastudents.sequence import PAD
+from dnastudents.objectives.findna.objective import FinDNA
 
 CPU = torch.device("cpu")
 MAKERS: list[Callable[[], Objective]] = [

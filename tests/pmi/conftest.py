@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from plain_kmers import random_text
 
+from dnastudents.genome.codes import encode
 from dnastudents.pmi import count_kmers
-from dnastudents.sequence import encode
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from itertools import product
 
 import numpy as np
 
-from dnastudents.sequence import encode, kmer_codes
+from dnastudents.genome.codes import encode, kmer_codes
 
 
 def number(kmer: str) -> int:

@@ -6,9 +6,9 @@ import pytest
 from plain_kmers import kmers, plain_counts, random_text
 
 from dnastudents.errors import InputError
+from dnastudents.genome.codes import encode
+from dnastudents.genome.reference import Reference, build
 from dnastudents.pmi import count_kmers, counting
-from dnastudents.reference import Reference, build
-from dnastudents.sequence import encode
 
 
 def assert_equal_the_plain_twin(counts: dict[int, np.ndarray], texts: list[str]) -> None:

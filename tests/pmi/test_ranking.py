@@ -3,12 +3,13 @@ import pandas as pd
 import pytest
 from plain_kmers import kmers, number, random_text
 
-from dnastudents import pmi, tokenizers
+from dnastudents import pmi
 from dnastudents.errors import InputError
 from dnastudents.files import read_json
+from dnastudents.genome import tokenizers
+from dnastudents.genome.codes import encode
+from dnastudents.genome.reference import build
 from dnastudents.pmi import PmiSettings, agreement, count_kmers, load_ranks, marginalise, rank_table
-from dnastudents.reference import build
-from dnastudents.sequence import encode
 
 
 @pytest.fixture(scope="module")

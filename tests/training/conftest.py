@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dnastudents import models, pmi, tokenizers
-from dnastudents.reference import Reference, build
+from dnastudents import models, pmi
+from dnastudents.genome import tokenizers
+from dnastudents.genome.reference import Reference, build
 from small_students import NUCLEOTIDE_TRANSFORMER
 
 

@@ -14,14 +14,15 @@ from recipes import settings_of
 from safetensors.torch import load_file
 
 from dnastudents.errors import InputError
-from dnastudents.objectives.masked_lm import MaskedLM
-from dnastudents.objectives.options import parse
-from dnastudents.reference import Reference
-from dnastudents.training import loop, pretrain
+from dnastudents.genome.reference import Reference
+from dnastudents.objectives.masked_lm.objective import MaskedLM
+from dnastudents.settings import parse
+from dnastudents.training import loop
 from dnastudents.training.corpus import Corpus
 from dnastudents.training.gradients import Gradients
 from dnastudents.training.optimizer import adamw, leave_out_if
 from dnastudents.training.options import Pretraining
+from dnastudents.training.pretrain import pretrain
 
 Spoil = Callable[..., None]
 

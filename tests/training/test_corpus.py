@@ -10,11 +10,11 @@ import pytest
 from recipes import settings_of
 
 from dnastudents.errors import InputError
-from dnastudents.objectives.options import parse
-from dnastudents.sequence import reverse_complement_padded
+from dnastudents.genome.codes import reverse_complement_padded
+from dnastudents.genome.samplers import Pieces
+from dnastudents.settings import parse
 from dnastudents.training.corpus import Corpus
 from dnastudents.training.options import Pretraining
-from dnastudents.windows import Pieces
 
 
 def corpus(inputs: dict[str, Path], recipe: str, seed: int = 0, **changes: Any) -> Corpus:

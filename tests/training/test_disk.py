@@ -19,7 +19,8 @@ from recipes import settings_of
 from test_resume import assert_equal_runs
 
 from dnastudents.errors import InputError
-from dnastudents.training import loop, pretrain
+from dnastudents.training import loop
+from dnastudents.training.pretrain import pretrain
 from dnastudents.training.state import tensor_bytes
 
 

@@ -10,13 +10,13 @@ import torch
 from recipes import settings_of
 from test_resume import Killed, assert_equal_runs, kill, stop_before
 
+from dnastudents.devices import is_out_of_memory
 from dnastudents.errors import InputError
-from dnastudents.memory import is_out_of_memory
 from dnastudents.objectives import Objective
-from dnastudents.objectives.findna import FinDNA
-from dnastudents.objectives.had import HAD
-from dnastudents.objectives.masked_lm import MaskedLM
-from dnastudents.training import pretrain
+from dnastudents.objectives.findna.objective import FinDNA
+from dnastudents.objectives.had.objective import HAD
+from dnastudents.objectives.masked_lm.objective import MaskedLM
+from dnastudents.training.pretrain import pretrain
 
 OBJECTIVES = {"masked_lm": MaskedLM, "findna": FinDNA, "had": HAD}
 

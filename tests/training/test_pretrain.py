@@ -13,9 +13,11 @@ import torch
 from recipes import RECIPES, settings_of
 from transformers import AutoModelForMaskedLM
 
-from dnastudents import models, tokenizers
+from dnastudents import models
 from dnastudents.errors import InputError
-from dnastudents.training import loop, pretrain
+from dnastudents.genome import tokenizers
+from dnastudents.training import loop
+from dnastudents.training.pretrain import pretrain
 from dnastudents.training.state import StateFolder
 from small_students import HYBRID
 

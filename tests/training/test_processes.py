@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 from test_resume import Killed, assert_equal_runs, kill, stop_before
 
 from dnastudents.launch import Place, process_environments, supervise
-from dnastudents.training import pretrain
+from dnastudents.training.pretrain import pretrain
 
 LAUNCH = [sys.executable, "-m", "dnastudents", "launch", "--processes", "2", "--threads", "2", "--"]
 # What the documentation of accelerate says, which runs one process on a CPU without --multi_gpu.
@@ -140,7 +140,7 @@ def test_stopped_by_any_signal_two_processes_resume_bit_exactly(
 MEMORY_OF_ONE_ROW = """
 import os, sys, torch
 from dnastudents.cli import main
-from dnastudents.objectives.findna import FinDNA
+from dnastudents.objectives.findna.objective import FinDNA
 
 forward, failures = FinDNA.forward, []
 

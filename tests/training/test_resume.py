@@ -14,7 +14,8 @@ import torch
 from recipes import settings_of
 from safetensors.torch import load_file
 
-from dnastudents.training import loop, pretrain
+from dnastudents.training import loop
+from dnastudents.training.pretrain import pretrain
 
 TIMES = ["tokens_per_second", "teacher_share"]
 

@@ -18,9 +18,10 @@ from recipes import settings_of
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from dnastudents.objectives import Views
-from dnastudents.objectives.findna import FinDNA
-from dnastudents.objectives.had import HAD
-from dnastudents.training import loop, pretrain
+from dnastudents.objectives.findna.objective import FinDNA
+from dnastudents.objectives.had.objective import HAD
+from dnastudents.training import loop
+from dnastudents.training.pretrain import pretrain
 
 WAITING = {
     "aten::_local_scalar_dense",  # item(), float(), if tensor

@@ -18,7 +18,8 @@ import pytest
 import torch
 import yaml
 
-from dnastudents import models, tokenizers
+from dnastudents import models
+from dnastudents.genome import tokenizers
 from harness import Snakemake, command, edit, environment
 
 pytestmark = pytest.mark.slow

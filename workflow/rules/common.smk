@@ -10,9 +10,9 @@ from snakemake.exceptions import WorkflowError
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "src"))
 
-from dnastudents.config import Config
+from dnastudents.config.config import Config
 from dnastudents.errors import InputError
-from dnastudents.execution import part
+from dnastudents.training.identity import split_settings
 
 try:
     CONFIG = Config(ROOT, config)

@@ -22,9 +22,11 @@ rule pretrain:
         mem_mb=32000,
         runtime=2880,
     params:
-        settings=lambda w: settings(part(CONFIG.pretrain_settings(w.run))[0]),
+        settings=lambda w: settings(split_settings(CONFIG.pretrain_settings(w.run))[0]),
         # Snakemake does not record what asks for `threads`: a finished run stays finished.
-        execution=lambda w, threads: settings(part(CONFIG.pretrain_settings(w.run))[1]),
+        execution=lambda w, threads: settings(
+            split_settings(CONFIG.pretrain_settings(w.run))[1]
+        ),
         state=f"{OUT}/state/pretrain/{{run}}",
         given=as_options,
     shell:

@@ -45,9 +45,11 @@ rule train_teacher:
         mem_mb=32000,
         runtime=2880,
     params:
-        settings=lambda w: settings(part(CONFIG.teacher_settings(w.teacher))[0]),
+        settings=lambda w: settings(
+            split_settings(CONFIG.teacher_settings(w.teacher))[0]
+        ),
         execution=lambda w, threads: settings(
-            part(CONFIG.teacher_settings(w.teacher))[1]
+            split_settings(CONFIG.teacher_settings(w.teacher))[1]
         ),
         state=f"{OUT}/state/teacher/{{teacher}}",
     shell:
@@ -85,8 +87,10 @@ rule teacher_cache:
         mem_mb=32000,
         runtime=2880,
     params:
-        settings=lambda w: settings(part(CONFIG.pretrain_settings(w.run))[0]),
-        execution=lambda w, threads: settings(part(CONFIG.pretrain_settings(w.run))[1]),
+        settings=lambda w: settings(split_settings(CONFIG.pretrain_settings(w.run))[0]),
+        execution=lambda w, threads: settings(
+            split_settings(CONFIG.pretrain_settings(w.run))[1]
+        ),
     shell:
         "python -m dnastudents teacher cache --settings {params.settings:q}"
         " --execution {params.execution:q}"

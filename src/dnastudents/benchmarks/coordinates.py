@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import pandas as pd
 
 from dnastudents.errors import InputError
-from dnastudents.reference import Reference
-from dnastudents.sequence import decode, reverse_complement
+from dnastudents.genome.codes import decode, reverse_complement
+from dnastudents.genome.reference import Reference
 
 COLUMNS = ("region", "start", "end", "strand")
 STRANDS = ("+", "-", "")

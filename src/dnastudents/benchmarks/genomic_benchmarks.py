@@ -21,7 +21,7 @@ from dnastudents.benchmarks.coordinates import Genomes, read_intervals
 from dnastudents.benchmarks.sources import Paths, Sources
 from dnastudents.benchmarks.task import number_labels, require_task, write_task
 from dnastudents.errors import InputError
-from dnastudents.reference import Reference
+from dnastudents.genome.reference import Reference
 
 SUITE = "genomic_benchmarks"
 LICENCE = "Apache-2.0"

@@ -28,7 +28,7 @@ from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 from dnastudents.benchmarks.sources import Paths, Sources
 from dnastudents.benchmarks.task import require_task, write_task
 from dnastudents.errors import InputError
-from dnastudents.fasta import read_fasta
+from dnastudents.genome.fasta import read_fasta
 
 SUITE = "mtcdna"
 LENGTHS = {"mtcdna_1k": 1024, "mtcdna_4k": 4096, "mtcdna_8k": 8192, "mtcdna_16k": 16384}

@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from dnastudents.evaluation.failures import MARK, incomplete
-from dnastudents.evaluation.metrics import METRICS
-from dnastudents.evaluation.rows import BASELINE, estimate, read_metrics, runs_in_order
 from dnastudents.figures.style import COLOURS, GREY, PAGE, figure_style, grid, save, wrapped
+from dnastudents.results.failures import MARK, incomplete
+from dnastudents.results.metrics import METRICS
+from dnastudents.results.rows import BASELINE, estimate, read_metrics, runs_in_order
 
 
 def overview_figure(
@@ -28,7 +28,7 @@ def overview_figure(
     Parameters
     ----------
     metrics_csv : path
-        What `evaluation.rows.collect` wrote.
+        What `results.rows.collect` wrote.
     output : path
         A suffix .png or .svg is taken off first.
     runs : sequence of str, optional

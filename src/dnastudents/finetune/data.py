@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dnastudents import sequence
-from dnastudents.tokenizers import Tokenizer
+from dnastudents.genome import codes as sequence
+from dnastudents.genome.tokenizers import Tokenizer
 
 POOL = 32  # batches that are sorted together
 CHUNK = 256  # sequences that are tokenised together

@@ -17,11 +17,10 @@ from typing import Any, TypeVar
 
 import torch
 
-from dnastudents.devices import choose_device, device_name
+from dnastudents.devices import choose_device, device_name, is_out_of_memory
 from dnastudents.errors import InputError
 from dnastudents.files import write_json
 from dnastudents.finetune.fit import Diverged
-from dnastudents.memory import is_out_of_memory
 
 Result = TypeVar("Result")
 

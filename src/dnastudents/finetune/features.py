@@ -11,20 +11,19 @@ import torch
 import transformers
 from torch import Tensor, nn
 
-from dnastudents import models, tokenizers
+from dnastudents import models
 from dnastudents.benchmarks.task import load_task
-from dnastudents.devices import choose_device, moved
+from dnastudents.devices import as_many_as_fit, choose_device, moved
 from dnastudents.errors import InputError
 from dnastudents.files import atomic_file, read_json
 from dnastudents.finetune.data import FeatureSplit, TokenSplit, evaluation_batches, tokenize
 from dnastudents.finetune.fit import EVALUATION_BATCH, in_order
-from dnastudents.memory import as_many_as_fit
-from dnastudents.models import ChordMixerForMaskedLM, SequenceClassifier
-from dnastudents.objectives import model_folder
-from dnastudents.objectives.findna import FinDNAOptions
-from dnastudents.objectives.options import choose
+from dnastudents.genome import tokenizers
+from dnastudents.genome.tokenizers import Tokenizer
+from dnastudents.models import ChordMixerForMaskedLM, SequenceClassifier, model_folder
+from dnastudents.objectives.findna.objective import FinDNAOptions
 from dnastudents.randomness import numpy_generator
-from dnastudents.tokenizers import Tokenizer
+from dnastudents.settings import choose
 
 POOLING = ("mean", "cls_tokens")
 

@@ -24,13 +24,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dnastudents.devices import moved
+from dnastudents.devices import as_many_as_fit, moved
 from dnastudents.errors import InputError
-from dnastudents.evaluation.metrics import classification_metrics, primary
 from dnastudents.finetune.data import Split, cut, evaluation_batches, training_batches
 from dnastudents.finetune.options import Finetuning
-from dnastudents.memory import as_many_as_fit
 from dnastudents.randomness import derive_seed, numpy_generator
+from dnastudents.results.metrics import classification_metrics, primary
 from dnastudents.training.optimizer import adamw, learning_rate, set_learning_rate
 from dnastudents.training.progress import clock
 

@@ -22,9 +22,9 @@ import pandas as pd
 from dnastudents.errors import InputError
 from dnastudents.files import read_json, write_json
 from dnastudents.finetune.failures import Failures
+from dnastudents.finetune.finished import Kept
 from dnastudents.finetune.fit import Diverged
 from dnastudents.finetune.job import TRAINED, WEIGHTS
-from dnastudents.finetune.kept import Kept
 from dnastudents.finetune.options import Finetuning
 
 

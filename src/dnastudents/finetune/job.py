@@ -24,21 +24,21 @@ from dnastudents.benchmarks.draws import POOL, dev_origin, draw
 from dnastudents.benchmarks.task import SPLITS, Task
 from dnastudents.devices import choose_device, device_name
 from dnastudents.errors import InputError
-from dnastudents.evaluation.metrics import classification_metrics, primary
 from dnastudents.files import atomic_file, read_json, write_json
 from dnastudents.finetune.data import FeatureSplit, Split, TokenSplit
 from dnastudents.finetune.features import Checkpoint, feature_split
 from dnastudents.finetune.fit import Best, Fit, FrozenHead
 from dnastudents.finetune.options import Finetuning
-from dnastudents.finetune.replicas import provenance
+from dnastudents.finetune.pretrainings import provenance
 from dnastudents.models import (
     ChordMixerForMaskedLM,
     SequenceClassifier,
     backbone_tensors,
     resized,
 )
+from dnastudents.provenance import versions
 from dnastudents.randomness import derive_seed
-from dnastudents.training.pretrain import versions
+from dnastudents.results.metrics import classification_metrics, primary
 
 TRAINED, WEIGHTS = "trained.json", "weights.safetensors"
 Some = TypeVar("Some", TokenSplit, FeatureSplit)

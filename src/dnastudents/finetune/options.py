@@ -8,7 +8,7 @@ from itertools import product
 
 from dnastudents.benchmarks.draws import require_selection
 from dnastudents.errors import InputError
-from dnastudents.objectives.options import choose, parse
+from dnastudents.settings import choose, parse
 
 
 @dataclass(frozen=True)

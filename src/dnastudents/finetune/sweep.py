@@ -22,11 +22,11 @@ import pandas as pd
 from dnastudents.benchmarks.task import load_task
 from dnastudents.files import atomic_directory, digest
 from dnastudents.finetune.failures import Failures
+from dnastudents.finetune.finished import Kept
 from dnastudents.finetune.grid import sweep_grid
-from dnastudents.finetune.kept import Kept
 from dnastudents.finetune.options import Finetuning
-from dnastudents.finetune.replicas import seeds_of_replicas
-from dnastudents.objectives.options import parse
+from dnastudents.finetune.pretrainings import seeds_of_replicas
+from dnastudents.settings import parse
 from dnastudents.training.state import StateFolder
 
 

@@ -12,20 +12,22 @@ from typing import Any
 
 import torch
 
-from dnastudents import masking, models, pmi, tokenizers
+from dnastudents import masking, models, pmi
 from dnastudents.errors import InputError
+from dnastudents.genome import tokenizers
+from dnastudents.genome.tokenizers import Tokenizer
+from dnastudents.models import model_folder
 from dnastudents.objectives.base import Objective, Views
-from dnastudents.objectives.feature_cache import FeatureCache
-from dnastudents.objectives.findna import FinDNA, FinDNAOptions
-from dnastudents.objectives.frozen_teacher import FrozenTeacher
-from dnastudents.objectives.groups import GroupMasking, GroupOptions
-from dnastudents.objectives.had import HAD, HADOptions
-from dnastudents.objectives.masked_lm import MaskedLM, MaskedLMOptions
-from dnastudents.objectives.options import choose, parse
+from dnastudents.objectives.findna.objective import FinDNA, FinDNAOptions
+from dnastudents.objectives.had.feature_cache import FeatureCache
+from dnastudents.objectives.had.frozen_teacher import FrozenTeacher
+from dnastudents.objectives.had.group_masking import GroupMasking, GroupOptions
+from dnastudents.objectives.had.objective import HAD, HADOptions
+from dnastudents.objectives.masked_lm.objective import MaskedLM, MaskedLMOptions
 from dnastudents.randomness import derive_seed
-from dnastudents.tokenizers import Tokenizer
+from dnastudents.settings import choose, parse
 
-__all__ = ["Objective", "Resources", "Views", "build", "model_folder"]
+__all__ = ["Objective", "Resources", "Views", "build"]
 
 MASKINGS = {
     "findna": {"name": "bernoulli", "probability": 0.3},
@@ -154,9 +156,3 @@ def _teacher_features(
         torch.manual_seed(derive_seed(seed, "random teacher"))
         model = type(model)(model.config)
     return FrozenTeacher(model, pad_id)
-
-
-def model_folder(folder: Path) -> Path:
-    """The checkpoint in a folder of `dnastudents pretrain`, or the folder itself."""
-    inner = folder / "model"
-    return inner if inner.is_dir() else folder

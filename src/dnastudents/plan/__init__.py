@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dnastudents.blocks import merge, read_yaml
-from dnastudents.config import Config
+from dnastudents.config.config import Config
+from dnastudents.config.merge import merge, read_yaml
 from dnastudents.errors import InputError
 from dnastudents.files import write_json
 from dnastudents.plan.networks import Network, student_network, teacher_network
@@ -220,7 +220,7 @@ def _downloads(config: Config, networks: Mapping[str, Network]) -> dict[str, int
 
     Where the manifest has none, a teacher's weights are as large as its parameters in float32.
     """
-    from dnastudents.manifest import read_manifest
+    from dnastudents.downloads.manifest import read_manifest
 
     manifest = read_manifest(config.root / "workflow/resources/datasets.csv")
     ids = {name for origin in config.data().values() for name in origin.get("datasets", [])}

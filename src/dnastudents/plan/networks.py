@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dnastudents.config import Config
+from dnastudents.config.config import Config
 from dnastudents.errors import InputError
 
 
@@ -52,7 +52,8 @@ def student_network(config: Config, name: str) -> Network:
     """A student of the configuration, counted by building it without memory for its weights."""
     import torch
 
-    from dnastudents import models, tokenizers
+    from dnastudents import models
+    from dnastudents.genome import tokenizers
 
     settings = {k: v for k, v in config["students"][name].items() if k != "finetuning"}
     tokenizer = tokenizers.build(models.tokenizer_name(settings))

@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from dnastudents.config import Config
+from dnastudents.config.config import Config
 from dnastudents.errors import InputError
 from dnastudents.files import read_json
 from dnastudents.plan.networks import Network, student_network
@@ -159,7 +159,8 @@ def _measure_one(name: str, network: Network, block: Mapping[str, Any], device: 
     import torch
     from torch.nn import functional as F
 
-    from dnastudents import models, tokenizers
+    from dnastudents import models
+    from dnastudents.genome import tokenizers
     from dnastudents.randomness import numpy_generator
     from dnastudents.training.optimizer import adamw
 

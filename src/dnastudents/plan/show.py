@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from dnastudents.evaluation.tables.render import MISSING, TIMES, Sheet, markdown
 from dnastudents.plan.work import Work
+from dnastudents.tables.render import MISSING, TIMES, Sheet, markdown
 
 if TYPE_CHECKING:
     from dnastudents.plan import Plan

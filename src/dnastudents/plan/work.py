@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dnastudents.blocks import Block
-from dnastudents.config import Config
-from dnastudents.config_checks import has_teacher
+from dnastudents.config.checks import has_teacher
+from dnastudents.config.config import Config
+from dnastudents.config.merge import Block
 from dnastudents.files import read_json
 from dnastudents.plan.networks import Network
 

@@ -22,9 +22,9 @@ import numpy as np
 from dnastudents.errors import InputError
 
 if TYPE_CHECKING:
-    from dnastudents.reference import Reference
+    from dnastudents.genome.reference import Reference
 
-_N = 4  # as in dnastudents.sequence, which imports torch
+_N = 4  # as in dnastudents.genome.codes, which imports torch
 _BLOCK = 1 << 17  # bases numbered at a time, while the table of counts fits the cache as well
 _LARGE_BLOCK = 1 << 20  # for larger tables, which are added to the total once a block
 _PART = 1 << 22  # bases read at a time

@@ -14,11 +14,11 @@ from scipy.stats import spearmanr
 
 from dnastudents.errors import InputError
 from dnastudents.files import atomic_directory, read_json, write_json
+from dnastudents.genome.codes import ALPHABET, encode, kmer_codes
+from dnastudents.genome.reference import Reference
+from dnastudents.genome.tokenizers import KmerTokenizer, NucleotideTransformerTokenizer, Tokenizer
 from dnastudents.pmi.counting import count_kmers
 from dnastudents.pmi.scoring import Counts, Kind, PmiSettings, scores
-from dnastudents.reference import Reference
-from dnastudents.sequence import ALPHABET, encode, kmer_codes
-from dnastudents.tokenizers import KmerTokenizer, NucleotideTransformerTokenizer, Tokenizer
 
 
 def table(counts: Counts, settings: PmiSettings | None = None) -> pd.DataFrame:

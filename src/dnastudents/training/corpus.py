@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from dnastudents.errors import InputError
-from dnastudents.intervals import Tiles, read_intervals
+from dnastudents.genome.codes import reverse_complement_padded
+from dnastudents.genome.intervals import Tiles, read_intervals
+from dnastudents.genome.reference import Reference, check_splits
+from dnastudents.genome.samplers import Pieces, Sampler, Windows
 from dnastudents.objectives.base import VALIDATION_SEED
 from dnastudents.randomness import numpy_generator
-from dnastudents.reference import Reference, check_splits
-from dnastudents.sequence import reverse_complement_padded
 from dnastudents.training.options import Pretraining
-from dnastudents.windows import Pieces, Sampler, Windows
 
 
 class Corpus:

@@ -18,8 +18,8 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
+from dnastudents.devices import is_out_of_memory
 from dnastudents.errors import InputError
-from dnastudents.memory import is_out_of_memory
 from dnastudents.objectives import Objective, Views
 from dnastudents.training.processes import Processes
 

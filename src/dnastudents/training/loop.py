@@ -21,9 +21,9 @@ from torch import Tensor
 
 from dnastudents.devices import device_name
 from dnastudents.errors import InputError
+from dnastudents.genome.codes import PAD
 from dnastudents.objectives import Objective
 from dnastudents.randomness import derive_seed
-from dnastudents.sequence import PAD
 from dnastudents.training.corpus import Corpus
 from dnastudents.training.gradients import Gradients, accumulate
 from dnastudents.training.optimizer import adamw, learning_rate, leave_out_if, set_learning_rate

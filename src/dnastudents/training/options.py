@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dnastudents.errors import InputError
-from dnastudents.objectives.options import choose
+from dnastudents.settings import choose
 
 _KINDS = ("windows", "pieces", "intervals")
 _KINDS_WITH = {  # what only some kinds of windows have

@@ -9,34 +9,35 @@ control that is never pretrained, with the same weights as its twins before thei
 from __future__ import annotations
 
 import os
-import platform
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import accelerate
 import pandas as pd
 import torch
 import transformers
 from accelerate import Accelerator
 
-import dnastudents
-from dnastudents import execution, models, tokenizers
+from dnastudents import models
 from dnastudents.devices import choose_device
 from dnastudents.errors import InputError
 from dnastudents.files import atomic_directory, digest, read_json, sha256, write_json
+from dnastudents.genome import tokenizers
 from dnastudents.launch import STOPPED
-from dnastudents.objectives import Resources, build, model_folder
-from dnastudents.objectives.feature_cache import MANIFEST
-from dnastudents.objectives.options import parse
+from dnastudents.models import model_folder
+from dnastudents.objectives import Resources, build
+from dnastudents.objectives.had.feature_cache import MANIFEST
+from dnastudents.provenance import versions
 from dnastudents.randomness import derive_seed
+from dnastudents.settings import parse
+from dnastudents.teachers.cache import check_cache
 from dnastudents.training.corpus import Corpus
 from dnastudents.training.disk import require_room
+from dnastudents.training.identity import split_settings
 from dnastudents.training.loop import Trainer
 from dnastudents.training.options import Pretraining, RunSettings
 from dnastudents.training.state import StateFolder
-from dnastudents.training.teacher_cache import check_cache
 
 COLUMNS = ("step", "split", "stage", "loss", "learning_rate", "tokens_per_second")
 
@@ -66,7 +67,7 @@ def pretrain(
     reference, pmi, teacher : Path, optional
         Folders of the genome, the PMI table and the teacher, where the recipe needs them.
     intervals : Path, optional
-        BED file, for windows of kind `intervals`, see `dnastudents.intervals`.
+        BED file, for windows of kind `intervals`, see `dnastudents.genome.intervals`.
     features : Path, optional
         Folder of `dnastudents teacher cache`: the teacher is not loaded.
     run : str
@@ -209,7 +210,7 @@ def identity(settings: Mapping[str, Any], reference: Path, resources: Resources)
 
     Settings of the execution are left out, so that a run goes on when they change.
     """
-    deciding, _ = execution.part(settings)
+    deciding, _ = split_settings(settings)
     content = {"settings": deciding, "reference": read_json(reference / "reference.json")}
     if resources.pmi is not None:
         content["pmi"] = sha256(resources.pmi / "pmi.parquet")
@@ -220,17 +221,6 @@ def identity(settings: Mapping[str, Any], reference: Path, resources: Resources)
     if resources.features is not None:
         content["features"] = sha256(resources.features / MANIFEST)
     return digest(content)
-
-
-def versions() -> dict[str, str]:
-    """Versions of what decides the numbers."""
-    return {
-        "dnastudents": dnastudents.__version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-        "accelerate": accelerate.__version__,
-    }
 
 
 def _columns(history: list[dict[str, Any]]) -> list[str]:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 Codes = NDArray[np.uint8]
 ORDER = 5
 CONTEXTS = 4**ORDER
-C, G = 1, 2  # codes, see dnastudents.sequence
+C, G = 1, 2  # codes, see dnastudents.genome.codes
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 
 from dnastudents.benchmarks.simulator.background import Codes
 from dnastudents.benchmarks.simulator.elements import ELEMENTS, Species, Windows
-from dnastudents.sequence import N, reverse_complement
+from dnastudents.genome.codes import N, reverse_complement
 
 # Windows of every kind in a million bases: 1,350 in the demo's 2.4 Mb for the tasks of two classes.
 WINDOWS_PER_MB = {"promoter": 562, "splice_site": 375, "enhancer": 562, "species": 562}

@@ -7,9 +7,9 @@ from pathlib import Path
 import pandas as pd
 
 from dnastudents.benchmarks.task import require_task, write_task
-from dnastudents.fasta import read_fasta
 from dnastudents.files import read_json, sha256
-from dnastudents.sequence import decode, encode, reverse_complement
+from dnastudents.genome.codes import decode, encode, reverse_complement
+from dnastudents.genome.fasta import read_fasta
 
 # The classes of a task are kinds of the annotation.
 TASKS = {

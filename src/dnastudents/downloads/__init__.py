@@ -1,0 +1,1 @@
+"""Files that are fetched: the manifest, the fetching, and the check of what is there."""

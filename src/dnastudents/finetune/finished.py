@@ -1,0 +1,71 @@
+"""What of a run on a task is finished, in a folder that outlives a killed job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from dnastudents.benchmarks.task import Task
+from dnastudents.files import atomic_directory, digest, read_json, sha256, write_json
+from dnastudents.finetune.job import Job
+from dnastudents.finetune.options import Finetuning
+from dnastudents.models import model_folder
+
+
+class Kept:
+    """Finished pieces of work, each with the digest of all that decides it, and the job behind.
+
+    Parameters
+    ----------
+    run : str
+        Name of the pretrained run.
+    task : Task
+    options : Finetuning
+    settings : mapping
+        What `options` was made from.
+    state : Path
+        Folder of the pieces.
+    """
+
+    def __init__(
+        self,
+        run: str,
+        task: Task,
+        options: Finetuning,
+        settings: Mapping[str, Any],
+        state: Path,
+    ) -> None:
+        self.run, self.task, self.options, self.state = run, task, options, state
+        self.settings = dict(settings)
+        self._weights: dict[Path, str] = {}
+        self._job: tuple[Path, Job] | None = None
+
+    def job(self, start: Path) -> Job:
+        """The job of one pretraining; its student is loaded when first asked for, one at a time."""
+        if self._job is None or self._job[0] != start:
+            self._job = None  # the last one's sequences go before these come
+            digest_of_all = self._digest(start, self.settings)
+            self._job = start, Job(self.run, start, self.task, self.options, digest_of_all)
+        return self._job[1]
+
+    def identity(self, start: Path, settings: Mapping[str, Any] | None = None, *more: Any) -> str:
+        """Digest of what decides a piece: run, weights, task and settings (default: all)."""
+        config_digest = self._digest(start, self.settings if settings is None else settings)
+        return digest([self.run, config_digest, self.task.protocol, *more])
+
+    def keep(
+        self, name: str, identity: str, make: Callable[[Path], None], again: bool = False
+    ) -> Path:
+        """The piece `name`, made by `make` in a new folder unless it is there (or `again`)."""
+        folder = self.state / name
+        if again or not (folder.is_dir() and read_json(folder / "identity.json") == identity):
+            with atomic_directory(folder) as partial:
+                make(partial)
+                write_json(partial / "identity.json", identity)
+        return folder
+
+    def _digest(self, start: Path, settings: Mapping[str, Any]) -> str:
+        if start not in self._weights:
+            self._weights[start] = sha256(model_folder(start) / "model.safetensors")
+        return digest({"finetuning": dict(settings), "weights": self._weights[start]})

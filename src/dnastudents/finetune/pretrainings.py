@@ -1,0 +1,83 @@
+"""The pretrainings that fine-tuning starts from, and what a metrics row says of them.
+
+A run that was pretrained n times has n folders: seed s starts from folder s mod n.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from dnastudents.errors import InputError
+from dnastudents.files import read_json
+from dnastudents.models import model_folder
+
+
+def seeds_of_replicas(
+    pretrained: Sequence[Path], seeds: Sequence[int]
+) -> list[tuple[Path, list[int]]]:
+    """Each pretraining that has seeds, with them: seed s starts from number s mod n.
+
+    Raises
+    ------
+    InputError
+        The folders are not pretrainings of one run.
+    """
+    _require_replicas(pretrained)
+    shares = [
+        (folder, [seed for seed in seeds if seed % len(pretrained) == number])
+        for number, folder in enumerate(pretrained)
+    ]
+    return [(folder, mine) for folder, mine in shares if mine]
+
+
+def _require_replicas(pretrained: Sequence[Path]) -> None:
+    """An `InputError` unless these are pretrainings of one run, each with a seed of its own."""
+    if not pretrained:
+        raise InputError("--pretrained: no folder is given; give the folders of one run")
+    first, seen = provenance(pretrained[0]), dict[int, Path]()
+    for folder in pretrained:
+        if not (model_folder(folder) / "model.safetensors").is_file():
+            raise InputError(f"{folder}: no model.safetensors in it; pretrain the run first")
+        found = provenance(folder)
+        for key in ("method", "mode", "pretrained"):
+            if found[key] != first[key]:
+                raise InputError(
+                    f"{folder}: {key} is {found[key]!r}, but of {pretrained[0]} it is "
+                    f"{first[key]!r}; give the pretrainings of one run"
+                )
+        seed = found["pretraining_seed"]
+        if seed in seen:
+            raise InputError(
+                f"{folder}: pretrained with seed {seed}, as {seen[seed]}; give each one once"
+            )
+        if seed is not None:
+            seen[seed] = folder
+
+
+def provenance(pretrained: Path) -> dict[str, Any]:
+    """What a metrics row says of the pretraining.
+
+    `method`, `pretrained`, `mode`, `simulated` and `pretraining_seed`. The method is the objective,
+    or for plain masked prediction its masking, which tells CM-GEMS from its controls. The seed is
+    None for a checkpoint of others, and for a student that is new with each fine-tuning seed.
+    """
+    file = pretrained / "settings.json"
+    if not file.is_file():
+        plain = {"method": "checkpoint", "pretrained": True, "mode": "", "simulated": False}
+        return {**plain, "pretraining_seed": None}
+    settings = read_json(file)
+    objective = settings["objective"]["name"]
+    learnt = objective != "none" and settings["pretraining"].get("steps") != 0
+    masking = settings.get("masking", {}).get("name", objective)
+    method = masking if objective == "masked_lm" else objective
+    mode = settings.get("masking", {}).get("mode", "as_described")
+    released = settings["objective"].get("as_released", False) or mode == "as_released"
+    return {
+        "method": method if learnt else "scratch",
+        "pretrained": learnt,
+        "mode": "as_released" if released else "as_described",
+        "simulated": settings.get("simulated", False),
+        "pretraining_seed": settings.get("seed", 0) if learnt else None,
+    }

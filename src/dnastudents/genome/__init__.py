@@ -1,0 +1,1 @@
+"""DNA as codes: alphabet, FASTA, references, intervals, samplers, tokenizers, augmentation."""

@@ -1,0 +1,209 @@
+"""A masked batch: positions chosen by the rule of the step, replaced, and labelled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from dnastudents.errors import InputError
+from dnastudents.genome.tokenizers import KmerTokenizer, Tokenizer
+from dnastudents.masking import rules
+from dnastudents.masking.curriculum import curriculum
+from dnastudents.masking.settings import RANKED, MaskingSettings, parse_settings
+
+NO_LABEL = -100  # torch's cross-entropy leaves it out
+
+
+@dataclass(frozen=True)
+class Masked:
+    """A masked batch.
+
+    Attributes
+    ----------
+    input_ids : Tensor
+        int64 (B, T), what the model sees.
+    labels : Tensor
+        int64 (B, T), the true ids at masked positions, -100 elsewhere.
+    mask : Tensor
+        bool (B, T).
+    """
+
+    input_ids: Tensor
+    labels: Tensor
+    mask: Tensor
+
+    @classmethod
+    def join(cls, parts: Sequence[Masked]) -> Masked:
+        """One batch of all rows of `parts`, in their order."""
+        return cls(*(torch.cat([getattr(part, f.name) for part in parts]) for f in fields(cls)))
+
+
+class Masking:
+    """Masks batches by a curriculum of rules.
+
+    Parameters
+    ----------
+    settings : MaskingSettings
+        Which rules, and how.
+    tokenizer : Tokenizer
+        Whose ids the batches hold.
+    ranks : Tensor or None
+        int64 (vocab_size,), PMI rank of each id; only PMI rules need it.
+    total_steps : int
+        Length of the training, for cm_step.
+
+    Raises
+    ------
+    InputError
+        A PMI rule without ranks.
+    """
+
+    def __init__(
+        self,
+        settings: MaskingSettings,
+        tokenizer: Tokenizer,
+        ranks: Tensor | None,
+        total_steps: int,
+    ) -> None:
+        self.settings = settings
+        self.tokenizer = tokenizer
+        self.total_steps = total_steps
+        self.curriculum = curriculum(settings, total_steps)
+        self._is_eligible = torch.ones(tokenizer.vocab_size, dtype=torch.bool)
+        self._is_eligible[list(tokenizer.special_ids)] = False
+        known = range(tokenizer.vocab_size) if settings.random_special else tokenizer.base_ids
+        self._choices = torch.tensor(known)
+        self._ranks: Tensor | None = None
+        if set(settings.rules) & set(RANKED):
+            self._ranks = _complete_ranks(settings, tokenizer, ranks)
+
+    def __call__(self, input_ids: Tensor, generator: torch.Generator, step: int) -> Masked:
+        """Mask a batch.
+
+        Parameters
+        ----------
+        input_ids : Tensor
+            int64 (B, T), padded.
+        generator : torch.Generator
+            On the device of `input_ids`; the only source of chance.
+        step : int
+            Of the training, from 0.
+        """
+        eligible = _look_up(self._is_eligible, input_ids)
+        rule = self.curriculum.pick(step, generator)
+        probability = self.settings.probability_of(rule, self.tokenizer.k)
+        centres = rules.draw_centres(eligible, probability, generator)
+        mask = self._apply(rule, centres, eligible, input_ids)
+        settings = self.settings
+        masked_ids = rules.replace(
+            input_ids,
+            mask,
+            self.tokenizer.mask_id,
+            self._choices.to(input_ids.device),
+            generator,
+            settings.mask_share,
+            settings.random_share,
+        )
+        return Masked(masked_ids, torch.where(mask, input_ids, NO_LABEL), mask)
+
+    def stage(self, step: int) -> str:
+        """The stage of the curriculum at `step`, for logs and figures."""
+        return self.curriculum.stage(step)
+
+    def observe(self, perplexity: float, step: int) -> None:
+        """Tell the curriculum the validation perplexity after `step`."""
+        self.curriculum.observe(perplexity, step)
+
+    def state(self) -> dict[str, Any]:
+        """What the curriculum has learnt, fit for JSON."""
+        return self.curriculum.state()
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state` returned."""
+        self.curriculum.load_state(state)
+
+    def validation(self) -> Masking:
+        """The masking by which perplexity is measured.
+
+        By default one rule that never changes (spans for overlapping k-mers, else single tokens),
+        so that a change of perplexity means learning and not a change of masks; with the setting
+        `validation: current`, this masking itself.
+        """
+        if self.settings.validation == "current":
+            return self
+        overlapping = isinstance(self.tokenizer, KmerTokenizer) and self.tokenizer.k > 1
+        rule = "random_span" if overlapping else "bernoulli"
+        probability = self.settings.probability if self.settings.name == rule else None
+        settings = replace(self.settings, name=rule, probability=probability)
+        return Masking(settings, self.tokenizer, None, self.total_steps)
+
+    def _apply(self, rule: str, centres: Tensor, eligible: Tensor, input_ids: Tensor) -> Tensor:
+        k = self.tokenizer.k
+        if rule == "bernoulli":
+            return rules.bernoulli(centres, eligible)
+        if rule == "random_span":
+            return rules.random_span(centres, eligible, k)
+        ranks = self._ranks_at(input_ids)
+        if rule == "global_pmi":
+            return rules.global_pmi(centres, eligible, ranks, k)
+        high_set = cast(rules.HighSet, self.settings.high_set)
+        return rules.genemask(centres, eligible, ranks, high_set, k)
+
+    def _ranks_at(self, input_ids: Tensor) -> Tensor:
+        """PMI rank of each position, int64 (B, T)."""
+        assert self._ranks is not None
+        if self.settings.rank_source == "token":
+            return _look_up(self._ranks, input_ids)
+        position = torch.arange(input_ids.shape[1], device=input_ids.device) % len(self._ranks)
+        return _look_up(self._ranks, position).expand_as(input_ids)
+
+
+def _look_up(table: Tensor, ids: Tensor) -> Tensor:
+    """table[ids] on the device of `ids`; index_select is several times faster than brackets."""
+    return table.to(ids.device).index_select(0, ids.flatten()).view_as(ids)
+
+
+def _complete_ranks(
+    settings: MaskingSettings, tokenizer: Tokenizer, ranks: Tensor | None
+) -> Tensor:
+    """Ranks with `special_rank` at every id that is no k-mer."""
+    if ranks is None:
+        raise InputError(f"masking {settings.name} needs a PMI table; run `dnastudents pmi` first")
+    if ranks.shape != (tokenizer.vocab_size,):
+        raise InputError(
+            f"masking {settings.name}: PMI ranks of {len(ranks)} tokens for a vocabulary of "
+            f"{tokenizer.vocab_size}; make the PMI table with k = {tokenizer.k}"
+        )
+    special = 4**tokenizer.k if settings.special_rank is None else settings.special_rank
+    complete = torch.full_like(ranks, special)
+    known = torch.tensor(tokenizer.base_ids)
+    complete[known] = ranks[known]
+    return complete
+
+
+def build(
+    settings: Mapping[str, Any], tokenizer: Tokenizer, ranks: Tensor | None, total_steps: int
+) -> Masking:
+    """Make a masking from a block of the configuration.
+
+    Parameters
+    ----------
+    settings : mapping
+        Fields of `dnastudents.masking.settings.MaskingSettings`; `name` is required.
+    tokenizer : Tokenizer
+        Of the student.
+    ranks : Tensor or None
+        int64 (vocab_size,), from `dnastudents.pmi.load_ranks`; only PMI rules need it.
+    total_steps : int
+        Of the training.
+
+    Raises
+    ------
+    InputError
+        An unknown key or name, an impossible number, or a PMI rule without ranks.
+    """
+    return Masking(parse_settings(settings), tokenizer, ranks, total_steps)

@@ -1,0 +1,129 @@
+"""What FinDNA's student and teacher see of a batch.
+
+Augmentations of bases come before masking, so targets and masks move with the sequence. Ids are
+those of five symbols; CLS positions stand at the end. Shapes: B sequences, L bases, K CLS
+positions; ids and labels are (B, L + K), with two views of each sequence (B, 2, L + K).
+"""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from dnastudents.genome import augment
+from dnastudents.genome.augment import NEW, View
+from dnastudents.genome.tokenizers import Tokenizer
+from dnastudents.masking import Masking
+from dnastudents.models.chordmixer import SYMBOLS
+from dnastudents.objectives.base import IGNORE, VALIDATION_SEED, Views, count_of, row_generators
+from dnastudents.objectives.findna.losses import scrambled_mask
+from dnastudents.objectives.findna.options import FinDNAOptions
+from dnastudents.randomness import torch_generator
+
+
+class ViewMaker:
+    """Draws views.
+
+    Parameters
+    ----------
+    tokenizer : Tokenizer
+        Of single nucleotides, with a CLS id.
+    masking : Masking
+        Of the student's view.
+    options : FinDNAOptions
+        Which views, and how.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, masking: Masking, options: FinDNAOptions) -> None:
+        self.tokenizer, self.options = tokenizer, options
+        self.masking = _with_n(masking) if options.random_n else masking
+        self.validation_masking = masking.validation()
+        self.student_augment = augment.build(options.student_augmentations)
+        self.teacher_augment = augment.build(options.teacher_augmentations)
+
+    def train(self, codes: np.ndarray, seed: int, step: int) -> Views:
+        """Views of a step from codes, uint8 (B, L).
+
+        Static ones are drawn row by row, see `row_generators`.
+        """
+        masking, noise = self.masking, self.options.noise
+        if self.options.views == "fresh":
+            generator = torch_generator(seed, "views", step)
+            return self._finish([self._draw(codes, masking, generator, step, noise)])
+        rows = zip(codes[:, None], row_generators(codes, seed, "views"), strict=True)
+        return self._finish([self._draw(row, masking, each, step, noise) for row, each in rows])
+
+    def validation(self, codes: np.ndarray, step: int) -> Views:
+        """The same with one fixed draw, and no noise."""
+        generator = torch_generator(VALIDATION_SEED, "validation views")
+        return self._finish([self._draw(codes, self.validation_masking, generator, step, 0.0)])
+
+    def _draw(
+        self,
+        codes: np.ndarray,
+        masking: Masking,
+        generator: torch.Generator,
+        step: int,
+        noise: float,
+    ) -> dict[str, Tensor]:
+        """Tensors over bases; two views of a sequence are rows beside each other."""
+        options = self.options
+        if options.symmetric:
+            codes = codes.repeat(2, axis=0)
+        view = self.student_augment(View.of(torch.from_numpy(codes)), generator)
+        if options.symmetric:
+            view = self.teacher_augment(view, generator)
+        targets = self._ids(view.targets)
+        masked = masking(self._ids(view.codes), generator, step)
+        # No loss where nothing can be learnt: on N, and on random bases that were inserted.
+        known = masked.mask & (view.source != NEW)
+        known &= torch.isin(targets, torch.tensor(self.tokenizer.base_ids))
+        tensors = {
+            "student_ids": masked.input_ids,
+            "labels": targets.masked_fill(~known, IGNORE),
+            "symbols": targets,
+            "mask": masked.mask,
+        }
+        if noise:
+            drawn = augment.noise((*targets.shape, SYMBOLS), generator, noise)
+            if not options.noise_on_masked:
+                drawn *= (masked.input_ids < SYMBOLS).unsqueeze(-1)
+            tensors["noise"] = drawn
+        if options.cls_weight:
+            if not options.symmetric:
+                view = self.teacher_augment(View.of(torch.from_numpy(codes)), generator)
+            tensors["teacher_ids"] = self._ids(view.codes)
+        return tensors
+
+    def _finish(self, parts: list[dict[str, Tensor]]) -> Views:
+        """Join the rows, add CLS positions, count."""
+        tensors = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+        mask, symbols = tensors.pop("mask"), tensors.pop("symbols")
+        counts = {"masked": count_of(tensors["labels"] != IGNORE), "rows": float(len(mask))}
+        cls_id, cls_tokens = self.tokenizer.cls_id, self.options.cls_tokens
+        for name in tensors.keys() & {"student_ids", "teacher_ids", "labels"}:
+            value = IGNORE if name == "labels" else cls_id
+            tensors[name] = F.pad(tensors[name], (0, cls_tokens), value=value)
+        if self.options.masked_loss == "released":
+            tensors |= {"symbols": symbols, "scrambled": scrambled_mask(mask)}
+            counts["scrambled"] = count_of(tensors["scrambled"])
+        if self.options.symmetric:
+            tensors = {name: tensor.unflatten(0, (-1, 2)) for name, tensor in tensors.items()}
+        return Views(tensors, counts)
+
+    def _ids(self, codes: Tensor) -> Tensor:
+        """Ids of codes, int64 (B, L); the tokenizer leaves out columns that are padding for all."""
+        ids = torch.from_numpy(self.tokenizer.encode_batch(codes.numpy()))
+        missing = codes.shape[1] - ids.shape[1]
+        return F.pad(ids, (0, missing), value=self.tokenizer.pad_id)
+
+
+def _with_n(masking: Masking) -> Masking:
+    """The same masking, whose random replacements may be N too."""
+    tokenizer = copy.copy(masking.tokenizer)
+    tokenizer.base_ids = (*tokenizer.base_ids, tokenizer.unk_id)
+    return Masking(masking.settings, tokenizer, None, masking.total_steps)

@@ -1,0 +1,145 @@
+"""Two-stage masking of HAD: groups of bases that are one token of the teacher.
+
+Stage 1 draws tokens of the teacher, stage 2 maps each to the bases that it covers, so student and
+teacher are blind at exactly the same places: neither sees a base that the other has masked. Source:
+papers/had.md §1.5 and §2. Groups with N, the bases of a tail and special tokens are never drawn.
+
+80/10/10, which the paper leaves open, is decided for whole groups: a drawn group is masked for both
+models, replaced by the same random bases for both, or left as it is for both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dnastudents.errors import InputError
+from dnastudents.genome.codes import PAD, N
+from dnastudents.genome.tokenizers import Tokenizer
+from dnastudents.settings import choose
+
+
+def token_of_base(spans: Tensor, length: int) -> Tensor:
+    """Which token covers each base.
+
+    Parameters
+    ----------
+    spans : Tensor
+        [start, end) of each token, int64 (B, T, 2); consecutive, (0, 0) for special and padding
+        tokens.
+    length : int
+        Bases L of a row.
+
+    Returns
+    -------
+    Tensor
+        int64 (B, L); -1 behind the last token's bases (padding).
+    """
+    ends = spans[..., 1].cummax(-1).values  # padding tokens end where the last token did
+    base = torch.arange(length).expand(len(spans), length).contiguous()
+    token = torch.searchsorted(ends, base, right=True)
+    return torch.where(token < spans.shape[1], token, -1)
+
+
+@dataclass(frozen=True)
+class GroupOptions:
+    """Settings of the group masking.
+
+    Attributes
+    ----------
+    probability : float
+        Of each group to be drawn: its bases are to be predicted. Default is 0.15 (HAD).
+    mask_share, random_share : float
+        Of the drawn groups, those that are masked and those that are replaced by random bases; the
+        others stay as they are. Default is 1 and 0; BERT's are 0.8 and 0.1.
+    """
+
+    name: str = "teacher_groups"
+    probability: float = 0.15
+    mask_share: float = 1.0
+    random_share: float = 0.0
+
+    def __post_init__(self) -> None:
+        choose(self.name, ("teacher_groups",), "masking.name")
+        for name in ("probability", "mask_share", "random_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"masking.{name}: {getattr(self, name)} is not from 0 to 1")
+        if self.mask_share + self.random_share > 1:
+            raise InputError("masking: mask_share + random_share is more than 1; lower one")
+
+
+class GroupMasking:
+    """Masks whole groups of `teacher.k` bases for student and teacher.
+
+    Parameters
+    ----------
+    student, teacher : Tokenizer
+        One id a base without special tokens; non-overlapping k-mers.
+    probability, mask_share, random_share : float
+        See `GroupOptions`. Default is 0.15, 1 and 0.
+    """
+
+    def __init__(
+        self,
+        student: Tokenizer,
+        teacher: Tokenizer,
+        probability: float = 0.15,
+        mask_share: float = 1.0,
+        random_share: float = 0.0,
+    ) -> None:
+        self.student, self.teacher = student, teacher
+        self.probability = probability
+        self.mask_share, self.random_share = mask_share, random_share
+
+    def __call__(self, codes: np.ndarray, generator: torch.Generator) -> dict[str, Tensor]:
+        """Tokenise and mask codes, uint8 (B, L).
+
+        Returns
+        -------
+        dict of Tensor
+            With L the longest row: `student_ids` (B, L) and `teacher_ids` (B, T), what the models
+            read; `targets` (B, L), the student's ids before; `token_of_base` (B, L); and bool
+            (B, L): `masked`, the bases of all drawn groups, whatever is read in their place;
+            `real` (A, C, G, T) and `padding`.
+        """
+        targets = torch.from_numpy(self.student.encode_batch(codes))
+        codes = codes[:, : targets.shape[1]]
+        teacher_ids = torch.from_numpy(self.teacher.encode_batch(codes))
+        spans = torch.from_numpy(self.teacher.batch_spans(codes))
+        drawn = torch.rand(teacher_ids.shape, generator=generator) < self.probability
+        drawn &= spans[..., 1] - spans[..., 0] == self.teacher.k
+        token = token_of_base(spans, codes.shape[1])
+        hidden, replaced = self._deal(drawn, generator)
+        student_ids = targets
+        if self.random_share:
+            # Other letters in the place of letters leave the tokens where they are.
+            bases = torch.randint(N, token.shape, generator=generator, dtype=torch.uint8)
+            read = np.where(_bases_of(replaced, token).numpy(), bases.numpy(), codes)
+            student_ids = torch.from_numpy(self.student.encode_batch(read))
+            teacher_ids = torch.from_numpy(self.teacher.encode_batch(read))
+        unread = _bases_of(hidden, token)
+        return {
+            "student_ids": student_ids.masked_fill(unread, self.student.mask_id),
+            "teacher_ids": teacher_ids.masked_fill(hidden, self.teacher.mask_id),
+            "targets": targets,
+            "token_of_base": token,
+            "masked": _bases_of(drawn, token),
+            "real": torch.from_numpy(codes < N),
+            "padding": torch.from_numpy(codes == PAD),
+        }
+
+    def _deal(self, drawn: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Which of the drawn tokens, bool (B, T), are masked and which are replaced."""
+        if self.mask_share == 1:  # no number is drawn for what is decided
+            return drawn, torch.zeros_like(drawn)
+        draws = torch.rand(drawn.shape, generator=generator)
+        hidden = drawn & (draws < self.mask_share)
+        return hidden, drawn & ~hidden & (draws < self.mask_share + self.random_share)
+
+
+def _bases_of(tokens: Tensor, token_of_base: Tensor) -> Tensor:
+    """The bases under some tokens, bool (B, T), as bool (B, L)."""
+    return tokens.gather(1, token_of_base.clamp(min=0)) & (token_of_base >= 0)

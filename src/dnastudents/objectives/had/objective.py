@@ -1,0 +1,226 @@
+"""HAD: features of a frozen teacher on visible bases, and reconstruction of masked ones.
+
+L = alignment_weight * L_align + reconstruction_weight * L_rec. L_align is the mean squared error
+between the student's features, projected to the teacher's width, and the teacher's final ones;
+L_rec the cross-entropy of masked bases from a cross-attention decoder. Source: papers/had.md §2, 3;
+what the paper leaves open has the defaults given there.
+
+Projection, decoder and teacher serve pretraining only. The teacher is no submodule, see
+`frozen_teacher`; where windows and masks are fixed, its features may come from a `feature_cache`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
+
+from dnastudents.objectives.base import (
+    IGNORE,
+    VALIDATION_SEED,
+    Objective,
+    Views,
+    count_of,
+    row_generators,
+)
+from dnastudents.objectives.had.decoder import CrossAttentionDecoder, query_positions
+from dnastudents.objectives.had.group_masking import GroupMasking
+from dnastudents.objectives.had.stopwatch import Stopwatch
+from dnastudents.randomness import torch_generator
+from dnastudents.settings import choose
+
+
+@dataclass(frozen=True)
+class HADOptions:
+    """Settings of HAD.
+
+    Attributes
+    ----------
+    alignment_weight, reconstruction_weight : float
+        0 leaves that part out, with its cost. Default is 1 and 1 (lambda is unknown).
+    align_on : {'visible', 'masked', 'all'}
+        Bases whose features are aligned. Default is 'visible'; the others are ablations.
+    pooled : bool
+        Compare the mean of the student's features over a token's bases, instead of each base's,
+        with the token's feature. Default is False.
+    normalize_teacher : bool
+        Layer-normalise the teacher's features first. Default is False.
+    random_teacher : bool
+        An untrained teacher of the same shape, as a control. Default is False.
+    static_masks : bool
+        The masks of a window are the same each time it comes. Default is False.
+    decoder_heads : int
+        Default is 4.
+    """
+
+    alignment_weight: float = 1.0
+    reconstruction_weight: float = 1.0
+    align_on: str = "visible"
+    pooled: bool = False
+    normalize_teacher: bool = False
+    random_teacher: bool = False
+    static_masks: bool = False
+    decoder_heads: int = 4
+
+    def __post_init__(self) -> None:
+        choose(self.align_on, ("visible", "masked", "all"), "objective.align_on")
+
+
+class TeacherFeatures(Protocol):
+    """Where HAD's targets come from: `FrozenTeacher` or `FeatureCache`."""
+
+    watch: Stopwatch
+
+    @property
+    def feature_size(self) -> int:
+        """D, the width of the features."""
+
+    def prepare(self, views: dict[str, Any], timed: bool) -> None:
+        """Add to a slice on the CPU what `launch` needs."""
+
+    def launch(self, views: dict[str, Any], timed: bool) -> Callable[[], Tensor]:
+        """Begin with the features of a slice, float32 (B, T, D); what is returned gives them."""
+
+
+class HAD(Objective):
+    """The objective of HAD.
+
+    Parameters
+    ----------
+    student : PreTrainedModel
+        Over single nucleotides.
+    masking : GroupMasking
+        With the tokenizers of both models.
+    teacher : TeacherFeatures or None
+        None where nothing is aligned.
+    options : HADOptions
+        Default is the full objective.
+    """
+
+    prediction = "reconstruction"
+    teacher: TeacherFeatures | None
+
+    def __init__(
+        self,
+        student: Any,
+        masking: GroupMasking,
+        teacher: TeacherFeatures | None,
+        options: HADOptions | None = None,
+    ) -> None:
+        super().__init__(student)
+        self.masking = masking
+        self.options = options or HADOptions()
+        self.teacher = teacher if self.options.alignment_weight else None
+        if self.teacher is not None:
+            self.project = nn.Linear(student.feature_size, self.teacher.feature_size)
+        if self.options.reconstruction_weight:
+            self.decoder = CrossAttentionDecoder(
+                student.feature_size, student.config.vocab_size, self.options.decoder_heads
+            )
+
+    def views(self, codes: np.ndarray, seed: int, step: int) -> Views:
+        """Both models' ids with the same groups masked."""
+        if not self.options.static_masks:
+            return self._views(self.masking(codes, torch_generator(seed, "mask", step)))
+        rows = zip(codes[:, None], row_generators(codes, seed, "mask"), strict=True)
+        return self._views(self._join([self.masking(*row) for row in rows]))
+
+    def validation_views(self, codes: np.ndarray, step: int) -> Views:
+        """The same with one fixed draw."""
+        generator = torch_generator(VALIDATION_SEED, "validation mask")
+        return self._views(self.masking(codes, generator))
+
+    def _join(self, rows: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+        """One batch of rows that were masked one by one; the longest sets its width."""
+        student, teacher = self.masking.student.pad_id, self.masking.teacher.pad_id
+        fill = {"student_ids": student, "teacher_ids": teacher, "targets": student}
+        fill |= {"token_of_base": -1, "masked": False, "real": False, "padding": True}
+        return {
+            name: pad_sequence([row[name][0] for row in rows], True, padding_value=fill[name])
+            for name in rows[0]
+        }
+
+    def _views(self, tensors: dict[str, Tensor]) -> Views:
+        masked, real, padding = (tensors.pop(name) for name in ("masked", "real", "padding"))
+        tensors["labels"] = tensors.pop("targets").masked_fill(~masked, IGNORE)
+        tensors["visible"] = ~masked & ~padding
+        tensors["queries"] = query_positions(masked)
+        chosen = {"visible": real & ~masked, "masked": masked, "all": real}
+        tensors["aligned"] = chosen[self.options.align_on]
+        if padding.any():
+            tensors["attention_mask"] = ~padding
+        counts = {"masked": count_of(masked), "aligned": self._count_aligned(tensors)}
+        return Views(tensors, counts, self._prepare)
+
+    def _prepare(self, views: dict[str, Any]) -> None:
+        if self.teacher is not None:
+            self.teacher.prepare(views, timed=self.training)
+
+    def _count_aligned(self, tensors: dict[str, Tensor]) -> float:
+        aligned = tensors["aligned"]
+        return count_of(_tokens_of(tensors, aligned) if self.options.pooled else aligned)
+
+    def forward(self, views: dict[str, Any], counts: dict[str, float]) -> dict[str, Tensor]:
+        """Shares `loss`, `alignment`, `reconstruction` and `masked_accuracy`."""
+        teacher = self.teacher
+        features = None if teacher is None else teacher.launch(views, timed=self.training)
+        hidden = self.student.backbone(views["student_ids"], views.get("attention_mask"))
+        shares: dict[str, Tensor] = {}
+        loss = hidden.new_zeros((), dtype=torch.float32)
+        if features is not None:
+            shares["alignment"] = self._align(hidden, views, features()) / counts["aligned"]
+            loss = loss + self.options.alignment_weight * shares["alignment"]
+        if self.options.reconstruction_weight:
+            shares |= self._reconstruct(hidden, views, counts["masked"])
+            loss = loss + self.options.reconstruction_weight * shares["reconstruction"]
+        return {"loss": loss, **shares}
+
+    def _reconstruct(
+        self, hidden: Tensor, views: dict[str, Tensor], count: float
+    ) -> dict[str, Tensor]:
+        logits = self.decoder(hidden, views["queries"], views["visible"]).float()
+        labels = views["labels"].gather(1, views["queries"])
+        loss = F.cross_entropy(logits.transpose(1, 2), labels, ignore_index=IGNORE, reduction="sum")
+        correct = (logits.argmax(-1) == labels).sum()  # never equal where the label is IGNORE
+        return {"reconstruction": loss / count, "masked_accuracy": correct / count}
+
+    def _align(self, hidden: Tensor, views: dict[str, Tensor], target: Tensor) -> Tensor:
+        """Sum over aligned bases (or tokens) of the mean squared error over features."""
+        if self.options.normalize_teacher:
+            target = F.layer_norm(target, target.shape[-1:])
+        aligned, token = views["aligned"], views["token_of_base"].clamp(min=0)
+        if self.options.pooled:
+            projected = self.project(_mean_over_tokens(hidden, token, aligned, target.shape[1]))
+            aligned = _tokens_of(views, aligned)
+        else:
+            projected = self.project(hidden)
+            target = target.gather(1, token.unsqueeze(-1).expand(-1, -1, target.shape[-1]))
+        error = F.mse_loss(projected.float(), target, reduction="none").mean(-1)
+        return (error * aligned).sum()
+
+    def seconds(self) -> dict[str, float]:
+        """`teacher`: time in which it ran, or in which its features were read."""
+        return {} if self.teacher is None else {"teacher": self.teacher.watch.take()}
+
+
+def _tokens_of(views: dict[str, Tensor], bases: Tensor) -> Tensor:
+    """Which tokens cover at least one of `bases`, bool (B, T)."""
+    hit = torch.zeros(views["teacher_ids"].shape, dtype=torch.int32, device=bases.device)
+    token = views["token_of_base"].clamp(min=0)
+    return hit.scatter_add(1, token, bases.to(hit.dtype)) > 0
+
+
+def _mean_over_tokens(hidden: Tensor, token: Tensor, bases: Tensor, tokens: int) -> Tensor:
+    """Mean of hidden (B, L, D) over those `bases` (B, L) that a token covers, (B, T, D)."""
+    weight = bases.to(hidden.dtype).unsqueeze(-1)
+    index = token.unsqueeze(-1).expand_as(hidden)
+    total = hidden.new_zeros(len(hidden), tokens, hidden.shape[-1])
+    total = total.scatter_add(1, index, hidden * weight)
+    number = hidden.new_zeros(len(hidden), tokens, 1).scatter_add(1, index[..., :1], weight)
+    return total / number.clamp(min=1)

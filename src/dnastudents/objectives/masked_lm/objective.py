@@ -1,0 +1,122 @@
+"""Masked-token prediction: any student, its tokenizer, and any masking.
+
+This is CM-GEMS and all its controls (papers/cmgems.md §2): they differ in the masking alone. The
+masking's curriculum is told the validation perplexity after each evaluation, and its history is
+part of the training state.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dnastudents.genome.tokenizers import Tokenizer
+from dnastudents.masking import Masked, Masking
+from dnastudents.objectives.base import (
+    VALIDATION_SEED,
+    Objective,
+    Views,
+    count_of,
+    masked_prediction,
+)
+from dnastudents.randomness import torch_generator
+
+EVALUATION_ROWS = 6  # sequences that share a draw of the curriculum's rule, as released
+
+
+@dataclass(frozen=True)
+class MaskedLMOptions:
+    """Settings of masked-token prediction.
+
+    Attributes
+    ----------
+    attention_mask : bool
+        Keep padding out of attention; False, as released, lets the student attend to it. Default
+        is True.
+    """
+
+    attention_mask: bool = True
+
+
+class MaskedLM(Objective):
+    """Cross-entropy of masked tokens.
+
+    Parameters
+    ----------
+    student : PreTrainedModel
+        A masked-LM class.
+    tokenizer : Tokenizer
+        The student's.
+    masking : Masking
+        Chooses and replaces tokens; see `dnastudents.masking`.
+    options : MaskedLMOptions or None
+        None is the default of each.
+    """
+
+    def __init__(
+        self,
+        student: Any,
+        tokenizer: Tokenizer,
+        masking: Masking,
+        options: MaskedLMOptions | None = None,
+    ) -> None:
+        super().__init__(student)
+        self.tokenizer = tokenizer
+        self.masking = masking
+        self.options = options or MaskedLMOptions()
+
+    def views(self, codes: np.ndarray, seed: int, step: int) -> Views:
+        """Tokenise, then mask with the generator of this step."""
+        ids = self._ids(codes)
+        return self._views(ids, self.masking(ids, torch_generator(seed, "mask", step), step))
+
+    def validation_views(self, codes: np.ndarray, step: int) -> Views:
+        """One fixed draw, and by default one fixed rule: a change of perplexity is learning.
+
+        With `validation: current` the rule is that of the update `step`, the next one. It is drawn
+        for a few sequences at a time, so that cm_step validates on its share of each rule.
+        """
+        ids = self._ids(codes)
+        masking = self.masking.validation()
+        generator = torch_generator(VALIDATION_SEED, "validation mask")
+        parts = [masking(part, generator, step) for part in ids.split(EVALUATION_ROWS)]
+        return self._views(ids, Masked.join(parts))
+
+    def _ids(self, codes: np.ndarray) -> Tensor:
+        return torch.from_numpy(self.tokenizer.encode_batch(codes))
+
+    def _views(self, ids: Tensor, masked: Masked) -> Views:
+        tensors = {"input_ids": masked.input_ids, "labels": masked.labels}
+        if self.options.attention_mask:
+            attention_mask = ids != self.tokenizer.pad_id
+            if not attention_mask.all():  # attention without a mask is faster
+                tensors["attention_mask"] = attention_mask
+        return Views(tensors, {"masked": count_of(masked.mask)})
+
+    def forward(self, views: dict[str, Tensor], counts: dict[str, float]) -> dict[str, Tensor]:
+        """Shares `loss` = `masked`, and `masked_accuracy`."""
+        hidden = self.student.backbone(views["input_ids"], views.get("attention_mask"))
+        shares = masked_prediction(
+            self.student.lm_head, hidden, views["labels"], views["positions"], counts["masked"]
+        )
+        return {"loss": shares["masked"], **shares}
+
+    def observe(self, metrics: dict[str, float], step: int) -> None:
+        """Tell the curriculum the validation perplexity."""
+        self.masking.observe(metrics["perplexity"], step)
+
+    def stage(self, step: int) -> str:
+        """The masking's stage."""
+        return self.masking.stage(step)
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """The curriculum's history."""
+        return self.masking.state()
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Take back what `get_extra_state` gave."""
+        self.masking.load_state(state)

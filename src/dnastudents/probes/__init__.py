@@ -1,0 +1,1 @@
+"""What frozen features, or k-mers alone, tell of a task."""

@@ -1,0 +1,263 @@
+"""What counting k-mers achieves: the baseline in every table.
+
+Logistic regression on square roots of k-mer frequencies, k = 1..6 (5,460 features, sparse). The
+root damps frequent k-mers, needs no statistics of the training set, and was the best of three
+scalings (root, standardised, plain) on the dev splits of four GUE tasks.
+
+It learns from the sequences that the students learn from with the same seed (`benchmarks.draws`).
+The strength of the L2 penalty is chosen by the task's metric: with selection `best_dev` on dev, and
+the model stays fitted on train alone; with `last`, which uses no dev, by stratified
+cross-validation on train in up to five folds (fewer where a class has fewer sequences), and the
+model is fitted once more on all of train.
+
+The fit is deterministic, so there is one row, of the first seed. Further seeds would repeat it,
+unless they learn from other sequences (few-shot draws, `max_train_sequences`, a dev split by seed).
+"""
+
+from __future__ import annotations
+
+import platform
+import resource
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import scipy
+import sklearn
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold
+
+from dnastudents.benchmarks.draws import POOL, Draw, dev_origin, draw, split_labels
+from dnastudents.benchmarks.task import Task, load_task
+from dnastudents.errors import InputError
+from dnastudents.files import atomic_directory, digest, write_json
+from dnastudents.genome.codes import encode, kmer_codes
+from dnastudents.results.metrics import classification_metrics, primary
+from dnastudents.results.rows import BASELINE
+
+METHOD = "k-mer logistic regression"
+STRENGTHS = (0.01, 0.1, 1.0, 10.0)  # inverse L2 penalties, scikit-learn's C
+FOLDS = 5  # of cross-validation, where no dev split selects
+_CHUNK = 4096  # sequences whose positions are in memory at once
+
+
+class Fit(NamedTuple):
+    """The model with the chosen strength; `history` has a row a strength."""
+
+    model: LogisticRegression
+    strength: float
+    history: pd.DataFrame
+
+
+def kmer_features(sequences: Sequence[str], k: Sequence[int] = range(1, 7)) -> sparse.csr_matrix:
+    """Square roots of k-mer frequencies.
+
+    Parameters
+    ----------
+    sequences : sequence of str, n
+    k : sequence of int
+        Lengths of the k-mers. Default is 1 to 6.
+
+    Returns
+    -------
+    scipy.sparse.csr_matrix
+        float32 (n, sum of 4**k): for each k, k-mers in A C G T order. A row's entries of one k have
+        squares that sum to 1, or to 0 where the sequence has no such k-mer free of N.
+    """
+    chunks = [
+        _root_frequencies(sequences[start : start + _CHUNK], k)
+        for start in range(0, len(sequences), _CHUNK)
+    ]
+    return sparse.vstack(chunks, format="csr")
+
+
+def kmer_logistic(
+    task: str | Path,
+    output: str | Path,
+    seeds: Sequence[int] = (0,),
+    k: Sequence[int] = range(1, 7),
+    max_train_sequences: int | None = None,
+    selection: str = "best_dev",
+    dev: str = "task",
+) -> None:
+    """Fit the baseline on one task and write its metrics rows.
+
+    Parameters
+    ----------
+    task : path
+        A canonical task folder.
+    output : path
+        Folder that gets `seed_<s>.json` (a metrics row, with `strength` beside the usual keys),
+        `predictions.parquet` (as fine-tuning writes it) and `history.csv` (score by strength,
+        and on what).
+    seeds : sequence of int
+        Only the first is used, unless they learn from different sequences. Default is 0.
+    k : sequence of int
+        Default is 1 to 6.
+    max_train_sequences : int, optional
+        Fit on so many training sequences, those that fine-tuning draws with the same seed. Default
+        is all.
+    selection : {'best_dev', 'last'}
+        As in fine-tuning: whether dev selects, or nothing outside train. Default is 'best_dev'.
+    dev : {'task', 'by_seed'}
+        As in fine-tuning: whose dev split selects. Default is 'task'.
+
+    Raises
+    ------
+    InputError
+        An unknown selection or dev, or a class with too few sequences.
+    """
+    data = load_task(task)
+    settings = {
+        **{"k": list(k), "max_train_sequences": max_train_sequences},
+        "selection": selection,
+        **({} if dev == "task" else {"dev": dev}),
+    }
+    draws = {seed: draw(data, seed, selection, max_train_sequences, dev) for seed in seeds}
+    names = [name for name in data.splits if name != "dev" or selection == "best_dev"]
+    features = {name: kmer_features(data.split(name)["sequence"].tolist(), k) for name in names}
+    if draws[seeds[0]].train_of == POOL:
+        features[POOL] = sparse.vstack([features["train"], features["dev"]], format="csr")
+    predictions, histories = [], []
+    with atomic_directory(output) as folder:
+        for seed in _distinct(draws):
+            started, drawn = time.perf_counter(), draws[seed]
+            fit = _fit(data, features, drawn)
+            guesses, metrics = _test(data, fit.model, features["test"])
+            row = _row(data, metrics, settings) | {"seed": seed, "selection": selection}
+            row["dev"] = dev_origin(data, selection, dev)
+            row |= {"n_train": len(drawn.train), "n_dev": len(drawn.dev)}
+            row |= {"strength": fit.strength, "wall_seconds": time.perf_counter() - started}
+            write_json(folder / f"seed_{seed}.json", row)
+            predictions.append(guesses.assign(seed=seed))
+            histories.append(fit.history.assign(seed=seed))
+        columns = ["seed", *(name for name in predictions[0] if name != "seed")]
+        table = pd.concat(predictions, ignore_index=True)[columns]
+        table.to_parquet(folder / "predictions.parquet", index=False)
+        pd.concat(histories).to_csv(folder / "history.csv", index=False)
+
+
+def _root_frequencies(sequences: Sequence[str], lengths: Sequence[int]) -> sparse.csr_matrix:
+    """`kmer_features` of a few sequences, all encoded at once; an N between keeps them apart."""
+    codes = encode("N".join(sequences))
+    owner = np.repeat(np.arange(len(sequences)), [len(sequence) + 1 for sequence in sequences])
+    blocks = []
+    for k in lengths:
+        kmers = kmer_codes(codes, k)
+        known = np.flatnonzero(kmers >= 0)
+        rows, ones = owner[known], np.ones(len(known), dtype=np.float32)
+        shape = (len(sequences), 4**k)
+        counts = sparse.csr_matrix((ones, (rows, kmers[known])), shape=shape)  # duplicates add up
+        totals = np.maximum(np.bincount(rows, minlength=len(sequences)), 1)
+        counts.data = np.sqrt(counts.data / np.repeat(totals, np.diff(counts.indptr)))
+        blocks.append(counts.astype(np.float32))
+    return sparse.hstack(blocks, format="csr")
+
+
+def _distinct(draws: dict[int, Draw]) -> list[int]:
+    """All seeds, or the first alone where all learn from the same sequences."""
+    seeds = list(draws)
+    first = draws[seeds[0]]
+    same = all(
+        np.array_equal(drawn.train, first.train) and np.array_equal(drawn.dev, first.dev)
+        for drawn in draws.values()
+    )
+    return seeds[:1] if same else seeds
+
+
+def _fit(task: Task, features: dict[str, sparse.csr_matrix], drawn: Draw) -> Fit:
+    """Fit with each strength; the first of the best on the held-out sequences wins."""
+    inputs, labels = features[drawn.train_of], split_labels(task, drawn.train_of)
+    folds = [drawn] if len(drawn.dev) else _cross_folds(task, drawn)
+    truth = np.concatenate([split_labels(task, fold.dev_of)[fold.dev] for fold in folds])
+    models, scores = [], []
+    for strength in STRENGTHS:
+        guesses = []
+        for fold in folds:
+            models.append(_logistic(strength, inputs[fold.train], labels[fold.train]))
+            held = features[fold.dev_of][fold.dev]
+            guesses.append(_predict(models[-1], held, len(task.classes)))
+        predictions, probabilities = map(np.concatenate, zip(*guesses, strict=True))
+        held_out = classification_metrics(truth, predictions, probabilities, task.classes)
+        scores.append(primary(held_out, task.metric))
+    best = int(np.argmax(scores))
+    if len(drawn.dev):
+        model, held_out_of = models[best], "dev"
+    else:
+        held_out_of = "cross-validation"
+        model = _logistic(STRENGTHS[best], inputs[drawn.train], labels[drawn.train])
+    history = pd.DataFrame({"strength": STRENGTHS, "split": held_out_of, task.metric: scores})
+    return Fit(model, STRENGTHS[best], history)
+
+
+def _cross_folds(task: Task, drawn: Draw) -> list[Draw]:
+    """Stratified folds of the training rows: each is held out once, the others fit."""
+    labels = task.train["label"].to_numpy()[drawn.train]
+    fewest = int(np.bincount(labels, minlength=len(task.classes)).min())
+    if fewest < 2:
+        raise InputError(
+            f"{task.folder}: a class has {fewest} training sequences; cross-validation of the "
+            "baseline needs 2: raise max_train_sequences"
+        )
+    folds = StratifiedKFold(min(FOLDS, fewest)).split(labels, labels)
+    return [Draw(drawn.train[fit], drawn.train[held], "train") for fit, held in folds]
+
+
+def _logistic(
+    strength: float, inputs: sparse.csr_matrix, labels: NDArray[np.int64]
+) -> LogisticRegression:
+    return LogisticRegression(C=strength, max_iter=500).fit(inputs, labels)
+
+
+def _predict(
+    model: LogisticRegression, inputs: sparse.csr_matrix, classes: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Class ids (n,) and probabilities (n, classes); 0 for a class that the fit never saw."""
+    probabilities = np.zeros((inputs.shape[0], classes))
+    probabilities[:, model.classes_] = model.predict_proba(inputs)
+    return probabilities.argmax(axis=1), probabilities
+
+
+def _test(
+    task: Task, model: LogisticRegression, inputs: sparse.csr_matrix
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Predictions, one row a test sequence, and their metrics."""
+    labels = task.test["label"].to_numpy()
+    guesses, probabilities = _predict(model, inputs, len(task.classes))
+    table = pd.DataFrame({"index": np.arange(len(labels)), "label": labels, "prediction": guesses})
+    for column, name in enumerate(task.classes):
+        table[f"p_{name}"] = probabilities[:, column]
+    return table, classification_metrics(labels, guesses, probabilities, task.classes)
+
+
+def _range(k: list[int]) -> str:
+    """As 1 to 6, or 3, 5 where some between are left out."""
+    whole = len(k) > 2 and k == list(range(k[0], k[-1] + 1))
+    return f"{k[0]} to {k[-1]}" if whole else ", ".join(map(str, k))
+
+
+def _row(task: Task, metrics: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """The part of a metrics row that all seeds share in form."""
+    return {
+        **{"run": BASELINE, "method": METHOD, "task": task.task, "suite": task.suite},
+        **{"metric": task.metric, "value": primary(metrics, task.metric)},
+        **metrics,
+        "n_test": len(task.test),
+        **dict.fromkeys(("best_epoch", "learning_rate", "batch_size")),
+        "device": "cpu",
+        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "versions": {
+            "python": platform.python_version(),
+            "scikit-learn": sklearn.__version__,
+            "scipy": scipy.__version__,
+        },
+        "config_digest": digest(settings),
+        "kmer_lengths": _range(settings["k"]),
+        "simulated": task.simulated,
+        "pretrained": False,
+    }

@@ -1,0 +1,186 @@
+"""k nearest neighbours in frozen features: what pretraining alone has learnt.
+
+FinDNA's probe (its released contrastive_knn.py): every training and test sequence becomes the mean
+of its features, a test sequence gets the vote of its k nearest training sequences by Euclidean
+distance, and nothing is fitted or selected. The mean runs over real bases; theirs includes padding.
+
+A seed learns from the sequences that fine-tuning draws with it and starts from the same
+pretraining. The probe itself has no randomness, so a seed whose pretraining and sequences another
+seed has had gets no row of its own. A student that was never pretrained is new with each seed.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.neighbors import KNeighborsClassifier
+
+from dnastudents.benchmarks.draws import draw
+from dnastudents.benchmarks.task import Task, load_task
+from dnastudents.errors import InputError
+from dnastudents.files import atomic_directory, digest, sha256, write_json
+from dnastudents.finetune.data import FeatureSplit
+from dnastudents.finetune.features import feature_split
+from dnastudents.finetune.fit import Best
+from dnastudents.finetune.job import Job
+from dnastudents.finetune.options import Finetuning
+from dnastudents.finetune.pretrainings import seeds_of_replicas
+from dnastudents.models import model_folder
+from dnastudents.settings import choose, parse
+
+
+@dataclass(frozen=True)
+class KNNOptions:
+    """One probe.
+
+    Attributes
+    ----------
+    k : int
+        Neighbours that vote; of equal votes the first class wins. Default is 5.
+    pooling : {'mean', 'cls'}
+        Default is 'mean', over a sequence's own bases.
+    max_train_sequences : int or None
+        Neighbours are among so many training sequences, drawn by the seed. Default is all.
+    """
+
+    k: int = 5
+    pooling: str = "mean"
+    max_train_sequences: int | None = None
+
+    def __post_init__(self) -> None:
+        choose(self.pooling, ("mean", "cls"), "probes.knn.pooling")
+        for name in ("k", "max_train_sequences"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"probes.knn.{name}: must be at least 1, not {value}")
+
+
+def knn(
+    run: str,
+    *,
+    pretrained: Sequence[Path],
+    task: Path,
+    settings: Mapping[str, Any],
+    seeds: Sequence[int],
+    output: Path,
+) -> None:
+    """Probe a run on a task.
+
+    Parameters
+    ----------
+    run : str
+        Name of the pretrained run, for tables.
+    pretrained : sequence of Path
+        Its folders, one a pretraining; seed s uses number s mod n.
+    task : Path
+        Task folder.
+    settings : mapping
+        See `KNNOptions`.
+    seeds : sequence of int
+        Of the draw of sequences, and of the weights of a student that was never pretrained.
+    output : Path
+        Folder with `seed_<s>.json` (a metrics row, with `neighbours` beside the usual keys) and
+        `predictions.parquet`, as fine-tuning writes it; probabilities are shares of the votes.
+
+    Raises
+    ------
+    InputError
+        Bad settings, folders that are not pretrainings of one run, or fewer than k sequences.
+    """
+    options = parse(KNNOptions, settings, "probes.knn")
+    shares = seeds_of_replicas(pretrained, seeds)
+    data, predictions = load_task(task), []
+    with atomic_directory(output) as folder:
+        for start, mine in shares:
+            probe = Probe(run, start, data, options, settings)
+            for seed in probe.distinct(mine):
+                row, guesses = probe.test(seed)
+                write_json(folder / f"seed_{seed}.json", row)
+                predictions.append(guesses)
+        table = pd.concat(predictions, ignore_index=True)
+        table.to_parquet(folder / "predictions.parquet", index=False)
+
+
+class Probe(Job):
+    """The probe of one pretraining on one task: what fine-tuning reads, and neighbours."""
+
+    def __init__(
+        self,
+        run: str,
+        pretrained: Path,
+        task: Task,
+        options: KNNOptions,
+        settings: Mapping[str, Any],
+    ) -> None:
+        self.k = options.k
+        weights = sha256(model_folder(pretrained) / "model.safetensors")
+        config_digest = digest({"knn": dict(settings), "weights": weights})
+        # `last`: no dev split is used, and all shots of a few-shot task are neighbours.
+        reading = Finetuning(
+            pooling=options.pooling,
+            max_train_sequences=options.max_train_sequences,
+            selection="last",
+        )
+        super().__init__(run, pretrained, task, reading, config_digest)
+        self._pretrained_test: FeatureSplit | None = None
+
+    def distinct(self, seeds: Sequence[int]) -> list[int]:
+        """The seeds that do not repeat an earlier one."""
+        if not self.provenance["pretrained"]:
+            return list(seeds)
+        first: dict[bytes, int] = {}
+        for seed in seeds:
+            first.setdefault(self._train_rows(seed).tobytes(), seed)
+        return list(first.values())
+
+    def test(self, seed: int) -> tuple[dict[str, Any], pd.DataFrame]:
+        """The metrics row of one seed, and its predictions."""
+        began = time.perf_counter()
+        splits = self._embedded(seed)
+        scores = neighbour_votes(splits["train"], splits["test"], self.k, len(self.task.classes))
+        row = self._row(seed, {**splits}, scores, Best())
+        for name in ("selection", "best_dev"):  # nothing is selected
+            row.pop(name, None)
+        row |= dict.fromkeys(("best_epoch", "learning_rate", "batch_size"))
+        row |= {"frozen": True, "pooling": self.options.pooling, "neighbours": self.k}
+        row |= {"wall_seconds": time.perf_counter() - began, "peak_memory_mb": self._peak_memory()}
+        name = f"{self.run} {self.task.suite}/{self.task.task} seed {seed}"
+        print(f"{name} {self.task.metric} {row['value']:.4f}", file=sys.stderr, flush=True)
+        return row, self._predictions(seed, splits["test"].labels, scores)
+
+    def _train_rows(self, seed: int) -> NDArray[np.int64]:
+        return draw(self.task, seed, "last", self.options.max_train_sequences).train
+
+    def _embedded(self, seed: int) -> dict[str, FeatureSplit]:
+        """Features of the seed's training sequences and of test; a fixed student embeds it once."""
+        classifier = self._classifier(seed)
+        test = self._pretrained_test
+        if test is None:
+            test = feature_split(classifier, self.tokens["test"], self.device)
+        if self.provenance["pretrained"]:
+            self._pretrained_test = test
+        drawn = self.tokens["train"].take(self._train_rows(seed))
+        return {"train": feature_split(classifier, drawn, self.device), "test": test}
+
+
+def neighbour_votes(
+    train: FeatureSplit, test: FeatureSplit, k: int, classes: int
+) -> NDArray[np.float32]:
+    """Shares of the k votes that each class gets, float32 (n_test, classes)."""
+    if len(train) < k:
+        raise InputError(
+            f"probes.knn: {len(train)} training sequences for k = {k} neighbours; lower k or raise "
+            "max_train_sequences"
+        )
+    model = KNeighborsClassifier(k).fit(train.features.numpy(), train.labels)
+    votes = np.zeros((len(test), classes), dtype=np.float32)
+    votes[:, model.classes_] = model.predict_proba(test.features.numpy())
+    return votes

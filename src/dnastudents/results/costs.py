@@ -1,0 +1,212 @@
+"""What the jobs of a workflow took: hours, device hours, CPU hours, memory; energy if asked for.
+
+Two sources, each for what it alone knows:
+
+- Snakemake's benchmark file of a job: wall time, CPU time and memory of its last attempt.
+- The job's own metrics: the device, the number of processes, and the time of all attempts that went
+  on from one another, as a preempted pretraining does.
+
+The wall time of a job is the longer of the two: an uninterrupted job's is Snakemake's, which has
+the start of Python in it. Work that was lost, between the last saved state and a kill or in an
+attempt that left nothing, was measured by no one and is in neither.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from dnastudents.errors import InputError
+from dnastudents.files import read_json
+from dnastudents.results.rows import BASELINE
+
+MEASURED = ("pretrain", "teacher", "finetune", "linear", "knn", "baseline")  # rules with metrics
+COLUMNS = (
+    *("rule", "run", "task", "wall_seconds", "cpu_seconds", "peak_memory_mb"),
+    *("device", "devices", "device_seconds", "kwh"),
+)
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """The names of a configuration, by which its jobs are told from those of an earlier one.
+
+    Attributes
+    ----------
+    runs : sequence of str
+        With their replicas, as `run@1`.
+    tasks : sequence of str
+        As suite/task.
+    others : sequence of str
+        What runs and tasks share, as reference/NAME, teacher/NAME, download/ID.
+    """
+
+    runs: Sequence[str]
+    tasks: Sequence[str]
+    others: Sequence[str] = ()
+
+    def place(self, name: str) -> tuple[str | None, str | None] | None:
+        """Run and task of the job `name`, as `finetune/had/gue/H3`; None if it is none of ours.
+
+        Names without a run or task, as `pmi` or `metrics`, are of every configuration.
+        """
+        rule, _, rest = name.partition("/")
+        first, _, task = rest.partition("/")
+        if rule == "baseline" and rest in self.tasks:
+            return BASELINE, rest
+        if rest in self.runs:
+            return rest.partition("@")[0], None
+        if first in self.runs and task in self.tasks:
+            return first, task
+        if rest in self.tasks:
+            return None, rest
+        if first == "teacher":  # embed/teacher/NAME/SUITE/TASK
+            teacher, _, task = task.partition("/")
+            return (None, task) if {teacher} <= self._known and task in self.tasks else None
+        suites = {task.partition("/")[0] for task in self.tasks}
+        shared = not rest or name in self.others or rest in self._known | suites
+        return (None, None) if shared else None
+
+    @property
+    def _known(self) -> set[str]:
+        """Names of references and teachers."""
+        return {n.partition("/")[2] for n in self.others if not n.startswith("download/")}
+
+
+def parse_settings(settings: Mapping[str, Any]) -> tuple[Jobs, dict[str, float]]:
+    """What `Config.cost_settings` gives: the jobs, and the watts of devices."""
+    given = dict(settings)
+    watts = given.pop("watts", None) or {}
+    try:
+        return Jobs(**given), watts
+    except TypeError as error:
+        message = f"--settings: {error}; the keys are runs, tasks, others and watts"
+        raise InputError(message) from None
+
+
+class Measured(NamedTuple):
+    """What a job's own metrics say of all its attempts."""
+
+    seconds: float
+    device: str
+    devices: int
+
+
+def read_costs(
+    results: str | Path, jobs: Jobs, watts: Mapping[str, float] | None = None
+) -> pd.DataFrame:
+    """One row a job of `jobs` that has left a trace.
+
+    Parameters
+    ----------
+    results : path
+        The workflow's results folder. Its `benchmarks` may lack files, or have those of other
+        configurations, which are left out.
+    jobs : Jobs
+    watts : mapping, optional
+        Power of a device in W, by a part of its name. Default is no energy.
+
+    Returns
+    -------
+    DataFrame
+        `COLUMNS`, sorted by rule, run and task. Missing is what nobody measured; device_seconds
+        are wall_seconds times the number of devices, a CPU being one.
+
+    Raises
+    ------
+    InputError
+        A file is broken, or there is no job at all.
+    """
+    results = Path(results)
+    records = [_record(results, name, *place, watts or {}) for name, place in _found(results, jobs)]
+    if not records:
+        raise InputError(f"{results}: no job has left a benchmark file or metrics there")
+    return pd.DataFrame(records, columns=COLUMNS)
+
+
+def _found(results: Path, jobs: Jobs) -> Iterator[tuple[str, tuple[str | None, str | None]]]:
+    """Names of the jobs that left a benchmark file or metrics, with run and task."""
+    benchmarks = results / "benchmarks"
+    names = {str(file.relative_to(benchmarks))[:-4] for file in benchmarks.rglob("*.tsv")}
+    names |= {f"pretrain/{run}" for run in jobs.runs} | {f"baseline/{task}" for task in jobs.tasks}
+    pairs = [f"{run}/{task}" for run in jobs.runs for task in jobs.tasks]
+    names |= {f"{rule}/{pair}" for rule in ("finetune", "linear", "knn") for pair in pairs}
+    for name in sorted(names):
+        place = jobs.place(name)
+        traces = (_folder(results, name), benchmarks / f"{name}.tsv")
+        if place is not None and any(trace.exists() for trace in traces):
+            yield name, place
+
+
+def _folder(results: Path, name: str) -> Path:
+    """Where a job of `MEASURED` has its metrics."""
+    rule, _, rest = name.partition("/")
+    return results / rule / BASELINE / rest if rule == "baseline" else results / name
+
+
+def _record(
+    results: Path, name: str, run: str | None, task: str | None, watts: Mapping[str, float]
+) -> dict[str, Any]:
+    rule = name.partition("/")[0]
+    benchmark = read_benchmark(results / "benchmarks" / f"{name}.tsv")
+    record = {"rule": rule, "run": run, "task": task, **benchmark}
+    own = _measured(_folder(results, name)) if rule in MEASURED else None
+    if own is None:
+        return record
+    wall = max(own.seconds, benchmark["wall_seconds"])  # the first, where the second is NaN
+    power = watts_of(own.device, watts)
+    return record | {
+        **{"wall_seconds": wall, "device": own.device, "devices": own.devices},
+        "device_seconds": wall * own.devices,
+        "kwh": math.nan if power is None else wall * own.devices * power / 3.6e6,
+    }
+
+
+def read_benchmark(file: Path) -> dict[str, float]:
+    """`wall_seconds`, `cpu_seconds`, `peak_memory_mb` of a benchmark file; NaN where not measured.
+
+    Snakemake samples a job: one that ends at once has no memory and CPU time.
+    """
+    if not file.is_file():
+        return dict.fromkeys(("wall_seconds", "cpu_seconds", "peak_memory_mb"), math.nan)
+    try:
+        frame = pd.read_csv(file, sep="\t", na_values=["-", "NA"])
+        wall, cpu, memory = (frame[name].astype(float) for name in ("s", "cpu_time", "max_rss"))
+    except (KeyError, ValueError) as error:
+        message = f"{file}: no benchmark of Snakemake ({error}); remove it"
+        raise InputError(message.replace("\n", " ")) from None
+    return {
+        "wall_seconds": float(wall.sum(min_count=1)),  # of nothing the sum is not 0
+        "cpu_seconds": float(cpu.sum(min_count=1)),
+        "peak_memory_mb": float(memory.max()),
+    }
+
+
+def _measured(folder: Path) -> Measured | None:
+    """The job's own account; None where it has none, as a run that was never trained."""
+    if (folder / "metrics.json").is_file():
+        metrics = read_json(folder / "metrics.json")
+        if metrics.get("wall_seconds") is None:
+            return None
+        device = str(metrics["device"])
+        devices = 1 if device == "cpu" else int(metrics["processes"])
+        return Measured(float(metrics["wall_seconds"]), device, devices)
+    rows = [read_json(file) for file in sorted(folder.glob("*seed_*.json"))]  # failed ones too
+    if not rows:
+        return None
+    seconds = sum(float(row["wall_seconds"]) for row in rows)
+    if (folder / "grid.csv").is_file():
+        grid = pd.read_csv(folder / "grid.csv")
+        seconds += float(grid.loc[~grid["chosen"], "wall_seconds"].sum())
+    return Measured(seconds, str(rows[0]["device"]), 1)
+
+
+def watts_of(device: str, watts: Mapping[str, float]) -> float | None:
+    """The power of a device, of the longest name that is a part of its own; None where none is."""
+    names = [name for name in watts if name.casefold() in device.casefold()]
+    return float(watts[max(names, key=len)]) if names else None

@@ -1,0 +1,155 @@
+"""From one JSON file per run x task x seed to one tidy CSV of all.
+
+Only the folders that the caller names are read, so a run that leaves the config leaves the tables.
+A broken or contradictory row stops everything: a table with a silently missing cell is worse.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from dnastudents.errors import InputError
+from dnastudents.files import atomic_file, read_json
+from dnastudents.results.failures import COLUMN, read_failures
+from dnastudents.results.metrics import METRICS
+from dnastudents.results.statistics import Estimate, independent, mean_interval
+
+BASELINE = "kmer_logistic"  # the run's name of `probes.kmer_logistic`
+KEY = ["suite", "task", "run", "seed"]
+COLUMNS = (
+    *("run", "method", "task", "suite", "seed", "metric", "value"),
+    *("accuracy", "f1_macro", "mcc", "auc", "n_train", "n_dev", "n_test", "confusion"),
+    *("best_epoch", "learning_rate", "batch_size", "wall_seconds", "device", "peak_memory_mb"),
+    *("versions", "config_digest", "simulated", "pretrained"),
+)
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("run", "method", "task", "suite", "metric"), str),
+    **dict.fromkeys(("seed", "n_train", "n_dev", "n_test"), int),
+    **dict.fromkeys(("value", "accuracy", "f1_macro", "mcc"), (int, float)),
+    **dict.fromkeys(("simulated", "pretrained"), bool),
+}
+
+
+def collect(folders: Iterable[str | Path], output: str | Path) -> pd.DataFrame:
+    """Write `output`, one row per run x task x seed, sorted by suite, task, run and seed.
+
+    Parameters
+    ----------
+    folders : iterable of path
+        Fine-tuning (or baseline) result folders, each with `seed_<s>.json` files. Where it has
+        `failed_seed_<s>.json` too, its rows get `failed_seeds`, see `results.failures`.
+    output : path
+        The CSV. Lists and mappings (`confusion`, `versions`) are written as JSON; keys beyond
+        `COLUMNS` follow them in alphabetical order.
+
+    Raises
+    ------
+    InputError
+        Naming the file, when a folder holds no row, a row lacks a key or has one of a wrong kind,
+        a row occurs twice, or rows of one task disagree about its metric or test-set size.
+    """
+    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+    sources: dict[tuple[Any, ...], Path] = {}
+    for folder in sorted({Path(folder) for folder in folders}):
+        files = sorted(folder.glob("seed_*.json"))
+        if not files:
+            raise InputError(f"{folder}: no seed_<s>.json in it; run its fine-tuning first")
+        mine = []
+        for file in files:
+            row = _checked(read_json(file), file)
+            key = tuple(row[name] for name in KEY)
+            if key in rows:
+                raise InputError(f"{file}: the same run, task and seed as {sources[key]}")
+            rows[key], sources[key] = row, file
+            mine.append(row)
+        if failed := read_failures(folder, {row["seed"] for row in mine}):
+            for row in mine:
+                row[COLUMN] = json.dumps(failed)
+    if not rows:
+        raise InputError("no result folders were given: the config names no run or no task")
+    _agree(rows, sources)
+    frame = pd.DataFrame([rows[key] for key in sorted(rows)])
+    frame = frame[[*COLUMNS, *sorted(set(frame.columns) - set(COLUMNS))]]
+    for name in frame.columns:
+        if frame[name].map(lambda value: isinstance(value, list | dict)).any():
+            frame[name] = frame[name].map(lambda value: json.dumps(value, sort_keys=True))
+    with atomic_file(output) as partial:
+        frame.to_csv(partial, index=False)
+    return frame
+
+
+def read_metrics(path: str | Path) -> pd.DataFrame:
+    """The CSV that `collect` wrote; `InputError` when it is absent or lacks a column."""
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; collect the metrics rows first")
+    frame = pd.read_csv(path)
+    if missing := [name for name in COLUMNS if name not in frame]:
+        raise InputError(f"{path}: no column {', '.join(missing)}; make it again with `collect`")
+    return frame
+
+
+def runs_in_order(metrics: pd.DataFrame, runs: Iterable[str] | None = None) -> list[str]:
+    """The runs that a table or figure shows.
+
+    `runs` (default: all, sorted), then what no comparison may leave out: un-pretrained runs that
+    have rows, and the k-mer baseline, with rows or without.
+    """
+    available = sorted(metrics["run"].unique())
+    controls = sorted(metrics.loc[~metrics["pretrained"], "run"].unique())
+    shown = [run for run in [*(runs or available), *controls] if run != BASELINE]
+    return [*dict.fromkeys(shown), BASELINE]
+
+
+def values_by_seed(rows: pd.DataFrame) -> dict[int, float]:
+    """Seed -> score of one run on one task."""
+    return dict(zip(rows["seed"].tolist(), rows["value"].tolist(), strict=True))
+
+
+def pretrainings_by_seed(rows: pd.DataFrame) -> dict[int, int] | None:
+    """Fine-tuning seed -> seed of the pretraining it started from; None where there are none."""
+    if "pretraining_seed" not in rows or rows["pretraining_seed"].isna().any():
+        return None
+    seeds = rows["pretraining_seed"].astype(int).tolist()
+    return dict(zip(rows["seed"].tolist(), seeds, strict=True))
+
+
+def estimate(rows: pd.DataFrame) -> Estimate:
+    """Mean and interval of the rows of one run on one task."""
+    return mean_interval(independent(values_by_seed(rows), pretrainings_by_seed(rows)))
+
+
+def _checked(row: Any, file: Path) -> dict[str, Any]:
+    if not isinstance(row, dict):
+        raise InputError(f"{file}: not a metrics row (a JSON object)")
+    if missing := [name for name in COLUMNS if name not in row]:
+        raise InputError(f"{file}: no {', '.join(missing)}; remove the folder and run it again")
+    for name, kind in _TYPES.items():
+        value = row[name]
+        wrong = not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)
+        if wrong or (isinstance(value, float) and not math.isfinite(value)):
+            raise InputError(f"{file}: {name} is {value!r}; remove the folder and run it again")
+    if row["metric"] not in METRICS:
+        raise InputError(f"{file}: metric {row['metric']!r} is none of {', '.join(METRICS)}")
+    return row
+
+
+def _agree(
+    rows: dict[tuple[Any, ...], dict[str, Any]], sources: dict[tuple[Any, ...], Path]
+) -> None:
+    """Rows of one task come from one task folder, else their means are of different things."""
+    first: dict[tuple[str, str], tuple[Any, ...]] = {}
+    for key in sorted(rows):
+        reference = first.setdefault((key[0], key[1]), key)
+        for name in ("metric", "n_test"):
+            if rows[key][name] != rows[reference][name]:
+                raise InputError(
+                    f"{sources[key]}: {name} is {rows[key][name]!r}, but {sources[reference]} has "
+                    f"{rows[reference][name]!r}; run the older of the two again"
+                )

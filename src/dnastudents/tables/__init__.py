@@ -1,0 +1,1 @@
+"""The tables: results beside published numbers, benchmark tasks, pretraining, and all costs."""

@@ -1,0 +1,119 @@
+"""What is in each task folder: the protocol of a number, and what to know before believing it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from dnastudents.benchmarks.task import SPLITS, load_task
+from dnastudents.results.metrics import METRICS
+from dnastudents.tables.render import EN_DASH, MISSING, Sheet, write_sheets
+
+TEXTS = {
+    "task": "task",
+    "classes": "classes",
+    "metric": "metric",
+    "train": "train",
+    "dev": "dev",
+    "test": "test",
+    "length": "length (bp)",
+    "duplicates": "duplicates",
+    "leaks": "train & test",
+    "removed": "removed",
+    "conflicts": "conflicts",
+    "n_percent": "N (%)",
+}
+NOTES = (
+    f"train, dev, test: sequences. length: minimum{EN_DASH}maximum, in parentheses the median, "
+    "over all splits.",
+    "duplicates: sequences that occur before in their own split, summed over splits. train & test: "
+    "different sequences that are in both. removed: rows that were in test too and were taken out "
+    "of train and dev; without `leakage: remove` none is. conflicts: different sequences that have "
+    "more than one label.",
+    "N (%): share of bases that are not A, C, G or T.",
+)
+
+
+def write_benchmarks_table(tasks: Iterable[str | Path], output: str | Path) -> pd.DataFrame:
+    """Write one row a task as CSV, Markdown and LaTeX.
+
+    Parameters
+    ----------
+    tasks : iterable of path
+        Task folders.
+    output : path
+        `<output>.csv` (all numbers, with source, licence and dev rule), `.md` and `.tex` are
+        written; a suffix .csv is taken off first.
+
+    Returns
+    -------
+    DataFrame
+        What the CSV holds.
+    """
+    frame = pd.DataFrame([_record(load_task(folder).protocol) for folder in tasks])
+    frame = frame.sort_values(["suite", "task"], kind="stable", ignore_index=True)
+    title = "Benchmarks" + (" (with simulated tasks)" if frame["simulated"].any() else "")
+    sheet = Sheet(title, list(TEXTS.values()), [], fixed=len(TEXTS), notes=list(NOTES))
+    sheet.notes += _dev_rules(frame)
+    for index, row in enumerate(frame.to_dict("records")):
+        if not index or row["suite"] != frame.at[index - 1, "suite"]:
+            sheet.groups[index] = row["suite"] + (" (simulated)" if row["simulated"] else "")
+        sheet.rows.append([_text(row, key) for key in TEXTS])
+        if row["notes"]:
+            sheet.notes.append(f"{row['suite']}/{row['task']}: {row['notes']}")
+    write_sheets(output, frame, [sheet])
+    return frame
+
+
+def _record(protocol: dict[str, Any]) -> dict[str, Any]:
+    lengths, duplicates = protocol["length_distribution"], protocol["duplicates"]
+    leakage = protocol.get("leakage", {})  # none in folders of versions that only reported
+    return {
+        **{key: protocol[key] for key in ("suite", "task", "metric", "simulated", "dev_rule")},
+        "classes": ", ".join(map(str, protocol["classes"])),
+        "n_classes": len(protocol["classes"]),
+        **{split: protocol["n_sequences"][split] for split in SPLITS},
+        **{f"length_{name}": lengths[name] for name in ("min", "median", "max")},
+        "duplicates": sum(duplicates["within"].values()),
+        "leaks": duplicates["across"]["train/test"],
+        "train_and_dev": duplicates["across"]["train/dev"],
+        "dev_and_test": duplicates["across"]["dev/test"],
+        "leakage": leakage.get("rule", "report"),
+        "removed": sum(leakage.get("removed", {}).values()),
+        "conflicts": protocol["conflicting_labels"],
+        "n_percent": 100 * protocol["n_content"]["fraction"],
+        "iupac_letters": protocol["n_content"]["iupac_letters"],
+        **{key: protocol[key] for key in ("source", "licence", "sha256")},
+        "notes": "; ".join(protocol.get("notes", [])),
+    }
+
+
+def _dev_rules(frame: pd.DataFrame) -> list[str]:
+    """Where the dev splits come from: one line a rule, with the tasks that follow it."""
+    sizes = frame.groupby("suite").size()
+    lines = []
+    for rule, rows in frame.groupby("dev_rule", sort=False):
+        names = []
+        for suite, tasks in rows.groupby("suite", sort=False)["task"]:
+            some = f" ({' '.join(tasks.astype(str))})" if len(tasks) < sizes[suite] else ""
+            names.append(f"{suite}{some}")
+        lines.append(f"dev, {', '.join(names)}: {rule}.")
+    return lines
+
+
+def _text(row: dict[Any, Any], key: str) -> str:
+    if key == "classes":
+        return str(row["n_classes"])
+    if key == "metric":
+        return METRICS[row["metric"]]
+    if key == "length":
+        low, median, high = (row[f"length_{name}"] for name in ("min", "median", "max"))
+        return f"{low}" if low == high else f"{low}{EN_DASH}{high} ({median:g})"
+    if key == "n_percent":
+        return f"{row[key]:.2g}" if row[key] else "0"
+    if key == "task":
+        return str(row[key])
+    return MISSING if row[key] is None else f"{row[key]:,}"

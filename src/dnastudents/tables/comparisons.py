@@ -1,0 +1,188 @@
+"""Did pretraining help? Each pretrained run against its controls.
+
+The first control is the same student that was never pretrained; a run may name others, as CM-GEMS
+names random masking.
+
+A difference is taken on every task, over seeds (see `statistics.difference`), and once over the
+tasks of a suite: there each task's mean difference is one value, so that the interval says what
+another task would give. p-values over seeds are adjusted by Holm's method for all comparisons of
+the table, so that of many runs and tasks some do not look helped by chance.
+
+Where a seed failed in one of two runs, the other's is left out too, so that they stay paired; the
+cell and a note say so.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from dnastudents.errors import InputError
+from dnastudents.results.failures import MARK, failure_notes, incomplete
+from dnastudents.results.metrics import METRICS
+from dnastudents.results.rows import (
+    estimate,
+    pretrainings_by_seed,
+    read_metrics,
+    values_by_seed,
+)
+from dnastudents.results.statistics import difference, holm, mean_interval
+from dnastudents.tables.render import MINUS, MISSING, TIMES, Sheet, percent, write_sheets
+
+LEVEL = 0.05
+FEWEST_SEEDS = 3  # for a test: on a small test set two differences are often equal by chance
+ALL_TASKS = "all tasks"
+COLUMNS = (
+    *("suite", "run", "control", "task", "metric", "seeds", "run_score", "control_score"),
+    *("difference", "ci95", "p", "p_holm", "verdict", "simulated"),
+)
+FINISHED = "finished_seeds"  # as 4/5; a column only where some seed failed
+SCORES = ("run_score", "control_score", "difference", "ci95")
+NOTES = (
+    f"Difference {TIMES} 100 of test-set scores, run minus control, ± half width of the 95 % t "
+    "interval over seeds (over pretrainings, where a run or its control has several): paired where "
+    "both runs have the same seeds, else Welch. No ± where one seed ran.",
+    "Of a run or control that was pretrained once, how much another pretraining would differ is in "
+    "neither interval nor p: such a verdict is about these weights, not about the recipe.",
+    f"Bold: Holm-adjusted p < {LEVEL} over all comparisons here; the sign says whether the run is "
+    f"better (+) or worse ({MINUS}) than its control. Everything else is unclear at this number of "
+    f"seeds; fewer than {FEWEST_SEEDS} seeds are not tested.",
+    f"{ALL_TASKS}: mean and interval over the tasks' differences, each task being one value; not "
+    f"tested. {MISSING}: one of the two runs was not measured.",
+)
+
+Pairs = Sequence[tuple[str, str]]  # (run, control)
+
+
+def write_comparisons(metrics_csv: str | Path, pairs: Pairs, output: str | Path) -> pd.DataFrame:
+    """Compare runs with their controls on every task of every suite.
+
+    Parameters
+    ----------
+    metrics_csv : path
+        What `rows.collect` wrote.
+    pairs : sequence of (run, control)
+    output : path
+        `<output>.csv` (tidy: `COLUMNS`), `.md` and `.tex` (one table a suite) are written, scores
+        × 100; a suffix .csv is taken off first.
+
+    Returns
+    -------
+    DataFrame
+        What the CSV holds. Tasks that one of the two runs lacks have no row.
+
+    Raises
+    ------
+    InputError
+        When no pair has a task in common.
+    """
+    metrics = read_metrics(metrics_csv)
+    parts = [_compare(str(suite), rows, pairs) for suite, rows in metrics.groupby("suite")]
+    records = [record for part in parts for record in part]
+    columns = [*COLUMNS, FINISHED] if any(record.get(FINISHED) for record in records) else COLUMNS
+    frame = pd.DataFrame(records, columns=columns)
+    if frame.empty:
+        runs = ", ".join(run for run, _ in pairs) or "no runs"
+        raise InputError(f"{metrics_csv}: none of {runs} has its control")
+    frame["p_holm"] = holm(frame["p"].tolist())
+    frame["verdict"] = list(map(_verdict, frame["difference"], frame["p_holm"]))
+    sheets = [_sheet(str(suite), rows, pairs) for suite, rows in frame.groupby("suite")]
+    compared = metrics[metrics["run"].isin({run for pair in pairs for run in pair})]
+    sheets[-1].notes = [*NOTES, *failure_notes(compared)]
+    frame[list(SCORES)] *= 100
+    frame["seeds"] = frame["seeds"].astype("Int64")
+    write_sheets(output, frame.round(dict.fromkeys(SCORES, 4)), sheets)
+    return frame
+
+
+def _compare(suite: str, rows: pd.DataFrame, pairs: Pairs) -> list[dict[str, Any]]:
+    cells = {(str(run), str(task)): group for (run, task), group in rows.groupby(["run", "task"])}
+    metric = dict(zip(rows["task"], rows["metric"], strict=True))
+    records = []
+    for run, control in pairs:
+        tasks = [task for task in sorted(metric) if {(run, task), (control, task)} <= cells.keys()]
+        simulated = bool(rows.loc[rows["run"].isin([run, control]), "simulated"].any())
+        both = {"suite": suite, "run": run, "control": control, "simulated": simulated}
+        of_run = [both | _record(cells[run, t], cells[control, t], t, metric[t]) for t in tasks]
+        records += of_run
+        if len(of_run) > 1:
+            records.append(both | _over_tasks(pd.DataFrame(of_run)))
+    return records
+
+
+def _record(ours: pd.DataFrame, theirs: pd.DataFrame, task: str, metric: str) -> dict[str, Any]:
+    ours, theirs, finished = _paired(ours, theirs)
+    units = pretrainings_by_seed(ours), pretrainings_by_seed(theirs)
+    gain = difference(values_by_seed(ours), values_by_seed(theirs), *units)
+    p_value = gain.p_value if gain.n >= FEWEST_SEEDS else math.nan
+    return {
+        **{"task": task, "metric": metric, "seeds": gain.n},
+        **{"run_score": estimate(ours).mean, "control_score": estimate(theirs).mean},
+        **{"difference": gain.mean, "ci95": gain.half_width, "p": p_value},
+        FINISHED: finished,
+    }
+
+
+def _paired(
+    ours: pd.DataFrame, theirs: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame, str | None]:
+    """Both runs' rows without the seeds that failed in either, and what is left, as 4/5.
+
+    Both keep all rows where nothing would be left of one of them.
+    """
+    lost = [found for rows in (ours, theirs) if (found := incomplete(rows))]
+    failed = {seed for found in lost for seed in found.reasons}
+    if not failed:
+        return ours, theirs, None
+    kept, others = (rows[~rows["seed"].isin(failed)] for rows in (ours, theirs))
+    if not kept.empty and not others.empty:
+        ours, theirs = kept, others
+    seeds = min(len(ours), len(theirs))
+    return ours, theirs, f"{seeds}/{seeds + len(failed)}"
+
+
+def _over_tasks(tasks: pd.DataFrame) -> dict[str, Any]:
+    gain = mean_interval(tasks["difference"].tolist())
+    means = {name: float(tasks[name].mean()) for name in ("run_score", "control_score")}
+    return {"task": ALL_TASKS, **means, "difference": gain.mean, "ci95": gain.half_width}
+
+
+def _verdict(gain: float, p: float) -> str | None:
+    if math.isnan(p):
+        return None
+    if p >= LEVEL:
+        return "unclear"
+    return "better" if gain > 0 else "worse"
+
+
+def _sheet(suite: str, frame: pd.DataFrame, pairs: Pairs) -> Sheet:
+    """One row a pair, one column a task."""
+    metric = dict(zip(frame["task"], frame["metric"], strict=True))
+    tasks = sorted(task for task in metric if task != ALL_TASKS)
+    tasks += [ALL_TASKS] if ALL_TASKS in metric else []
+    found = {(row["run"], row["control"], row["task"]): row for row in frame.to_dict("records")}
+    shown = [pair for pair in pairs if any((*pair, task) in found for task in tasks)]
+    headers = [t if t == ALL_TASKS else f"{t} ({METRICS[metric[t]]})" for t in tasks]
+    label = " (simulated data)" if frame["simulated"].any() else ""
+    sheet = Sheet(
+        f"{suite}: runs against their controls{label}", [f"run {MINUS} control", *headers], []
+    )
+    for index, pair in enumerate(shown):
+        cells = [found.get((*pair, task)) for task in tasks]
+        sheet.rows.append([f" {MINUS} ".join(pair), *map(_cell, cells)])
+        decided = [cell is not None and cell["p_holm"] < LEVEL for cell in cells]
+        sheet.bold |= {(index, column) for column, mark in enumerate(decided, start=1) if mark}
+    return sheet
+
+
+def _cell(row: Mapping[Any, Any] | None) -> str:
+    if row is None:
+        return MISSING
+    gain = percent(row["difference"], "+")
+    text = gain if math.isnan(row["ci95"]) else f"{gain} ± {percent(row['ci95'])}"
+    finished = row.get(FINISHED)
+    return f"{text} {MARK} n = {finished}" if isinstance(finished, str) else text

@@ -1,0 +1,118 @@
+"""What each pretraining took and reached: one row a run, replicas averaged."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from dnastudents.errors import InputError
+from dnastudents.files import read_json
+from dnastudents.results.statistics import mean_interval
+from dnastudents.tables.render import MISSING, TIMES, Sheet, write_sheets
+
+HEADERS = [
+    *("run", "parameters", f"steps {TIMES} batch", "tokens/s", "minutes"),
+    *("validation perplexity", "switch at step"),
+]
+NOTES = (
+    "tokens: bases that were read. Perplexity of masked tokens, of which vocabularies differ, at "
+    "the last evaluation, on the same held-out sequences for all runs of one window. The CSV has "
+    "validation losses and accuracies too.",
+    "Several pretrainings of one run differ in their seed: mean ± half width of the 95 % t "
+    "interval, tokens/s and minutes as means.",
+    "switch at step: the first evaluation after which a curriculum used its second masking; one "
+    "number a pretraining.",
+)
+MEASURES = ("loss", "perplexity", "masked_accuracy")
+
+
+def write_pretraining_table(folders: Iterable[str | Path], output: str | Path) -> pd.DataFrame:
+    """Write one row a run as CSV (one row a pretraining), Markdown and LaTeX.
+
+    Parameters
+    ----------
+    folders : iterable of path
+        Outputs of `dnastudents pretrain`; `run@1`, `run@2` are further pretrainings of `run`.
+    output : path
+        `<output>.csv`, `.md` and `.tex` are written; a suffix .csv is taken off first.
+
+    Returns
+    -------
+    DataFrame
+        What the CSV holds.
+
+    Raises
+    ------
+    InputError
+        A folder is no finished pretraining.
+    """
+    frame = pd.DataFrame([_record(Path(folder)) for folder in folders])
+    title = "Pretraining" + (" (simulated data)" if frame["simulated"].any() else "")
+    sheet = Sheet(title, HEADERS, [], notes=list(NOTES))
+    for run, rows in frame.groupby("run", sort=False):
+        sheet.rows.append(_line(str(run), rows))
+    write_sheets(output, frame, [sheet])
+    return frame
+
+
+def _record(folder: Path) -> dict[str, Any]:
+    if not (folder / "metrics.json").is_file():
+        raise InputError(f"{folder}: no finished pretraining (no metrics.json); run it first")
+    metrics, settings = read_json(folder / "metrics.json"), read_json(folder / "settings.json")
+    history = pd.read_csv(folder / "history.csv")
+    validation = metrics.get("validation", {})
+    return {
+        "run": folder.name.partition("@")[0],
+        "pretraining": folder.name,
+        **{key: metrics[key] for key in ("seed", "parameters", "steps")},
+        "batch_size": settings["pretraining"]["batch_size"],
+        **{key: metrics[key] for key in ("tokens", "tokens_per_second", "wall_seconds", "device")},
+        **{f"validation_{key}": validation.get(key) for key in MEASURES},
+        "masking": settings["masking"]["name"],
+        "switch_step": _switch(history) if _has_switch(settings["masking"]["name"]) else None,
+        "simulated": metrics["simulated"],
+    }
+
+
+def _has_switch(masking: str) -> bool:
+    """Whether a masking goes from one stage to another at one step: only CM-GEMS does."""
+    return masking == "cm_gems"
+
+
+def _switch(history: pd.DataFrame) -> int | None:
+    """The step of the last row before a curriculum's second stage."""
+    stages = history["stage"]
+    later = stages.index[stages != stages.iloc[0]]
+    return int(history["step"].iloc[later[0] - 1]) if len(later) else None
+
+
+def _line(run: str, rows: pd.DataFrame) -> list[str]:
+    first = rows.iloc[0]
+    steps = rows["switch_step"].astype(float)
+    switches = ["never" if math.isnan(step) else f"{step:,.0f}" for step in steps]
+    return [
+        run if len(rows) == 1 else f"{run} ({len(rows)} seeds)",
+        f"{first['parameters']:,}",
+        f"{first['steps']:,} {TIMES} {first['batch_size']:,}",
+        f"{rows['tokens_per_second'].mean():,.0f}",
+        f"{rows['wall_seconds'].mean() / 60:,.1f}",
+        _perplexity(rows["validation_perplexity"]),
+        ", ".join(switches) if _has_switch(first["masking"]) else MISSING,
+    ]
+
+
+def _perplexity(values: pd.Series) -> str:
+    """Mean and interval with four significant digits: perplexities run from 2 to 4,000."""
+    known = values.dropna().astype(float).tolist()
+    if not known:
+        return MISSING
+    estimate = mean_interval(known)
+    digits = max(0, 3 - math.floor(math.log10(estimate.mean)))
+    text = f"{estimate.mean:,.{digits}f}"
+    if math.isnan(estimate.half_width):
+        return text
+    return f"{text} ± {estimate.half_width:,.{digits}f}"

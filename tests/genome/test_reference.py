@@ -1,0 +1,167 @@
+import gzip
+import hashlib
+import tracemalloc
+
+import numpy as np
+import pytest
+
+import dnastudents.genome.fasta as fasta
+from dnastudents.errors import InputError
+from dnastudents.genome import reference as module
+from dnastudents.genome.codes import decode, encode
+from dnastudents.genome.reference import Interval, Reference, build, check_splits
+
+
+@pytest.fixture
+def genome(tmp_path) -> Reference:
+    """chr1 whole, chr2 in two parts with a gap of ten bases."""
+    text = ">chr1 first\nACGTacgtNN\nRYACGT\n>chr2:100-108\nAAAACCCC\n>chr2:118-122\nGGTT\n"
+    path = tmp_path / "genome.fa"
+    path.write_text(text)
+    return build(path, tmp_path / "reference")
+
+
+def test_build_keeps_records_codes_and_soft_mask(genome, tmp_path):
+    assert genome.names == ("chr1", "chr2:100-108", "chr2:118-122")
+    assert genome.lengths == (16, 8, 4)
+    assert genome.offsets == (0, 16, 24)
+    assert decode(genome.codes) == "ACGTACGTNNNNACGTAAAACCCCGGTT"
+    assert genome.soft_mask.nonzero()[0].tolist() == [4, 5, 6, 7]
+    assert genome.soft_mask.dtype == bool
+    content = (tmp_path / "genome.fa").read_bytes()
+    assert genome.sha256 == hashlib.sha256(content).hexdigest()
+
+
+def test_the_files_are_plain_npy(genome, tmp_path):
+    codes = np.load(tmp_path / "reference" / "codes.npy", mmap_mode="r")
+    assert isinstance(codes, np.memmap)
+    assert codes.dtype == np.uint8
+    assert (codes == genome.codes).all()
+    with pytest.raises(ValueError, match="read-only"):
+        genome.codes[0] = 1
+
+
+def test_gzip_and_case_make_no_difference(genome, tmp_path):
+    content = (tmp_path / "genome.fa").read_bytes().replace(b"\n", b"\r\n")
+    (tmp_path / "genome.fa.gz").write_bytes(gzip.compress(content))
+    other = build(tmp_path / "genome.fa.gz", tmp_path / "other")
+    assert (other.codes == genome.codes).all()
+    assert other.names == genome.names
+
+
+def test_building_takes_memory_of_blocks_not_of_the_genome(tmp_path, monkeypatch):
+    monkeypatch.setattr(fasta, "BLOCK", 1 << 16)
+    line = b"ACGTacgtAC" * 10
+    (tmp_path / "a.fa").write_bytes(b">a\n" + b"\n".join([line] * 40_000) + b"\n")
+    tracemalloc.start()
+    built = build(tmp_path / "a.fa", tmp_path / "reference")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert built.lengths == (4_000_000,)
+    assert peak < 1_500_000
+
+
+def test_a_failed_build_leaves_nothing(tmp_path):
+    (tmp_path / "bad.fa").write_text(">a\nACGT\n>a\nACGT\n")
+    with pytest.raises(InputError, match="two records"):
+        build(tmp_path / "bad.fa", tmp_path / "reference")
+    assert [path.name for path in tmp_path.iterdir()] == ["bad.fa"]
+
+
+@pytest.mark.parametrize("damage", ["codes.npy", "reference.json"])
+def test_an_incomplete_folder_says_so(genome, tmp_path, damage):
+    (tmp_path / "reference" / damage).unlink()
+    with pytest.raises(InputError, match=r"build it again|no such file"):
+        Reference.open(tmp_path / "reference")
+
+
+def test_files_of_two_references_are_noticed(genome, tmp_path):
+    np.save(tmp_path / "reference" / "codes.npy", np.zeros(3, dtype=np.uint8))
+    with pytest.raises(InputError, match="different references"):
+        Reference.open(tmp_path / "reference")
+
+
+def test_sequence_and_fetch(genome):
+    assert decode(genome.sequence("chr2:118-122")) == "GGTT"
+    assert decode(genome.fetch("chr1", 2, 6)) == "GTAC"
+    assert decode(genome.fetch("chr2", 102, 106)) == "AACC"
+    assert decode(genome.fetch("chr2", 118, 122)) == "GGTT"
+    assert decode(genome.fetch("chr2:118-122", 1, 3)) == "GT"
+    assert genome.fetch("chr1", 3, 3).shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("region", "message"),
+    [
+        (("chr1", 10, 17), "chr1:10-17 is not inside"),
+        (("chr2", 99, 101), "chr2:99-101 is not inside"),
+        (("chr2", 106, 120), "chr2:106-120 is not inside"),
+        (("chr1", 5, 2), "0 <= start <= end"),
+        (("chr1", -1, 2), "0 <= start <= end"),
+        (("chrom1", 0, 1), "no sequence 'chrom1'.*'chr1'"),
+    ],
+)
+def test_fetch_outside_is_an_error(genome, region, message):
+    with pytest.raises(InputError, match=message):
+        genome.fetch(*region)
+
+
+def test_intervals_of_names_chromosomes_regions_and_all(genome):
+    assert genome.intervals(["chr1"]) == [Interval("chr1", 0, 16)]
+    both = [Interval("chr2:100-108", 0, 8), Interval("chr2:118-122", 0, 4)]
+    assert genome.intervals(["chr2"]) == both
+    assert genome.intervals(["chr2:118-122"]) == both[1:]
+    assert genome.intervals(["chr2:106-120"]) == [
+        Interval("chr2:100-108", 6, 8),
+        Interval("chr2:118-122", 0, 2),
+    ]
+    assert genome.intervals(["all"]) == [Interval("chr1", 0, 16), *both]
+    assert genome.intervals(["chr1:4-9", "chr1:0-5"]) == [Interval("chr1", 0, 9)]
+    assert genome.span(Interval("chr2:118-122", 1, 3)) == (25, 27)
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        (["chr3"], "no sequence 'chr3'"),
+        (["chr9:1-2"], "no sequence 'chr9'"),
+        (["chr1:16-20"], "no base"),
+        (["chr1:5-5"], "no base"),
+        ([], "no sequences are named"),
+    ],
+)
+def test_unknown_places_are_errors(genome, spec, message):
+    with pytest.raises(InputError, match=message):
+        genome.intervals(spec)
+
+
+def test_splits_must_not_share_bases(genome):
+    check_splits(genome, {"train": ["chr1:0-8"], "validation": ["chr1:8-16"], "test": ["chr2"]})
+    with pytest.raises(InputError, match="'train' and 'test' share bases of chr2:100-108"):
+        check_splits(genome, {"train": ["chr2:100-105"], "test": ["chr2:104-108"]})
+
+
+def test_a_name_that_only_looks_like_a_region_is_a_name(tmp_path):
+    (tmp_path / "a.fa").write_text(">a:5-9\nACGTA\n")
+    built = build(tmp_path / "a.fa", tmp_path / "reference")
+    assert built.intervals(["a:5-9"]) == [Interval("a:5-9", 0, 5)]
+    with pytest.raises(InputError, match="no sequence 'a'"):
+        built.fetch("a", 5, 9)
+
+
+def test_real_coordinates_find_the_official_sequences(shared, tmp_path):
+    pandas = pytest.importorskip("pandas")
+    real = build(shared / "data/reference/hg38_mini.fa.gz", tmp_path / "reference")
+    assert sum(real.lengths) == 42_428_854
+    assert len(real.names) == 27
+    folder = shared / "data/genomic_benchmarks/hg38_mini/human_nontata_promoters"
+    rows = pandas.read_csv(folder / "test.csv.gz", nrows=100)
+    for row in rows[rows.strand != "-"].itertuples():
+        assert decode(real.fetch(row.region, row.start, row.end)) == row.seq.upper()
+
+
+def test_header_can_grow_in_place(tmp_path):
+    with module._NpyStream(tmp_path / "a.npy", np.uint8) as stream:
+        for _ in range(1000):
+            stream.write(bytes(encode("ACGT")))
+    assert np.load(tmp_path / "a.npy").shape == (4000,)

@@ -1,0 +1,101 @@
+"""Masked-token prediction against its plain form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from small import DETERMINISTIC_BERT, masked_lm, random_codes, whole
+from torch.nn import functional as F
+from torch.testing import assert_close
+
+from dnastudents import masking, models
+from dnastudents.genome import tokenizers
+from dnastudents.genome.codes import PAD
+from dnastudents.objectives.masked_lm.objective import MaskedLM, MaskedLMOptions
+
+
+def test_loss_is_that_of_full_logits() -> None:
+    objective = masked_lm()
+    codes = random_codes(4, 60)
+    codes[1, 30:] = PAD
+    views = objective.views(codes, 1, 0).tensors
+    assert not views["attention_mask"].all()
+    output = objective.student(views["input_ids"], views["attention_mask"])
+    expected = F.cross_entropy(output.logits.flatten(0, 1), views["labels"].flatten())
+    shares = whole(objective, codes)
+    assert_close(shares["loss"], expected)
+    correct = output.logits.argmax(-1) == views["labels"]
+    assert_close(
+        shares["masked_accuracy"], correct.sum() / (views["labels"] >= 0).sum(), check_dtype=False
+    )
+
+
+def test_unpadded_batch_has_no_attention_mask() -> None:
+    assert "attention_mask" not in masked_lm().views(random_codes(4, 60), 1, 0).tensors
+
+
+def test_batch_without_any_mask_has_loss_zero() -> None:
+    codes = random_codes(1, 60)
+    codes[:, 2:] = PAD  # shorter than a k-mer: [CLS] [SEP]
+    assert whole(masked_lm(), codes)["loss"].item() == 0.0
+    assert torch.isfinite(whole(masked_lm(), codes)["masked_accuracy"])
+
+
+@pytest.mark.parametrize("is_kept_out", [True, False])
+def test_padding_changes_nothing_unless_it_is_attended(is_kept_out: bool) -> None:
+    objective = masked_lm()
+    objective.options = MaskedLMOptions(attention_mask=is_kept_out)
+    for weights in objective.student.parameters():
+        weights.data *= 5  # an untrained student hardly attends
+    codes = random_codes(2, 60)
+    codes[1, 40:] = PAD  # 35 tokens of 55, between [CLS] and [SEP]
+    views = objective.views(codes, 1, 0)
+    assert ("attention_mask" in views.tensors) is is_kept_out
+    ids, labels = views.tensors["input_ids"], views.tensors["labels"]
+    loss = objective(views.rows(1, 2, torch.device("cpu")), {"masked": 1.0})["loss"]
+    padded, alone = (
+        F.cross_entropy(
+            objective.student(ids[1:, :end]).logits[0], labels[1, :end], reduction="sum"
+        )
+        for end in (57, 37)
+    )
+    assert_close(loss, alone if is_kept_out else padded)
+    assert abs(padded - alone) > 1e-3
+
+
+def curriculum(total_steps: int = 100, **settings: Any) -> MaskedLM:
+    tokenizer = tokenizers.build("kmer6")
+    ranks = torch.arange(tokenizer.vocab_size)
+    rule = masking.build({"validation": "current", **settings}, tokenizer, ranks, total_steps)
+    return MaskedLM(models.build(DETERMINISTIC_BERT, tokenizer), tokenizer, rule)
+
+
+def test_current_validation_follows_the_switch() -> None:
+    codes = random_codes(40, 200)
+    switched = curriculum(name="cm_gems", switch_step=7)
+    learnt = curriculum(name="cm_gems")
+    easy, hard = (curriculum(name=name) for name in ("genemask", "global_pmi"))
+
+    def labels(objective: MaskedLM, step: int) -> torch.Tensor:
+        return objective.validation_views(codes, step).tensors["labels"]
+
+    assert torch.equal(labels(switched, 6), labels(easy, 6))
+    assert torch.equal(labels(switched, 7), labels(hard, 7))
+    assert torch.equal(labels(learnt, 9), labels(easy, 9))
+    learnt.observe({"perplexity": 5.0}, 8)
+    learnt.observe({"perplexity": 4.9}, 9)
+    assert torch.equal(labels(learnt, 9), labels(hard, 9))
+    fixed = curriculum(name="cm_gems", switch_step=7, validation="fixed")
+    assert torch.equal(labels(fixed, 6), labels(fixed, 7))
+
+
+@pytest.mark.parametrize(("step", "share"), [(0, 0.0), (30, 0.3), (100, 1.0)])
+def test_current_validation_of_cm_step_has_its_share_of_hard_masks(step: int, share: float) -> None:
+    # Only the hard rule, by position rank, masks the first tokens of every sequence.
+    objective = curriculum(name="cm_step", rank_source="position", probability={"global_pmi": 0.2})
+    views = objective.validation_views(random_codes(6 * 100, 200), step).tensors
+    is_hard = (views["labels"][:, 1:11] >= 0).all(1).view(100, 6).all(1)
+    # 100 draws of the rule
+    assert abs(is_hard.float().mean().item() - share) <= 4 * (share * (1 - share) / 100) ** 0.5
