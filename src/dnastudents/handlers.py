@@ -41,7 +41,7 @@ def data_check(a: Arguments) -> int:
 def simulate(a: Arguments) -> None:
     from dnastudents.benchmarks.simulator import simulate
 
-    simulate(a.output, **a.settings)
+    simulate(a.output, a.settings)
 
 
 def reference(a: Arguments) -> None:
@@ -128,7 +128,7 @@ def knn(a: Arguments) -> None:
 def baseline(a: Arguments) -> None:
     from dnastudents.probes.kmer_logistic import kmer_logistic
 
-    kmer_logistic(a.task, seeds=a.seeds, output=a.output, **a.settings)
+    kmer_logistic(a.task, a.output, a.seeds, a.settings)
 
 
 def embed(a: Arguments) -> None:
