@@ -7,6 +7,7 @@ so a second call takes as long. A task is present when all of its files are.
 
 from __future__ import annotations
 
+import logging
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -30,6 +31,8 @@ from dnastudents.downloads.manifest import (
     read_manifest,
     verify,
 )
+
+logger = logging.getLogger(__name__)
 
 Needs = Mapping[str, Mapping[str, Sequence[str]]]
 LOG_WIDTH = 120  # columns of the table where no terminal says how many there are
@@ -163,7 +166,7 @@ def show(check: DataCheck) -> None:
 def _announce(paths: Sequence[Path]) -> None:
     """Say how much there is to read, since it may take a while."""
     sizes = [path.stat().st_size for path in paths if path.is_file()]
-    print(f"Reading {decimal(sum(sizes))} in {len(sizes)} files to check them", file=sys.stderr)
+    logger.info(f"Reading {decimal(sum(sizes))} in {len(sizes)} files to check them")
 
 
 def _check_dataset(entry: Dataset, places: Sequence[Path], locked: Mapping[str, str]) -> Finding:

@@ -13,7 +13,7 @@ with `test`. Bases at an interval's end that fill no window are not read.
 
 from __future__ import annotations
 
-import sys
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +23,8 @@ import numpy as np
 from dnastudents.errors import InputError, nearest
 from dnastudents.genome.codes import N
 from dnastudents.genome.samplers import EpochOrder, evenly_spaced
+
+logger = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from dnastudents.genome.reference import Reference
@@ -61,7 +63,7 @@ def read_intervals(bed: Path, reference: Reference) -> dict[str, np.ndarray]:
     for split in reversed(SPLITS.values()):
         whole, found[split] = found[split], cut_out(found[split], held_out)
         if lost := int((whole[:, 1] - whole[:, 0]).sum() - np.diff(found[split]).sum()):
-            print(f"{bed}: {lost:,} bases of {split} are held out elsewhere", file=sys.stderr)
+            logger.warning(f"{bed}: {lost:,} bases of {split} are held out elsewhere")
         held_out = np.concatenate([held_out, whole])
     if not len(found["train"]):
         raise InputError(f"{bed}: no interval has the fold 'train'; add those to learn from")

@@ -6,7 +6,7 @@ networks are. Here they are put together: device hours, memory, disk and downloa
 
 from __future__ import annotations
 
-import sys
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,8 @@ from dnastudents.plan.networks import Network, student_network, teacher_network
 from dnastudents.plan.rates import Rates, measure, read_rates
 from dnastudents.plan.show import show
 from dnastudents.plan.work import Work, all_work, task_size
+
+logger = logging.getLogger(__name__)
 
 BASES_A_BYTE = 3.3  # of FASTA.gz
 PLAIN = {"window": {"kind": "windows", "length": 500}, "batch_size": 8}  # of what never learns
@@ -198,7 +200,7 @@ def _rates(
         if "train" in teacher:
             blocks.setdefault(teacher["train"]["student"], teacher["train"]["pretraining"])
     students = {network.name: network for network in networks.values() if network.settings}
-    print(f"measuring {', '.join(students)} ...", file=sys.stderr, flush=True)
+    logger.info(f"measuring {', '.join(students)} ...")
     return measure(students, blocks, threads or 1)
 
 

@@ -1,6 +1,6 @@
 """Which settings of a run decide what comes out, and which only how it is computed.
 
-A run goes on from its state, and Snakemake keeps its result, when the second kind changes. Free of
+A run resumes from its state, and Snakemake keeps its result, when the second kind changes. Free of
 torch, because the workflow's configuration asks too.
 """
 

@@ -130,8 +130,8 @@ class Pretraining:
     validation_sequences : int
         Size of the fixed validation subset. Default is 256.
     stop_after_bad_steps : int
-        Steps whose loss or gradient is no number do not change the weights; at so many the training
-        stops. Default is 1.
+        Steps whose loss or gradient is not finite do not change the weights; at this many the
+        training stops. Default is 1.
     """
 
     steps: int

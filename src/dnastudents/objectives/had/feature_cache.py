@@ -57,7 +57,7 @@ def write_shard(path: Path, ids: Tensor, features: Tensor, pad_id: int) -> None:
     Raises
     ------
     InputError
-        A feature is no number in half precision.
+        A feature is not finite in half precision.
     """
     real = ids != pad_id
     packed = features[real]
