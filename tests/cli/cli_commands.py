@@ -1,0 +1,22 @@
+"""Every subcommand by its full name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import typer
+
+from dnastudents.cli import app
+
+
+def _commands_of(group: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    for name, command in group.commands.items():
+        full = f"{path} {name}".strip()
+        if hasattr(command, "commands"):
+            yield from _commands_of(command, full)
+        else:
+            yield full, command
+
+
+COMMANDS = dict(_commands_of(typer.main.get_command(app)))
