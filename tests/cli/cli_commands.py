@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import typer
-
-from dnastudents.cli import app
+from dnastudents.cli import parser
 
 
 def _commands_of(group: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -19,4 +17,4 @@ def _commands_of(group: Any, path: str = "") -> Iterator[tuple[str, Any]]:
             yield full, command
 
 
-COMMANDS = dict(_commands_of(typer.main.get_command(app)))
+COMMANDS = dict(_commands_of(parser()))

@@ -49,6 +49,8 @@ def _write_files(place: dict[str, Path]) -> None:
         place[name].write_text("\n".join(["sequence,label", *rows]) + "\n")
     header = "id,url,alternative_urls,sha256,bytes,licence,citation,note"
     place["manifest"].write_text(f"{header}\nx.csv,http://127.0.0.1:9/x.csv,,,,,,\n")
+    place["results"].mkdir()
+    (place["results"] / "x.csv").write_text("a,b\n")
     place["intervals"].write_text("chrA\t0\t3000\ttrain\nchrB\t0\t3000\tvalid\n")
     place["lock"].write_text("{}")
     place["configfile"].write_text("{}")

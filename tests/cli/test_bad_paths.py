@@ -22,7 +22,7 @@ CALLS = (
     "simulate --settings [lock] --output {out}",
     "reference [fasta] --output {out}",
     "pmi [reference] --settings [lock] --output {out}",
-    "benchmark mine gc [train] [test] --output {out}",
+    "benchmark mine gc [train] {test} --output {out}",
     "benchmark gue mouse_0 [train] --output {out}",
     "benchmark few_shot prom_core_50 [train] --output {out}",
     "benchmark genomic_benchmarks human_ocr_ensembl [train] [reference] --output {out}",
@@ -62,15 +62,20 @@ CALLS = (
 BAD: dict[str, Callable[[Path], object]] = {
     "missing": lambda path: None,
     "folder": lambda path: path.mkdir(),
-    "text": lambda path: path.write_text("some text\n"),
     "binary": lambda path: path.write_bytes(bytes(range(256)) * 9),
     "broken JSON": lambda path: path.write_text('{"runs": [\n'),
-    "long": lambda path: None,
 }
-Failing = Callable[[str, tuple[int, int], Path], str]
-CASES = [(call, match.span()) for call in CALLS for match in re.finditer(r"\[\w+\]", call)]
+Ending = Callable[[str, tuple[int, int], Path], tuple[int, str]]
+
+
+def inputs_of(call: str) -> list[tuple[str, tuple[int, int]]]:
+    """The call, with where each pair of brackets stands."""
+    return [(call, match.span()) for match in re.finditer(r"\[\w+\]", call)]
+
+
 FINE = {  # what a subcommand may be given after all
     ("[lock]", "missing"): ("download", "data-check"),  # not yet written
+    ("[results]", "folder"): ("download",),  # a mirror that lacks the file
     ("[out]", "missing"): ("pretrain", "finetune"),  # no state yet
     ("[out]", "folder"): ("pretrain", "finetune"),
 }
@@ -83,64 +88,80 @@ def test_no_command_is_left_out() -> None:
 
 
 @pytest.fixture
-def failing(
+def ending(
     world: dict[str, Path],
     root: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-) -> Failing:
-    """Call with another path in one pair of brackets; what is said in one line."""
+) -> Ending:
+    """Call with another path in one pair of brackets; the status, and what is said in one line."""
     monkeypatch.chdir(root)
 
-    def run(call: str, span: tuple[int, int], bad: Path) -> str:
+    def run(call: str, span: tuple[int, int], bad: Path) -> tuple[int, str]:
         line = f"{call[: span[0]]}{bad}{call[span[1] :]}".replace("[", "{").replace("]", "}")
         line = line.format(**world, out=tmp_path / "out")
-        assert main(["--quiet", *line.split()]) in (1, 2), line
-        (said,) = capsys.readouterr().err.splitlines()
-        assert re.match(r"dnastudents( [a-z-]+)+: error: ", said)
-        return said
+        status = main(["--quiet", *line.split()])
+        said = capsys.readouterr().err
+        if status:
+            assert re.fullmatch(r"dnastudents( [a-z-]+)+: error: .*\n", said)
+        return status, said
 
     return run
 
 
 @pytest.mark.parametrize("kind", BAD)
-@pytest.mark.parametrize(("call", "span"), CASES)
+@pytest.mark.parametrize(("call", "span"), [case for call in CALLS for case in inputs_of(call)])
 def test_another_path(
-    call: str, span: tuple[int, int], kind: str, failing: Failing, tmp_path: Path
+    call: str, span: tuple[int, int], kind: str, ending: Ending, tmp_path: Path
 ) -> None:
     """Nothing is there, or a folder instead of a file, or another kind of file."""
     if call.split()[0] in FINE.get((call[slice(*span)], kind), ()):
         return
-    bad = tmp_path / ("x" * 300 if kind == "long" else "bad")
+    bad = tmp_path / "bad"
     BAD[kind](bad)
-    said = failing(call, span, bad)
+    status, said = ending(call, span, bad)
+    assert status in (1, 2)
     assert bad.name in said or call.startswith(("launch", "teacher import"))
 
 
-INSIDE = [
-    (call, span, kind)
-    for call, span in CASES
-    for kind in ("missing", "folder", "binary")
-    if call[slice(*span)] in ("[reference]", "[pmi]", "[teacher]", "[features]", "[run]", "[task]")
-]
+INSIDE = (
+    "pmi [reference] --output {out}",
+    "figure pmi [pmi] --output {out}",
+    "pretraining-table [run] --output {out}",
+    "embed --pretrained [run] --task [task] --output {out}",
+    "benchmarks-table [task] --output {out}",
+    "teacher import [teacher]/config.json --output {out}",
+    "pretrain lm --settings {settings}/masked_lm.json --reference {reference} --pmi [pmi] "
+    "--state {out}.state --output {out}",
+    "pretrain had --settings {settings}/fixed.json --reference {reference} --teacher {teacher} "
+    "--features [features] --state {out}.state --output {out}",
+)
 
 
-@pytest.mark.parametrize(("call", "span", "kind"), INSIDE)
-def test_another_file_in_a_folder(
-    call: str,
-    span: tuple[int, int],
-    kind: str,
-    failing: Failing,
-    world: dict[str, Path],
-    tmp_path: Path,
+@pytest.mark.parametrize(("call", "span"), [case for call in INSIDE for case in inputs_of(call)])
+def test_a_damaged_file_in_a_folder(
+    call: str, span: tuple[int, int], ending: Ending, world: dict[str, Path], tmp_path: Path
 ) -> None:
-    """A folder of ours in which one file after the other is damaged."""
+    """One after the other; a command need not read all of them."""
     good = world[call[span[0] + 1 : span[1] - 1]]
-    for file in filter(Path.is_file, good.rglob("*")):
-        bad = tmp_path / file.name
+    for number, file in enumerate(filter(Path.is_file, sorted(good.rglob("*")))):
+        bad = tmp_path / f"bad{number}"
         shutil.copytree(good, bad)
-        changed = bad / file.relative_to(good)
-        changed.unlink()
-        BAD[kind](changed)
-        print(file.name, failing(call, span, bad))
+        BAD["binary"](bad / file.relative_to(good))
+        status, said = ending(call, span, bad)
+        assert status == 0 or bad.name in said
+
+
+@pytest.mark.parametrize("output", ["file/out", "file", "x" * 300])
+def test_an_output_that_cannot_be(
+    output: str, world: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Below a file, a file itself, or too long a name; what is there stays."""
+    (tmp_path / "file").write_text("mine")
+    arguments = ["reference", str(world["fasta"]), "--output", str(tmp_path / output)]
+    assert main(arguments) == 1
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith(f"dnastudents reference: error: {tmp_path}")
+    assert (tmp_path / "file").read_text() == "mine"
+    assert [file.name for file in tmp_path.iterdir()] == ["file"]

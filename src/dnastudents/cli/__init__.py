@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from functools import cache
+from typing import Annotated, Any
 
 import typer
 
@@ -43,6 +44,12 @@ def dnastudents(quiet: Quiet = False, verbose: Verbose = False, version: Version
     configure_log(quiet, verbose)
 
 
+@cache
+def parser() -> Any:
+    """All subcommands, ready to parse."""
+    return typer.main.get_command(app)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one subcommand.
 
@@ -54,9 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         after Ctrl-C.
     """
     try:
-        status = typer.main.get_command(app).main(
-            arguments, prog_name="dnastudents", standalone_mode=False
-        )
+        status = parser().main(arguments, prog_name="dnastudents", standalone_mode=False)
         sys.stdout.flush()
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)

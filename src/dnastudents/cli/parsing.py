@@ -96,8 +96,8 @@ def _repeated(args: Sequence[str], names: set[str]) -> list[str]:
 def _message(error: Exception) -> str:
     """One line; errors of the system name their file first, as ours do."""
     if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
-    return str(error)
+        return f"{error.filename2 or error.filename}: {error.strerror}"
+    return " ".join(str(error).split("\n"))
 
 
 def configure_log(quiet: bool, verbose: bool) -> None:
@@ -133,12 +133,12 @@ def _with_verbosity(function: Function) -> Function:
 
 def _json(text: str) -> dict[str, Any]:
     """Read a JSON object, given as text or as the path of a JSON file."""
+    file = None if text.lstrip().startswith("{") else Path(text)
     try:
-        if not text.lstrip().startswith("{"):
-            text = Path(text).read_text(encoding="utf-8")
-        value = json.loads(text)
+        value = json.loads(file.read_text(encoding="utf-8") if file else text)
     except (OSError, ValueError) as error:
-        raise typer.BadParameter(f"neither a JSON object nor a JSON file: {error}") from None
+        reason = f"{file}: {getattr(error, 'strerror', error)}" if file else error
+        raise typer.BadParameter(f"neither a JSON object nor a JSON file: {reason}") from None
     if not isinstance(value, dict):
         raise typer.BadParameter("must be a JSON object, as in '{\"epochs\": 4}'")
     return value

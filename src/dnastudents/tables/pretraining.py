@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from dnastudents.errors import InputError
-from dnastudents.files import read_json
+from dnastudents.files import read_json, reading
 from dnastudents.results.statistics import mean_interval
 from dnastudents.tables.render import MISSING, TIMES, Sheet, write_sheets
 
@@ -63,7 +63,8 @@ def _record(folder: Path) -> dict[str, Any]:
     if not (folder / "metrics.json").is_file():
         raise InputError(f"{folder}: no finished pretraining (no metrics.json); run it first")
     metrics, settings = read_json(folder / "metrics.json"), read_json(folder / "settings.json")
-    history = pd.read_csv(folder / "history.csv")
+    with reading(folder / "history.csv"):
+        history = pd.read_csv(folder / "history.csv")
     validation = metrics.get("validation", {})
     return {
         "run": folder.name.partition("@")[0],
