@@ -1,56 +1,248 @@
-"""Typed options from one block of the configuration.
+"""Typed settings: every block of the configuration is a class, parsed once and passed on.
 
-A dataclass says which keys a block may hold and their defaults; a key that it lacks is an error
-that names the nearest known one, so a typo never becomes a silent default.
+A class says which keys its block may hold, their types, bounds, defaults and meaning; nothing else
+does. Values are taken as they are: `"5"` is no integer, and `true` no number. What is wrong is one
+`InputError` of one line that names the key and a likely fix.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import MISSING, fields, is_dataclass
-from typing import Any, TypeVar, get_type_hints
+import json
+import types
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, overload
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from dnastudents.errors import InputError, nearest
 
-Options = TypeVar("Options")
+Count = Annotated[int, Field(ge=1)]
+NotNegative = Annotated[float, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Seed = Annotated[int, Field(ge=0)]
+Precision = Literal["no", "bf16", "fp16"]
+NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
+Name = Annotated[str, Field(pattern=NAME)]  # a part of paths and commands
+
+Options = TypeVar("Options", bound="Settings")
+Item = TypeVar("Item")
 
 
-def parse(kind: type[Options], values: Mapping[str, Any], where: str) -> Options:
-    """Make the dataclass `kind` from `values`.
+def _require_distinct(items: tuple[Item, ...]) -> tuple[Item, ...]:
+    if len(set(items)) < len(items):
+        raise ValueError("holds the same twice; remove one")
+    return items
+
+
+Distinct = Annotated[tuple[Item, ...], Field(min_length=1), AfterValidator(_require_distinct)]
+
+
+class Wrong(InputError, ValueError):
+    """Raised by validators for a mistake that belongs to one key of their block."""
+
+    def __init__(self, key: str, message: str) -> None:
+        super().__init__(f"{key}: {message}")
+
+
+class Settings(BaseModel):
+    """Base of all blocks of settings; frozen, and compared by value."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    def changed(self: Options, **values: Any) -> Options:
+        """A copy with some values changed, checked like the first."""
+        return type(self)(**{**dict(self), **values})
+
+    def _preset(self, values: Mapping[str, Any]) -> None:
+        """Set those of `values` that were not given; for validators, before anybody looks."""
+        for name, value in values.items():
+            if name not in self.model_fields_set:
+                object.__setattr__(self, name, value)
+
+    def as_json(self) -> dict[str, Any]:
+        """All values, defaults included, as `parse` takes them."""
+        return self.model_dump(mode="json")
+
+
+def one_of(*kinds: type[Settings], tag: str) -> Any:
+    """The type of a block that is of one of some classes, told by the key `tag`."""
+    return Annotated[Union[kinds], Field(discriminator=tag)]  # noqa: UP007
+
+
+@overload
+def parse(kind: type[Options], values: Any, where: str = "") -> Options: ...
+
+
+@overload
+def parse(kind: Any, values: Any, where: str = "") -> Any: ...
+
+
+def parse(kind: Any, values: Any, where: str = "") -> Any:
+    """Make settings from one block of the configuration.
 
     Parameters
     ----------
     kind : type
-        A dataclass; fields whose type is a dataclass are made from a mapping in the same way.
+        A class of settings, or a union of some.
     values : mapping
-        One block of the configuration.
+        The block. Settings that are parsed already are given back.
     where : str
-        The block's place in the configuration, for messages.
+        The block's place in the configuration, for messages. Default is its top.
 
     Raises
     ------
     InputError
-        On an unknown key, a missing one, or a nested block that is no mapping.
+        The first mistake: an unknown or missing key, a wrong type or value.
     """
-    if not isinstance(values, Mapping):
-        raise InputError(f"{where}: must hold keys and values, not {values!r}")
-    known = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
-    for key in values:
-        if key not in known:
-            raise InputError(f"{where}: unknown key '{key}'; {nearest(key, known)}")
-    for key, field in known.items():
-        if key not in values and field.default is MISSING and field.default_factory is MISSING:
-            raise InputError(f"{where}: '{key}' is missing; add it")
-    types = get_type_hints(kind)
-    return kind(
-        **{
-            key: parse(types[key], value, f"{where}.{key}") if is_dataclass(types[key]) else value
-            for key, value in values.items()
-        }
+    if isinstance(values, Settings):
+        return values
+    try:
+        return _validated(kind, values)
+    except ValidationError as error:
+        raise InputError(explain(error, kind, where)[0]) from None
+
+
+def check_part(kind: Any, values: Any, where: str) -> None:
+    """Refuse what is wrong with a block that another one completes: all but missing keys."""
+    try:
+        _validated(kind, values)
+    except ValidationError as error:
+        if lines := explain(error, kind, where, ignored=("missing", "union_tag_not_found")):
+            raise InputError(lines[0]) from None
+
+
+def _validated(kind: Any, values: Any) -> Any:
+    # As JSON, whose lists may become tuples, and integers floats, but strings no numbers.
+    return TypeAdapter(kind).validate_json(json.dumps(values, default=str))
+
+
+# What a value must be, by pydantic's type of the error.
+_MUST_BE = {
+    "int_type": "an integer",
+    "int_from_float": "an integer",
+    "float_type": "a number",
+    "finite_number": "finite",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "dict_type": "keys and values",
+    "model_type": "keys and values",
+    "model_attributes_type": "keys and values",
+    "tuple_type": "a list",
+    "none_required": "null",
+    "literal_error": "{expected}",
+    "greater_than_equal": "at least {ge:g}",
+    "greater_than": "above {gt:g}",
+    "less_than_equal": "at most {le:g}",
+    "too_short": "a list of at least {min_length}",
+    "too_long": "a list of at most {max_length}",
+    "string_pattern_mismatch": "a name of letters, digits, '_', '.' and '-'",
+}
+
+
+def explain(
+    error: ValidationError, kind: Any, where: str, ignored: Sequence[str] = ()
+) -> list[str]:
+    """One line for each wrong key, typing errors first, missing keys last."""
+    lines: dict[str, str] = {}
+    must_be: dict[str, list[str]] = {}
+    for each in sorted(error.errors(include_url=False), key=_rank):
+        if each["type"] in ignored:
+            continue
+        path, known = _place(kind, each["loc"])
+        value, details = each["input"], each.get("ctx", {})
+        key = ".".join([where, *path] if where else path) or "config"
+        block, _, last = key.rpartition(".")
+        if each["type"] == "extra_forbidden":
+            lines[key] = f"{block or 'config'}: unknown key '{last}'; {nearest(last, known)}"
+        elif each["type"] == "missing":
+            lines[key] = f"{block or 'config'}: '{last}' is missing; add it"
+        elif each["type"] == "union_tag_not_found":
+            lines[key] = f"{key}: {details['discriminator']} is missing; add it"
+        elif each["type"] == "union_tag_invalid":
+            tag, tags = details["discriminator"].strip("'"), details["expected_tags"].split(", ")
+            hint = nearest(details["tag"], [name.strip("'") for name in tags])
+            lines[key] = f"{key}.{tag}: unknown value '{details['tag']}'; {hint}"
+        elif each["type"] == "value_error":
+            problem = details["error"]
+            if isinstance(problem, Wrong):
+                lines[key] = f"{key}.{problem}" if where or path else str(problem)
+            else:
+                lines[key] = f"{key}: {problem}"
+        elif each["type"] == "literal_error" and isinstance(value, str) and len(known) > 1:
+            lines[key] = f"{key}: unknown value '{value}'; {nearest(value, known)}"
+        else:
+            phrase = _MUST_BE.get(each["type"], each["msg"]).format(**details)
+            must_be.setdefault(key, []).append(phrase)
+            phrases = " or ".join(dict.fromkeys(must_be[key]))
+            lines[key] = f"{key}: must be {phrases}, not {value!r}{_hint(value)}"
+    return list(lines.values())
+
+
+def _rank(error: Any) -> int:
+    return {"extra_forbidden": 0, "missing": 2}.get(error["type"], 1)
+
+
+def _hint(value: Any) -> str:
+    """What to do with a number in quotes, or written as YAML does not know it, like 1e-3."""
+    try:
+        number = float(value) if isinstance(value, str) else None
+    except ValueError:
+        number = None
+    return (
+        "" if number is None else "; that is text: leave out the quotes, and write 1.0e-3 for 1e-3"
     )
 
 
-def choose(value: str, known: tuple[str, ...], where: str) -> None:
-    """Refuse a name that is none of `known`."""
-    if value not in known:
-        raise InputError(f"{where}: unknown value '{value}'; {nearest(str(value), known)}")
+def _place(kind: Any, location: Sequence[int | str]) -> tuple[list[str], list[str]]:
+    """The keys of a place that pydantic names, and what is known there: keys, or values.
+
+    Pydantic's locations also hold the tags and types of the members of unions, which are no keys.
+    """
+    path: list[str] = []
+    known: list[str] = []
+    for part in location:
+        kinds = list(_members(kind))
+        models = [k for k in kinds if isinstance(k, type) and issubclass(k, Settings)]
+        chosen = [model for model in models if part in _tags(model)]
+        if chosen and len(models) > 1:
+            kind = chosen[0]
+            continue
+        fields = {name: field for model in models for name, field in model.model_fields.items()}
+        known = list(fields)
+        if part in fields:
+            field = fields[str(part)]
+            kind = Annotated[field.annotation, *field.metadata, None]
+        elif containers := [k for k in kinds if get_origin(k) in (dict, tuple, list)]:
+            if str(part).startswith(("dict[", "tuple[", "constrained", "function")):
+                kind = containers[0]
+                continue
+            kind = get_args(containers[0])[-1 if get_origin(containers[0]) is dict else 0]
+        elif not models:  # the type of a member of a union of plain values
+            continue
+        if part != "[key]":
+            path.append(str(part))
+    values = [value for k in _members(kind) if get_origin(k) is Literal for value in get_args(k)]
+    return path, [str(value) for value in values] if values else known
+
+
+def _members(kind: Any) -> Iterator[Any]:
+    """The types that a union is made of, or the one type."""
+    origin = get_origin(kind)
+    if origin is Annotated:
+        inner, *notes = get_args(kind)
+        union = next((note.union for note in notes if hasattr(note, "union")), inner)
+        yield from _members(union if union is not kind else inner)
+    elif origin in (Union, types.UnionType):
+        for member in get_args(kind):
+            yield from _members(member)
+    else:
+        yield kind
+
+
+def _tags(model: type[Settings]) -> set[Any]:
+    """The values of the fields that tell a class of settings from others."""
+    fields = model.model_fields.values()
+    return {
+        v for f in fields if get_origin(f.annotation) is Literal for v in get_args(f.annotation)
+    }

@@ -165,3 +165,29 @@ def test_an_output_that_cannot_be(
     assert said.startswith(f"dnastudents reference: error: {tmp_path}")
     assert (tmp_path / "file").read_text() == "mine"
     assert [file.name for file in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        ('simulate --settings {"lenght":200000} --output {out}', "did you mean 'length'?"),
+        ('pmi {reference} --settings {"sequences":"chrA"} --output {out}', "must be a list"),
+        ('data-check --settings {"a":5} --manifest {manifest} --downloads x', "needs.a: must be"),
+        ("plan --flops nan", "--flops: must be positive, not nan"),
+    ],
+)
+def test_settings_of_the_wrong_type(
+    line: str,
+    error: str,
+    world: dict[str, Path],
+    tmp_path: Path,
+    root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(root)
+    places = {**world, "out": tmp_path / "out"}
+    words = [places.get(word.strip("{}"), word) for word in line.split()]
+    assert main(["--quiet", *map(str, words)]) == 1
+    (said,) = capsys.readouterr().err.splitlines()
+    assert error in said

@@ -82,6 +82,8 @@ def test_only_what_trains_takes_the_seconds_of_torch() -> None:
         ),
         ("finetune r --seeds 0 a", "dnastudents finetune: error: Invalid value for '--seeds'"),
         ("embed --split all", "dnastudents embed: error: Invalid value for '--split'"),
+        ("plan --devices 0", "Invalid value for '--devices'"),
+        ("reference genome.fa --output .", "'.' has no name of its own; add one"),
         ("simulate --settings {oops", "neither a JSON object nor a JSON file"),
         ("simulate --settings no.json", "neither a JSON object nor a JSON file"),
         ("simulate --settings list.json", "must be a JSON object"),

@@ -19,11 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnastudents.benchmarks.task import DEV_FRACTION, Task, dev_mask
-from dnastudents.errors import InputError, nearest
+from dnastudents.errors import InputError
 from dnastudents.randomness import numpy_generator
 
-SELECTIONS = ("best_dev", "last")
-DEVS = ("task", "by_seed")
 POOL = "pool"  # the train split and, behind it, the dev split
 _DRAWN = re.compile(r"(\S+) of each class of train, at least 1, drawn with seed \d+")
 
@@ -48,22 +46,8 @@ class Draw(NamedTuple):
     train_of: str = "train"
 
 
-def require_selection(selection: str, dev: str = "task") -> None:
-    """An `InputError` with the nearest name unless `selection` and `dev` are known and agree."""
-    for key, value, known in (("selection", selection, SELECTIONS), ("dev", dev, DEVS)):
-        if value not in known:
-            hint = nearest(str(value), known)
-            raise InputError(f"finetuning.{key}: unknown value '{value}'; {hint}")
-    if dev == "by_seed" and selection == "last":
-        raise InputError(
-            "finetuning.dev: by_seed draws what selects, and with `selection: last` nothing does; "
-            "drop one of the two"
-        )
-
-
 def dev_origin(task: Task, selection: str, dev: str = "task") -> str:
     """Whose dev split selects: 'task', 'by_seed' (each seed draws one), or 'none' does."""
-    require_selection(selection, dev)
     if selection == "last":
         return "none"
     own = task.has_dev and (dev == "task" or _drawn_share(task) is None)

@@ -65,7 +65,7 @@ def simulate(*, settings: Settings, output: Output) -> None:
     """Write a simulated genome with annotated elements."""
     from dnastudents.benchmarks.simulator import simulate
 
-    simulate(output, **settings)
+    simulate(output, settings)
 
 
 @command(app, "reference", "hg38.fa.gz --output results/reference/hg38")
@@ -97,9 +97,9 @@ def pmi(
     """Rank k-mers by pointwise mutual information."""
     from dnastudents import pmi
     from dnastudents.genome.reference import Reference
+    from dnastudents.settings import parse
 
-    settings = dict(settings)
-    spec = settings.pop("sequences", ["all"])
+    spec = parse(list[str], settings.pop("sequences", ["all"]), "pmi.sequences")
     pmi.write(Reference.open(reference), output, spec, settings, threads)
 
 

@@ -77,7 +77,7 @@ def baseline(
     """Fit k-mer logistic regression on a task."""
     from dnastudents.probes.kmer_logistic import kmer_logistic
 
-    kmer_logistic(task, seeds=seeds, output=output, **settings)
+    kmer_logistic(task, output, seeds, settings)
 
 
 @command(
@@ -92,7 +92,7 @@ def embed(
     split: Annotated[
         Literal["train", "dev", "test"], typer.Option(help="whose sequences")
     ] = "test",
-    max_sequences: Annotated[int, typer.Option(help="a random draw of more than these")] = 1000,
+    max_sequences: Annotated[int, typer.Option(min=1, help="at most; drawn at random")] = 1000,
     pooling: Annotated[
         Literal["mean", "cls_tokens"],
         typer.Option(help="how a sequence's tokens become one vector"),

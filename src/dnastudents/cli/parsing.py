@@ -82,7 +82,7 @@ def _repeated(args: Sequence[str], names: set[str]) -> list[str]:
     """The arguments, with the name of an option of `names` before each of its values."""
     for name, value in pairwise([*args, "-"]):
         if name in names and value.startswith("-"):
-            raise typer.BadParameter("give at least one", param_hint=f"'{name}'")
+            raise typer.BadParameter("give at least one, without a dash", param_hint=f"'{name}'")
     result: list[str] = []
     name = ""
     for argument in args:
@@ -144,13 +144,20 @@ def _json(text: str) -> dict[str, Any]:
     return value
 
 
+def _named(path: Path) -> Path:
+    """Refuse `.`, `..` and `/`, in whose place no result can be put."""
+    if path.name in ("", ".."):
+        raise typer.BadParameter(f"'{path}' has no name of its own; add one")
+    return path
+
+
 def json_option(help: str, **keywords: Any) -> Any:
     """An option that takes a JSON object."""
     return typer.Option(parser=_json, metavar="JSON", help=help, **keywords)
 
 
 JSON = dict[str, Any]
-Output = Annotated[Path, typer.Option(help="the result; complete or absent")]
+Output = Annotated[Path, typer.Option(callback=_named, help="the result; complete or absent")]
 NONE: JSON = {"default_factory": lambda: "{}", "show_default": False}  # defaults are parsed too
 Settings = Annotated[JSON, json_option("JSON object, or the path of a JSON file", **NONE)]
 Execution = Annotated[JSON, json_option("`pretraining` settings that leave results alone", **NONE)]

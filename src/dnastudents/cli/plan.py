@@ -24,7 +24,7 @@ def plan(
     hardware: Annotated[
         str, typer.Option(help="name of the device, for the table")
     ] = "this machine",
-    devices: Annotated[int, typer.Option(help="devices that work side by side")] = 1,
+    devices: Annotated[int, typer.Option(min=1, help="devices that work side by side")] = 1,
     flops: Annotated[float | None, typer.Option(help="FLOP/s that a device achieves")] = None,
     rates: Annotated[
         Path | None, typer.Option(help="JSON of benchmarks/gpu.sh, or of a plan that measured")
@@ -32,7 +32,7 @@ def plan(
     measure: Annotated[
         bool, typer.Option("--measure", help="time training steps on this machine")
     ] = False,
-    threads: Annotated[int, typer.Option(help="CPU threads for --measure")] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads for --measure")] = 1,
     tasks: Annotated[
         Path | None, typer.Option(help="folder of task folders; default: RESULTS/tasks")
     ] = None,

@@ -1,4 +1,4 @@
-"""The workflow's configuration: merge, validate, resolve. Free of torch, so Snakemake parses fast.
+"""The workflow's configuration: merged, parsed once, and asked; free of torch.
 
 Three design decisions:
 
@@ -14,22 +14,28 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from dnastudents.benchmarks.routes import choose, read_routes
-from dnastudents.config.checks import check, has_intervals, has_teacher
-from dnastudents.config.merge import Block, chain, merge, read_yaml, selection, validate
+from dnastudents.config.merge import Block, chain, merge, read_yaml, resolve, selection
+from dnastudents.config.schema import Configuration, Run
 from dnastudents.errors import InputError, nearest
+from dnastudents.finetune.options import Finetuning, layered
+from dnastudents.models import STUDENTS, StudentOptions
+from dnastudents.probes.options import BaselineOptions, KNNOptions
+from dnastudents.results.jobs import Jobs
+from dnastudents.settings import check_part, parse
+from dnastudents.training.options import RunSettings
 
 Tasks = dict[str, list[str]]  # a suite's tasks and the ids of their files
-SELECTIONS = ("runs", "suites")
+NAMED = ("references", "students", "teachers", "runs", "suites")  # a name set to null is removed
 TEACHER_FILES = ("config.json", "model.safetensors", "vocab.txt")
-PMI_MASKINGS = {"genemask", "global_pmi", "cm_step", "cm_gems"}
 
 
 class Config:
-    """A validated configuration.
+    """A configuration, parsed; `load_config` also checks what its names refer to.
 
     Parameters
     ----------
@@ -38,28 +44,38 @@ class Config:
     changes : mapping
         What Snakemake gathered from `--configfile` and `--config`.
 
+    Attributes
+    ----------
+    settings : Configuration
+        All of it, with the runs that are selected.
+    runs : list of str
+        The selected runs, in their order.
+    suites : dict of str to Suite
+        The selected suites.
+
     Raises
     ------
     InputError
-        For an unknown key or name, a wrong type, or a path that is not there.
+        For an unknown key, a wrong type, or a run that is not there.
     """
 
     def __init__(self, root: Path, changes: Mapping[str, Any] | None = None) -> None:
         self.root = root
-        base = read_yaml(root / "config.yaml")
         links = chain(root, dict(changes or {}))
-        selected = {key: selection(key, links) for key in SELECTIONS}
-        self.values = base
+        selected = {key: selection(key, links) for key in ("runs", "suites")}
+        values = read_yaml(root / "config.yaml")
         for link in reversed(links):
-            self.values = merge(self.values, link)
-        schema = read_yaml(root / "workflow/schemas/config.schema.yaml")
-        validate(self.values, schema)
-        self._blocks: dict[str, Block] = {}
-        self.runs = list(selected["runs"] or self.values["runs"])
-        suites = self.values["suites"]
+            values = merge(values, link)
+        for key in NAMED:
+            if isinstance(values.get(key), dict):
+                values[key] = {k: v for k, v in values[key].items() if v is not None}
+        self.runs = list(selected["runs"] or values["runs"])
+        self.all_runs = list(values["runs"])
+        self.settings: Configuration = parse(Configuration, self._complete(values))
+        suites = self.settings.suites
         self.suites = {name: suites[name] for name in selected["suites"] or suites}
         self.routes = {
-            suite: choose(suite, tasks, self.suites.get(suite, {}).get("route"))
+            suite: choose(suite, tasks, self._suite_route(suite))
             for suite, tasks in read_routes(root / "workflow/resources/tasks.csv").items()
         }
         self.known_tasks: dict[str, Tasks] = {
@@ -67,100 +83,88 @@ class Config:
             for suite, tasks in self.routes.items()
         }
         self.known_files = _read_files(root / "workflow/resources/datasets.csv")
-        check(self, {"$ref": "#/$defs/run", "$defs": schema["$defs"]})
 
-    def __getitem__(self, key: str) -> Any:
-        return self.values[key]
+    def _complete(self, values: Block) -> Block:
+        """The values with every selected run resolved, and the others left out."""
+        blocks = values.get("runs")
+        if not isinstance(blocks, dict):
+            return values
+        for name in self.runs:
+            if not blocks.get(name):
+                others = [run for run in blocks if run != name]
+                raise InputError(f"runs.{name}: no such run; {nearest(name, others)}")
+        resolved = {name: resolve(name, blocks) for name in blocks}
+        for name, block in resolved.items():
+            if name not in self.runs:  # may be there to be extended, and incomplete
+                check_part(Run, block, f"runs.{name}")
+        return {**values, "runs": {name: resolved[name] for name in self.runs}}
+
+    def _suite_route(self, suite: str) -> str | None:
+        return self.suites[suite].route if suite in self.suites else None
 
     # ---- runs
 
-    def run(self, name: str) -> Block:
-        """The block of run `name` with everything it extends put in.
-
-        A replica, `name@2`, has the seed of the run plus its number.
-        """
+    def run(self, name: str) -> Run:
+        """The run `name`; a replica, `name@2`, has its seed plus the number."""
         name, _, number = name.partition("@")
-        about = ("extends", "replicas", "compare_with")
-        resolved = {k: v for k, v in self._resolved(name).items() if k not in about}
-        if number:
-            resolved["seed"] += int(number)
-        return resolved
-
-    def _resolved(self, name: str) -> Block:
-        """The same with the keys that are about the run and do not decide its weights.
-
-        Kept, since Snakemake asks for every run thousands of times; not to be changed.
-        """
-        if name not in self._blocks:
-            self._blocks[name] = self._resolve(name)
-        return self._blocks[name]
-
-    def _resolve(self, name: str) -> Block:
-        blocks = self.values["runs"]
-        chain: list[str] = []
-        while name is not None:
-            if name in chain:
-                raise InputError(f"runs.{chain[-1]}.extends: the chain {chain} goes in a circle")
-            if name not in blocks:
-                where = f"runs.{chain[-1]}.extends" if chain else "runs"
-                raise InputError(f"{where}: no run '{name}'; {nearest(name, blocks)}")
-            chain.append(name)
-            name = blocks[name].get("extends")
-        resolved: Block = {}
-        for link in reversed(chain):
-            resolved = merge(resolved, blocks[link])
-        return resolved
+        run = self.settings.runs[name]
+        return run.changed(seed=run.seed + int(number)) if number else run
 
     def replicas(self, name: str) -> list[str]:
         """The pretrainings of a run: itself, then `name@1`, `name@2`, ... with the next seeds."""
-        count = self._resolved(name).get("replicas", 1) if self.is_pretrained(name) else 1
+        count = self.run(name).replicas if self.is_pretrained(name) else 1
         return [name, *(f"{name}@{number}" for number in range(1, count))]
 
     def is_pretrained(self, name: str) -> bool:
         """Whether the run learns at all, or is a randomly initialised control."""
-        return self.run(name)["objective"]["name"] != "none"
+        return self.run(name).learns
 
-    def pretrain_settings(self, name: str) -> Block:
-        """All that decides the weights of a run: what `python -m dnastudents pretrain` gets."""
-        return self._training_settings(self.run(name))
+    def student(self, name: str) -> StudentOptions:
+        """The student `name`, without what it changes of fine-tuning."""
+        block = self.settings.students[name]
+        return STUDENTS.parse(block.model_dump(mode="json", exclude={"finetuning"}))
 
-    def teacher_settings(self, name: str) -> Block:
+    def pretrain_settings(self, name: str) -> RunSettings:
+        """All that decides the weights of a run: what `dnastudents pretrain` gets."""
+        return self._training_settings(self.run(name), f"runs.{name}")
+
+    def teacher_settings(self, name: str) -> RunSettings:
         """The same for a teacher that is trained here."""
-        return self._training_settings(self.values["teachers"][name]["train"])
+        run = self.settings.teachers[name].train
+        assert run is not None
+        return self._training_settings(run, f"teachers.{name}.train")
 
-    def _training_settings(self, block: Block) -> Block:
-        student = {k: v for k, v in self._student(block).items() if k != "finetuning"}
-        settings = {
-            "student": student,
-            "objective": block["objective"],
-            "seed": block["seed"],
-            "simulated": self.is_simulated(self.values["genome"]),
+    def _training_settings(self, run: Run, where: str) -> RunSettings:
+        values: Block = {
+            "student": self.student(run.student).as_json(),
+            "objective": run.objective.as_json(),
+            "seed": run.seed,
+            "simulated": self.is_simulated(self.settings.genome),
         }
-        if block["objective"]["name"] != "none":
-            settings["masking"] = block["masking"]
-            settings["pretraining"] = dict(block["pretraining"])
-            if not has_intervals(block):  # whose folds would be the splits
-                splits = self.values["references"][self.values["genome"]]["splits"]
-                used = {name: splits[name] for name in ("train", "validation")}
-                settings["pretraining"]["splits"] = used
-        return settings
-
-    def _student(self, block: Block) -> Block:
-        return self.values["students"][block["student"]]
+        if run.learns:
+            values["masking"] = None if run.masking is None else run.masking.as_json()
+            if run.pretraining is not None:
+                values["pretraining"] = run.pretraining.as_json()
+                splits = self.settings.references[self.settings.genome].splits
+                if splits is not None and not run.pretraining.window.has_folds:
+                    used = splits.model_dump(mode="json", include={"train", "validation"})
+                    values["pretraining"]["splits"] = used
+        return parse(RunSettings, values, where)  # type: ignore[no-any-return]
 
     def needs(self, name: str) -> dict[str, str]:
         """What a run learns from beside its settings: kind of input to the name of it."""
-        block = self.run(name)
-        if not self.is_pretrained(name):
+        run = self.run(name)
+        if not run.learns:
             return {}
-        needed = {"reference": str(self.values["genome"])}
-        if block["masking"]["name"] in PMI_MASKINGS:
+        needed = {"reference": self.settings.genome}
+        settings = self.pretrain_settings(name)
+        if settings.masking is not None and settings.masking.needs_ranks:
             needed["pmi"] = "pmi"
-        if has_teacher(block):
-            needed["teacher"] = block["teacher"]
-            if block.get("teacher_cache"):
+        if run.objective.needs_teacher:
+            needed["teacher"] = str(run.teacher)
+            if run.teacher_cache:
                 needed["features"] = name
-        if has_intervals(block):
+        if run.pretraining is not None and run.pretraining.window.has_folds:
             needed["intervals"] = needed["reference"]
         return needed
 
@@ -170,14 +174,14 @@ class Config:
         A control is the run of the same student without pretraining; then those that the run names
         in `compare_with`, as far as they are selected.
         """
-        scratch = {
-            self.run(name)["student"]: name for name in self.runs if not self.is_pretrained(name)
+        scratch: dict[str, str] = {
+            self.run(name).student: name for name in self.runs if not self.is_pretrained(name)
         }
         pairs = []
         for name in filter(self.is_pretrained, self.runs):
-            own = self.values["runs"][name].get("compare_with") or []
-            controls = dict.fromkeys([scratch.get(self.run(name)["student"]), *own])
-            pairs += [(name, control) for control in controls if control in self.runs]
+            run = self.run(name)
+            controls = dict.fromkeys([scratch.get(run.student), *(run.compare_with or ())])
+            pairs += [(name, str(control)) for control in controls if control in self.runs]
         return pairs
 
     # ---- data
@@ -194,10 +198,12 @@ class Config:
         kinds = ("reference", "intervals", "teacher")
         found = {f"{kind}/{name}": self._origin(kind, name) for kind, name in used if kind in kinds}
         for suite, task in self.tasks():
-            own = self.suites[suite].get("source")
+            own = self.suites[suite].source
             datasets = self.known_tasks.get(suite, {}).get(task, [])
             parts = [
-                {"files": [own] if isinstance(own, str) else own} if own else {"datasets": datasets}
+                {"files": [own] if isinstance(own, str) else list(own)}
+                if own
+                else {"datasets": datasets}
             ]
             for name in self.task_references(suite, task):
                 found[f"reference/{name}"] = self._origin("reference", name)
@@ -207,13 +213,15 @@ class Config:
 
     def _origin(self, kind: str, name: str) -> dict[str, list[str]]:
         if kind == "teacher":
-            block = self.values["teachers"][name]
-            return {"datasets": self.teacher_datasets(name)} if "dataset" in block else {}
-        block = self.values["references"][name]
-        if kind == "reference" and "simulate" in block:
+            is_downloaded = self.settings.teachers[name].dataset is not None
+            return {"datasets": self.teacher_datasets(name)} if is_downloaded else {}
+        reference = self.settings.references[name]
+        if kind == "reference" and reference.simulate is not None:
             return {}
-        own, block = ("bed", block["intervals"]) if kind == "intervals" else ("fasta", block)
-        return {"files": [block[own]]} if own in block else {"datasets": [block["dataset"]]}
+        own, dataset = reference.fasta, reference.dataset
+        if kind == "intervals" and reference.intervals is not None:
+            own, dataset = reference.intervals.bed, reference.intervals.dataset
+        return {"files": [own]} if own is not None else {"datasets": [str(dataset)]}
 
     def task_references(self, suite: str, task: str) -> list[str]:
         """The references of which the route of a task reads coordinates."""
@@ -222,99 +230,104 @@ class Config:
 
     def teacher_datasets(self, name: str) -> list[str]:
         """The ids of the files of a teacher that is downloaded."""
-        return [f"{self.values['teachers'][name]['dataset']}/{file}" for file in TEACHER_FILES]
+        return [f"{self.settings.teachers[name].dataset}/{file}" for file in TEACHER_FILES]
 
-    def cost_settings(self) -> Block:
+    def cost_settings(self) -> Jobs:
         """The jobs of this configuration by name, and watts: what `dnastudents cost` gets."""
         data = self.data()
         shared = [name for name in data if name.startswith(("reference/", "teacher/"))]
         files = {id for origin in data.values() for id in origin.get("datasets", [])}
-        return {
-            "runs": [name for run in self.runs for name in self.replicas(run)],
-            "tasks": ["/".join(task) for task in self.tasks()],
-            "others": [*shared, *(f"download/{id}" for id in sorted(files))],
-            "watts": self.values["cost"]["watts"],
-        }
+        return Jobs(
+            runs=tuple(name for run in self.runs for name in self.replicas(run)),
+            tasks=tuple("/".join(task) for task in self.tasks()),
+            others=(*shared, *(f"download/{id}" for id in sorted(files))),
+            watts=self.settings.cost.watts,
+        )
 
     # ---- tasks and figures
 
     def is_simulated(self, reference: str) -> bool:
         """Whether a reference comes from the simulator."""
-        return "simulate" in self.values["references"][reference]
+        return self.settings.references[reference].simulate is not None
 
     def tasks(self) -> list[tuple[str, str]]:
         """Every selected (suite, task)."""
-        return [(suite, task) for suite, block in self.suites.items() for task in block["tasks"]]
+        return [(suite, task) for suite, block in self.suites.items() for task in block.tasks]
 
-    def finetune_settings(self, run: str, suite: str, task: str) -> Block:
+    def finetune_settings(self, run: str, suite: str, task: str) -> Finetuning:
         """The fine-tuning settings of a run on a task."""
-        return self._finetuning(suite, task, self.run(run)["student"])
+        return self._finetuning(suite, task, self.run(run).student)
 
-    def baseline_settings(self, suite: str, task: str) -> Block:
+    def baseline_settings(self, suite: str, task: str) -> BaselineOptions:
         """The k-mer baseline learns from the same sequences as the students."""
-        settings = self._finetuning(suite, task)
-        keys = ("max_train_sequences", "selection", "dev")
-        shared = {key: settings[key] for key in keys if key in settings}
-        return {**self.values["baseline"], **shared}
+        shared = self._finetuning(suite, task)
+        return BaselineOptions(
+            k=self.settings.baseline.k,
+            max_train_sequences=shared.max_train_sequences,
+            selection=shared.selection,
+            dev=shared.dev,
+        )
 
     def probes(self) -> list[str]:
         """The probes of frozen features that have a task."""
-        return [name for name in self.values["probes"] if self.probe_tasks(name)]
+        return [name for name in ("knn", "linear") if self.probe_tasks(name)]
 
     def probe_tasks(self, probe: str) -> list[tuple[str, str]]:
         """Every (suite, task) of a probe: `knn`, nearest neighbours; `linear`, a linear head."""
-        suites = (self.values["probes"][probe] or {}).get("suites", [])
-        return [(suite, task) for suite, task in self.tasks() if suite in suites]
+        block = getattr(self.settings.probes, probe)
+        return [task for task in self.tasks() if block is not None and task[0] in block.suites]
 
-    def knn_settings(self, run: str, suite: str, task: str) -> Block:
+    def knn_settings(self, run: str, suite: str, task: str) -> KNNOptions:
         """The probe learns from as many sequences as fine-tuning does."""
-        settings = {k: v for k, v in self.values["probes"]["knn"].items() if k != "suites"}
-        limit = self.finetune_settings(run, suite, task)["max_train_sequences"]
-        return {**settings, "max_train_sequences": limit}
+        block = self.settings.probes.knn
+        assert block is not None
+        limit = self.finetune_settings(run, suite, task).max_train_sequences
+        return KNNOptions(k=block.k, pooling=block.pooling, max_train_sequences=limit)
 
-    def linear_settings(self, run: str, suite: str, task: str) -> Block:
+    def linear_settings(self, run: str, suite: str, task: str) -> Finetuning:
         """Those of fine-tuning with what the probe changes, on frozen features."""
-        changes = {k: v for k, v in self.values["probes"]["linear"].items() if k != "suites"}
-        settings = {**self.finetune_settings(run, suite, task), **changes, "frozen": True}
-        return {k: v for k, v in settings.items() if k != "grid"}  # one setting for every run
+        block = self.settings.probes.linear
+        assert block is not None
+        changes = block.model_dump(exclude={"suites"}, exclude_none=True)
+        # one setting for every run
+        return self.finetune_settings(run, suite, task).changed(**changes, frozen=True, grid=None)
 
-    def _finetuning(self, suite: str, task: str, student: str | None = None) -> Block:
+    @lru_cache(maxsize=4096)  # noqa: B019  (a configuration lives as long as its process)
+    def _finetuning(self, suite: str, task: str, student: str | None = None) -> Finetuning:
         """General settings, then the student's, the suite's, those for student, task and both."""
         block = self.suites[suite]
-        settings = self.values["finetuning"]
-        of_student = dict((block.get("by_student") or {}).get(student, {}))
-        of_both = (of_student.pop("by_task", None) or {}).get(task, {})
-        for changes in (
-            self.values["students"].get(student, {}).get("finetuning", {}),
-            block.get("finetuning", {}),
-            of_student,
-            (block.get("by_task") or {}).get(task, {}),
-            of_both,
-        ):
-            settings = merge(settings, changes) if changes else settings
-        return settings
+        layers = [self.settings.finetuning]
+        if student is not None:
+            layers.append(getattr(self.settings.students[student], "finetuning"))  # noqa: B009
+        layers.append(block.finetuning)
+        of_student = (block.by_student or {}).get(student or "")
+        if of_student is not None:
+            layers.append(of_student)
+        if task in (block.by_task or {}):
+            layers.append((block.by_task or {})[task])
+        if of_student is not None and task in (of_student.by_task or {}):
+            layers.append((of_student.by_task or {})[task])
+        return layered(*layers)
 
     def tsne(self, figure: str = "tsne") -> tuple[list[str], list[tuple[str, str]]]:
         """Runs and (suite, task) of a t-SNE figure, of those that are selected at all.
 
-        `tsne_cls` is of runs whose student is a chordmixer, since no other has CLS tokens.
+        `tsne_cls` is of runs whose student has CLS positions of its own.
         """
-        wanted = self.values["figures"][figure]
-        runs = [run for run in self.runs if wanted["runs"] is None or run in wanted["runs"]]
+        wanted = getattr(self.settings.figures, figure)
+        runs = [run for run in self.runs if wanted.runs is None or run in wanted.runs]
         if figure == "tsne_cls":
-            runs = [run for run in runs if self._architecture(run) == "chordmixer"]
-        return runs, [task for task in self.tasks() if "/".join(task) in wanted["tasks"]]
+            students = self.settings.students
+            runs = [run for run in runs if students[self.run(run).student].has_cls_positions]
+        return runs, [task for task in self.tasks() if "/".join(task) in wanted.tasks]
 
     def tsne_teachers(self) -> list[str]:
         """The teachers that have a panel in the figure `tsne`: named, or those of its runs."""
-        wanted = self.values["figures"]["tsne"]["teachers"]
-        if isinstance(wanted, list):
-            return wanted
+        wanted = self.settings.figures.tsne.teachers
+        if isinstance(wanted, tuple):
+            return list(wanted)
         runs = self.tsne()[0] if wanted else []
         return list(dict.fromkeys(t for run in runs if (t := self.needs(run).get("teacher"))))
-
-    def _architecture(self, run: str) -> str:
-        return str(self._student(self.run(run))["architecture"])
 
 
 def _joined(parts: list[dict[str, list[str]]]) -> dict[str, list[str]]:

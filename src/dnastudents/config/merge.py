@@ -1,19 +1,13 @@
-"""Blocks of configuration: read, merge, select, and check against the schema.
-
-Everything wrong is one `InputError` of one line that names the key and a likely fix.
-"""
+"""Blocks of configuration before they are parsed: read, merge, extend, select."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError, best_match
 
 from dnastudents.errors import InputError, nearest
 
@@ -73,25 +67,29 @@ def selection(key: str, links: list[Block]) -> Block | None:
     return selected
 
 
-def validate(values: Block, schema: Block, place: str = "") -> None:
-    """Check types and keys; the message is one line that names the key and a likely fix."""
-    error = best_match(Draft202012Validator(schema).iter_errors(values))
-    if error is not None:
-        raise InputError(_explain(error, place))
+def resolve(name: str, blocks: Mapping[str, Any]) -> Block:
+    """The block `name` with everything that it extends put in.
 
-
-def _explain(error: ValidationError, place: str) -> str:
-    path = [place, *map(str, error.absolute_path)] if place else map(str, error.absolute_path)
-    key = ".".join(path) or "config"
-    schema = cast(Mapping[str, Any], error.schema)
-    if error.validator == "additionalProperties":
-        known = list(schema.get("properties", {}))
-        unknown = next(name for name in cast(Block, error.instance) if name not in known)
-        return f"{key}: unknown key '{unknown}'; {nearest(unknown, known)}"
-    if error.validator == "enum":
-        hint = nearest(str(error.instance), schema["enum"])
-        return f"{key}: unknown value '{error.instance}'; {hint}"
-    if error.validator in ("anyOf", "oneOf"):
-        forms = " or ".join(json.dumps(form) for form in schema[str(error.validator)])
-        return f"{key}: {error.instance!r} must be exactly one of {forms}"
-    return f"{key}: {error.message}"
+    Raises
+    ------
+    InputError
+        It extends what is not there, or itself.
+    """
+    links: list[str] = []
+    following: str | None = name
+    while following is not None:
+        if following in links:
+            raise InputError(f"runs.{links[-1]}.extends: the chain {links} goes in a circle")
+        if following not in blocks:
+            raise InputError(
+                f"runs.{links[-1]}.extends: no run '{following}'; {nearest(following, blocks)}"
+            )
+        links.append(following)
+        following = (blocks[following] or {}).get("extends")
+    resolved: Block = {}
+    for link in reversed(links):
+        resolved = merge(resolved, blocks[link] or {})
+    resolved.pop("extends", None)
+    if "compare_with" not in (blocks[name] or {}):  # what a run is held against is its own
+        resolved.pop("compare_with", None)
+    return resolved

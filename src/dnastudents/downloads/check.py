@@ -31,6 +31,7 @@ from dnastudents.downloads.manifest import (
     read_manifest,
     verify,
 )
+from dnastudents.settings import parse
 
 logger = logging.getLogger(__name__)
 
@@ -121,6 +122,7 @@ def check_data(
     InputError
         An id that the manifest does not have, or a mirror that is no folder.
     """
+    needs = parse(dict[str, dict[str, list[str]]], needs, "needs")
     known, downloads = read_manifest(manifest), Path(downloads)
     locked = read_lock(Path(lock) if lock else downloads / "download-lock.json")
     ids = sorted({name for need in needs.values() for name in need.get("datasets", ())})

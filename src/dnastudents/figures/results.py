@@ -16,8 +16,9 @@ from matplotlib.axes import Axes
 
 from dnastudents.figures.style import COLOURS, GREY, PAGE, figure_style, grid, save, wrapped
 from dnastudents.results.failures import MARK, incomplete
+from dnastudents.results.jobs import BASELINE
 from dnastudents.results.metrics import METRICS
-from dnastudents.results.rows import BASELINE, estimate, read_metrics, runs_in_order
+from dnastudents.results.rows import estimate, read_metrics, runs_in_order
 
 
 def overview_figure(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -21,11 +21,12 @@ from dnastudents.finetune.fit import EVALUATION_BATCH, in_order
 from dnastudents.genome import tokenizers
 from dnastudents.genome.tokenizers import Tokenizer
 from dnastudents.models import ChordMixerForMaskedLM, SequenceClassifier, model_folder
-from dnastudents.objectives.findna.objective import FinDNAOptions
+from dnastudents.objectives.findna.options import FinDNAOptions
 from dnastudents.randomness import numpy_generator
-from dnastudents.settings import choose
+from dnastudents.settings import parse
+from dnastudents.training.options import RunSettings
 
-POOLING = ("mean", "cls_tokens")
+EmbedPooling = Literal["mean", "cls_tokens"]
 
 
 class ClsTokens(nn.Module):
@@ -107,7 +108,7 @@ def embed(
     split: str,
     max_sequences: int | None,
     output: Path,
-    pooling: str = "mean",
+    pooling: EmbedPooling = "mean",
 ) -> None:
     """Write fixed features of a task's sequences.
 
@@ -133,7 +134,6 @@ def embed(
     InputError
         Unknown pooling, CLS tokens of another student, or a missing folder.
     """
-    choose(pooling, POOLING, "pooling")
     frame = load_task(task).split(split)
     index = np.arange(len(frame))
     if max_sequences is not None and max_sequences < len(frame):
@@ -164,8 +164,10 @@ def _with_cls_tokens(
     if not isinstance(loaded.student, ChordMixerForMaskedLM) or cls_id is None:
         raise InputError(f"{folder}: CLS tokens are those of a chordmixer; use --pooling mean")
     file = folder / "settings.json"
-    objective = read_json(file)["objective"] if file.is_file() else {}
-    count = objective.get("cls_tokens", FinDNAOptions.cls_tokens)
+    count = 0
+    if file.is_file():
+        count = parse(RunSettings, read_json(file), str(file)).objective.cls_positions
+    count = count or FinDNAOptions().cls_positions
     ids = [np.append(row, np.full(count, cls_id)) for row in split.ids]
     return ClsTokens(loaded.student, cls_id), TokenSplit(
         ids, split.labels, split.pad_id, split.truncated

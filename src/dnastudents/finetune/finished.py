@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,6 @@ class Kept:
         Name of the pretrained run.
     task : Task
     options : Finetuning
-    settings : mapping
-        What `options` was made from.
     state : Path
         Folder of the pieces.
     """
@@ -33,11 +31,9 @@ class Kept:
         run: str,
         task: Task,
         options: Finetuning,
-        settings: Mapping[str, Any],
         state: Path,
     ) -> None:
         self.run, self.task, self.options, self.state = run, task, options, state
-        self.settings = dict(settings)
         self._weights: dict[Path, str] = {}
         self._job: tuple[Path, Job] | None = None
 
@@ -45,13 +41,13 @@ class Kept:
         """The job of one pretraining; its student is loaded when first asked for, one at a time."""
         if self._job is None or self._job[0] != start:
             self._job = None  # the last one's sequences go before these come
-            digest_of_all = self._digest(start, self.settings)
+            digest_of_all = self._digest(start, self.options)
             self._job = start, Job(self.run, start, self.task, self.options, digest_of_all)
         return self._job[1]
 
-    def identity(self, start: Path, settings: Mapping[str, Any] | None = None, *more: Any) -> str:
+    def identity(self, start: Path, options: Finetuning | None = None, *more: Any) -> str:
         """Digest of what decides a piece: run, weights, task and settings (default: all)."""
-        config_digest = self._digest(start, self.settings if settings is None else settings)
+        config_digest = self._digest(start, self.options if options is None else options)
         return digest([self.run, config_digest, self.task.protocol, *more])
 
     def keep(
@@ -65,7 +61,7 @@ class Kept:
                 write_json(partial / "identity.json", identity)
         return folder
 
-    def _digest(self, start: Path, settings: Mapping[str, Any]) -> str:
+    def _digest(self, start: Path, options: Finetuning) -> str:
         if start not in self._weights:
             self._weights[start] = sha256(model_folder(start) / "model.safetensors")
-        return digest({"finetuning": dict(settings), "weights": self._weights[start]})
+        return digest({"finetuning": options.as_json(), "weights": self._weights[start]})

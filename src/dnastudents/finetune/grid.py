@@ -100,9 +100,7 @@ def chosen_cell(by_cell: Sequence[Sequence[Mapping[str, Any]]]) -> int:
         if all(trained["value"] is not None for trained in of_cell)
     ]
     if not usable:
-        raise InputError(
-            "finetuning.grid: in every cell the loss is not finite; add lower learning rates"
-        )
+        raise InputError("finetuning.grid: in no cell is the loss finite; add lower learning rates")
     return min(usable, key=lambda index: (-total(index, "value"), total(index, "loss"), index))
 
 
@@ -115,9 +113,7 @@ def _trained_cells(
     if all(trained["value"] is None for trained in found):
         for folder in folders:  # a seed that failed is tried again by the next job
             shutil.rmtree(folder)
-        raise Diverged(
-            "finetuning.grid: in every cell the loss is not finite; add lower learning rates"
-        )
+        raise Diverged("finetuning.grid: in no cell is the loss finite; add lower learning rates")
     return found
 
 
@@ -133,10 +129,8 @@ def _trained(kept: Kept, cell: Finetuning, seed: int, start: Path, again: bool =
             write_json(folder / TRAINED, dict.fromkeys(keys))
 
     # A cell depends on its own settings alone: another grid keeps the cells that both have.
-    settings = {name: value for name, value in kept.settings.items() if name != "grid"}
-    settings |= {"learning_rate": cell.learning_rate, "batch_size": cell.batch_size}
     name = f"lr_{cell.learning_rate}_batch_{cell.batch_size}_seed_{seed}"
-    return kept.keep(name, kept.identity(start, settings), make, again)
+    return kept.keep(name, kept.identity(start, cell), make, again)
 
 
 def _test(kept: Kept, cell: Finetuning, seed: int, start: Path) -> Path:

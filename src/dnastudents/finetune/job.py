@@ -96,7 +96,9 @@ class Job:
                 for name, frame in frames.items()
             }
         )
-        self._student_of_seed = not self.provenance["pretrained"] or options.transfer is not None
+        self._student_of_seed = (
+            not self.provenance["pretrained"] or options.released_transfer is not None
+        )
         self._features: dict[int | None, dict[str, FeatureSplit]] = {}  # shared by all cells
         if options.frozen and not self._student_of_seed:
             self._features_of(0)
@@ -195,9 +197,9 @@ class Job:
         else:
             torch.manual_seed(derive_seed(seed, "scratch"))
             student = type(self.checkpoint.student)(self.checkpoint.student.config)
-        if self.options.transfer is not None:
+        if self.options.released_transfer is not None:
             torch.manual_seed(derive_seed(seed, "transfer"))
-            student, _ = resized(student, **asdict(self.options.transfer))
+            student, _ = resized(student, **self.options.released_transfer.model_dump())
         torch.manual_seed(derive_seed(seed, "head"))
         return SequenceClassifier(
             student,
@@ -209,7 +211,7 @@ class Job:
 
     def _check_transfer(self) -> None:
         """Refuse a `released_transfer` of another student; tell what one takes."""
-        transfer, student = self.options.transfer, self.checkpoint.student
+        transfer, student = self.options.released_transfer, self.checkpoint.student
         if transfer is None:
             return
         if not isinstance(student, ChordMixerForMaskedLM):
@@ -218,7 +220,7 @@ class Job:
                 f"{type(student).__name__}; drop it there"
             )
         with torch.random.fork_rng(devices=[]):
-            new, taken = resized(student, **asdict(transfer))
+            new, taken = resized(student, **transfer.model_dump())
         wanted, given = (len(backbone_tensors(model.state_dict())) for model in (new, student))
         logger.info(
             f"{self.run} released transfer: {taken} of the {given} pretrained tensors are taken; "
@@ -268,7 +270,7 @@ class Job:
             "cells": self.cells,
             "reverse_complement": self.options.reverse_complement,
             "frozen": self.options.frozen,
-            "released_transfer": self.options.transfer is not None,
+            "released_transfer": self.options.released_transfer is not None,
             "device": device_name(self.device),
             "versions": versions(),
             "config_digest": self.config_digest,

@@ -12,6 +12,8 @@ from typing import Any
 from dnastudents.errors import InputError
 from dnastudents.files import read_json
 from dnastudents.models import model_folder
+from dnastudents.settings import parse
+from dnastudents.training.options import RunSettings
 
 
 def seeds_of_replicas(
@@ -59,25 +61,19 @@ def _require_replicas(pretrained: Sequence[Path]) -> None:
 def provenance(pretrained: Path) -> dict[str, Any]:
     """What a metrics row says of the pretraining.
 
-    `method`, `pretrained`, `mode`, `simulated` and `pretraining_seed`. The method is the objective,
-    or for plain masked prediction its masking, which tells CM-GEMS from its controls. The seed is
+    `method`, `pretrained`, `mode`, `simulated` and `pretraining_seed`. The seed is
     None for a checkpoint of others, and for a student that is new with each fine-tuning seed.
     """
     file = pretrained / "settings.json"
     if not file.is_file():
         plain = {"method": "checkpoint", "pretrained": True, "mode": "", "simulated": False}
         return {**plain, "pretraining_seed": None}
-    settings = read_json(file)
-    objective = settings["objective"]["name"]
-    learnt = objective != "none" and settings["pretraining"].get("steps") != 0
-    masking = settings.get("masking", {}).get("name", objective)
-    method = masking if objective == "masked_lm" else objective
-    mode = settings.get("masking", {}).get("mode", "as_described")
-    released = settings["objective"].get("as_released", False) or mode == "as_released"
+    settings: RunSettings = parse(RunSettings, read_json(file), str(file))
+    learnt = settings.is_pretrained
     return {
-        "method": method if learnt else "scratch",
+        "method": settings.method,
         "pretrained": learnt,
-        "mode": "as_released" if released else "as_described",
-        "simulated": settings.get("simulated", False),
-        "pretraining_seed": settings.get("seed", 0) if learnt else None,
+        "mode": "as_released" if settings.is_released else "as_described",
+        "simulated": settings.simulated,
+        "pretraining_seed": settings.seed if learnt else None,
     }

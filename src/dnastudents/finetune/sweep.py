@@ -70,12 +70,12 @@ def finetune(
         that could be trained: its loss is not finite (with a grid: in every cell), or the device
         has too little memory.
     """
-    options = parse(Finetuning, settings, "finetuning")
+    options: Finetuning = parse(Finetuning, settings, "finetuning")
     starts = {seed: start for start, mine in seeds_of_replicas(pretrained, seeds) for seed in mine}
     data = load_task(task)
-    kept = Kept(run, data, options, settings, state)
+    kept = Kept(run, data, options, state)
     failures = Failures({"run": run, "suite": data.suite, "task": data.task})
-    with StateFolder(state, digest([run, dict(settings), data.protocol])) as folder:
+    with StateFolder(state, digest([run, options.as_json(), data.protocol])) as folder:
         folder.lock()  # waits for the orphan of a workflow that was killed
         if options.grid is None:
             cells = None

@@ -16,13 +16,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from inspect import signature
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from dnastudents.errors import InputError, nearest
+from dnastudents.genome.augmentations import AUGMENTATIONS, AugmentationOptions
 from dnastudents.genome.codes import PAD, N, complement
 
 NEW = -1  # source of a base that was not in the sequence
@@ -61,13 +60,13 @@ class View:
 Augmentation = Callable[[View, torch.Generator], View]
 
 
-def translocation(view: View, generator: torch.Generator, most: int = 20) -> View:
+def translocation(view: View, generator: torch.Generator, most: int) -> View:
     """Rotate each row by up to `most` bases to either side."""
     shift = _integers(view, generator, -most, most)
     return _take(view, generator, (_position(view) - shift) % view.lengths.clamp(min=1))
 
 
-def deletion(view: View, generator: torch.Generator, most: int = 20) -> View:
+def deletion(view: View, generator: torch.Generator, most: int) -> View:
     """Delete up to `most` bases anywhere; random bases, half at each end, keep the length."""
     size = _integers(view, generator, 0, most).minimum(view.lengths)
     begin = _below(view.lengths - size + 1, generator)
@@ -77,7 +76,7 @@ def deletion(view: View, generator: torch.Generator, most: int = 20) -> View:
     return _take(view, generator, source.masked_fill(is_new, NEW))
 
 
-def insertion(view: View, generator: torch.Generator, most: int = 20) -> View:
+def insertion(view: View, generator: torch.Generator, most: int) -> View:
     """Insert up to `most` random bases anywhere; what passes the end of the row is lost."""
     size = _integers(view, generator, 0, most)
     begin = _below(view.lengths + 1, generator)
@@ -87,7 +86,7 @@ def insertion(view: View, generator: torch.Generator, most: int = 20) -> View:
     return _take(view, generator, source.masked_fill(is_new, NEW))
 
 
-def inversion(view: View, generator: torch.Generator, most: int = 20) -> View:
+def inversion(view: View, generator: torch.Generator, most: int) -> View:
     """Replace up to `most` bases anywhere by their reverse complement."""
     size = _integers(view, generator, 0, most).minimum(view.lengths)
     begin = _below(view.lengths - size + 1, generator)
@@ -97,7 +96,7 @@ def inversion(view: View, generator: torch.Generator, most: int = 20) -> View:
     return _take(view, generator, source, inside)
 
 
-def reverse_complement(view: View, generator: torch.Generator, probability: float = 0.5) -> View:
+def reverse_complement(view: View, generator: torch.Generator, probability: float) -> View:
     """Read each row from the other strand with `probability`."""
     draws = torch.rand(len(view.codes), 1, generator=generator, device=view.codes.device)
     position = _position(view)
@@ -106,7 +105,7 @@ def reverse_complement(view: View, generator: torch.Generator, probability: floa
     return _take(view, generator, source, flipped)
 
 
-def mutation(view: View, generator: torch.Generator, rate: float = 0.05) -> View:
+def mutation(view: View, generator: torch.Generator, rate: float) -> View:
     """Exchange each known base for another one with probability `rate`; targets keep the old."""
     shape, device = view.codes.shape, view.codes.device
     draws = torch.rand(shape, generator=generator, device=device)
@@ -121,20 +120,20 @@ def noise(shape: tuple[int, ...], generator: torch.Generator, scale: float = 0.2
     return scale * torch.randn(shape, generator=generator, device=generator.device)
 
 
-AUGMENTATIONS: dict[str, Callable[..., View]] = {
+FUNCTIONS: dict[str, Callable[..., View]] = {
     function.__name__: function
     for function in (translocation, deletion, insertion, inversion, mutation, reverse_complement)
 }
 
 
-def build(settings: Iterable[Mapping[str, Any]]) -> Augmentation:
+def build(settings: Iterable[Mapping[str, Any] | AugmentationOptions]) -> Augmentation:
     """Chain augmentations by name.
 
     Parameters
     ----------
-    settings : iterable of mapping
-        Each `{name: translocation, most: 20}` with the options of the function of that name. None
-        at all gives the batch as it is.
+    settings : iterable of mapping or AugmentationOptions
+        Each `{name: translocation, most: 20}`, see `genome.augmentations`. None at all gives the
+        batch as it is.
 
     Returns
     -------
@@ -146,7 +145,10 @@ def build(settings: Iterable[Mapping[str, Any]]) -> Augmentation:
     InputError
         An unknown name or option.
     """
-    chain = [_configure(dict(each)) for each in settings]
+    chain = [
+        partial(FUNCTIONS[options.name], **options.model_dump(exclude={"name"}))
+        for options in map(AUGMENTATIONS.parse, settings)
+    ]
 
     def augment(view: View, generator: torch.Generator) -> View:
         for step in chain:
@@ -154,24 +156,6 @@ def build(settings: Iterable[Mapping[str, Any]]) -> Augmentation:
         return view
 
     return augment
-
-
-def _configure(options: dict[str, Any]) -> Augmentation:
-    name = options.pop("name", None)
-    if name not in AUGMENTATIONS:
-        raise InputError(
-            f"augmentation: no such name '{name}'; {nearest(str(name), AUGMENTATIONS)}"
-        )
-    function = AUGMENTATIONS[name]
-    known = list(signature(function).parameters)[2:]
-    for key, value in options.items():
-        if key not in known:
-            raise InputError(f"augmentation.{name}: unknown key '{key}'; {nearest(key, known)}")
-        if not isinstance(value, int if key == "most" else int | float) or value < 0:
-            raise InputError(f"augmentation.{name}.{key} is {value!r}; give a number from 0 on")
-        if key != "most" and value > 1:
-            raise InputError(f"augmentation.{name}.{key} is {value}; give a share from 0 to 1")
-    return partial(function, **options)
 
 
 def _position(view: View) -> Tensor:

@@ -16,18 +16,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dnastudents.errors import InputError, nearest
-from dnastudents.genome.codes import N
-from dnastudents.genome.samplers import EpochOrder, evenly_spaced
+from dnastudents.genome.reference import Reference
 
 logger = logging.getLogger(__name__)
-
-if TYPE_CHECKING:
-    from dnastudents.genome.reference import Reference
 
 SPLITS = {"train": "train", "valid": "validation", "test": "test"}  # a fold's split
 
@@ -113,67 +108,3 @@ def _rows(bed: Path, reference: Reference) -> Iterator[tuple[tuple[int, int], st
             yield reference.locate(chrom, first, last), fold
         except InputError as error:
             raise InputError(f"{bed}:{number}: {error}") from None
-
-
-class Tiles:
-    """Windows of one length, end to end in intervals; a `dnastudents.genome.samplers.Sampler`.
-
-    Parameters
-    ----------
-    codes : numpy.ndarray
-        uint8 (bases,), of the reference.
-    spans : numpy.ndarray
-        int64 (intervals, 2), [start, end) in `codes`.
-    length : int
-        Bases of a window.
-    max_n_fraction : float
-        Windows with a larger share of N do not exist. Default is 0.
-
-    Raises
-    ------
-    InputError
-        No window fits.
-    """
-
-    def __init__(
-        self, codes: np.ndarray, spans: np.ndarray, length: int, max_n_fraction: float = 0.0
-    ) -> None:
-        most_n = int(max_n_fraction * length + 1e-9)
-        tiled = [_tiles(codes, start, end, length, most_n) for start, end in spans.tolist()]
-        self._starts = np.concatenate(tiled)
-        if not len(self):
-            raise InputError(
-                f"no window of {length:,} bases with at most {max_n_fraction:.0%} N in the "
-                f"{len(spans):,} intervals of a fold; shorten the windows or allow more N"
-            )
-        self.length = length
-        self._codes = codes
-        self._epochs = EpochOrder(len(self), "tiles")
-
-    def __len__(self) -> int:
-        return len(self._starts)
-
-    def batch(self, seed: int, step: int, batch_size: int) -> np.ndarray:
-        """The windows of one step, uint8 (batch_size, length)."""
-        return self._read(self._epochs.indices(seed, step, batch_size))
-
-    def spans(self, seed: int, step: int, batch_size: int) -> np.ndarray:
-        """Where they lie in the reference's codes, int64 (batch_size, 2), [first, last)."""
-        starts = self._starts[self._epochs.indices(seed, step, batch_size)]
-        return np.stack([starts, starts + self.length], axis=1)
-
-    def fixed(self, count: int, seed: int) -> np.ndarray:
-        """Evenly spaced windows, uint8 (count, length); `seed` shifts where the first lies."""
-        return self._read(evenly_spaced(count, len(self), seed))
-
-    def _read(self, numbers: np.ndarray) -> np.ndarray:
-        windows = np.lib.stride_tricks.sliding_window_view(self._codes, self.length)
-        return windows[self._starts[numbers]]
-
-
-def _tiles(codes: np.ndarray, start: int, end: int, length: int, most_n: int) -> np.ndarray:
-    """Where the windows of one interval begin that have at most `most_n` N, int64 (windows,)."""
-    count = (end - start) // length
-    whole = codes[start : start + count * length].reshape(count, length)
-    unknown = np.count_nonzero(whole == N, axis=1)
-    return start + length * np.flatnonzero(unknown <= most_n)

@@ -12,8 +12,6 @@ from typing import Any, Protocol
 
 import torch
 
-from dnastudents.masking.settings import MaskingSettings
-
 
 class Curriculum(Protocol):
     """Names the rule of a step."""
@@ -35,7 +33,7 @@ class Curriculum(Protocol):
 
 
 class Constant:
-    """One rule for ever."""
+    """One rule throughout."""
 
     def __init__(self, rule: str) -> None:
         self.rule = rule
@@ -57,7 +55,7 @@ class Constant:
 
 
 class Switch(Constant):
-    """CM-GEMS: from the first rule to the second, once and for ever.
+    """CM-GEMS: from the first rule to the second, once and for all.
 
     The switch comes with the first evaluation whose perplexity differs from the one before by less
     than `threshold`; or at `switch_step`, when that is given.
@@ -115,13 +113,3 @@ class Gradual(Constant):
     def pick(self, step: int, generator: torch.Generator) -> str:
         draw = torch.rand((), generator=generator, device=generator.device)
         return self.second if float(draw) < self.share(step) else self.rule
-
-
-def curriculum(settings: MaskingSettings, total_steps: int) -> Curriculum:
-    """Make the curriculum of a masking."""
-    if len(settings.rules) == 1:
-        return Constant(settings.name)
-    first, second = settings.rules
-    if settings.name == "cm_gems":
-        return Switch(first, second, settings.threshold, settings.switch_step)
-    return Gradual(first, second, total_steps)

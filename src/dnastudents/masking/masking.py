@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any, cast
 
 import torch
@@ -12,8 +12,7 @@ from torch import Tensor
 from dnastudents.errors import InputError
 from dnastudents.genome.tokenizers import KmerTokenizer, Tokenizer
 from dnastudents.masking import rules
-from dnastudents.masking.curriculum import curriculum
-from dnastudents.masking.settings import RANKED, MaskingSettings, parse_settings
+from dnastudents.masking.options import MASKINGS, OneRule, Ranked, TokenMasking
 
 NO_LABEL = -100  # torch's cross-entropy leaves it out
 
@@ -47,7 +46,7 @@ class Masking:
 
     Parameters
     ----------
-    settings : MaskingSettings
+    settings : TokenMasking
         Which rules, and how.
     tokenizer : Tokenizer
         Whose ids the batches hold.
@@ -64,7 +63,7 @@ class Masking:
 
     def __init__(
         self,
-        settings: MaskingSettings,
+        settings: TokenMasking,
         tokenizer: Tokenizer,
         ranks: Tensor | None,
         total_steps: int,
@@ -72,13 +71,13 @@ class Masking:
         self.settings = settings
         self.tokenizer = tokenizer
         self.total_steps = total_steps
-        self.curriculum = curriculum(settings, total_steps)
+        self.curriculum = settings.curriculum(total_steps)
         self._is_eligible = torch.ones(tokenizer.vocab_size, dtype=torch.bool)
         self._is_eligible[list(tokenizer.special_ids)] = False
         known = range(tokenizer.vocab_size) if settings.random_special else tokenizer.base_ids
         self._choices = torch.tensor(known)
         self._ranks: Tensor | None = None
-        if set(settings.rules) & set(RANKED):
+        if settings.needs_ranks:
             self._ranks = _complete_ranks(settings, tokenizer, ranks)
 
     def __call__(self, input_ids: Tensor, generator: torch.Generator, step: int) -> Masked:
@@ -137,26 +136,22 @@ class Masking:
             return self
         overlapping = isinstance(self.tokenizer, KmerTokenizer) and self.tokenizer.k > 1
         rule = "random_span" if overlapping else "bernoulli"
-        probability = self.settings.probability if self.settings.name == rule else None
-        settings = replace(self.settings, name=rule, probability=probability)
+        kept = ["mask_share", "random_share", "random_special"]
+        if self.settings.name == rule:
+            kept.append("probability")
+        values = {key: getattr(self.settings, key) for key in kept}
+        settings = cast(TokenMasking, MASKINGS.parse({"name": rule, **values}))
         return Masking(settings, self.tokenizer, None, self.total_steps)
 
     def _apply(self, rule: str, centres: Tensor, eligible: Tensor, input_ids: Tensor) -> Tensor:
-        k = self.tokenizer.k
-        if rule == "bernoulli":
-            return rules.bernoulli(centres, eligible)
-        if rule == "random_span":
-            return rules.random_span(centres, eligible, k)
-        ranks = self._ranks_at(input_ids)
-        if rule == "global_pmi":
-            return rules.global_pmi(centres, eligible, ranks, k)
-        high_set = cast(rules.HighSet, self.settings.high_set)
-        return rules.genemask(centres, eligible, ranks, high_set, k)
+        kind = cast(type[OneRule], MASKINGS[rule])
+        ranks = self._ranks_at(input_ids) if kind.needs_ranks else None
+        return kind.mask(centres, eligible, ranks, self.tokenizer.k, self.settings)
 
     def _ranks_at(self, input_ids: Tensor) -> Tensor:
         """PMI rank of each position, int64 (B, T)."""
         assert self._ranks is not None
-        if self.settings.rank_source == "token":
+        if cast(Ranked, self.settings).rank_source == "token":
             return _look_up(self._ranks, input_ids)
         position = torch.arange(input_ids.shape[1], device=input_ids.device) % len(self._ranks)
         return _look_up(self._ranks, position).expand_as(input_ids)
@@ -167,9 +162,7 @@ def _look_up(table: Tensor, ids: Tensor) -> Tensor:
     return table.to(ids.device).index_select(0, ids.flatten()).view_as(ids)
 
 
-def _complete_ranks(
-    settings: MaskingSettings, tokenizer: Tokenizer, ranks: Tensor | None
-) -> Tensor:
+def _complete_ranks(settings: Any, tokenizer: Tokenizer, ranks: Tensor | None) -> Tensor:
     """Ranks with `special_rank` at every id that is no k-mer."""
     if ranks is None:
         raise InputError(f"masking {settings.name} needs a PMI table; run `dnastudents pmi` first")
@@ -178,7 +171,8 @@ def _complete_ranks(
             f"masking {settings.name}: PMI ranks of {len(ranks)} tokens for a vocabulary of "
             f"{tokenizer.vocab_size}; make the PMI table with k = {tokenizer.k}"
         )
-    special = 4**tokenizer.k if settings.special_rank is None else settings.special_rank
+    given = cast(Ranked, settings).special_rank
+    special = 4**tokenizer.k if given is None else given
     complete = torch.full_like(ranks, special)
     known = torch.tensor(tokenizer.base_ids)
     complete[known] = ranks[known]
@@ -186,14 +180,17 @@ def _complete_ranks(
 
 
 def build(
-    settings: Mapping[str, Any], tokenizer: Tokenizer, ranks: Tensor | None, total_steps: int
+    settings: Mapping[str, Any] | TokenMasking,
+    tokenizer: Tokenizer,
+    ranks: Tensor | None,
+    total_steps: int,
 ) -> Masking:
     """Make a masking from a block of the configuration.
 
     Parameters
     ----------
-    settings : mapping
-        Fields of `dnastudents.masking.settings.MaskingSettings`; `name` is required.
+    settings : mapping or TokenMasking
+        `name`, and what the class of that name in `masking.options` may be set to.
     tokenizer : Tokenizer
         Of the student.
     ranks : Tensor or None
@@ -206,4 +203,7 @@ def build(
     InputError
         An unknown key or name, an impossible number, or a PMI rule without ranks.
     """
-    return Masking(parse_settings(settings), tokenizer, ranks, total_steps)
+    options = MASKINGS.parse(settings)
+    if not isinstance(options, TokenMasking):
+        raise InputError(f"masking.name: '{options.name}' does not mask single tokens")
+    return Masking(options, tokenizer, ranks, total_steps)

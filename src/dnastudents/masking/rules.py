@@ -8,14 +8,13 @@ Shapes: B sequences, T tokens. Masks never leave `eligible`.
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-HighSet = Literal["top_half", "released_rule", "first_half"]
+from dnastudents.masking.options import HighSet
+
 _UNRANKED = 1 << 20  # behind the rank of any k-mer
 
 

@@ -1,21 +1,26 @@
 """The students and the teacher: built from a settings block, loaded from a checkpoint folder."""
 
 from dnastudents.lazy import lazy
+from dnastudents.models.options import STUDENTS, StudentOptions
+from dnastudents.registry import discover
 
 __getattr__, __all__ = lazy(
     __name__,
     {
-        "registry": ["ARCHITECTURES", "build", "load", "model_folder", "tokenizer_name"],
+        "registry": ["build", "load", "model_folder", "tokenizer_name"],
         "output": ["StudentOutput", "count_parameters"],
         "classifier": ["SequenceClassifier", "content_mask", "mean_pool"],
-        "chordmixer": [
+        "chordmixer.model": [
             *("ChordMixerConfig", "ChordMixerForMaskedLM", "ChordMixerForSequenceClassification"),
             *("backbone_tensors", "resized"),
         ],
-        "hybrid": ["HybridConfig", "HybridForMaskedLM"],
-        "bert": ["BertStudentConfig", "BertStudentForMaskedLM"],
-        "nucleotide_transformer": [
+        "hybrid.model": ["HybridConfig", "HybridForMaskedLM"],
+        "bert.model": ["BertStudentConfig", "BertStudentForMaskedLM"],
+        "nucleotide_transformer.model": [
             *("NucleotideTransformerConfig", "NucleotideTransformerForMaskedLM"),
         ],
     },
 )
+__all__ += ["STUDENTS", "StudentOptions"]
+
+discover(__name__)

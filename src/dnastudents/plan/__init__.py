@@ -7,12 +7,13 @@ networks are. Here they are put together: device hours, memory, disk and downloa
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dnastudents.config.config import Config
+from dnastudents.config import Config, load_config
 from dnastudents.config.merge import merge, read_yaml
 from dnastudents.errors import InputError
 from dnastudents.files import write_json
@@ -20,11 +21,11 @@ from dnastudents.plan.networks import Network, student_network, teacher_network
 from dnastudents.plan.rates import Rates, measure, read_rates
 from dnastudents.plan.show import show
 from dnastudents.plan.work import Work, all_work, task_size
+from dnastudents.training.options import PretrainingBlock
 
 logger = logging.getLogger(__name__)
 
 BASES_A_BYTE = 3.3  # of FASTA.gz
-PLAIN = {"window": {"kind": "windows", "length": 500}, "batch_size": 8}  # of what never learns
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def plan(
     config = _config(root, configfiles)
     networks = _networks(config)
     speed = _rates(config, networks, root, flops, rates, threads if measured else None)
-    folder = tasks or Path(config["results"]) / "tasks"
+    folder = tasks or Path(config.settings.results) / "tasks"
     sizes = {"/".join(task): task_size(folder / "/".join(task)) for task in config.tasks()}
     jobs = all_work(config, networks, sizes)
     by_name = {network.name: network for network in networks.values()}
@@ -161,12 +162,12 @@ def _config(root: Path, configfiles: Sequence[Path]) -> Config:
     changes: dict[str, Any] = {}
     for file in configfiles:
         changes = merge(changes, read_yaml(file))
-    return Config(root, changes)
+    return load_config(root, changes)
 
 
 def _networks(config: Config) -> dict[str, Network]:
     teachers = {config.needs(run).get("teacher") for run in config.runs} - {None}
-    students = {str(config.run(run)["student"]) for run in config.runs}
+    students = {config.run(run).student for run in config.runs}
     return {
         **{f"students/{name}": student_network(config, name) for name in sorted(students)},
         **{f"teachers/{t}": teacher_network(config, t) for t in sorted(map(str, teachers))},
@@ -185,20 +186,18 @@ def _rates(
     if sum(given is not None for given in (flops, rates, threads)) != 1:
         raise InputError("plan: give one of --flops, --rates and --measure")
     if flops is not None:
-        if flops <= 0:
+        if not 0 < flops < math.inf:
             raise InputError(f"--flops: must be positive, not {flops:g}")
         return Rates(f"{flops:.3g} FLOP/s for every network, as given by --flops", [], flops)
     if rates is not None:
         return read_rates(rates, root)
-    blocks: dict[str, Any] = {}
-    for run in config.runs:
-        block = config.run(run)
-        blocks.setdefault(block["student"], PLAIN)
-        if config.is_pretrained(run) and blocks[block["student"]] is PLAIN:
-            blocks[block["student"]] = block["pretraining"]
-        teacher = config["teachers"].get(config.needs(run).get("teacher"), {})
-        if "train" in teacher:
-            blocks.setdefault(teacher["train"]["student"], teacher["train"]["pretraining"])
+    blocks: dict[str, PretrainingBlock | None] = {}
+    for name in config.runs:
+        run = config.run(name)
+        blocks[run.student] = blocks.get(run.student) or run.pretraining
+        teacher = config.settings.teachers.get(config.needs(name).get("teacher", ""))
+        if teacher is not None and teacher.train is not None:
+            blocks.setdefault(teacher.train.student, teacher.train.pretraining)
     students = {network.name: network for network in networks.values() if network.settings}
     logger.info(f"measuring {', '.join(students)} ...")
     return measure(students, blocks, threads or 1)
@@ -213,7 +212,7 @@ def _memory(job: Work, config: Config, networks: Mapping[str, Network], rates: R
     if job.kind == "teacher":
         network = networks[f"teachers/{job.run}"]
     else:
-        network = networks[f"students/{config.run(job.run)['student']}"]
+        network = networks[f"students/{config.run(job.run).student}"]
     return job.memory + job.batch_tokens * (rates.kept_bytes(network) or 0.0)
 
 
@@ -227,7 +226,7 @@ def _downloads(config: Config, networks: Mapping[str, Network]) -> dict[str, int
     manifest = read_manifest(config.root / "workflow/resources/datasets.csv")
     ids = {name for origin in config.data().values() for name in origin.get("datasets", [])}
     weights = {
-        f"{config['teachers'][key.partition('/')[2]].get('dataset')}/model.safetensors": network
+        f"{config.settings.teachers[key.partition('/')[2]].dataset}/model.safetensors": network
         for key, network in networks.items()
         if key.startswith("teachers/")
     }
@@ -244,8 +243,8 @@ def _references(config: Config, files: Mapping[str, int | None]) -> float:
         kind, _, reference = name.partition("/")
         if kind != "reference":
             continue
-        simulated = config["references"][reference].get("simulate", {})
-        total += simulated.get("length", 0)
+        simulated = config.settings.references[reference].simulate
+        total += simulated.length if simulated is not None else 0
         for dataset in origin.get("datasets", []):
             total += BASES_A_BYTE * (files[dataset] or 0)
         for path in map(Path, origin.get("files", [])):

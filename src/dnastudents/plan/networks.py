@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dnastudents.config.config import Config
+from dnastudents.config import Config
 from dnastudents.errors import InputError
 
 
@@ -55,8 +55,8 @@ def student_network(config: Config, name: str) -> Network:
     from dnastudents import models
     from dnastudents.genome import tokenizers
 
-    settings = {k: v for k, v in config["students"][name].items() if k != "finetuning"}
-    tokenizer = tokenizers.build(models.tokenizer_name(settings))
+    settings = config.student(name)
+    tokenizer = tokenizers.build(settings.tokenizer)
     with torch.device("meta"):
         model = models.build(settings, tokenizer)
     tables = [m for m in model.modules() if isinstance(m, torch.nn.Embedding)]
@@ -65,8 +65,8 @@ def student_network(config: Config, name: str) -> Network:
         name,
         parameters,
         parameters - sum(table.weight.numel() for table in tables),
-        settings,
-        1 / 6 if settings["architecture"] == "nucleotide_transformer" else 1.0,
+        settings.as_json(),
+        settings.tokens_per_base,
         getattr(model.config, "max_position_embeddings", None),
     )
 
@@ -79,11 +79,11 @@ def teacher_network(config: Config, name: str) -> Network:
     InputError
         It is not downloaded yet, and its name has no size, as nt_v2_500m has.
     """
-    block = config["teachers"][name]
-    if "train" in block:
-        return student_network(config, block["train"]["student"])
-    weights = Path(config["results"]) / "teacher" / name / "model.safetensors"
-    size = re.search(r"(\d+)m(?![a-z])", block["dataset"])
+    teacher = config.settings.teachers[name]
+    if teacher.train is not None:
+        return student_network(config, teacher.train.student)
+    weights = Path(config.settings.results) / "teacher" / name / "model.safetensors"
+    size = re.search(r"(\d+)m(?![a-z])", str(teacher.dataset))
     if weights.is_file():
         parameters = weights.stat().st_size // 4  # float32
     elif size:

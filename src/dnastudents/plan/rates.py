@@ -15,15 +15,17 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from dnastudents.config.config import Config
+from dnastudents.config import Config, load_config
 from dnastudents.errors import InputError
 from dnastudents.files import read_json
 from dnastudents.plan.networks import Network, student_network
-from dnastudents.plan.work import TRAIN, window_bases
+from dnastudents.plan.work import TRAIN
+from dnastudents.training.options import PretrainingBlock
 
 ROW = re.compile(r"(?P<run>\w+): \d+ x \d+ bases, \w+")  # of benchmarks/gpu.py
 SECONDS = 5.0  # for each student that is measured
 ROWS = {"cpu": 8, "cuda": 64}
+BASES = 500  # of a sequence, where a student never learns
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def read_rates(file: Path, root: Path) -> Rates:
         found = [Rate(**rate) for rate in content["rates"]]
         origin = str(content["origin"])
     else:
-        found = list(_of_benchmark(content, Config(root)))
+        found = list(_of_benchmark(content, load_config(root)))
         hardware = content.get("hardware", {})
         origin = f"{file}: {hardware.get('gpu') or hardware.get('cpu', 'unknown hardware')}"
     if not found:
@@ -115,13 +117,15 @@ def read_rates(file: Path, root: Path) -> Rates:
 def _of_benchmark(content: Mapping[str, Any], config: Config) -> Iterable[Rate]:
     for row in content.get("rows", []):
         match = ROW.fullmatch(row["name"])
-        if match and row["unit"] == "bases/s" and match["run"] in config["runs"]:
-            network = student_network(config, config.run(match["run"])["student"])
+        if match and row["unit"] == "bases/s" and match["run"] in config.runs:
+            network = student_network(config, config.run(match["run"]).student)
             tokens = row["ours"] * network.tokens_per_base
             yield Rate(network.name, network.flops(tokens, TRAIN), network.settings)
 
 
-def measure(students: Mapping[str, Network], blocks: Mapping[str, Any], threads: int) -> Rates:
+def measure(
+    students: Mapping[str, Network], blocks: Mapping[str, PretrainingBlock | None], threads: int
+) -> Rates:
     """Time some training steps of each student on this machine, on random bases.
 
     Of one CPU thread its own time is taken, which other jobs on the machine do not lengthen.
@@ -131,7 +135,7 @@ def measure(students: Mapping[str, Network], blocks: Mapping[str, Any], threads:
     students : mapping
         By name.
     blocks : mapping
-        The `pretraining` block of a run of each student: window, micro-batch and precision.
+        How a run of each student is trained: window, micro-batch and precision; None: not at all.
     threads : int
         CPU threads.
     """
@@ -154,7 +158,7 @@ def measure(students: Mapping[str, Network], blocks: Mapping[str, Any], threads:
     return Rates(f"measured here, {machine}, random bases, {SECONDS:g} s a student", found)
 
 
-def _measure_one(name: str, network: Network, block: Mapping[str, Any], device: Any) -> Rate:
+def _measure_one(name: str, network: Network, block: PretrainingBlock | None, device: Any) -> Rate:
     import numpy as np
     import torch
     from torch.nn import functional as F
@@ -164,15 +168,15 @@ def _measure_one(name: str, network: Network, block: Mapping[str, Any], device: 
     from dnastudents.randomness import numpy_generator
     from dnastudents.training.optimizer import adamw
 
-    bases = round(window_bases(block["window"]))
-    batch = min(block.get("micro_batch_size") or block["batch_size"], ROWS[device.type])
+    bases = round(block.window.mean_bases) if block else BASES
+    batch = min(block.micro_batch_size or block.batch_size, ROWS[device.type]) if block else 8
     tokenizer = tokenizers.build(models.tokenizer_name(network.settings))
     letters = numpy_generator(0, "plan").choice(list("ACGT"), (batch, bases))
     ids = np.array([tokenizer.encode("".join(row)) for row in letters])
     inputs = torch.from_numpy(ids).to(device)
     model = models.build(network.settings, tokenizer).to(device).train()
     optimizer = adamw(model, 1e-4, 0.01)
-    half = device.type == "cuda" and block.get("precision", "no") != "no"
+    half = device.type == "cuda" and block is not None and block.precision != "no"
     targets = inputs[:, ::7]  # about the share that is masked
 
     def step() -> None:

@@ -15,8 +15,8 @@ GIB = 2.0**30
 FINETUNING = ("finetune", "linear", "knn")
 ASSUMPTIONS = (
     f"Estimates. FLOP = 2 {TIMES} parameters without embedding tables {TIMES} tokens {TIMES} "
-    "passes: 3 to learn (1 forward, 2 backward), 1 to validate or test; FinDNA's averaged student "
-    "and HAD's teacher 1 more each. Hours = FLOP / (FLOP/s).",
+    "passes: 3 to learn (1 forward, 2 backward), 1 to validate or test; an averaged student and a "
+    "teacher 1 more each. Hours = FLOP / (FLOP/s).",
     "Not counted: attention's products of length squared (with --flops), decoders, masks and "
     "views, the start of each job, the k-mer baseline, features for t-SNE, waiting in a queue.",
     "Memory: {memory}.",

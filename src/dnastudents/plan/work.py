@@ -2,8 +2,8 @@
 
 A pass is one forward computation of a network; learning takes three (one forward, two backward).
 
-- masked_lm: 3 passes of the student. had: also 1 of the teacher, unless its features are cached.
-  findna: also 1 of the averaged student, unless its part of the loss is off; two views double both.
+- Pretraining: 3 passes of the student, what its objective computes beside them
+  (`ObjectiveOptions.computation`), and 1 of a teacher, unless its features are cached.
 - Validation takes the forward passes alone.
 - Fine-tuning: each epoch 3 passes of train and 1 of dev; in the end 1 of test; for each seed and
   cell of a grid. Frozen features and neighbours take 1 pass of everything.
@@ -18,12 +18,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from dnastudents.config.checks import has_teacher
-from dnastudents.config.config import Config
-from dnastudents.config.merge import Block
+from dnastudents.config import Config
+from dnastudents.config.schema import Run
 from dnastudents.files import read_json
+from dnastudents.finetune.options import Finetuning
 from dnastudents.plan.networks import Network
 
 TRAIN = 3.0  # passes: 1 forward, 2 backward
@@ -87,62 +86,57 @@ def task_size(folder: Path) -> TaskSize | None:
     return TaskSize(train, dev, sequences["test"], protocol["length_distribution"]["median"])
 
 
-def window_bases(window: Mapping[str, Any]) -> float:
-    """Mean length of a sequence: half of all pieces are whole, half of 6 bases or more."""
-    length = float(window["length"])
-    return length / 2 + (6 + length - 1) / 4 if window["kind"] == "pieces" else length
-
-
-def pretraining(
-    kind: str, run: str, block: Block, student: Network, teacher: Network | None
-) -> Work:
+def pretraining(kind: str, name: str, run: Run, student: Network, teacher: Network | None) -> Work:
     """A pretraining, or the training of a teacher.
 
     Parameters
     ----------
     kind : {'pretrain', 'teacher'}
-    run : str
-    block : mapping
-        The run with all that it extends.
+    name : str
+        Of the pretraining.
+    run : Run
     student : Network
     teacher : Network or None
         One that runs beside it.
     """
-    plan, objective = block["pretraining"], block["objective"]
-    bases = window_bases(plan["window"])
-    views = 2 if objective.get("symmetric") else 1
-    averaged = objective["name"] == "findna"
-    learnt = plan["steps"] * plan["batch_size"] * views
-    rounds = math.ceil(plan["steps"] / plan.get("evaluate_every", plan["steps"]))
-    validated = rounds * plan.get("validation_sequences", 0) * views
+    plan = run.pretraining
+    assert plan is not None
+    computed, bases = run.objective.computation, plan.window.mean_bases
+    learnt = plan.steps * plan.batch_size * computed.views
+    rounds = math.ceil(plan.steps / plan.evaluate_every)
+    validated = rounds * plan.validation_sequences * computed.views
     flops = {student.name: 0.0}
-    distils = averaged and objective.get("cls_weight", 1.0) > 0
-    for sequences, passes in ((learnt, TRAIN + distils), (validated, 1.0 + averaged)):
+    for sequences, passes in (
+        (learnt, TRAIN + computed.training_passes),
+        (validated, 1.0 + computed.validation_passes),
+    ):
         flops[student.name] += student.flops(sequences * student.tokens(bases), passes)
         if teacher is not None:
             seen = teacher.flops(sequences * teacher.tokens(bases), 1.0)
             flops[teacher.name] = flops.get(teacher.name, 0.0) + seen
-    held = ADAM * student.parameters + FLOAT * averaged * student.parameters
-    batch = (plan.get("micro_batch_size") or plan["batch_size"]) * views
-    saved = (3 + averaged) * FLOAT * student.parameters  # weights, moments, averaged weights
+    copies = computed.copies
+    held = ADAM * student.parameters + FLOAT * copies * student.parameters
+    batch = (plan.micro_batch_size or plan.batch_size) * computed.views
+    saved = (3 + copies) * FLOAT * student.parameters  # weights, moments, copies
     return Work(
         kind,
-        run,
+        name,
         flops,
         tokens=learnt * student.tokens(bases),
         memory=held + (FLOAT * teacher.parameters if teacher else 0),
         batch_tokens=batch * student.tokens(bases),
-        disk=STATES * saved + FLOAT * (1 + averaged) * student.parameters,
+        disk=STATES * saved + FLOAT * (1 + copies) * student.parameters,
     )
 
 
-def teacher_cache(run: str, block: Block, teacher: Network, width: int) -> Work:
+def teacher_cache(name: str, run: Run, teacher: Network, width: int) -> Work:
     """Features of the teacher for every window of a run, float16."""
-    window = block["pretraining"]["window"]
-    tokens = window["count"] * teacher.tokens(window_bases(window))
+    assert run.pretraining is not None
+    window = run.pretraining.window
+    tokens = (window.fixed_count or 0) * teacher.tokens(window.mean_bases)
     return Work(
         "teacher_cache",
-        run,
+        name,
         {teacher.name: teacher.flops(tokens, 1.0)},
         tokens=0.0,
         memory=FLOAT * teacher.parameters,
@@ -154,30 +148,30 @@ def finetuning(
     kind: str,
     run: str,
     task: str,
-    settings: Block,
+    settings: Finetuning,
     seeds: int,
     size: TaskSize,
     student: Network,
 ) -> Work:
     """All seeds, and cells of a grid, of one run on one task."""
-    limit = settings.get("max_train_sequences") or size.train
+    limit = settings.max_train_sequences or size.train
     train, tokens = min(limit, size.train), student.tokens(size.bases)
-    dev = 0 if settings["selection"] == "last" else size.dev
-    strands = 2 if settings.get("reverse_complement") == "conjoin" else 1
-    if settings["frozen"] or kind == "knn":
+    dev = 0 if settings.selection == "last" else size.dev
+    strands = 2 if settings.reverse_complement == "conjoin" else 1
+    if settings.frozen or kind == "knn":
         # Other sequences of a seed are chosen from features that are made once.
         read = (size.train if kind == "linear" else train) + dev + size.test
         flops = student.flops(read * strands * tokens, 1.0)
         return Work(kind, run, {student.name: flops}, 0.0, task, FLOAT * student.parameters)
     learnt = looked = 0.0
-    for batch in _batch_sizes(settings):
-        steps = settings["epochs"] * math.ceil(train / batch)
-        share = min(1.0, settings["max_steps"] / steps) if settings["max_steps"] else 1.0
-        learnt += seeds * settings["epochs"] * share * train * tokens
-        looked += seeds * settings["epochs"] * share * dev * strands * tokens
+    for cell in settings.cells:
+        steps = cell.epochs * math.ceil(train / cell.batch_size)
+        share = min(1.0, cell.max_steps / steps) if cell.max_steps else 1.0
+        learnt += seeds * cell.epochs * share * train * tokens
+        looked += seeds * cell.epochs * share * dev * strands * tokens
     looked += seeds * size.test * strands * tokens
     weights = FLOAT * student.parameters
-    cells = len(_batch_sizes(settings)) * seeds if settings.get("grid") else 0
+    kept = 0 if settings.grid is None else len(settings.cells) * seeds
     return Work(
         kind,
         run,
@@ -185,17 +179,9 @@ def finetuning(
         tokens=learnt,
         task=task,
         memory=ADAM * student.parameters + weights,  # of the best epoch too
-        batch_tokens=max(_batch_sizes(settings)) * tokens,
-        disk=cells * weights,
+        batch_tokens=max(cell.batch_size for cell in settings.cells) * tokens,
+        disk=kept * weights,
     )
-
-
-def _batch_sizes(settings: Block) -> list[int]:
-    """One for each cell of the grid."""
-    grid = settings.get("grid")
-    if not grid:
-        return [settings["batch_size"]]
-    return [size for _ in grid["learning_rate"] for size in grid["batch_size"]]
 
 
 def all_work(
@@ -214,38 +200,37 @@ def all_work(
     jobs = []
     teachers = {config.needs(run).get("teacher") for run in config.runs} - {None}
     for name in sorted(map(str, teachers)):
-        block = config["teachers"][name].get("train")
-        if block:
-            jobs.append(pretraining("teacher", name, block, networks[f"teachers/{name}"], None))
-    for run in config.runs:
-        block = config.run(run)
-        student = networks[f"students/{block['student']}"]
-        if config.is_pretrained(run):
-            jobs += _pretrainings(config, run, networks)
+        run = config.settings.teachers[name].train
+        if run is not None:
+            jobs.append(pretraining("teacher", name, run, networks[f"teachers/{name}"], None))
+    for name in config.runs:
+        student = networks[f"students/{config.run(name).student}"]
+        if config.is_pretrained(name):
+            jobs += _pretrainings(config, name, networks)
         for task, size in sizes.items():
             if size is not None:
-                jobs += _on_task(config, run, task, size, student)
+                jobs += _on_task(config, name, task, size, student)
     return jobs
 
 
 def _pretrainings(config: Config, run: str, networks: Mapping[str, Network]) -> list[Work]:
-    block, needs = config.run(run), config.needs(run)
-    student = networks[f"students/{block['student']}"]
-    teacher = networks[f"teachers/{needs['teacher']}"] if has_teacher(block) else None
+    settings, needs = config.run(run), config.needs(run)
+    student = networks[f"students/{settings.student}"]
+    teacher = networks[f"teachers/{needs['teacher']}"] if "teacher" in needs else None
     cached = teacher is not None and "features" in needs
     jobs = []
     for name in config.replicas(run):
         if teacher is not None and cached:
             width = int(teacher.settings.get("hidden_size", 1024))
-            jobs.append(teacher_cache(name, block, teacher, width))
+            jobs.append(teacher_cache(name, settings, teacher, width))
         beside = None if cached else teacher
-        jobs.append(pretraining("pretrain", name, block, student, beside))
+        jobs.append(pretraining("pretrain", name, settings, student, beside))
     return jobs
 
 
 def _on_task(config: Config, run: str, task: str, size: TaskSize, student: Network) -> list[Work]:
     suite, _, name = task.partition("/")
-    seeds, pair = len(config.suites[suite]["seeds"]), (suite, name)
+    seeds, pair = len(config.suites[suite].seeds), (suite, name)
     settings = config.finetune_settings(run, suite, name)
     jobs = [finetuning("finetune", run, task, settings, seeds, size, student)]
     once = len(config.replicas(run)) if config.is_pretrained(run) else seeds
@@ -253,7 +238,7 @@ def _on_task(config: Config, run: str, task: str, size: TaskSize, student: Netwo
         probe = config.linear_settings(run, suite, name)
         jobs += once * [finetuning("linear", run, task, probe, seeds, size, student)]
     if pair in config.probe_tasks("knn"):
-        probe = {**settings, "selection": "last", "reverse_complement": "none"}
-        times = seeds if settings.get("max_train_sequences") else once
+        probe = settings.changed(grid=None, dev="task", selection="last", reverse_complement="none")
+        times = seeds if settings.max_train_sequences else once
         jobs += times * [finetuning("knn", run, task, probe, seeds, size, student)]
     return jobs

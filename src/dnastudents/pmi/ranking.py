@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from dnastudents.genome.reference import Reference
 from dnastudents.genome.tokenizers import KmerTokenizer, NucleotideTransformerTokenizer, Tokenizer
 from dnastudents.pmi.counting import count_kmers
 from dnastudents.pmi.scoring import Counts, Kind, PmiSettings, scores
+from dnastudents.settings import parse
 
 
 def table(counts: Counts, settings: PmiSettings | None = None) -> pd.DataFrame:
@@ -96,8 +96,7 @@ def write(
         Folder to write: pmi.parquet, pmi.csv, and pmi.json with the settings and totals.
     spec : iterable of str
         Sequences to count, as for `Reference.intervals`.
-    settings : mapping
-        Fields of `PmiSettings`.
+    settings : PmiSettings or mapping
     threads : int
         Processes that count. Default is 1.
 
@@ -111,10 +110,8 @@ def write(
     InputError
         When a setting, `threads` or an entry of `spec` is wrong.
     """
-    known = PmiSettings.__dataclass_fields__
-    if unknown := set(settings) - set(known):
-        raise InputError(f"pmi: unknown key '{min(unknown)}'; known: {', '.join(known)}")
-    parsed, spec = PmiSettings(**settings), list(spec)
+    parsed: PmiSettings = parse(PmiSettings, settings, "pmi")
+    spec = list(spec)
     spans = [reference.span(interval) for interval in reference.intervals(spec)]
     stretches = (reference.codes[start:end] for start, end in spans)
     counts = count_kmers(stretches, parsed.sizes[-1], threads)
@@ -122,7 +119,7 @@ def write(
     bases = int(counts[1].sum())
     scored = ranking["size"][np.isfinite(ranking["score"])]
     description = {
-        **asdict(parsed),
+        **parsed.as_json(),
         "minimum_count": parsed.minimum_count(bases),
         "sequences": spec,
         "reference_sha256": reference.sha256,

@@ -14,12 +14,12 @@ genemask the same over segmentations into pieces of 1 and 2 bases, with T twice 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
+from pydantic import Field, model_validator
 
-from dnastudents.errors import InputError
+from dnastudents.settings import Positive, Settings, Wrong
 
 Kind = Literal["genemask", "true", "naive"]
 Counts = Mapping[int, np.ndarray]
@@ -28,43 +28,31 @@ PUBLISHED_THRESHOLD = 101.0  # GeneMask's notebook: rarer n-grams are dropped
 PUBLISHED_BASES = 669_129_375  # known bases of GRCh38 chr1-3, for which it was chosen
 
 
-@dataclass(frozen=True)
-class PmiSettings:
-    """How k-mers are scored.
+class PmiSettings(Settings):
+    """How k-mers are scored."""
 
-    Attributes
-    ----------
-    k : int
-        Bases of the k-mers that are scored. Default is 6.
-    kind : {"genemask", "true", "naive"}
-        The score that ranks. Default is "genemask".
-    threshold : float or "scaled"
-        Of the genemask score: discounts, and drops k-mers that are rarer. "scaled" shrinks 101 with
-        the corpus, down to 2. Default is 101, the published value.
-    total_scale : float
-        Of the genemask score: T over the number of bases. Default is 2.
-    max_n : int or None
-        The table also holds the n-grams of 2 to `max_n` bases, k to 10. Default is None: only k.
-    """
+    k: int = Field(6, ge=2, le=10, description="Bases of the k-mers that are scored.")
+    kind: Kind = Field("genemask", description="The score that ranks, see `pmi.scoring`.")
+    threshold: Annotated[float, Field(gt=1)] | Literal["scaled"] = Field(
+        PUBLISHED_THRESHOLD,
+        description="Of the genemask score: discounts, and drops k-mers that are rarer; `scaled` "
+        "shrinks 101 with the corpus, down to 2.",
+    )
+    total_scale: Positive = Field(
+        2.0, description="Of the genemask score: T over the number of bases."
+    )
+    max_n: int | None = Field(
+        None,
+        ge=2,
+        le=10,
+        description="The table holds all n-grams of 2 to this many bases; null: k-mers only.",
+    )
 
-    k: int = 6
-    kind: Kind = "genemask"
-    threshold: float | Literal["scaled"] = PUBLISHED_THRESHOLD
-    total_scale: float = 2.0
-    max_n: int | None = None
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.k, int) or not 2 <= self.k <= 10:
-            raise InputError(f"pmi.k is {self.k}; give 2 to 10")
-        if self.kind not in ("genemask", "true", "naive"):
-            raise InputError(f"pmi.kind: no score '{self.kind}'; give genemask, true or naive")
-        is_number = isinstance(self.threshold, int | float) and self.threshold > 1
-        if self.threshold != "scaled" and not is_number:
-            raise InputError(f"pmi.threshold is {self.threshold}; give 'scaled' or more than 1")
-        if self.max_n is not None and not (
-            isinstance(self.max_n, int) and self.k <= self.max_n <= 10
-        ):
-            raise InputError(f"pmi.max_n is {self.max_n}; give {self.k} to 10, or null for only k")
+    @model_validator(mode="after")
+    def _check_sizes(self) -> PmiSettings:
+        if self.max_n is not None and self.max_n < self.k:
+            raise Wrong("max_n", f"is {self.max_n}; give {self.k} to 10, or null for only k")
+        return self
 
     @property
     def sizes(self) -> range:
@@ -72,7 +60,7 @@ class PmiSettings:
         return range(self.k, self.k + 1) if self.max_n is None else range(2, self.max_n + 1)
 
     def minimum_count(self, bases: int) -> float:
-        """The threshold for a corpus of so many known bases."""
+        """The threshold for a corpus of this many known bases."""
         if self.threshold != "scaled":
             return float(self.threshold)
         return max(2.0, PUBLISHED_THRESHOLD * bases / PUBLISHED_BASES)

@@ -19,7 +19,7 @@ from __future__ import annotations
 import platform
 import resource
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,8 +37,10 @@ from dnastudents.benchmarks.task import Task, load_task
 from dnastudents.errors import InputError
 from dnastudents.files import atomic_directory, digest, write_json
 from dnastudents.genome.codes import encode, kmer_codes
+from dnastudents.probes.options import BaselineOptions
+from dnastudents.results.jobs import BASELINE
 from dnastudents.results.metrics import classification_metrics, primary
-from dnastudents.results.rows import BASELINE
+from dnastudents.settings import parse
 
 METHOD = "k-mer logistic regression"
 STRENGTHS = (0.01, 0.1, 1.0, 10.0)  # inverse L2 penalties, scikit-learn's C
@@ -80,10 +82,7 @@ def kmer_logistic(
     task: str | Path,
     output: str | Path,
     seeds: Sequence[int] = (0,),
-    k: Sequence[int] = range(1, 7),
-    max_train_sequences: int | None = None,
-    selection: str = "best_dev",
-    dev: str = "task",
+    settings: BaselineOptions | Mapping[str, Any] | None = None,
 ) -> None:
     """Fit the baseline on one task and write its metrics rows.
 
@@ -97,15 +96,8 @@ def kmer_logistic(
         and on what).
     seeds : sequence of int
         Only the first is used, unless they learn from different sequences. Default is 0.
-    k : sequence of int
-        Default is 1 to 6.
-    max_train_sequences : int, optional
-        Fit on so many training sequences, those that fine-tuning draws with the same seed. Default
-        is all.
-    selection : {'best_dev', 'last'}
-        As in fine-tuning: whether dev selects, or nothing outside train. Default is 'best_dev'.
-    dev : {'task', 'by_seed'}
-        As in fine-tuning: whose dev split selects. Default is 'task'.
+    settings : BaselineOptions or mapping, optional
+        Default is that of each.
 
     Raises
     ------
@@ -113,14 +105,13 @@ def kmer_logistic(
         An unknown selection or dev, or a class with too few sequences.
     """
     data = load_task(task)
-    settings = {
-        **{"k": list(k), "max_train_sequences": max_train_sequences},
-        "selection": selection,
-        **({} if dev == "task" else {"dev": dev}),
+    options = parse(BaselineOptions, settings or {}, "baseline")
+    protocol = (options.selection, options.max_train_sequences, options.dev)
+    draws = {seed: draw(data, seed, *protocol) for seed in seeds}
+    names = [name for name in data.splits if name != "dev" or options.selection == "best_dev"]
+    features = {
+        name: kmer_features(data.split(name)["sequence"].tolist(), options.k) for name in names
     }
-    draws = {seed: draw(data, seed, selection, max_train_sequences, dev) for seed in seeds}
-    names = [name for name in data.splits if name != "dev" or selection == "best_dev"]
-    features = {name: kmer_features(data.split(name)["sequence"].tolist(), k) for name in names}
     if draws[seeds[0]].train_of == POOL:
         features[POOL] = sparse.vstack([features["train"], features["dev"]], format="csr")
     predictions, histories = [], []
@@ -129,8 +120,8 @@ def kmer_logistic(
             started, drawn = time.perf_counter(), draws[seed]
             fit = _fit(data, features, drawn)
             guesses, metrics = _test(data, fit.model, features["test"])
-            row = _row(data, metrics, settings) | {"seed": seed, "selection": selection}
-            row["dev"] = dev_origin(data, selection, dev)
+            row = _row(data, metrics, options) | {"seed": seed, "selection": options.selection}
+            row["dev"] = dev_origin(data, options.selection, options.dev)
             row |= {"n_train": len(drawn.train), "n_dev": len(drawn.dev)}
             row |= {"strength": fit.strength, "wall_seconds": time.perf_counter() - started}
             write_json(folder / f"seed_{seed}.json", row)
@@ -241,7 +232,7 @@ def _range(k: list[int]) -> str:
     return f"{k[0]} to {k[-1]}" if whole else ", ".join(map(str, k))
 
 
-def _row(task: Task, metrics: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+def _row(task: Task, metrics: dict[str, Any], options: BaselineOptions) -> dict[str, Any]:
     """The part of a metrics row that all seeds share in form."""
     return {
         **{"run": BASELINE, "method": METHOD, "task": task.task, "suite": task.suite},
@@ -256,8 +247,8 @@ def _row(task: Task, metrics: dict[str, Any], settings: dict[str, Any]) -> dict[
             "scikit-learn": sklearn.__version__,
             "scipy": scipy.__version__,
         },
-        "config_digest": digest(settings),
-        "kmer_lengths": _range(settings["k"]),
+        "config_digest": digest(options.as_json()),
+        "kmer_lengths": _range(list(options.k)),
         "simulated": task.simulated,
         "pretrained": False,
     }

@@ -14,7 +14,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,35 +33,10 @@ from dnastudents.finetune.job import Job
 from dnastudents.finetune.options import Finetuning
 from dnastudents.finetune.pretrainings import seeds_of_replicas
 from dnastudents.models import model_folder
-from dnastudents.settings import choose, parse
+from dnastudents.probes.options import KNNOptions
+from dnastudents.settings import parse
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class KNNOptions:
-    """One probe.
-
-    Attributes
-    ----------
-    k : int
-        Neighbours that vote; of equal votes the first class wins. Default is 5.
-    pooling : {'mean', 'cls'}
-        Default is 'mean', over a sequence's own bases.
-    max_train_sequences : int or None
-        Neighbours are among so many training sequences, drawn by the seed. Default is all.
-    """
-
-    k: int = 5
-    pooling: str = "mean"
-    max_train_sequences: int | None = None
-
-    def __post_init__(self) -> None:
-        choose(self.pooling, ("mean", "cls"), "probes.knn.pooling")
-        for name in ("k", "max_train_sequences"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise InputError(f"probes.knn.{name}: must be at least 1, not {value}")
 
 
 def knn(
@@ -97,12 +71,12 @@ def knn(
     InputError
         Bad settings, folders that are not pretrainings of one run, or fewer than k sequences.
     """
-    options = parse(KNNOptions, settings, "probes.knn")
+    options: KNNOptions = parse(KNNOptions, settings, "probes.knn")
     shares = seeds_of_replicas(pretrained, seeds)
     data, predictions = load_task(task), []
     with atomic_directory(output) as folder:
         for start, mine in shares:
-            probe = Probe(run, start, data, options, settings)
+            probe = Probe(run, start, data, options)
             for seed in probe.distinct(mine):
                 row, guesses = probe.test(seed)
                 write_json(folder / f"seed_{seed}.json", row)
@@ -120,11 +94,10 @@ class Probe(Job):
         pretrained: Path,
         task: Task,
         options: KNNOptions,
-        settings: Mapping[str, Any],
     ) -> None:
         self.k = options.k
         weights = sha256(model_folder(pretrained) / "model.safetensors")
-        config_digest = digest({"knn": dict(settings), "weights": weights})
+        config_digest = digest({"knn": options.as_json(), "weights": weights})
         # `last`: no dev split is used, and all shots of a few-shot task are neighbours.
         reading = Finetuning(
             pooling=options.pooling,

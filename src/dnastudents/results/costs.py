@@ -14,8 +14,7 @@ attempt that left nothing, was measured by no one and is in neither.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,70 +22,13 @@ import pandas as pd
 
 from dnastudents.errors import InputError
 from dnastudents.files import read_json, reading
-from dnastudents.results.rows import BASELINE
+from dnastudents.results.jobs import BASELINE, Jobs
 
 MEASURED = ("pretrain", "teacher", "finetune", "linear", "knn", "baseline")  # rules with metrics
 COLUMNS = (
     *("rule", "run", "task", "wall_seconds", "cpu_seconds", "peak_memory_mb"),
     *("device", "devices", "device_seconds", "kwh"),
 )
-
-
-@dataclass(frozen=True)
-class Jobs:
-    """The names of a configuration, by which its jobs are told from those of an earlier one.
-
-    Attributes
-    ----------
-    runs : sequence of str
-        With their replicas, as `run@1`.
-    tasks : sequence of str
-        As suite/task.
-    others : sequence of str
-        What runs and tasks share, as reference/NAME, teacher/NAME, download/ID.
-    """
-
-    runs: Sequence[str]
-    tasks: Sequence[str]
-    others: Sequence[str] = ()
-
-    def place(self, name: str) -> tuple[str | None, str | None] | None:
-        """Run and task of the job `name`, as `finetune/had/gue/H3`; None if it is none of ours.
-
-        Names without a run or task, as `pmi` or `metrics`, are of every configuration.
-        """
-        rule, _, rest = name.partition("/")
-        first, _, task = rest.partition("/")
-        if rule == "baseline" and rest in self.tasks:
-            return BASELINE, rest
-        if rest in self.runs:
-            return rest.partition("@")[0], None
-        if first in self.runs and task in self.tasks:
-            return first, task
-        if rest in self.tasks:
-            return None, rest
-        if first == "teacher":  # embed/teacher/NAME/SUITE/TASK
-            teacher, _, task = task.partition("/")
-            return (None, task) if {teacher} <= self._known and task in self.tasks else None
-        suites = {task.partition("/")[0] for task in self.tasks}
-        shared = not rest or name in self.others or rest in self._known | suites
-        return (None, None) if shared else None
-
-    @property
-    def _known(self) -> set[str]:
-        """Names of references and teachers."""
-        return {n.partition("/")[2] for n in self.others if not n.startswith("download/")}
-
-
-def parse_settings(settings: Mapping[str, Any]) -> tuple[Jobs, dict[str, float]]:
-    """What `Config.cost_settings` gives: the jobs, and the watts of devices."""
-    given = dict(settings)
-    watts = given.pop("watts", None) or {}
-    try:
-        return Jobs(**given), watts
-    except TypeError as error:
-        message = f"--settings: {error}; the keys are runs, tasks, others and watts"
-        raise InputError(message) from None
 
 
 class Measured(NamedTuple):
@@ -97,9 +39,7 @@ class Measured(NamedTuple):
     devices: int
 
 
-def read_costs(
-    results: str | Path, jobs: Jobs, watts: Mapping[str, float] | None = None
-) -> pd.DataFrame:
+def read_costs(results: str | Path, jobs: Jobs) -> pd.DataFrame:
     """One row a job of `jobs` that has left a trace.
 
     Parameters
@@ -108,8 +48,6 @@ def read_costs(
         The workflow's results folder. Its `benchmarks` may lack files, or have those of other
         configurations, which are left out.
     jobs : Jobs
-    watts : mapping, optional
-        Power of a device in W, by a part of its name. Default is no energy.
 
     Returns
     -------
@@ -123,7 +61,7 @@ def read_costs(
         A file is broken, or there is no job at all.
     """
     results = Path(results)
-    records = [_record(results, name, *place, watts or {}) for name, place in _found(results, jobs)]
+    records = [_record(results, name, *place, jobs.watts) for name, place in _found(results, jobs)]
     if not records:
         raise InputError(f"{results}: no job has left a benchmark file or metrics there")
     return pd.DataFrame(records, columns=COLUMNS)

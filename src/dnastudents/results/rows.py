@@ -17,10 +17,10 @@ import pandas as pd
 from dnastudents.errors import InputError
 from dnastudents.files import atomic_file, read_json, reading
 from dnastudents.results.failures import COLUMN, read_failures
+from dnastudents.results.jobs import BASELINE
 from dnastudents.results.metrics import METRICS
 from dnastudents.results.statistics import Estimate, independent, mean_interval
 
-BASELINE = "kmer_logistic"  # the run's name of `probes.kmer_logistic`
 KEY = ["suite", "task", "run", "seed"]
 COLUMNS = (
     *("run", "method", "task", "suite", "seed", "metric", "value"),

@@ -8,7 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from dnastudents.results.costs import parse_settings, read_costs
+from dnastudents.results.costs import read_costs
+from dnastudents.results.jobs import Jobs
+from dnastudents.settings import parse
 from dnastudents.tables.render import MISSING, TIMES, Sheet, write_sheets
 
 KEYS = ["rule", "run", "task"]
@@ -33,7 +35,7 @@ ENERGY = (
 
 
 def write_cost_table(
-    results: str | Path, settings: Mapping[str, Any], output: str | Path
+    results: str | Path, settings: Jobs | Mapping[str, Any], output: str | Path
 ) -> pd.DataFrame:
     """Write what the jobs took as CSV (one row a rule, run, task and device), Markdown and LaTeX.
 
@@ -41,8 +43,8 @@ def write_cost_table(
     ----------
     results : path
         The workflow's results folder.
-    settings : mapping
-        `Config.cost_settings`: the jobs that count, and watts, see `cost.read_costs`.
+    settings : Jobs or mapping
+        The jobs that count, and the power of devices.
     output : path
         `<output>.csv`, `.md` and `.tex` are written; a suffix .csv is taken off first.
 
@@ -54,10 +56,10 @@ def write_cost_table(
     Raises
     ------
     InputError
-        See `cost.read_costs`.
+        See `results.costs.read_costs`.
     """
-    jobs, watts = parse_settings(settings)
-    costs = read_costs(results, jobs, watts)
+    jobs: Jobs = parse(Jobs, settings, "--settings")
+    costs, watts = read_costs(results, jobs), jobs.watts
     named = costs.assign(run=costs["run"].fillna(SHARED))
     sheets = [
         _sheet("Cost by run", "run", named, bool(watts)),

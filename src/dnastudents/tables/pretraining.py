@@ -12,7 +12,9 @@ import pandas as pd
 from dnastudents.errors import InputError
 from dnastudents.files import read_json, reading
 from dnastudents.results.statistics import mean_interval
+from dnastudents.settings import parse
 from dnastudents.tables.render import MISSING, TIMES, Sheet, write_sheets
+from dnastudents.training.options import RunSettings
 
 HEADERS = [
     *("run", "parameters", f"steps {TIMES} batch", "tokens/s", "minutes"),
@@ -55,14 +57,17 @@ def write_pretraining_table(folders: Iterable[str | Path], output: str | Path) -
     sheet = Sheet(title, HEADERS, [], notes=list(NOTES))
     for run, rows in frame.groupby("run", sort=False):
         sheet.rows.append(_line(str(run), rows))
-    write_sheets(output, frame, [sheet])
+    write_sheets(output, frame.drop(columns="switches"), [sheet])
     return frame
 
 
 def _record(folder: Path) -> dict[str, Any]:
     if not (folder / "metrics.json").is_file():
         raise InputError(f"{folder}: no finished pretraining (no metrics.json); run it first")
-    metrics, settings = read_json(folder / "metrics.json"), read_json(folder / "settings.json")
+    metrics = read_json(folder / "metrics.json")
+    settings: RunSettings = parse(RunSettings, read_json(folder / "settings.json"), str(folder))
+    if settings.pretraining is None or settings.masking is None:
+        raise InputError(f"{folder}: was never pretrained; leave it out")
     with reading(folder / "history.csv"):
         history = pd.read_csv(folder / "history.csv")
     validation = metrics.get("validation", {})
@@ -70,18 +75,14 @@ def _record(folder: Path) -> dict[str, Any]:
         "run": folder.name.partition("@")[0],
         "pretraining": folder.name,
         **{key: metrics[key] for key in ("seed", "parameters", "steps")},
-        "batch_size": settings["pretraining"]["batch_size"],
+        "batch_size": settings.pretraining.batch_size,
         **{key: metrics[key] for key in ("tokens", "tokens_per_second", "wall_seconds", "device")},
         **{f"validation_{key}": validation.get(key) for key in MEASURES},
-        "masking": settings["masking"]["name"],
-        "switch_step": _switch(history) if _has_switch(settings["masking"]["name"]) else None,
+        "masking": settings.masking.name,
+        "switches": settings.masking.switches,
+        "switch_step": _switch(history) if settings.masking.switches else None,
         "simulated": metrics["simulated"],
     }
-
-
-def _has_switch(masking: str) -> bool:
-    """Whether a masking goes from one stage to another at one step: only CM-GEMS does."""
-    return masking == "cm_gems"
 
 
 def _switch(history: pd.DataFrame) -> int | None:
@@ -102,7 +103,7 @@ def _line(run: str, rows: pd.DataFrame) -> list[str]:
         f"{rows['tokens_per_second'].mean():,.0f}",
         f"{rows['wall_seconds'].mean() / 60:,.1f}",
         _perplexity(rows["validation_perplexity"]),
-        ", ".join(switches) if _has_switch(first["masking"]) else MISSING,
+        ", ".join(switches) if first["switches"] else MISSING,
     ]
 
 

@@ -10,7 +10,6 @@ import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -27,7 +26,7 @@ from dnastudents.errors import InputError
 from dnastudents.files import atomic_directory, digest, read_json, sha256, write_json
 from dnastudents.genome import tokenizers
 from dnastudents.models import model_folder
-from dnastudents.objectives import MASKINGS, Resources, build
+from dnastudents.objectives import Resources, build
 from dnastudents.objectives.had.feature_cache import (
     DTYPE,
     MANIFEST,
@@ -37,8 +36,8 @@ from dnastudents.objectives.had.feature_cache import (
     write_shard,
 )
 from dnastudents.objectives.had.frozen_teacher import FrozenTeacher
-from dnastudents.objectives.had.group_masking import GroupOptions
-from dnastudents.objectives.had.objective import HAD, HADOptions
+from dnastudents.objectives.had.objective import HAD
+from dnastudents.objectives.had.options import HADOptions
 from dnastudents.settings import parse
 from dnastudents.training.corpus import Corpus
 from dnastudents.training.options import Pretraining, RunSettings
@@ -58,9 +57,7 @@ def made_from(settings: RunSettings, reference: Path, teacher: Path) -> Sections
     InputError
         The run is none of HAD, or a folder lacks a file.
     """
-    plan = parse(Pretraining, settings.pretraining, "pretraining")
-    objective = _options(settings)
-    groups = parse(GroupOptions, settings.masking or MASKINGS["had"], "masking")
+    plan, objective = _plan(settings), cast(HADOptions, settings.objective)
     weights = model_folder(teacher) / "model.safetensors"
     if not weights.is_file():
         raise InputError(f"{weights}: no such file; give the folder of a teacher")
@@ -74,13 +71,13 @@ def made_from(settings: RunSettings, reference: Path, teacher: Path) -> Sections
             "seed": settings.seed,
             "reverse_complement": plan.reverse_complement,
             "validation_sequences": plan.validation_sequences,
-            "window": asdict(plan.window),
-            "splits": asdict(plan.splits),
+            "window": plan.window.as_json(),
+            "splits": plan.splits.as_json(),
         },
         "masks": {
             "seed": settings.seed,
             "static_masks": objective.static_masks,
-            **asdict(groups),
+            **(settings.masking.as_json() if settings.masking is not None else {}),
         },
     }
 
@@ -101,13 +98,13 @@ def check_cache(
 
 
 def write_cache(
-    settings: Mapping[str, Any], *, reference: Path, teacher: Path, output: Path
+    settings: RunSettings | Mapping[str, Any], *, reference: Path, teacher: Path, output: Path
 ) -> None:
     """Write the teacher's features of all windows that a run learns from or validates on.
 
     Parameters
     ----------
-    settings : mapping
+    settings : RunSettings or mapping
         Those of the run, as `pretrain` takes them.
     reference, teacher : Path
         Folders of the genome and the teacher.
@@ -122,7 +119,7 @@ def write_cache(
     transformers.utils.logging.disable_progress_bar()
     parsed = parse(RunSettings, settings, "settings")
     sections = made_from(parsed, reference, teacher)
-    windows = FixedWindows(settings, parsed, reference, teacher)
+    windows = FixedWindows(parsed, reference, teacher)
     print(windows.estimate())
     work = output.with_name(f".{output.name}.shards-{digest(sections)}")
     for other in output.parent.glob(f".{output.name}.shards-*"):
@@ -143,10 +140,8 @@ class FixedWindows:
 
     Parameters
     ----------
-    settings : mapping
+    settings : RunSettings
         Of the run.
-    parsed : RunSettings
-        The same.
     reference, teacher : Path
         Folders of the genome and the teacher.
 
@@ -156,19 +151,19 @@ class FixedWindows:
         They are not fixed.
     """
 
-    def __init__(
-        self, settings: Mapping[str, Any], parsed: RunSettings, reference: Path, teacher: Path
-    ) -> None:
-        plan = parse(Pretraining, parsed.pretraining, "pretraining")
-        self.count = _fixed_count(plan, _options(parsed))
-        self.seed, self.batch_size = parsed.seed, plan.micro_batch_size or plan.batch_size
-        tokenizer = tokenizers.build(models.tokenizer_name(parsed.student))
-        student = models.build(parsed.student, tokenizer)
-        resources = Resources(teacher=teacher)
-        self.objective = build(settings, student, tokenizer, parsed.seed, plan.steps, resources)
+    def __init__(self, settings: RunSettings, reference: Path, teacher: Path) -> None:
+        plan, seed = _plan(settings), settings.seed
+        self.count = plan.window.fixed_count or 0
+        self.seed, self.batch_size = seed, plan.micro_batch_size or plan.batch_size
+        tokenizer = tokenizers.build(settings.student.tokenizer)
+        student = models.build(settings.student, tokenizer)
+        self.objective = build(
+            *(settings.objective, settings.masking, student, tokenizer, seed, plan.steps),
+            Resources(teacher=teacher),
+        )
         self.teacher = cast(FrozenTeacher, cast(HAD, self.objective).teacher)
         self.width = self.teacher.feature_size
-        self.corpus = Corpus(reference, plan, parsed.seed)
+        self.corpus = Corpus(reference, plan, seed)
         lengths = self.teacher.lengths(self._train(min(self.count, 256), 0))
         self.tokens = sum(lengths) / len(lengths)
         row = self.tokens * self.width * DTYPE.itemsize
@@ -255,25 +250,13 @@ def _is_complete(output: Path, sections: Sections) -> bool:
     return file.is_file() and read_json(file).get("digests") == digests(sections)
 
 
-def _fixed_count(plan: Pretraining, options: HADOptions) -> int:
-    """How many windows there are."""
-    given = {
-        "pretraining.window.count: N": plan.window.count is not None,
-        "pretraining.reverse_complement: 0": plan.reverse_complement == 0,
-        "objective.static_masks: true": options.static_masks,
-        "objective.alignment_weight: 1": options.alignment_weight > 0,
-    }
-    missing = [setting for setting, is_given in given.items() if not is_given]
-    if missing or plan.window.count is None:
+def _plan(settings: RunSettings) -> Pretraining:
+    """The pretraining, if its windows and masks are fixed and there is a teacher."""
+    if settings.pretraining is None:
+        raise InputError("pretraining: is missing; only a run that learns has a teacher")
+    if unfixed := settings.objective.unfixed(settings.pretraining):
         raise InputError(
             "features are cached of fixed windows and masks, where there is a teacher; "
-            f"set {', '.join(missing)}"
+            f"set {', '.join(unfixed)}"
         )
-    return plan.window.count
-
-
-def _options(settings: RunSettings) -> HADOptions:
-    options = dict(settings.objective)
-    if options.pop("name", None) != "had":
-        raise InputError("objective.name: only 'had' has a teacher whose features can be cached")
-    return parse(HADOptions, options, "objective")
+    return settings.pretraining

@@ -23,8 +23,8 @@ from dnastudents.devices import choose_device
 from dnastudents.errors import InputError
 from dnastudents.genome.codes import kmer_codes
 from dnastudents.genome.reference import Reference, build
-from dnastudents.genome.samplers import valid_runs
 from dnastudents.genome.tokenizers import NucleotideTransformerTokenizer
+from dnastudents.genome.windows.base import valid_runs
 from dnastudents.models import count_parameters
 from dnastudents.randomness import numpy_generator, torch_generator
 from dnastudents.results.statistics import Estimate, mean_interval

@@ -11,9 +11,7 @@ import numpy as np
 
 from dnastudents.errors import InputError
 from dnastudents.genome.codes import reverse_complement_padded
-from dnastudents.genome.intervals import Tiles, read_intervals
-from dnastudents.genome.reference import Reference, check_splits
-from dnastudents.genome.samplers import Pieces, Sampler, Windows
+from dnastudents.genome.reference import Reference
 from dnastudents.objectives.base import VALIDATION_SEED
 from dnastudents.randomness import numpy_generator
 from dnastudents.training.options import Pretraining
@@ -45,7 +43,13 @@ class Corpus:
     ) -> None:
         self.plan, self.seed = plan, seed
         self.reference = Reference.open(folder)
-        samplers = _samplers(self.reference, plan, intervals)
+        if plan.window.has_folds != (intervals is not None):
+            raise InputError(
+                f"pretraining.window.kind is {plan.window.kind}: a BED file of intervals "
+                "(--intervals) belongs to kinds with folds, which need one"
+            )
+        splits = plan.splits.model_dump()
+        samplers = plan.window.samplers(self.reference, splits, intervals)
         self.train = samplers["train"]
         self._validation: np.ndarray | None = None
         if "validation" in samplers:
@@ -70,45 +74,3 @@ class Corpus:
     def validation(self) -> np.ndarray | None:
         """The same codes for every run, uint8 (validation_sequences, L); None without a split."""
         return self._validation
-
-
-def _samplers(
-    reference: Reference, plan: Pretraining, intervals: Path | None
-) -> dict[str, Sampler]:
-    """One for `train`, and one for `validation` where anything is held out."""
-    window = plan.window
-    if (window.kind == "intervals") != (intervals is not None):
-        raise InputError(
-            f"pretraining.window.kind is {window.kind}: a BED file of intervals (--intervals) "
-            "belongs to the kind 'intervals', which needs one"
-        )
-    if intervals is not None:
-        return {
-            split: Tiles(reference.codes, spans, window.length, window.max_n_fraction)
-            for split, spans in read_intervals(intervals, reference).items()
-            if split != "test"
-        }
-    splits = {"train": plan.splits.train, "validation": plan.splits.validation}
-    splits = {split: spec for split, spec in splits.items() if spec}
-    check_splits(reference, splits)
-    return {split: _sampler(reference, spec, plan) for split, spec in splits.items()}
-
-
-def _sampler(reference: Reference, spec: list[str], plan: Pretraining) -> Sampler:
-    window = plan.window
-    if window.kind == "pieces":
-        return Pieces(
-            reference,
-            spec,
-            max_length=window.length,
-            unknown=window.unknown,
-            duplicates=window.duplicates,
-        )
-    return Windows(
-        reference,
-        spec,
-        window.length,
-        window.max_n_fraction,
-        sampling=window.sampling,
-        count=window.count,
-    )

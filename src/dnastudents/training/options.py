@@ -1,104 +1,51 @@
-"""The settings of pretraining, as dataclasses; defaults and units are here and nowhere else."""
+"""The settings of pretraining; defaults, bounds and units are here and nowhere else."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Literal
 
-from dnastudents.errors import InputError
-from dnastudents.settings import choose
+from pydantic import Field, model_validator
 
-_KINDS = ("windows", "pieces", "intervals")
-_KINDS_WITH = {  # what only some kinds of windows have
-    "max_n_fraction": ("windows", "intervals"),
-    "sampling": ("windows",),
-    "count": ("windows",),
-    "unknown": ("pieces",),
-    "duplicates": ("pieces",),
-}
-
-
-@dataclass(frozen=True)
-class WindowOptions:
-    """What a sequence of a batch is.
-
-    Attributes
-    ----------
-    kind : {'windows', 'pieces', 'intervals'}
-        Windows of one length anywhere in the splits; the variable pieces of DNABERT; or windows of
-        one length end to end in the intervals of a BED file, whose folds are then the splits.
-    length : int
-        Bases of a window, or of the longest piece.
-    max_n_fraction : float
-        Of a window. Default is 0; pieces have no such option.
-    sampling : {'by_length', 'by_name'}
-        Windows are drawn uniformly over all starts; or, as FinDNA released, a sequence first, each
-        as likely as any other. Default is 'by_length'.
-    count : int or None
-        So many windows are drawn once and gone through in a new order each epoch. Default is fresh
-        windows at each step.
-    unknown : {'split', 'delete'}
-        Pieces end at N; or, as released, N are deleted and the sides joined. Default is 'split'.
-    duplicates : {'drop', 'keep'}
-        Whether of equal pieces only the first stays. Default is 'drop', as released.
-    """
-
-    kind: str
-    length: int
-    max_n_fraction: float = 0.0
-    sampling: str = "by_length"
-    count: int | None = None
-    unknown: str = "split"
-    duplicates: str = "drop"
-
-    def __post_init__(self) -> None:
-        where = "pretraining.window"
-        choose(self.kind, _KINDS, f"{where}.kind")
-        choose(self.sampling, ("by_length", "by_name"), f"{where}.sampling")
-        choose(self.unknown, ("split", "delete"), f"{where}.unknown")
-        choose(self.duplicates, ("drop", "keep"), f"{where}.duplicates")
-        if self.count is not None and self.count < 1:
-            raise InputError(f"{where}.count: must be at least 1 or null, not {self.count}")
-        for name, kinds in _KINDS_WITH.items():
-            if self.kind not in kinds and getattr(self, name) != getattr(type(self), name):
-                raise InputError(f"{where}.{name}: {self.kind} have no such option; remove it")
+from dnastudents.genome.windows import WINDOWS, WindowOptions
+from dnastudents.masking.options import MASKINGS, MaskingOptions
+from dnastudents.models import STUDENTS, StudentOptions
+from dnastudents.objectives import OBJECTIVES, ObjectiveOptions
+from dnastudents.objectives.options import require_masking
+from dnastudents.settings import (
+    Count,
+    NotNegative,
+    Positive,
+    Precision,
+    Seed,
+    Settings,
+    Share,
+    Wrong,
+)
 
 
-@dataclass(frozen=True)
-class SplitOptions:
-    """Sequences or regions to learn from and to validate on; the latter may be none.
+class SplitOptions(Settings):
+    """What to learn from and to validate on; both empty where a BED file's folds are the splits."""
 
-    Both are none where the folds of a BED file are the splits.
-    """
-
-    train: list[str] = field(default_factory=list)
-    validation: list[str] = field(default_factory=list)
+    train: tuple[str, ...] = Field((), description="Sequences or regions to learn from.")
+    validation: tuple[str, ...] = Field((), description="Held out for the validation loss.")
 
 
-@dataclass(frozen=True)
-class OptimizerOptions:
+class OptimizerOptions(Settings):
     """AdamW. Matrices decay; biases, norms and other vectors do not."""
 
-    learning_rate: float
-    betas: list[float] = field(default_factory=lambda: [0.9, 0.999])
-    eps: float = 1e-8
-    weight_decay: float = 0.01
+    learning_rate: Positive = Field(description="The highest, after the warm-up.")
+    betas: tuple[Share, Share] = Field((0.9, 0.999), description="Decay of the two moments.")
+    eps: Positive = Field(1e-8, description="Added to the root of the second moment.")
+    weight_decay: NotNegative = Field(0.01, description="Of matrices, times the learning rate.")
 
 
-@dataclass(frozen=True)
-class ScheduleOptions:
-    """Linear warm-up, then `kind` down to the minimum at the last step.
+class ScheduleOptions(Settings):
+    """Linear warm-up, then `kind` down to the minimum at the last step."""
 
-    Warm-up is given in steps, or as a fraction of all steps; steps win. Default is none.
-    """
-
-    kind: str = "cosine"
-    warmup_steps: int | None = None
-    warmup_fraction: float = 0.0
-    minimum_learning_rate: float = 0.0
-
-    def __post_init__(self) -> None:
-        choose(self.kind, ("linear", "cosine"), "pretraining.schedule.kind")
+    kind: Literal["linear", "cosine"] = Field("cosine", description="The form of the descent.")
+    warmup_steps: int | None = Field(None, ge=0, description="Of warm-up; wins over the next.")
+    warmup_fraction: Share = Field(0.0, description="Warm-up as a fraction of all steps.")
+    minimum_learning_rate: NotNegative = Field(0.0, description="At the last step.")
 
     def warmup(self, steps: int) -> int:
         """Steps of warm-up among `steps`."""
@@ -107,85 +54,87 @@ class ScheduleOptions:
         return round(self.warmup_fraction * steps)
 
 
-@dataclass(frozen=True)
-class Pretraining:
-    """One pretraining.
+class PretrainingBlock(Settings):
+    """How a run is trained, as a configuration says it."""
 
-    Attributes
-    ----------
-    steps : int
-        Updates of the weights.
-    batch_size : int
-        Sequences of an update, over all processes.
-    micro_batch_size : int or None
-        Sequences of a process that are in memory at once. Default is all of its share.
-    gradient_clip : float
-        Largest norm of the gradient. Default is 1.
-    precision : {'no', 'bf16', 'fp16'}
-        Of matrix products on a GPU; a CPU always computes in float32. Default is 'no'.
-    reverse_complement : float
-        Probability that a sequence is read from the other strand. Default is 0.
-    log_every, evaluate_every, checkpoint_every : int
-        In steps. Default is 50, 500, 500.
-    validation_sequences : int
-        Size of the fixed validation subset. Default is 256.
-    stop_after_bad_steps : int
-        Steps whose loss or gradient is not finite do not change the weights; at this many the
-        training stops. Default is 1.
-    """
-
-    steps: int
-    batch_size: int
-    window: WindowOptions
-    optimizer: OptimizerOptions
-    splits: SplitOptions = field(default_factory=SplitOptions)
-    schedule: ScheduleOptions = field(default_factory=ScheduleOptions)
-    micro_batch_size: int | None = None
-    gradient_clip: float = 1.0
-    precision: str = "no"
-    reverse_complement: float = 0.0
-    log_every: int = 50
-    evaluate_every: int = 500
-    checkpoint_every: int = 500
-    validation_sequences: int = 256
-    stop_after_bad_steps: int = 1
-
-    def __post_init__(self) -> None:
-        choose(self.precision, ("no", "bf16", "fp16"), "pretraining.precision")
-        by_fold = self.window.kind == "intervals"
-        if by_fold and (self.splits.train or self.splits.validation):
-            raise InputError("pretraining.splits: intervals have folds of their own; remove it")
-        if not by_fold and not self.splits.train:
-            raise InputError("pretraining.splits: 'train' names nothing; add what to learn from")
-        counts = ("steps", "batch_size", "log_every", "evaluate_every", "checkpoint_every")
-        for name in (*counts, "micro_batch_size", "stop_after_bad_steps"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise InputError(f"pretraining.{name}: must be at least 1, not {value}")
+    steps: Count = Field(description="Updates of the weights.")
+    batch_size: Count = Field(description="Sequences of an update, over all processes.")
+    window: Annotated[WindowOptions, WINDOWS] = Field(description="What a sequence is.")
+    optimizer: OptimizerOptions = Field(description="AdamW.")
+    schedule: ScheduleOptions = Field(ScheduleOptions(), description="Of the learning rate.")
+    micro_batch_size: Count | None = Field(
+        None,
+        description="Sequences of a process that are in memory at once; null: all of its share. "
+        "Changes memory, not the result.",
+    )
+    gradient_clip: Positive = Field(1.0, description="Largest norm of the gradient.")
+    precision: Precision = Field(
+        "no", description="Of matrix products on a GPU; a CPU always computes in float32."
+    )
+    reverse_complement: Share = Field(
+        0.0, description="Probability that a sequence is read from the other strand."
+    )
+    log_every: Count = Field(50, description="Steps between two lines of the log.")
+    evaluate_every: Count = Field(500, description="Steps between two validations.")
+    checkpoint_every: Count = Field(500, description="Steps between two saved states.")
+    validation_sequences: Count = Field(256, description="Size of the fixed validation subset.")
+    stop_after_bad_steps: Count = Field(
+        1,
+        description="Steps whose loss or gradient is not finite do not change the weights; after "
+        "this many the training stops.",
+    )
 
 
-@dataclass(frozen=True)
-class RunSettings:
-    """All that decides a run's weights, together with its inputs.
+class Pretraining(PretrainingBlock):
+    """One pretraining: its block, and the sequences of its splits."""
 
-    Attributes
-    ----------
-    student, objective, masking, pretraining : dict
-        Blocks of the configuration; the last two are not needed where the objective is `none`.
-    seed : int
-        Default is 0.
-    simulated : bool
-        Whether the genome is made up; only noted in the results. Default is False.
-    """
+    splits: SplitOptions = Field(SplitOptions(), description="Of the genome.")
 
-    student: dict[str, Any]
-    objective: dict[str, Any]
-    masking: dict[str, Any] = field(default_factory=dict)
-    pretraining: dict[str, Any] = field(default_factory=dict)
-    seed: int = 0
-    simulated: bool = False
+    @model_validator(mode="after")
+    def _check_splits(self) -> Pretraining:
+        named = bool(self.splits.train or self.splits.validation)
+        if self.window.has_folds and named:
+            raise Wrong("splits", "intervals have folds of their own; remove it")
+        if not self.window.has_folds and not self.splits.train:
+            raise Wrong("splits", "'train' names nothing; add what to learn from")
+        return self
+
+
+class RunSettings(Settings):
+    """All that decides a run's weights, together with its inputs."""
+
+    student: Annotated[StudentOptions, STUDENTS] = Field(description="The network.")
+    objective: Annotated[ObjectiveOptions, OBJECTIVES] = Field(description="What it learns from.")
+    masking: Annotated[MaskingOptions, MASKINGS] | None = Field(
+        None, description="What is hidden; null: as in the paper."
+    )
+    pretraining: Pretraining | None = Field(None, description="null where nothing is learnt.")
+    seed: Seed = Field(0, description="Of weights, batches and masks.")
+    simulated: bool = Field(
+        False, description="Whether the genome is made up; only noted in the results."
+    )
+
+    @model_validator(mode="after")
+    def _complete(self) -> RunSettings:
+        if not self.is_pretrained:
+            return self
+        if self.pretraining is None:
+            raise ValueError("'pretraining' is missing; add it")
+        object.__setattr__(self, "masking", require_masking(self.objective, self.masking))
+        return self
 
     @property
     def is_pretrained(self) -> bool:
         """Whether the run learns at all."""
-        return self.objective.get("name") != "none" and self.pretraining.get("steps") != 0
+        return bool(self.objective.learns)
+
+    @property
+    def method(self) -> str:
+        """The name of the method in tables."""
+        return str(self.objective.method(self.masking))
+
+    @property
+    def is_released(self) -> bool:
+        """Whether objective or masking is as its authors released it."""
+        masked = self.masking is not None and self.masking.is_released
+        return bool(self.objective.is_released or masked)

@@ -45,7 +45,7 @@ COLUMNS = ("step", "split", "stage", "loss", "learning_rate", "tokens_per_second
 
 
 def pretrain(
-    settings: Mapping[str, Any],
+    settings: RunSettings | Mapping[str, Any],
     *,
     output: Path,
     state: Path,
@@ -60,8 +60,7 @@ def pretrain(
 
     Parameters
     ----------
-    settings : mapping
-        See `RunSettings`.
+    settings : RunSettings or mapping
     output : Path
         Result folder.
     state : Path
@@ -87,14 +86,15 @@ def pretrain(
     """
     transformers.utils.logging.disable_progress_bar()  # the log has its own lines
     parsed = parse(RunSettings, settings, run)
-    accelerator = start_accelerator(parsed.pretraining.get("precision", "no"))
-    job = Job(run, settings, parsed, output)
+    plan = parsed.pretraining
+    accelerator = start_accelerator("no" if plan is None else plan.precision)
+    job = Job(run, parsed, output)
     student = job.initialise()
-    if parsed.is_pretrained:
+    if plan is not None and parsed.is_pretrained:
         if reference is None:
             raise InputError(f"{run}: a run that learns needs a genome; give --reference")
         resources = Resources(pmi, teacher, intervals, features)
-        return train(job, student, state, reference, resources, accelerator)
+        return train(job, plan, student, state, reference, resources, accelerator)
     if accelerator.is_main_process:
         job.write({"model": student}, [], {"steps": 0})
     return 0
@@ -102,6 +102,7 @@ def pretrain(
 
 def train(
     job: Job,
+    plan: Pretraining,
     student: Any,
     state: Path,
     reference: Path,
@@ -109,13 +110,15 @@ def train(
     accelerator: Accelerator,
 ) -> int:
     """The part of `pretrain` for runs that learn."""
-    run, seed = job.run, job.parsed.seed
-    plan = parse(Pretraining, job.parsed.pretraining, f"{run}.pretraining")
+    run, settings, seed = job.run, job.settings, job.settings.seed
     if resources.features is not None:
-        check_cache(resources.features, job.parsed, reference, resources.teacher)
-    objective = build(job.settings, student, job.tokenizer, seed, plan.steps, resources)
+        check_cache(resources.features, settings, reference, resources.teacher)
+    objective = build(
+        *(settings.objective, settings.masking, student),
+        *(job.tokenizer, seed, plan.steps, resources),
+    )
     corpus = Corpus(reference, plan, seed, resources.intervals)
-    who = identity(job.settings, reference, resources)
+    who = identity(settings, reference, resources)
     with StateFolder(state, who) as folder:
         if accelerator.is_main_process:
             folder.lock()
@@ -139,16 +142,14 @@ def train(
 class Job:
     """A run on its way to its output folder."""
 
-    def __init__(
-        self, run: str, settings: Mapping[str, Any], parsed: RunSettings, output: Path
-    ) -> None:
-        self.run, self.settings, self.parsed, self.output = run, dict(settings), parsed, output
-        self.tokenizer = tokenizers.build(models.tokenizer_name(parsed.student))
+    def __init__(self, run: str, settings: RunSettings, output: Path) -> None:
+        self.run, self.settings, self.output = run, settings, output
+        self.tokenizer = tokenizers.build(settings.student.tokenizer)
 
     def initialise(self) -> Any:
         """The student with the random weights of the run's seed."""
-        torch.manual_seed(derive_seed(self.parsed.seed, "weights"))
-        return models.build(self.parsed.student, self.tokenizer)
+        torch.manual_seed(derive_seed(self.settings.seed, "weights"))
+        return models.build(self.settings.student, self.tokenizer)
 
     def write(
         self,
@@ -162,9 +163,9 @@ class Job:
             "parameters": models.count_parameters(found["model"]),
             **measured,
             "versions": versions(),
-            "settings_digest": digest(self.settings),
-            "seed": self.parsed.seed,
-            "simulated": self.parsed.simulated,
+            "settings_digest": digest(self.settings.as_json()),
+            "seed": self.settings.seed,
+            "simulated": self.settings.simulated,
         }
         with atomic_directory(self.output) as partial:
             for name, model in found.items():
@@ -172,7 +173,7 @@ class Job:
                 self.tokenizer.save_pretrained(partial / name)
             frame = pd.DataFrame(history, columns=_columns(history))
             frame.to_csv(partial / "history.csv", index=False)
-            write_json(partial / "settings.json", self.settings)
+            write_json(partial / "settings.json", self.settings.as_json())
             write_json(partial / "metrics.json", metrics)
 
 
@@ -207,7 +208,7 @@ def start_accelerator(precision: str) -> Accelerator:
     return accelerator
 
 
-def identity(settings: Mapping[str, Any], reference: Path, resources: Resources) -> str:
+def identity(settings: RunSettings, reference: Path, resources: Resources) -> str:
     """Digest of all that decides the result: settings and the content of the inputs.
 
     Settings of the execution are left out, so that a run resumes when they change.

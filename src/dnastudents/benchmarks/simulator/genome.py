@@ -11,6 +11,7 @@ their lengths give the tasks about 1,800 + 300 + 600 windows at the default leng
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,31 +23,25 @@ from numpy.typing import NDArray
 from dnastudents.benchmarks.simulator import features as make
 from dnastudents.benchmarks.simulator.background import Codes, backgrounds
 from dnastudents.benchmarks.simulator.elements import Species
-from dnastudents.errors import InputError
+from dnastudents.benchmarks.simulator.options import SimulatorOptions
 from dnastudents.files import atomic_directory, write_json
 from dnastudents.randomness import numpy_generator
+from dnastudents.settings import parse
 
 LETTERS = np.frombuffer(b"ACGTN", dtype=np.uint8)
 LINE = 60
 COLUMNS = ["chrom", "start", "end", "strand", "kind", "name"]
-SHORTEST = 100_000
 
 
-def simulate(
-    output: str | Path, seed: int, length: int = 2_400_000, chromosomes: int = 4
-) -> dict[str, Any]:
+def simulate(output: str | Path, settings: SimulatorOptions | Mapping[str, Any]) -> dict[str, Any]:
     """Write a simulated genome.
 
     Parameters
     ----------
     output : path
         Folder to write; it is complete or absent.
-    seed : int
-        The same seed gives the same bytes.
-    length : int
-        Bases of all chromosomes together, at least 100,000. Default is 2,400,000.
-    chromosomes : int
-        At least 3; they are named sim1, sim2, ... Default is 4.
+    settings : SimulatorOptions or mapping
+        Seed, length and number of chromosomes.
 
     Returns
     -------
@@ -56,12 +51,10 @@ def simulate(
     Raises
     ------
     InputError
-        For fewer than 3 chromosomes or a length below 100,000.
+        A setting is out of range.
     """
-    if chromosomes < 3:
-        raise InputError(f"chromosomes: {chromosomes} given; train, validation and test need 3")
-    if length < SHORTEST:
-        raise InputError(f"length: {length:,} given; the simulator needs at least {SHORTEST:,}")
+    options: SimulatorOptions = parse(SimulatorOptions, settings, "simulate")
+    seed, length, chromosomes = options.seed, options.length, options.chromosomes
     lengths = _chromosome_lengths(length, chromosomes)
     world = numpy_generator(seed, "simulator world")
     species, families = backgrounds(world), make.repeat_families(world)

@@ -72,7 +72,7 @@ class FinDNA(Objective):
         self.teacher = copy.deepcopy(self.student).requires_grad_(False).eval()
         self.tokenizer, self.total_steps = tokenizer, total_steps
         self.options = options or FinDNAOptions()
-        self.compares_rows = self.options.contrastive_weight > 0
+        self.compares_rows = self.options.compares_rows
         self.view_maker = ViewMaker(tokenizer, masking, self.options)
         symbols, tokens = student.config.vocab_size, self.options.cls_tokens
         self.register_buffer("centre", torch.zeros(1, tokens, symbols))

@@ -6,107 +6,135 @@ described; each option can still be set alone. docs/findna.md has the table.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from dnastudents.errors import InputError
-from dnastudents.settings import choose
+from pydantic import Field, model_validator
 
-# option: as described, as released
-PRESETS: dict[str, tuple[Any, Any]] = {
-    "masked_loss": ("cross_entropy", "released"),
-    "views": ("fresh", "static"),
-    "ema": ("after_step", "before_step"),
-    "random_n": (False, True),
-    "noise_on_masked": (False, True),
+from dnastudents.genome.augmentations import AUGMENTATIONS, AugmentationOptions, Translocation
+from dnastudents.objectives.options import OBJECTIVES, Computation, ObjectiveOptions
+from dnastudents.settings import Count, NotNegative, Positive, Share, Wrong
+
+if TYPE_CHECKING:
+    from dnastudents.objectives.base import Objective
+    from dnastudents.objectives.ingredients import Ingredients
+
+RELEASED: dict[str, Any] = {
+    "masked_loss": "released",
+    "views": "static",
+    "ema": "before_step",
+    "random_n": True,
+    "noise_on_masked": True,
 }
 
 
-@dataclass(frozen=True)
-class FinDNAOptions:
-    """Settings of FinDNA; numbers are the released run's.
+@OBJECTIVES.add
+class FinDNAOptions(ObjectiveOptions):
+    """Masked nucleotides, and CLS tokens of the student's average; numbers of the released run."""
 
-    Attributes
-    ----------
-    cls_weight, masked_weight : float
-        Default is 1 and 1. Without a CLS weight the teacher is not run, only averaged.
-    cls_tokens : int
-        Default is 10.
-    student_temperature, teacher_temperature : float
-        Default is 0.1 and 0.04.
-    masked_temperature : float
-        Divides the logits of masked bases, as the released code does with all of the student's.
-        Default is 0.1: the temperatures multiply gradients by ten, so that without this one the
-        CLS loss drowns the masked one.
-    centre_momentum : float
-        Default is 0.9.
-    momentum : float
-        Of the teacher at the first step; it rises to 1 as a cosine. Default is 0.996. Over K
-        steps a share exp(-K (1 - momentum) / 2) of the initial weights stays in the teacher, so
-        short trainings need less.
-    noise : float
-        Standard deviation added to each of the student's five input channels. Default is 0.2.
-    student_augmentations, teacher_augmentations : list
-        Of bases, see `dnastudents.genome.augment`. Default is none, and translocation.
-    symmetric : bool
-        Two views of each sequence, each drawn by both lists of augmentations. The student sees
-        both masked, the teacher both unmasked; each of the student's is compared with the
-        teacher's other. Default is False.
-    contrastive_weight : float
-        Of NT-Xent between the student's two views; needs `symmetric`. Default is 0.
-    contrastive_temperature : float
-        Default is 0.1; the authors' is not published.
-    as_released : bool
-        The default of those that follow. Default is False.
-    masked_loss : {'cross_entropy', 'released'}
-        Softmax cross-entropy of masked A, C, G, T; or binary cross-entropies of five channels
-        under the scrambled mask. Default is by `as_released`.
-    views : {'fresh', 'static'}
-        Drawn anew at every step; or, for each window, once and for ever. Default is by
-        `as_released`.
-    ema : {'after_step', 'before_step'}
-        The teacher follows the student's weights after the optimiser's step or those before it.
-        Default is by `as_released`.
-    random_n : bool
-        Random replacements of masked bases may be N. Default is by `as_released`.
-    noise_on_masked : bool
-        Noise on masked and padding positions too, whose symbol is the zero vector; never on CLS.
-        Default is by `as_released`.
+    default_masking: ClassVar[dict[str, Any]] = {"name": "bernoulli", "probability": 0.3}
 
-    Raises
-    ------
-    InputError
-        A value that is none of the known ones, or a contrastive weight without two views.
-    """
+    name: Literal["findna"] = "findna"
+    cls_weight: NotNegative = Field(
+        1.0, description="Of the CLS loss; 0: the teacher is not run, only averaged."
+    )
+    masked_weight: NotNegative = Field(1.0, description="Of masked bases.")
+    cls_tokens: Count = Field(10, description="CLS positions behind the bases.")
+    masked_temperature: Positive = Field(
+        0.1,
+        description="Divides the logits of masked bases, as released. The temperatures multiply "
+        "gradients by ten: without this one the CLS loss drowns the masked one.",
+    )
+    student_temperature: Positive = Field(0.1, description="Of the student's CLS logits.")
+    teacher_temperature: Positive = Field(0.04, description="Of the teacher's.")
+    centre_momentum: Share = Field(0.9, description="Of the centre of the teacher's logits.")
+    momentum: Share = Field(
+        0.996,
+        description="Of the teacher at the first step; it rises to 1 as a cosine. Over K steps a "
+        "share exp(-K (1 - momentum) / 2) of the initial weights stays in it, so short trainings "
+        "need less.",
+    )
+    noise: NotNegative = Field(
+        0.2, description="Standard deviation added to each of the student's input channels."
+    )
+    student_augmentations: tuple[Annotated[AugmentationOptions, AUGMENTATIONS], ...] = Field(
+        (), description="Of the student's bases, see `genome.augmentations`."
+    )
+    teacher_augmentations: tuple[Annotated[AugmentationOptions, AUGMENTATIONS], ...] = Field(
+        (Translocation(name="translocation"),), description="Of the teacher's."
+    )
+    symmetric: bool = Field(
+        False,
+        description="Two views of each sequence, each drawn by both lists of augmentations; each "
+        "of the student's is compared with the teacher's other.",
+    )
+    contrastive_weight: NotNegative = Field(
+        0.0, description="Of NT-Xent between the student's two views; needs `symmetric`."
+    )
+    contrastive_temperature: Positive = Field(
+        0.1, description="Of NT-Xent; the authors' is not published."
+    )
+    as_released: bool = Field(False, description="Sets the defaults of those that follow.")
+    masked_loss: Literal["cross_entropy", "released"] = Field(
+        "cross_entropy",
+        description="Softmax cross-entropy of masked A, C, G, T; or binary cross-entropies of five "
+        "channels under the scrambled mask; default by as_released.",
+    )
+    views: Literal["fresh", "static"] = Field(
+        "fresh",
+        description="Drawn anew at every step; or once for each window; default by as_released.",
+    )
+    ema: Literal["after_step", "before_step"] = Field(
+        "after_step",
+        description="The teacher follows the weights after the optimiser's step or those before; "
+        "default by as_released.",
+    )
+    random_n: bool = Field(
+        False,
+        description="Random replacements of masked bases may be N; default by as_released.",
+    )
+    noise_on_masked: bool = Field(
+        False,
+        description="Noise on masked and padding positions too; never on CLS; default by "
+        "as_released.",
+    )
 
-    cls_weight: float = 1.0
-    masked_weight: float = 1.0
-    cls_tokens: int = 10
-    student_temperature: float = 0.1
-    teacher_temperature: float = 0.04
-    masked_temperature: float = 0.1
-    centre_momentum: float = 0.9
-    momentum: float = 0.996
-    noise: float = 0.2
-    student_augmentations: list[Any] = field(default_factory=list)
-    teacher_augmentations: list[Any] = field(default_factory=lambda: [{"name": "translocation"}])
-    symmetric: bool = False
-    contrastive_weight: float = 0.0
-    contrastive_temperature: float = 0.1
-    as_released: bool = False
-    masked_loss: str | None = None
-    views: str | None = None
-    ema: str | None = None
-    random_n: bool | None = None
-    noise_on_masked: bool | None = None
-
-    def __post_init__(self) -> None:
-        for name, choices in PRESETS.items():
-            if getattr(self, name) is None:
-                object.__setattr__(self, name, choices[bool(self.as_released)])
-            known = tuple(str(choice) for choice in choices)
-            choose(str(getattr(self, name)), known, f"objective.{name}")
+    @model_validator(mode="after")
+    def _check(self) -> FinDNAOptions:
+        if self.as_released:
+            self._preset(RELEASED)
         if self.contrastive_weight and not self.symmetric:
-            raise InputError(
-                "objective.contrastive_weight: compares two views; set symmetric: true, or 0"
-            )
+            raise Wrong("contrastive_weight", "compares two views; set symmetric: true, or 0")
+        return self
+
+    @property
+    def compares_rows(self) -> bool:
+        """Whether NT-Xent has a weight."""
+        return self.contrastive_weight > 0
+
+    @property
+    def is_released(self) -> bool:
+        """Whether `as_released` says so."""
+        return self.as_released
+
+    @property
+    def cls_positions(self) -> int:
+        """`cls_tokens`."""
+        return self.cls_tokens
+
+    @property
+    def computation(self) -> Computation:
+        """The averaged student runs beside the other, unless its part of the loss is off."""
+        return Computation(
+            views=2 if self.symmetric else 1,
+            training_passes=float(self.cls_weight > 0),
+            validation_passes=1.0,
+            copies=1,
+        )
+
+    def build(self, ingredients: Ingredients) -> Objective:
+        """Make a `FinDNA`."""
+        from dnastudents.objectives.findna.objective import FinDNA
+
+        made = ingredients
+        masking = made.token_masking()
+        return FinDNA(made.student, made.tokenizer, masking, made.total_steps, self)

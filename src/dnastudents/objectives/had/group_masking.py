@@ -10,16 +10,12 @@ models, replaced by the same random bases for both, or left as it is for both.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from torch import Tensor
 
-from dnastudents.errors import InputError
 from dnastudents.genome.codes import PAD, N
 from dnastudents.genome.tokenizers import Tokenizer
-from dnastudents.settings import choose
 
 
 def token_of_base(spans: Tensor, length: int) -> Tensor:
@@ -44,33 +40,6 @@ def token_of_base(spans: Tensor, length: int) -> Tensor:
     return torch.where(token < spans.shape[1], token, -1)
 
 
-@dataclass(frozen=True)
-class GroupOptions:
-    """Settings of the group masking.
-
-    Attributes
-    ----------
-    probability : float
-        Of each group to be drawn: its bases are to be predicted. Default is 0.15 (HAD).
-    mask_share, random_share : float
-        Of the drawn groups, those that are masked and those that are replaced by random bases; the
-        others stay as they are. Default is 1 and 0; BERT's are 0.8 and 0.1.
-    """
-
-    name: str = "teacher_groups"
-    probability: float = 0.15
-    mask_share: float = 1.0
-    random_share: float = 0.0
-
-    def __post_init__(self) -> None:
-        choose(self.name, ("teacher_groups",), "masking.name")
-        for name in ("probability", "mask_share", "random_share"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise InputError(f"masking.{name}: {getattr(self, name)} is not from 0 to 1")
-        if self.mask_share + self.random_share > 1:
-            raise InputError("masking: mask_share + random_share is more than 1; lower one")
-
-
 class GroupMasking:
     """Masks whole groups of `teacher.k` bases for student and teacher.
 
@@ -79,7 +48,7 @@ class GroupMasking:
     student, teacher : Tokenizer
         One id a base without special tokens; non-overlapping k-mers.
     probability, mask_share, random_share : float
-        See `GroupOptions`. Default is 0.15, 1 and 0.
+        See `TeacherGroups`. Default is 0.15, 1 and 0.
     """
 
     def __init__(

@@ -12,8 +12,7 @@ Projection, decoder and teacher serve pretraining only. The teacher is no submod
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
@@ -21,6 +20,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
+from dnastudents import models
+from dnastudents.errors import InputError
+from dnastudents.genome import tokenizers
 from dnastudents.objectives.base import (
     IGNORE,
     VALIDATION_SEED,
@@ -30,46 +32,13 @@ from dnastudents.objectives.base import (
     row_generators,
 )
 from dnastudents.objectives.had.decoder import CrossAttentionDecoder, query_positions
+from dnastudents.objectives.had.feature_cache import FeatureCache
+from dnastudents.objectives.had.frozen_teacher import FrozenTeacher
 from dnastudents.objectives.had.group_masking import GroupMasking
+from dnastudents.objectives.had.options import HADOptions, TeacherGroups
 from dnastudents.objectives.had.stopwatch import Stopwatch
-from dnastudents.randomness import torch_generator
-from dnastudents.settings import choose
-
-
-@dataclass(frozen=True)
-class HADOptions:
-    """Settings of HAD.
-
-    Attributes
-    ----------
-    alignment_weight, reconstruction_weight : float
-        0 leaves that part out, with its cost. Default is 1 and 1 (lambda is unknown).
-    align_on : {'visible', 'masked', 'all'}
-        Bases whose features are aligned. Default is 'visible'; the others are ablations.
-    pooled : bool
-        Compare the mean of the student's features over a token's bases, instead of each base's,
-        with the token's feature. Default is False.
-    normalize_teacher : bool
-        Layer-normalise the teacher's features first. Default is False.
-    random_teacher : bool
-        An untrained teacher of the same shape, as a control. Default is False.
-    static_masks : bool
-        The masks of a window are the same each time it comes. Default is False.
-    decoder_heads : int
-        Default is 4.
-    """
-
-    alignment_weight: float = 1.0
-    reconstruction_weight: float = 1.0
-    align_on: str = "visible"
-    pooled: bool = False
-    normalize_teacher: bool = False
-    random_teacher: bool = False
-    static_masks: bool = False
-    decoder_heads: int = 4
-
-    def __post_init__(self) -> None:
-        choose(self.align_on, ("visible", "masked", "all"), "objective.align_on")
+from dnastudents.objectives.ingredients import Ingredients
+from dnastudents.randomness import derive_seed, torch_generator
 
 
 class TeacherFeatures(Protocol):
@@ -224,3 +193,31 @@ def _mean_over_tokens(hidden: Tensor, token: Tensor, bases: Tensor, tokens: int)
     total = total.scatter_add(1, index, hidden * weight)
     number = hidden.new_zeros(len(hidden), tokens, 1).scatter_add(1, index[..., :1], weight)
     return total / number.clamp(min=1)
+
+
+def build(options: HADOptions, made: Ingredients) -> HAD:
+    """Make HAD with its teacher, masks, and new weights of its own."""
+    groups = cast(TeacherGroups, made.masking)
+    teacher_tokenizer = tokenizers.build("nucleotide_transformer")
+    teacher = _teacher_features(options, teacher_tokenizer.pad_id, made)
+    torch.manual_seed(derive_seed(made.seed, "objective"))
+    shares = groups.probability, groups.mask_share, groups.random_share
+    return HAD(
+        made.student, GroupMasking(made.tokenizer, teacher_tokenizer, *shares), teacher, options
+    )
+
+
+def _teacher_features(
+    options: HADOptions, pad_id: int, made: Ingredients
+) -> FrozenTeacher | FeatureCache | None:
+    if not options.needs_teacher:
+        return None
+    if made.resources.features is not None:
+        return FeatureCache(made.resources.features, pad_id)
+    if made.resources.teacher is None:
+        raise InputError("objective had: needs a teacher folder; give --teacher")
+    model = models.load(models.model_folder(made.resources.teacher))
+    if options.random_teacher:
+        torch.manual_seed(derive_seed(made.seed, "random teacher"))
+        model = type(model)(model.config)
+    return FrozenTeacher(model, pad_id)

@@ -7,7 +7,6 @@ part of the training state.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,23 +22,10 @@ from dnastudents.objectives.base import (
     count_of,
     masked_prediction,
 )
+from dnastudents.objectives.masked_lm.options import MaskedLMOptions
 from dnastudents.randomness import torch_generator
 
 EVALUATION_ROWS = 6  # sequences that share a draw of the curriculum's rule, as released
-
-
-@dataclass(frozen=True)
-class MaskedLMOptions:
-    """Settings of masked-token prediction.
-
-    Attributes
-    ----------
-    attention_mask : bool
-        Keep padding out of attention; False, as released, lets the student attend to it. Default
-        is True.
-    """
-
-    attention_mask: bool = True
 
 
 class MaskedLM(Objective):

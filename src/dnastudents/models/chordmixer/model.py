@@ -27,87 +27,29 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 from math import gcd
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import PretrainedConfig
 
-from dnastudents.errors import InputError, nearest
+from dnastudents.models.chordmixer.options import ChordMixerOptions
 from dnastudents.models.classifier import content_mask, mean_pool
+from dnastudents.models.config import StudentConfig
 from dnastudents.models.layers import permute_rows
 from dnastudents.models.output import Student
 
 SYMBOLS = 5  # A C G N T
-NORMS = ("none", "pre", "post")
 
 
-class ChordMixerConfig(PretrainedConfig):
-    """Settings of a ChordMixer; the defaults are FinDNA's (1,000 bases and 10 CLS positions).
-
-    Parameters
-    ----------
-    max_length : int
-        Length that one block must span; gives the layers a block and the tracks. Longer input
-        works, but is no longer spanned by one block. Default is 1010.
-    track_size : int
-        Channels a track. Default is 28.
-    hidden_size : int
-        Width of the MLPs' hidden layer. Default is 512.
-    blocks : int
-        Blocks of ceil(log2(max_length)) layers. Default is 4.
-    mlp_dropout, layer_dropout : float
-        Dropout after each linear layer of an MLP, and after the whole MLP. Default is 0.
-    norm : {'none', 'pre', 'post'}
-        LayerNorm over the channels: x + shift(mlp(norm(x))), or norm(x + shift(mlp(x))). Default
-        is 'none'.
-    width : int
-        Channels in all; the last track is smaller where tracks do not divide them. Default is 0:
-        one track more than a block has layers.
-
-    Raises
-    ------
-    InputError
-        If max_length, a size or norm is out of range.
-    """
+class ChordMixerConfig(StudentConfig):
+    """Config of a ChordMixer: the fields of `ChordMixerOptions`."""
 
     model_type = "chordmixer"
+    options = ChordMixerOptions
+    default_vocab_size = SYMBOLS
     # transformers knows max_length as a setting of text generation: 5 saves it only when declared
     # here, 4 overwrites it with 20 unless it is set after its own __init__.
-    max_length: int = 1010
-
-    def __init__(
-        self,
-        max_length: int = 1010,
-        track_size: int = 28,
-        hidden_size: int = 512,
-        blocks: int = 4,
-        mlp_dropout: float = 0.0,
-        layer_dropout: float = 0.0,
-        norm: str = "none",
-        width: int = 0,
-        vocab_size: int = SYMBOLS,
-        **kwargs: Any,
-    ) -> None:
-        if max_length < 2:
-            raise InputError(f"chordmixer: max_length must be at least 2, not {max_length}")
-        if min(track_size, hidden_size, blocks) < 1 or width < 0:
-            raise InputError(
-                "chordmixer: track_size, hidden_size and blocks start at 1, width at 0"
-            )
-        if norm not in NORMS:
-            raise InputError(f"chordmixer: norm: no such value {norm!r}; {nearest(norm, NORMS)}")
-        self.track_size = track_size
-        self.hidden_size = hidden_size
-        self.blocks = blocks
-        self.mlp_dropout = mlp_dropout
-        self.layer_dropout = layer_dropout
-        self.norm = norm
-        self.width = width
-        self.vocab_size = vocab_size
-        super().__init__(**kwargs)
-        self.max_length = max_length
+    max_length: int = ChordMixerOptions.model_fields["max_length"].default
 
     @property
     def layers_per_block(self) -> int:

@@ -11,84 +11,22 @@ Padding never reaches a real token: both directions are causal with padding on t
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import PretrainedConfig
 
-from dnastudents.errors import InputError
-from dnastudents.models.gated_deltanet import BidirectionalGatedDeltaNet, reversed_rows
+from dnastudents.models.config import StudentConfig
+from dnastudents.models.hybrid.gated_deltanet import BidirectionalGatedDeltaNet, reversed_rows
+from dnastudents.models.hybrid.options import HybridOptions
 from dnastudents.models.layers import rotary_angles, rotary_attention
 from dnastudents.models.output import Student
 
 
-class HybridConfig(PretrainedConfig):
-    """Settings of the hybrid student.
-
-    Parameters
-    ----------
-    vocab_size : int
-        Default is 16, the single-nucleotide vocabulary.
-    hidden_size : int
-        D, width of the features. Default is 128.
-    num_hidden_layers : int
-        Gated DeltaNet layers. Default is 4.
-    heads, head_size, expand_value : int
-        Of Gated DeltaNet, a direction: heads, key size, and value size over key size. Default is
-        3, 32 and 2 (flash-linear-attention's rule of keys 0.75 D wide).
-    conv_size : int
-        Tokens of the short convolution. Default is 4.
-    attention_layers : int
-        0 or 1 in HAD and its ablation. Default is 1.
-    attention_heads : int
-        Default is 4.
-    intermediate_size : int
-        Width of the gated MLP. Default is 512.
-    norm_eps, initializer_range : float
-        Default is 1e-6 and 0.02.
-    chunk_size : int
-        Of the gated delta rule; changes speed only. Default is 32.
-    """
+class HybridConfig(StudentConfig):
+    """Config of the hybrid student: the fields of `HybridOptions`, and its vocabulary."""
 
     model_type = "dna_hybrid"
-
-    def __init__(
-        self,
-        vocab_size: int = 16,
-        hidden_size: int = 128,
-        num_hidden_layers: int = 4,
-        heads: int = 3,
-        head_size: int = 32,
-        expand_value: int = 2,
-        conv_size: int = 4,
-        attention_layers: int = 1,
-        attention_heads: int = 4,
-        intermediate_size: int = 512,
-        norm_eps: float = 1e-6,
-        initializer_range: float = 0.02,
-        chunk_size: int = 32,
-        **kwargs: Any,
-    ) -> None:
-        if hidden_size % (2 * attention_heads):
-            raise InputError(
-                f"hybrid: hidden_size {hidden_size} must be a multiple of twice attention_heads "
-                f"({attention_heads}): a head's rotary positions need an even size"
-            )
-        self.vocab_size = vocab_size
-        self.hidden_size = hidden_size
-        self.num_hidden_layers = num_hidden_layers
-        self.heads = heads
-        self.head_size = head_size
-        self.expand_value = expand_value
-        self.conv_size = conv_size
-        self.attention_layers = attention_layers
-        self.attention_heads = attention_heads
-        self.intermediate_size = intermediate_size
-        self.norm_eps = norm_eps
-        self.initializer_range = initializer_range
-        self.chunk_size = chunk_size
-        super().__init__(**kwargs)
+    options = HybridOptions
+    default_vocab_size = 16  # single nucleotides
 
 
 class DeltaNetBlock(nn.Module):

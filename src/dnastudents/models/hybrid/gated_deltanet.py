@@ -33,7 +33,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dnastudents.errors import InputError
-from dnastudents.models import kernels
+from dnastudents.models.hybrid import kernels
 from dnastudents.models.layers import permute_rows
 
 

@@ -17,42 +17,19 @@ from torch import Tensor
 from transformers import BertConfig, BertForMaskedLM
 from transformers.models.bert.modeling_bert import BertPooler
 
+from dnastudents.models.bert.options import BertOptions
+from dnastudents.models.config import take_settings
 from dnastudents.models.output import StudentMixin
 
 
 class BertStudentConfig(BertConfig):
-    """Settings of a BERT student; the defaults are DNABert-6's.
-
-    LOGO as used by CM-GEMS (roysoumya/GeneMask, Code-E_config.json) is `hidden_size=256,
-    num_hidden_layers=2, num_attention_heads=8` with dropout 0; the original LOGO has
-    `intermediate_size=1024` too.
-    """
+    """Config of a BERT student: the fields of `BertOptions`, and BERT's others."""
 
     model_type = "dna_bert"
 
-    def __init__(
-        self,
-        vocab_size: int = 4101,
-        hidden_size: int = 768,
-        num_hidden_layers: int = 12,
-        num_attention_heads: int = 12,
-        intermediate_size: int = 3072,
-        hidden_dropout_prob: float = 0.1,
-        attention_probs_dropout_prob: float = 0.1,
-        max_position_embeddings: int = 512,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(
-            vocab_size=vocab_size,
-            hidden_size=hidden_size,
-            num_hidden_layers=num_hidden_layers,
-            num_attention_heads=num_attention_heads,
-            intermediate_size=intermediate_size,
-            hidden_dropout_prob=hidden_dropout_prob,
-            attention_probs_dropout_prob=attention_probs_dropout_prob,
-            max_position_embeddings=max_position_embeddings,
-            **kwargs,
-        )
+    def __init__(self, vocab_size: int = 4101, **kwargs: Any) -> None:
+        settings = take_settings(BertOptions, kwargs)
+        super().__init__(vocab_size=vocab_size, **settings, **kwargs)
 
 
 class BertStudentForMaskedLM(StudentMixin, BertForMaskedLM):  # type: ignore[misc]

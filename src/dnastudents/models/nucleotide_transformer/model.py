@@ -17,10 +17,11 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import PretrainedConfig
 
 from dnastudents.errors import InputError
+from dnastudents.models.config import StudentConfig
 from dnastudents.models.layers import rotary_angles, rotary_attention
+from dnastudents.models.nucleotide_transformer.options import NucleotideTransformerOptions
 from dnastudents.models.output import Student
 
 # What version 2 of the model fixes; the hub's config.json states it, and version 1 differs.
@@ -32,15 +33,8 @@ FIXED = {
 }
 
 
-class NucleotideTransformerConfig(PretrainedConfig):
-    """Settings under the hub's names; the defaults are those of v2-500m-multi-species.
-
-    Parameters
-    ----------
-    vocab_size, hidden_size, num_hidden_layers, num_attention_heads, intermediate_size : int
-        Default is 4107, 1024, 29, 16 and 4096.
-    layer_norm_eps, initializer_range : float
-        Default is 1e-12 and 0.02.
+class NucleotideTransformerConfig(StudentConfig):
+    """Config under the hub's names: the fields of `NucleotideTransformerOptions`.
 
     Raises
     ------
@@ -49,39 +43,19 @@ class NucleotideTransformerConfig(PretrainedConfig):
     """
 
     model_type = "nucleotide_transformer"
+    options = NucleotideTransformerOptions
+    default_vocab_size = 4107
 
-    def __init__(
-        self,
-        vocab_size: int = 4107,
-        hidden_size: int = 1024,
-        num_hidden_layers: int = 29,
-        num_attention_heads: int = 16,
-        intermediate_size: int = 4096,
-        layer_norm_eps: float = 1e-12,
-        initializer_range: float = 0.02,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, vocab_size: int | None = None, **kwargs: Any) -> None:
         for name, value in FIXED.items():
             if kwargs.setdefault(name, value) != value:
                 raise InputError(
                     f"nucleotide_transformer: {name} is {kwargs[name]!r} where version 2 has "
                     f"{value!r}; use a nucleotide-transformer-v2 checkpoint"
                 )
-        if hidden_size % (2 * num_attention_heads):
-            raise InputError(
-                f"nucleotide_transformer: hidden_size {hidden_size} must be a multiple of twice "
-                f"the num_attention_heads ({num_attention_heads})"
-            )
-        self.vocab_size = vocab_size
-        self.hidden_size = hidden_size
-        self.num_hidden_layers = num_hidden_layers
-        self.num_attention_heads = num_attention_heads
-        self.intermediate_size = intermediate_size
-        self.layer_norm_eps = layer_norm_eps
-        self.initializer_range = initializer_range
         kwargs.setdefault("pad_token_id", 1)
         kwargs.setdefault("tie_word_embeddings", False)
-        super().__init__(**kwargs)
+        super().__init__(vocab_size, **kwargs)
 
 
 def _dense(inputs: int, outputs: int, bias: bool = True) -> nn.ModuleDict:

@@ -1,0 +1,17 @@
+"""The settings of a simulated genome."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from dnastudents.settings import Seed, Settings
+
+SHORTEST = 100_000
+
+
+class SimulatorOptions(Settings):
+    """A simulated genome."""
+
+    seed: Seed = Field(description="The same seed gives the same bytes.")
+    length: int = Field(2_400_000, ge=SHORTEST, description="Bases of all chromosomes together.")
+    chromosomes: int = Field(4, ge=3, description="They are named sim1, sim2, ...")

@@ -1,0 +1,1 @@
+"""DNABert and LOGO, the students of CM-GEMS."""

@@ -1,0 +1,38 @@
+"""Settings of DNABert and LOGO."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from dnastudents.models.options import STUDENTS, StudentOptions
+from dnastudents.settings import Count, Share
+
+
+@STUDENTS.add
+class BertOptions(StudentOptions):
+    """transformers' BERT over overlapping 6-mers; the defaults are DNABert-6's.
+
+    LOGO as CM-GEMS uses it (roysoumya/GeneMask, Code-E_config.json) is `hidden_size: 256,
+    num_hidden_layers: 2, num_attention_heads: 8` with dropout 0; the original LOGO has
+    `intermediate_size: 1024` too.
+    """
+
+    tokenizer: ClassVar[str] = "kmer6"
+
+    architecture: Literal["bert"]
+    hidden_size: Count = Field(768, description="Width of the features.")
+    num_hidden_layers: Count = Field(12, description="Layers.")
+    num_attention_heads: Count = Field(12, description="Heads of a layer.")
+    intermediate_size: Count = Field(3072, description="Width of the MLPs.")
+    hidden_dropout_prob: Share = Field(0.1, description="Dropout of features.")
+    attention_probs_dropout_prob: Share = Field(0.1, description="Dropout of attention.")
+    max_position_embeddings: Count = Field(512, description="Tokens of the longest sequence.")
+
+    @classmethod
+    def model_class(cls) -> Any:
+        """`BertStudentForMaskedLM`."""
+        from dnastudents.models.bert.model import BertStudentForMaskedLM
+
+        return BertStudentForMaskedLM

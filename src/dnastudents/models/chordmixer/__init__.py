@@ -1,0 +1,1 @@
+"""ChordMixer, the student of FinDNA."""

@@ -1,0 +1,46 @@
+"""The transformers config of a student, whose defaults and bounds are those of its settings."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from transformers import PretrainedConfig
+
+from dnastudents.models.options import StudentOptions
+from dnastudents.settings import parse
+
+
+def take_settings(kind: type[StudentOptions], given: dict[str, Any]) -> dict[str, Any]:
+    """Take the fields of some settings out of `given`; check them, and add the defaults."""
+    names = [name for name in kind.model_fields if name != "architecture"]
+    values = {name: given.pop(name) for name in names if name in given}
+    (architecture,) = kind.model_fields["architecture"].annotation.__args__  # type: ignore[union-attr]
+    options = parse(kind, {"architecture": architecture, **values}, f"student ({architecture})")
+    return {name: getattr(options, name) for name in names}
+
+
+class StudentConfig(PretrainedConfig):
+    """Base of the configs of students that are not a transformers model already.
+
+    Parameters
+    ----------
+    **kwargs
+        Fields of the student's settings, and what any transformers config takes.
+
+    Raises
+    ------
+    InputError
+        A value is out of range.
+    """
+
+    options: ClassVar[type[StudentOptions]]
+    default_vocab_size: ClassVar[int]
+
+    def __init__(self, vocab_size: int | None = None, **kwargs: Any) -> None:
+        settings = take_settings(self.options, kwargs)
+        for name, value in settings.items():
+            setattr(self, name, value)
+        self.vocab_size = self.default_vocab_size if vocab_size is None else vocab_size
+        super().__init__(**kwargs)
+        for name, value in settings.items():  # transformers has a max_length of its own
+            setattr(self, name, value)

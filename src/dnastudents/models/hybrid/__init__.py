@@ -1,0 +1,1 @@
+"""The student of HAD: bidirectional Gated DeltaNet and one attention layer."""

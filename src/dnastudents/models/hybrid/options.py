@@ -1,0 +1,51 @@
+"""Settings of HAD's student."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from dnastudents.models.options import STUDENTS, StudentOptions
+from dnastudents.settings import Count, Positive, Wrong
+
+
+@STUDENTS.add
+class HybridOptions(StudentOptions):
+    """Gated DeltaNet layers, then attention; the defaults give 1,072,560 weights.
+
+    The widths are not published. Keys 0.75 hidden_size wide are flash-linear-attention's rule.
+    """
+
+    tokenizer: ClassVar[str] = "nucleotide"
+
+    architecture: Literal["hybrid"]
+    hidden_size: Count = Field(128, description="Width of the features.")
+    num_hidden_layers: Count = Field(4, description="Bidirectional Gated DeltaNet layers.")
+    heads: Count = Field(3, description="Heads of Gated DeltaNet, in each direction.")
+    head_size: Count = Field(32, description="Size of its keys.")
+    expand_value: Count = Field(2, description="Size of its values over that of its keys.")
+    conv_size: Count = Field(4, description="Tokens of the short convolution.")
+    attention_layers: int = Field(1, ge=0, description="0 or 1 in HAD and its ablation.")
+    attention_heads: Count = Field(4, description="Heads of the attention layer.")
+    intermediate_size: Count = Field(512, description="Width of the gated MLP.")
+    norm_eps: Positive = Field(1e-6, description="Of RMSNorm.")
+    initializer_range: Positive = Field(0.02, description="Standard deviation of new weights.")
+    chunk_size: Count = Field(32, description="Of the gated delta rule; changes speed only.")
+
+    @model_validator(mode="after")
+    def _check_heads(self) -> HybridOptions:
+        if self.hidden_size % (2 * self.attention_heads):
+            raise Wrong(
+                "hidden_size",
+                f"must be a multiple of twice attention_heads ({self.attention_heads}), not "
+                f"{self.hidden_size}: a head's rotary positions need an even size",
+            )
+        return self
+
+    @classmethod
+    def model_class(cls) -> Any:
+        """`HybridForMaskedLM`."""
+        from dnastudents.models.hybrid.model import HybridForMaskedLM
+
+        return HybridForMaskedLM

@@ -1,0 +1,1 @@
+"""Nucleotide Transformer v2, the teacher of HAD."""

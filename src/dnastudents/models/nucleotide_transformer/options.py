@@ -1,0 +1,45 @@
+"""Settings of Nucleotide Transformer v2."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from dnastudents.models.options import STUDENTS, StudentOptions
+from dnastudents.settings import Count, Positive, Wrong
+
+
+@STUDENTS.add
+class NucleotideTransformerOptions(StudentOptions):
+    """Under the hub's names; the defaults are those of v2-500m-multi-species."""
+
+    tokenizer: ClassVar[str] = "nucleotide_transformer"
+    tokens_per_base: ClassVar[float] = 1 / 6
+
+    architecture: Literal["nucleotide_transformer"]
+    hidden_size: Count = Field(1024, description="Width of the features.")
+    num_hidden_layers: Count = Field(29, description="Layers.")
+    num_attention_heads: Count = Field(16, description="Heads of a layer.")
+    intermediate_size: Count = Field(4096, description="Width of the gated MLPs.")
+    layer_norm_eps: Positive = Field(1e-12, description="Of LayerNorm.")
+    initializer_range: Positive = Field(0.02, description="Standard deviation of new weights.")
+
+    @model_validator(mode="after")
+    def _check_heads(self) -> NucleotideTransformerOptions:
+        if self.hidden_size % (2 * self.num_attention_heads):
+            raise Wrong(
+                "hidden_size",
+                f"must be a multiple of twice num_attention_heads ({self.num_attention_heads}), "
+                f"not {self.hidden_size}",
+            )
+        return self
+
+    @classmethod
+    def model_class(cls) -> Any:
+        """`NucleotideTransformerForMaskedLM`."""
+        from dnastudents.models.nucleotide_transformer.model import (
+            NucleotideTransformerForMaskedLM,
+        )
+
+        return NucleotideTransformerForMaskedLM

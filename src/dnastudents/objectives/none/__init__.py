@@ -1,0 +1,1 @@
+"""No pretraining: the control that every recipe is compared with."""
