@@ -5,14 +5,16 @@ When memory runs out: fewer sequences at once, never fewer in all.
 
 from __future__ import annotations
 
+import logging
 import os
-import sys
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TypeVar
 
 import torch
 from torch import Tensor
+
+logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
@@ -23,11 +25,9 @@ def choose_device() -> torch.device:
     if torch.cuda.is_available():
         return torch.device("cuda")
     if given := unusable_gpu(os.environ):
-        print(
-            f"WARNING: {given}, but torch {torch.__version__} sees no GPU and computes on the CPU; "
-            "is it a build for CPUs, or the driver too old?",
-            file=sys.stderr,
-            flush=True,
+        logger.warning(
+            f"{given}, but torch {torch.__version__} sees no GPU and computes on the CPU; "
+            "is it a build for CPUs, or the driver too old?"
         )
     return torch.device("cpu")
 
@@ -91,6 +91,5 @@ def as_many_as_fit(
         if device.type == "cuda":
             torch.cuda.empty_cache()
         fewer = at_once // 2
-        print(f"out of memory with {at_once} sequences at once; from here on {fewer}",
-              file=sys.stderr, flush=True)  # fmt: skip
+        logger.warning(f"out of memory with {at_once} sequences at once; from here on {fewer}")
         at_once = fewer

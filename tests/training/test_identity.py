@@ -45,14 +45,14 @@ def test_a_run_goes_on_with_other_settings_of_its_execution(
     inputs: dict[str, Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     stop_before(monkeypatch, 10, kill)
     places = {"output": tmp_path / "b", "state": tmp_path / "s"}
     with pytest.raises(Killed):
         pretrain(settings_of("had"), **places, **inputs)
     pretrain(settings_of("had", **change), **places, **inputs)
-    assert "goes on from step 8/12" in capsys.readouterr().err
+    assert "resumes from step 8/12" in caplog.text
     pretrain(settings_of("had"), output=tmp_path / "a", state=tmp_path / "sa", **inputs)
     if "micro_batch_size" not in change:
         assert_equal_runs(tmp_path / "a", tmp_path / "b")

@@ -192,6 +192,6 @@ def test_a_killed_run_goes_on(
     assert snakemake(folder, *TINY, "--unlock").returncode == 0
     done = snakemake(folder, target, *TINY)
     assert done.returncode == 0, done.stdout[-3000:]
-    assert "goes on from step" in (folder / "results/logs/pretrain/findna.log").read_text()
+    assert "resumes from step" in (folder / "results/logs/pretrain/findna.log").read_text()
     assert (folder / target / "model/model.safetensors").exists()
     assert reference.stat().st_mtime_ns == before

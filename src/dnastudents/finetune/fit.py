@@ -37,7 +37,7 @@ EVALUATION_BATCH = 64  # sequences at a time where no gradient is kept
 
 
 class Diverged(InputError):
-    """The training loss is no number."""
+    """The training loss is not finite."""
 
 
 class FrozenHead(nn.Module):
@@ -111,7 +111,7 @@ class Fit:
         dev: Split | None,
         classes: list[str],
         metric: str,
-        say: Callable[[str], None],
+        log: Callable[[str], None],
     ) -> tuple[Best, list[dict[str, Any]]]:
         """Train all epochs and put the best one's weights back; without dev, keep the last.
 
@@ -135,7 +135,7 @@ class Fit:
             history.append(row)
             left = (time.perf_counter() - began) / self.step * (total - self.step)
             scores = " ".join(f"{key} {row[key]:.4f}" for key in list(row)[2:])
-            say(f"epoch {epoch} {scores} eta {clock(left)}")
+            log(f"epoch {epoch} {scores} eta {clock(left)}")
         if dev is not None:
             self.model.load_state_dict(best.weights)
         return best, history

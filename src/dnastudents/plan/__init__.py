@@ -6,7 +6,8 @@ networks are. Here they are put together: device hours, memory, disk and downloa
 
 from __future__ import annotations
 
-import sys
+import logging
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from dnastudents.plan.rates import Rates, measure, read_rates
 from dnastudents.plan.show import show
 from dnastudents.plan.work import Work, all_work, task_size
 from dnastudents.training.options import PretrainingBlock
+
+logger = logging.getLogger(__name__)
 
 BASES_A_BYTE = 3.3  # of FASTA.gz
 
@@ -183,7 +186,7 @@ def _rates(
     if sum(given is not None for given in (flops, rates, threads)) != 1:
         raise InputError("plan: give one of --flops, --rates and --measure")
     if flops is not None:
-        if flops <= 0:
+        if not 0 < flops < math.inf:
             raise InputError(f"--flops: must be positive, not {flops:g}")
         return Rates(f"{flops:.3g} FLOP/s for every network, as given by --flops", [], flops)
     if rates is not None:
@@ -196,7 +199,7 @@ def _rates(
         if teacher is not None and teacher.train is not None:
             blocks.setdefault(teacher.train.student, teacher.train.pretraining)
     students = {network.name: network for network in networks.values() if network.settings}
-    print(f"measuring {', '.join(students)} ...", file=sys.stderr, flush=True)
+    logger.info(f"measuring {', '.join(students)} ...")
     return measure(students, blocks, threads or 1)
 
 

@@ -11,7 +11,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -22,6 +23,8 @@ from dnastudents.devices import is_out_of_memory
 from dnastudents.errors import InputError
 from dnastudents.objectives import Objective, Views
 from dnastudents.training.processes import Processes
+
+logger = logging.getLogger(__name__)
 
 
 class Gradients:
@@ -37,8 +40,6 @@ class Gradients:
         These.
     micro_batch : int
         Sequences of a process that are in memory at once, to begin with.
-    say : callable
-        Logs a line.
     """
 
     def __init__(
@@ -47,10 +48,9 @@ class Gradients:
         accelerator: Accelerator,
         processes: Processes,
         micro_batch: int,
-        say: Callable[[str], None],
     ) -> None:
         self.objective, self.accelerator, self.processes = objective, accelerator, processes
-        self.micro_batch, self.say = micro_batch, say
+        self.micro_batch = micro_batch
         # "Evaluation" means without DDP: mixed precision alone is wanted.
         self.model: Any = accelerator.prepare_model(objective, evaluation_mode=True)
         self.parameters = [p for p in objective.parameters() if p.requires_grad]
@@ -111,7 +111,7 @@ class Gradients:
         return total
 
     def _clear(self) -> None:
-        """As if the step had not begun."""
+        """Forget what the failed step has left."""
         for parameter in self.parameters:
             parameter.grad = None
         self.objective.forget_step()
@@ -131,10 +131,11 @@ class Gradients:
                 "one, so their number is yours to lower: pretraining.micro_batch_size"
             )
         self.micro_batch = size // 2
-        self.say(
-            f"out of memory with micro-batches of {size}; from here on of {self.micro_batch}, "
-            f"the batch stays {rows}"
-        )
+        if self.accelerator.is_main_process:
+            logger.warning(
+                f"out of memory with micro-batches of {size}; from here on of {self.micro_batch}, "
+                f"the batch stays {rows}"
+            )
 
 
 def accumulate(total: dict[str, Tensor], shares: dict[str, Tensor]) -> None:

@@ -9,8 +9,8 @@
 
 from __future__ import annotations
 
+import logging
 import math
-import sys
 import time
 from typing import Any
 
@@ -33,9 +33,11 @@ from dnastudents.training.progress import Meter, log_line, shares
 from dnastudents.training.signals import Interruption
 from dnastudents.training.state import StateFolder
 
+logger = logging.getLogger(__name__)
+
 
 class Trainer:
-    """Trains one objective, and goes on from its saved state.
+    """Trains one objective, and resumes from its saved state.
 
     Parameters
     ----------
@@ -90,7 +92,7 @@ class Trainer:
         self.optimizer = accelerator.prepare(optimizer)
         self.processes = Processes(accelerator.num_processes)
         size = self.micro_batch_asked = plan.micro_batch_size or plan.batch_size
-        self.gradients = Gradients(objective, accelerator, self.processes, size, self.say)
+        self.gradients = Gradients(objective, accelerator, self.processes, size)
         self.meter = Meter(
             run,
             lambda values: accelerator.reduce(values, "sum"),
@@ -112,7 +114,7 @@ class Trainer:
             False when a signal stopped it; the state is saved.
         """
         half = self.accelerator.mixed_precision
-        self.say(
+        logger.info(
             f"{self.run} trains on {device_name(self.accelerator.device)} "
             f"in {'float32' if half == 'no' else half}"
         )
@@ -132,7 +134,7 @@ class Trainer:
                     if stopped or not unfinished or self._due(plan.checkpoint_every):
                         self.save()
                 if stopped and unfinished:
-                    self.say(f"{self.run} stopped by a signal at step {self.step}; state saved")
+                    logger.info(f"{self.run} stopped by a signal at step {self.step}; state saved")
                     return False
         return True
 
@@ -174,18 +176,18 @@ class Trainer:
         row = self._record("validation", summed)
         self.objective.observe(row, self.step)
         shown = " ".join(f"{name} {summed[name]:.4f}" for name in summed)
-        self.say(f"{self.run} step {self.step}/{self.plan.steps} validation {shown}")
+        logger.info(f"{self.run} step {self.step}/{self.plan.steps} validation {shown}")
 
     def log(self) -> None:
         """One line on stderr, one row of history."""
         known = len(self.meter.bad)
         means = self.meter.flush(self.step)
         for step in self.meter.bad[known:]:
-            self.say(f"{self.run} left out step {step}, whose loss or gradient is no number")
+            self.warn(f"{self.run} left out step {step}, whose loss or gradient is not finite")
         seconds_per_step = means.pop("seconds_per_step")
         rate = self.learning_rate(self.step - 1)
         row = self._record("train", {**means, "learning_rate": rate})
-        self.say(log_line(self.run, self.step, self.plan.steps, row, seconds_per_step))
+        logger.info(log_line(self.run, self.step, self.plan.steps, row, seconds_per_step))
 
     def _record(self, split: str, values: dict[str, float]) -> dict[str, Any]:
         entropy = values.get(self.objective.prediction)
@@ -251,7 +253,7 @@ class Trainer:
         self.accelerator.wait_for_everyone()
 
     def restore(self) -> None:
-        """Go on from the newest state, if there is one.
+        """Resume from the newest state, if there is one.
 
         Raises
         ------
@@ -260,7 +262,7 @@ class Trainer:
         """
         state, messages = self.state.load()
         for message in messages:
-            self.say(message)
+            self.warn(message)
         if not self.processes.agree(0 if state is None else state["step"]):
             raise InputError(
                 f"{self.state.folder}: the processes read different states, as when a file system "
@@ -279,12 +281,12 @@ class Trainer:
         # An earlier job may have found out what fits, unless another size is asked for now.
         if state.get("micro_batch_asked", self.micro_batch_asked) == self.micro_batch_asked:
             self.gradients.micro_batch = min(self.gradients.micro_batch, state["micro_batch"])
-        self.say(f"{self.run} goes on from step {self.step}/{self.plan.steps}")
+        logger.info(f"{self.run} resumes from step {self.step}/{self.plan.steps}")
 
-    def say(self, line: str) -> None:
-        """Log from one process only."""
+    def warn(self, message: str) -> None:
+        """Warn of what all processes have seen; unlike `info`, each would log it."""
         if self.accelerator.is_main_process:
-            print(line, file=sys.stderr, flush=True)
+            logger.warning(message)
 
     def _due(self, every: int) -> bool:
         return self.step % every == 0 or self.step == self.plan.steps

@@ -8,8 +8,8 @@ control that is never pretrained, with the same weights as its twins before thei
 
 from __future__ import annotations
 
+import logging
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,8 @@ from dnastudents.training.loop import Trainer
 from dnastudents.training.options import Pretraining, RunSettings
 from dnastudents.training.state import StateFolder
 
+logger = logging.getLogger(__name__)
+
 COLUMNS = ("step", "split", "stage", "loss", "learning_rate", "tokens_per_second")
 
 
@@ -54,7 +56,7 @@ def pretrain(
     features: Path | None = None,
     run: str = "run",
 ) -> int:
-    """Pretrain, or go on where a stopped job left off.
+    """Pretrain, or resume where a stopped job left off.
 
     Parameters
     ----------
@@ -75,7 +77,7 @@ def pretrain(
     Returns
     -------
     int
-        0, or 75 when a signal stopped the training: call again to go on.
+        0, or 75 when a signal stopped the training: call again to resume.
 
     Raises
     ------
@@ -122,7 +124,7 @@ def train(
             folder.lock()
         accelerator.wait_for_everyone()
         if _is_complete(job.output, who):
-            print(f"{run}: {job.output} is complete already", file=sys.stderr)
+            logger.info(f"{run}: {job.output} is complete already")
             return 0
         if accelerator.is_main_process:
             require_room(objective, state, job.output)
@@ -209,7 +211,7 @@ def start_accelerator(precision: str) -> Accelerator:
 def identity(settings: RunSettings, reference: Path, resources: Resources) -> str:
     """Digest of all that decides the result: settings and the content of the inputs.
 
-    Settings of the execution are left out, so that a run goes on when they change.
+    Settings of the execution are left out, so that a run resumes when they change.
     """
     deciding, _ = split_settings(settings)
     content = {"settings": deciding, "reference": read_json(reference / "reference.json")}
