@@ -1,8 +1,7 @@
 """A genome as memory-mapped codes: build once from FASTA, then read any part at no cost.
 
-A reference is a folder: `codes.npy` (uint8, all records end to end), `soft_mask.npy` (bool, lower
-case in the FASTA) and `reference.json` (names, lengths, offsets, source and its SHA-256). Both
-arrays are plain .npy files, so any tool can map them.
+A reference is a folder: `codes.npy` (uint8, all records end to end; a plain .npy file, so any tool
+can map it) and `reference.json` (names, lengths, offsets, source and its SHA-256).
 
 A record named `chrom:start-end` whose length is end - start (0-based, half open) is a part of a
 chromosome: coordinates of the chromosome find it. Splits are made of chromosomes or regions, never
@@ -27,7 +26,6 @@ from dnastudents.genome.fasta import read_fasta
 
 _REGION = re.compile(r"(?P<chrom>.+):(?P<start>\d+)-(?P<end>\d+)")
 _CODES = sequence.translation_table()
-_IS_LOWER = bytes(chr(byte).islower() and byte < 128 for byte in range(256))
 
 
 @dataclass(frozen=True, order=True)
@@ -65,13 +63,10 @@ class Reference:
         Bases of each record, and where it begins in `codes`.
     codes : numpy.ndarray
         uint8 (total bases,), see `dnastudents.genome.codes`.
-    soft_mask : numpy.ndarray
-        bool (total bases,), True where the FASTA had lower case.
     """
 
-    def __init__(self, codes: np.ndarray, soft_mask: np.ndarray, index: dict[str, Any]) -> None:
+    def __init__(self, codes: np.ndarray, index: dict[str, Any]) -> None:
         self.codes = codes
-        self.soft_mask = soft_mask
         self.names: tuple[str, ...] = tuple(index["names"])
         self.lengths: tuple[int, ...] = tuple(index["lengths"])
         self.offsets: tuple[int, ...] = tuple(index["offsets"])
@@ -91,14 +86,13 @@ class Reference:
         index = read_json(folder / "reference.json")
         try:
             codes = np.load(folder / "codes.npy", mmap_mode="r", allow_pickle=False)
-            soft_mask = np.load(folder / "soft_mask.npy", mmap_mode="r", allow_pickle=False)
             # A plain view: slices of np.memmap itself cost microseconds each.
-            reference = cls(np.asarray(codes), np.asarray(soft_mask), index)
+            reference = cls(np.asarray(codes), index)
         except (OSError, ValueError, KeyError) as error:
             raise InputError(
                 f"{folder}: not a complete reference ({error}); build it again"
             ) from None
-        if not len(codes) == len(soft_mask) == sum(reference.lengths):
+        if len(codes) != sum(reference.lengths):
             raise InputError(f"{folder}: files of different references; build it again")
         return reference
 
@@ -253,13 +247,9 @@ def build(fasta: str | Path, output: str | Path, simulated: bool = False) -> Ref
     fasta = Path(fasta)
     lengths: dict[str, int] = {}
     with atomic_directory(output) as folder:
-        with (
-            _NpyStream(folder / "codes.npy", np.uint8) as codes,
-            _NpyStream(folder / "soft_mask.npy", np.bool_) as soft_mask,
-        ):
+        with _NpyStream(folder / "codes.npy") as codes:
             for name, letters in read_fasta(fasta):
                 codes.write(letters.translate(_CODES))
-                soft_mask.write(letters.translate(_IS_LOWER))
                 lengths[name] = lengths.get(name, 0) + len(letters)
         ends = np.cumsum(list(lengths.values())).tolist()
         index = {
@@ -296,11 +286,10 @@ def check_splits(reference: Reference, splits: dict[str, list[str]]) -> None:
 
 
 class _NpyStream:
-    """A one-dimensional .npy file of one-byte items whose length is known at its end only."""
+    """A one-dimensional uint8 .npy file whose length is known at its end only."""
 
-    def __init__(self, path: Path, dtype: type[np.generic]) -> None:
+    def __init__(self, path: Path) -> None:
         self._handle = path.open("wb")
-        self._dtype = np.dtype(dtype)
         self._count = 0
         self._write_header()
         self._data_start = self._handle.tell()
@@ -311,7 +300,7 @@ class _NpyStream:
 
     def _write_header(self) -> None:
         # NumPy pads its header so that the count can grow in place to any int64.
-        header = {"descr": self._dtype.str, "fortran_order": False, "shape": (self._count,)}
+        header = {"descr": "|u1", "fortran_order": False, "shape": (self._count,)}
         np.lib.format.write_array_header_1_0(self._handle, header)
 
     def __enter__(self) -> _NpyStream:
