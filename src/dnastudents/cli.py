@@ -107,7 +107,7 @@ def _add_plan_command(commands: Any) -> None:
         ("--hardware", {"default": "this machine", "help": "name of the device, for the table"}),
         ("--devices", {"type": int, "default": 1, "help": "that work side by side"}),
         ("--flops", {"type": float, "default": None, "help": "FLOP/s that a device achieves"}),
-        ("--rates", {**optional, "help": "JSON of benchmarks/gpu.sh, or of a plan that measured"}),
+        ("--rates", {**optional, "help": "JSON of a plan that measured"}),
         ("--measure", {"action": "store_true", "help": "time training steps on this machine"}),
         ("--threads", {"type": int, "default": 1, "help": "CPU threads for --measure"}),
         ("--tasks", {**optional, "help": "folder of task folders; default: RESULTS/tasks"}),

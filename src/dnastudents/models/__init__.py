@@ -9,8 +9,7 @@ __getattr__, __all__ = lazy(
         "output": ["StudentOutput", "count_parameters"],
         "classifier": ["SequenceClassifier", "content_mask", "mean_pool"],
         "chordmixer": [
-            *("ChordMixerConfig", "ChordMixerForMaskedLM", "ChordMixerForSequenceClassification"),
-            *("backbone_tensors", "resized"),
+            *("ChordMixerConfig", "ChordMixerForMaskedLM", "backbone_tensors", "resized"),
         ],
         "hybrid": ["HybridConfig", "HybridForMaskedLM"],
         "bert": ["BertStudentConfig", "BertStudentForMaskedLM"],
