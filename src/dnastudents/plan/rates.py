@@ -136,6 +136,7 @@ def _measure_one(name: str, network: Network, block: Mapping[str, Any], device: 
     from torch.nn import functional as F
 
     from dnastudents import models
+    from dnastudents.devices import Precision
     from dnastudents.genome import tokenizers
     from dnastudents.randomness import numpy_generator
     from dnastudents.training.optimizer import adamw
@@ -148,11 +149,11 @@ def _measure_one(name: str, network: Network, block: Mapping[str, Any], device: 
     inputs = torch.from_numpy(ids).to(device)
     model = models.build(network.settings, tokenizer).to(device).train()
     optimizer = adamw(model, 1e-4, 0.01)
-    half = device.type == "cuda" and block.get("precision", "no") != "no"
+    precision = Precision(block.get("precision", "no"), device)
     targets = inputs[:, ::7]  # about the share that is masked
 
     def step() -> None:
-        with torch.autocast(device.type, torch.bfloat16, enabled=half):
+        with precision.autocast():
             logits = model.lm_head(model.backbone(inputs)[:, : ids.shape[1]][:, ::7])
         F.cross_entropy(logits.float().transpose(1, 2), targets % logits.shape[-1]).backward()
         optimizer.step()
