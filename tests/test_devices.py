@@ -23,14 +23,14 @@ def test_what_gives_a_gpu(environment: dict[str, str], given: str) -> None:
 
 
 def test_a_gpu_that_torch_does_not_see_is_warned_of_once(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     choose_device.cache_clear()
     assert [choose_device().type for _ in range(2)] == ["cpu", "cpu"]
     choose_device.cache_clear()
-    assert capsys.readouterr().err.count("WARNING: CUDA_VISIBLE_DEVICES is 0, but torch") == 1
+    assert caplog.text.count("CUDA_VISIBLE_DEVICES is 0, but torch") == 1
 
 
 @pytest.mark.parametrize("wanted", ["no", "bf16", "fp16"])

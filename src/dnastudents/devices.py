@@ -5,8 +5,8 @@ When memory runs out: fewer sequences at once, never fewer in all.
 
 from __future__ import annotations
 
+import logging
 import os
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import TypeVar
@@ -14,12 +14,9 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+logger = logging.getLogger(__name__)
+
 Result = TypeVar("Result")
-
-
-def warn(line: str) -> None:
-    """Say it on stderr."""
-    print(line, file=sys.stderr, flush=True)
 
 
 @cache
@@ -28,8 +25,8 @@ def choose_device() -> torch.device:
     if torch.cuda.is_available():
         return torch.device("cuda")
     if given := unusable_gpu(os.environ):
-        warn(
-            f"WARNING: {given}, but torch {torch.__version__} sees no GPU and computes on the CPU; "
+        logger.warning(
+            f"{given}, but torch {torch.__version__} sees no GPU and computes on the CPU; "
             "is it a build for CPUs, or the driver too old?"
         )
     return torch.device("cpu")
@@ -116,10 +113,7 @@ def is_out_of_memory(error: RuntimeError) -> bool:
 
 
 def as_many_as_fit(
-    work: Callable[[int], Result],
-    at_once: int,
-    device: torch.device,
-    say: Callable[[str], None] = warn,
+    work: Callable[[int], Result], at_once: int, device: torch.device
 ) -> tuple[Result, int]:
     """Do something with as many sequences at once as memory holds, by halving their number.
 
@@ -131,8 +125,6 @@ def as_many_as_fit(
         To begin with.
     device : torch.device
         Whose cache to empty before the next attempt.
-    say : callable
-        Logs a line.
 
     Returns
     -------
@@ -154,5 +146,5 @@ def as_many_as_fit(
         if device.type == "cuda":
             torch.cuda.empty_cache()
         fewer = at_once // 2
-        say(f"out of memory with {at_once} sequences at once; from here on {fewer}")
+        logger.warning(f"out of memory with {at_once} sequences at once; from here on {fewer}")
         at_once = fewer

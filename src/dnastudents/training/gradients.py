@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 
 import torch
@@ -39,8 +39,6 @@ class Gradients:
         These.
     micro_batch : int
         Sequences of a process that are in memory at once, to begin with.
-    say : callable
-        Logs a line.
     """
 
     def __init__(
@@ -50,10 +48,9 @@ class Gradients:
         precision: Precision,
         processes: Processes,
         micro_batch: int,
-        say: Callable[[str], None],
     ) -> None:
         self.objective, self.accelerator, self.processes = objective, accelerator, processes
-        self.precision, self.micro_batch, self.say = precision, micro_batch, say
+        self.precision, self.micro_batch = precision, micro_batch
         self.parameters = [p for p in objective.parameters() if p.requires_grad]
 
     def compute(self, views: Views, dropout_seed: int) -> tuple[dict[str, Tensor], Tensor]:
@@ -81,7 +78,7 @@ class Gradients:
         attempt = partial(self._attempt, views, dropout_seed)
         size = min(self.micro_batch, -(-len(views) // self.accelerator.num_processes))
         try:
-            (shares, used), fits = as_many_as_fit(attempt, size, self.accelerator.device, self.say)
+            (shares, used), fits = as_many_as_fit(attempt, size, self.accelerator.device)
         except torch.OutOfMemoryError:
             raise InputError(
                 "out of memory with one sequence at a time; shorten pretraining.window.length, "

@@ -90,9 +90,7 @@ class Trainer:
         self.precision = Precision(plan.precision, accelerator.device)
         self.processes = Processes(accelerator.num_processes)
         size = self.micro_batch_asked = plan.micro_batch_size or plan.batch_size
-        self.gradients = Gradients(
-            objective, accelerator, self.precision, self.processes, size, self.say
-        )
+        self.gradients = Gradients(objective, accelerator, self.precision, self.processes, size)
         self.meter = Meter(
             run,
             lambda values: accelerator.reduce(values, "sum"),
