@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from dnastudents.config.merge import Block, validate
 from dnastudents.errors import InputError, nearest
+from dnastudents.genome.index import check_names
 
 if TYPE_CHECKING:
     from dnastudents.config.config import Config
@@ -40,6 +41,7 @@ def check(config: Config, run_schema: Block) -> None:
     _check_suites(config)
     _check_figures_and_probes(config)
     _check_paths(config)
+    _check_sequences(config)
 
 
 def has_teacher(block: Block) -> bool:
@@ -161,6 +163,19 @@ def _check_paths(config: Config) -> None:
         for path in [place] if isinstance(place, str) else place or []:
             if not Path(path).exists():
                 raise InputError(f"{key}: nothing at '{path}'; correct the path or drop it")
+
+
+def _check_sequences(config: Config) -> None:
+    """Look up what settings name in the user's own FASTAs; others are not there yet."""
+    values = config.values
+    folder = Path(values["results"]) / "fasta_index"
+    for reference, block in values["references"].items():
+        key = f"references.{reference}.splits"
+        wanted = {f"{key}.{split}": names for split, names in block.get("splits", {}).items()}
+        if reference == values["genome"] and any("pmi" in config.needs(run) for run in config.runs):
+            wanted["pmi.sequences"] = values["pmi"]["sequences"]
+        if "fasta" in block and wanted:
+            check_names(Path(block["fasta"]), wanted, folder)
 
 
 def _check_run(key: str, block: Block, values: Block) -> None:

@@ -10,49 +10,21 @@ of windows, so that overlapping windows cannot leak between them.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
-from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dnastudents.errors import InputError, nearest
+from dnastudents.errors import InputError
 from dnastudents.files import atomic_directory, read_json, sha256, write_json
 from dnastudents.genome import codes as sequence
 from dnastudents.genome.fasta import read_fasta
+from dnastudents.genome.records import Interval, Records
 
-_REGION = re.compile(r"(?P<chrom>.+):(?P<start>\d+)-(?P<end>\d+)")
 _CODES = sequence.translation_table()
 
 
-@dataclass(frozen=True, order=True)
-class Interval:
-    """Bases [start, end) of the record `name`, counted from the record's first base."""
-
-    name: str
-    start: int
-    end: int
-
-
-@dataclass(frozen=True)
-class _Record:
-    """Where a record lies: on its chromosome (`chrom`, `start`) and in the codes (`offset`)."""
-
-    name: str
-    chrom: str
-    start: int
-    length: int
-    offset: int
-
-    @property
-    def end(self) -> int:
-        return self.start + self.length
-
-
-class Reference:
+class Reference(Records):
     """A built reference, memory-mapped and read-only.
 
     Attributes
@@ -67,17 +39,9 @@ class Reference:
 
     def __init__(self, codes: np.ndarray, index: dict[str, Any]) -> None:
         self.codes = codes
-        self.names: tuple[str, ...] = tuple(index["names"])
-        self.lengths: tuple[int, ...] = tuple(index["lengths"])
-        self.offsets: tuple[int, ...] = tuple(index["offsets"])
-        self.source: str = index["source"]
+        super().__init__(index["names"], index["lengths"], index["source"])
         self.sha256: str = index["sha256"]
         self.simulated: bool = index["simulated"]
-        rows = zip(self.names, self.lengths, self.offsets, strict=True)
-        self._records = {name: _place(name, length, offset) for name, length, offset in rows}
-        self._chromosomes: dict[str, list[_Record]] = {}
-        for record in self._records.values():
-            self._chromosomes.setdefault(record.chrom, []).append(record)
 
     @classmethod
     def open(cls, folder: str | Path) -> Reference:
@@ -98,7 +62,7 @@ class Reference:
 
     def sequence(self, name: str) -> np.ndarray:
         """The codes of the record `name` as a read-only view, uint8 (length,)."""
-        record = self._record(name)
+        record = self.record(name)
         return self.codes[record.offset : record.offset + record.length]
 
     def fetch(self, chrom: str, start: int, end: int) -> np.ndarray:
@@ -127,7 +91,7 @@ class Reference:
         if chrom in self._records:
             record, shift = self._records[chrom], 0
         else:
-            candidates = self._chromosomes.get(chrom) or [self._record(chrom)]
+            candidates = self._chromosomes.get(chrom) or [self.record(chrom)]
             inside = [part for part in candidates if part.start <= start and end <= part.end]
             record = (inside or candidates)[0]
             shift = record.start
@@ -145,81 +109,10 @@ class Reference:
         shift = record.start - record.offset
         return f"{record.chrom}:{first + shift}-{last + shift}"
 
-    def intervals(self, spec: Iterable[str]) -> list[Interval]:
-        """Resolve a list of places into intervals of records.
-
-        Parameters
-        ----------
-        spec : iterable of str
-            Each a record's name, a chromosome (also all its parts), a region `chrom:start-end` of
-            a chromosome (0-based, half open), or "all".
-
-        Returns
-        -------
-        list of Interval
-            Sorted in the reference's order; overlapping entries are merged.
-
-        Raises
-        ------
-        InputError
-            An entry is unknown (the nearest name is given) or outside of the reference.
-        """
-        entries = [spec] if isinstance(spec, str) else list(spec)
-        found = [interval for entry in entries for interval in self._resolve(entry)]
-        if not found:
-            raise InputError('no sequences are named; give a list such as ["chr1"] or ["all"]')
-        order = {name: position for position, name in enumerate(self.names)}
-        merged: list[Interval] = []
-        for part in sorted(found, key=lambda part: (order[part.name], part.start, part.end)):
-            last = merged[-1] if merged else None
-            if last and last.name == part.name and part.start <= last.end:
-                merged[-1] = Interval(last.name, last.start, max(last.end, part.end))
-            else:
-                merged.append(part)
-        return merged
-
     def span(self, interval: Interval) -> tuple[int, int]:
         """Where `interval` lies in `codes`: [start, end)."""
-        offset = self._record(interval.name).offset
+        offset = self.record(interval.name).offset
         return offset + interval.start, offset + interval.end
-
-    def _resolve(self, entry: str) -> list[Interval]:
-        if entry == "all":
-            return [Interval(record.name, 0, record.length) for record in self._records.values()]
-        if entry in self._records:
-            return [Interval(entry, 0, self._records[entry].length)]
-        if entry in self._chromosomes:
-            return [Interval(part.name, 0, part.length) for part in self._chromosomes[entry]]
-        region = _REGION.fullmatch(entry)
-        if region is None or region["chrom"] not in self._chromosomes:
-            raise self._unknown(region["chrom"] if region else entry)
-        start, end = int(region["start"]), int(region["end"])
-        parts = [
-            Interval(
-                part.name, max(start, part.start) - part.start, min(end, part.end) - part.start
-            )
-            for part in self._chromosomes[region["chrom"]]
-            if start < part.end and part.start < end
-        ]
-        if not parts or start >= end:
-            raise InputError(f"{entry}: no base of {self.source} lies in this region")
-        return parts
-
-    def _record(self, name: str) -> _Record:
-        if name not in self._records:
-            raise self._unknown(name)
-        return self._records[name]
-
-    def _unknown(self, name: str) -> InputError:
-        known = {*self._records, *self._chromosomes}
-        return InputError(f"no sequence '{name}' in {self.source}; {nearest(name, known)}")
-
-
-def _place(name: str, length: int, offset: int) -> _Record:
-    region = _REGION.fullmatch(name)
-    if region and int(region["end"]) - int(region["start"]) == length:
-        return _Record(name, region["chrom"], int(region["start"]), length, offset)
-    return _Record(name, name, 0, length, offset)
 
 
 def build(fasta: str | Path, output: str | Path, simulated: bool = False) -> Reference:
@@ -262,27 +155,6 @@ def build(fasta: str | Path, output: str | Path, simulated: bool = False) -> Ref
         }
         write_json(folder / "reference.json", index)
     return Reference.open(output)
-
-
-def check_splits(reference: Reference, splits: dict[str, list[str]]) -> None:
-    """Raise `InputError` if two splits share a base.
-
-    Parameters
-    ----------
-    reference : Reference
-        The genome.
-    splits : dict of str to list of str
-        Name of the split to the places it is made of, as for `Reference.intervals`.
-    """
-    resolved = {name: reference.intervals(spec) for name, spec in splits.items()}
-    for (one, mine), (other, theirs) in combinations(resolved.items(), 2):
-        for a in mine:
-            for b in theirs:
-                if a.name == b.name and a.start < b.end and b.start < a.end:
-                    raise InputError(
-                        f"splits {one!r} and {other!r} share bases of {a.name}; "
-                        "give each chromosome or region to one split"
-                    )
 
 
 class _NpyStream:

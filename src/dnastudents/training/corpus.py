@@ -12,7 +12,8 @@ import numpy as np
 from dnastudents.errors import InputError
 from dnastudents.genome.codes import reverse_complement_padded
 from dnastudents.genome.intervals import Tiles, read_intervals
-from dnastudents.genome.reference import Reference, check_splits
+from dnastudents.genome.records import check_splits
+from dnastudents.genome.reference import Reference
 from dnastudents.genome.samplers import Pieces, Sampler, Windows
 from dnastudents.objectives.base import VALIDATION_SEED
 from dnastudents.randomness import numpy_generator
