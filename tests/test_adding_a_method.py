@@ -1,4 +1,4 @@
-"""docs/adding_a_method.md is true: its blocks of code, put where they say, make methods that work."""
+"""docs/adding_a_method.md is true: its code, put where it says, makes methods that work."""
 
 from __future__ import annotations
 

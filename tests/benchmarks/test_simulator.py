@@ -141,16 +141,6 @@ def test_masked_prediction_is_learnable() -> None:
     assert accuracy(5) > accuracy(3) + 0.005
 
 
-def test_log_likelihood_equals_the_plain_sum() -> None:
-    host = backgrounds(numpy_generator(SEED, "simulator world"))["host"]
-    row = host.sample(1, 40, numpy_generator(SEED, "test"))[0]
-    plain = 0.0
-    for position in range(5, 40):
-        context = int("".join(map(str, row[position - 5 : position])), 4)
-        plain += np.log(host.probabilities[context, row[position]])
-    assert host.log_likelihood(row[None])[0] == pytest.approx(plain)
-
-
 @pytest.mark.parametrize("task", TASKS)
 def test_task_folders(full: dict[str, Task], task: str) -> None:
     protocol = full[task].protocol

@@ -320,3 +320,32 @@ def test_tasks_of_a_suite_of_your_own_are_its_blocks(root: Path, tmp_path: Path)
     Config(tmp_path, {"suites": {"mine": {**block, "by_task": {"enhancers": {"epochs": 2}}}}})
     with pytest.raises(InputError, match="did you mean 'enhancers'"):
         Config(tmp_path, {"suites": {"mine": {**block, "by_task": {"enhancer": {"epochs": 2}}}}})
+
+
+def test_places_in_a_fasta_of_your_own_are_looked_up(
+    root: Path, demo: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "genome.fa").write_text(">one\nACGT\n>two:10-14\nACGT\n")
+    own = {"fasta": str(tmp_path / "genome.fa"), "splits": {"train": ["one"], "test": ["two"]}}
+    changes = {
+        "results": str(tmp_path / "results"),
+        "genome": "mine",
+        "references": {"mine": {**own, "splits": {**own["splits"], "validation": ["two:10-12"]}}},
+        "runs": {"had": {}},
+        "suites": {"gue": {}},
+    }
+    Config(root, changes)  # without PMI, pmi.sequences names what is not there
+    with pytest.raises(InputError) as caught:
+        Config(root, changes | {"runs": {"logo_cm_gems": {}}})
+    assert str(caught.value).startswith("pmi.sequences: no sequence 'chr1' in genome.fa; known: ")
+    changes["references"]["mine"]["splits"]["train"] = ["ones"]
+    with pytest.raises(InputError) as caught:
+        Config(root, changes)
+    assert str(caught.value) == (
+        "references.mine.splits.train: no sequence 'ones' in genome.fa; did you mean 'one'?"
+    )
+
+
+def test_few_of_many_names_are_listed() -> None:
+    names = [f"contig{number:04d}" for number in range(2000)]
+    assert nearest("zzz", names).endswith("contig0049, and 1,950 more")

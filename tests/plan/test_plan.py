@@ -20,7 +20,7 @@ from dnastudents.errors import InputError
 from dnastudents.genome import tokenizers
 from dnastudents.plan import Plan, plan
 from dnastudents.plan.networks import Network, student_network, teacher_network
-from dnastudents.plan.rates import measure, read_rates
+from dnastudents.plan.rates import Rate, Rates, measure, read_rates
 from dnastudents.plan.work import TaskSize, finetuning, pretraining, task_size, window_bases
 
 STUDENT = Network("s", parameters=1000, active=900, settings={"architecture": "hybrid"})
@@ -172,22 +172,18 @@ def test_what_is_not_known_is_named_and_not_counted(
     assert "1e+14 FLOP/s for every network, as given by --flops" in text
 
 
-def test_rates_are_read_from_a_benchmark_and_from_a_plan(root: Path, tmp_path: Path) -> None:
-    row = {"name": "logo_random: 250 x 511 bases, bf16", "ours": 1e6, "unit": "bases/s"}
-    content = {"rows": [row, {**row, "name": "other"}], "hardware": {"gpu": "NVIDIA H100"}}
-    (tmp_path / "gpu.json").write_text(json.dumps(content))
+def test_rates_are_read_from_a_plan(root: Path, tmp_path: Path) -> None:
     logo, had = (student_network(Config(root), name) for name in ("logo", "had"))
-    rates = read_rates(tmp_path / "gpu.json", root)
-    assert rates.of(logo) == 2 * logo.active * 1e6 * 3
+    rates = Rates("a device", [Rate("logo", 1e6, logo.settings)])
+    assert rates.of(logo) == 1e6
     assert rates.is_own(logo)
     assert not rates.is_own(had)
     assert rates.of(had) == rates.of(logo)  # the slowest of the others
-    assert "NVIDIA H100" in rates.origin
     (tmp_path / "plan.json").write_text(json.dumps(rates.as_json()))
-    assert read_rates(tmp_path / "plan.json", root) == rates
+    assert read_rates(tmp_path / "plan.json") == rates
     (tmp_path / "none.json").write_text('{"rows": []}')
-    with pytest.raises(InputError, match=r"none\.json: no student's training step"):
-        read_rates(tmp_path / "none.json", root)
+    with pytest.raises(InputError, match=r"none\.json: no rates in it; give what `plan --measure"):
+        read_rates(tmp_path / "none.json")
 
 
 def test_steps_are_measured(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,9 +26,7 @@ def plan(
     ] = "this machine",
     devices: Annotated[int, typer.Option(min=1, help="devices that work side by side")] = 1,
     flops: Annotated[float | None, typer.Option(help="FLOP/s that a device achieves")] = None,
-    rates: Annotated[
-        Path | None, typer.Option(help="JSON of benchmarks/gpu.sh, or of a plan that measured")
-    ] = None,
+    rates: Annotated[Path | None, typer.Option(help="JSON of a plan that measured")] = None,
     measure: Annotated[
         bool, typer.Option("--measure", help="time training steps on this machine")
     ] = False,

@@ -11,6 +11,7 @@ from pathlib import Path
 from dnastudents.config.config import Config
 from dnastudents.config.schema import Reference, Run, Suite
 from dnastudents.errors import InputError, nearest
+from dnastudents.genome.index import check_names
 
 
 def check(config: Config) -> None:
@@ -24,6 +25,7 @@ def check(config: Config) -> None:
         _check_suite(config, name, suite)
     _check_figures_and_probes(config)
     _check_paths(config)
+    _check_sequences(config)
 
 
 def _check_references(config: Config) -> None:
@@ -146,6 +148,20 @@ def _check_paths(config: Config) -> None:
     for key, path in paths:
         if path is not None and not Path(path).exists():
             raise InputError(f"{key}: nothing at '{path}'; correct the path or drop it")
+
+
+def _check_sequences(config: Config) -> None:
+    """Look up what settings name in the user's own FASTAs; others are not there yet."""
+    settings = config.settings
+    folder = Path(settings.results) / "fasta_index"
+    for name, reference in settings.references.items():
+        splits = {} if reference.splits is None else dict(reference.splits)
+        wanted = {f"references.{name}.splits.{split}": names for split, names in splits.items()}
+        if name == settings.genome and any("pmi" in config.needs(run) for run in config.runs):
+            wanted["pmi.sequences"] = settings.pmi.sequences
+        if reference.fasta is not None and reference.simulate is None and wanted:
+            named = {key: names for key, names in wanted.items() if names}
+            check_names(Path(reference.fasta), named, folder)
 
 
 def _check_splits(key: str, reference: Reference) -> None:

@@ -109,7 +109,7 @@ def plan(
     """
     config = _config(root, configfiles)
     networks = _networks(config)
-    speed = _rates(config, networks, root, flops, rates, threads if measured else None)
+    speed = _rates(config, networks, flops, rates, threads if measured else None)
     folder = tasks or Path(config.settings.results) / "tasks"
     sizes = {"/".join(task): task_size(folder / "/".join(task)) for task in config.tasks()}
     jobs = all_work(config, networks, sizes)
@@ -177,7 +177,6 @@ def _networks(config: Config) -> dict[str, Network]:
 def _rates(
     config: Config,
     networks: Mapping[str, Network],
-    root: Path,
     flops: float | None,
     rates: Path | None,
     threads: int | None,
@@ -190,7 +189,7 @@ def _rates(
             raise InputError(f"--flops: must be positive, not {flops:g}")
         return Rates(f"{flops:.3g} FLOP/s for every network, as given by --flops", [], flops)
     if rates is not None:
-        return read_rates(rates, root)
+        return read_rates(rates)
     blocks: dict[str, PretrainingBlock | None] = {}
     for name in config.runs:
         run = config.run(name)

@@ -35,7 +35,7 @@ def test_alignment_is_the_mean_over_bases(align_on: str) -> None:
     target = padded_features(objective, views["teacher_ids"])
     errors = []
     for row, codes in enumerate(CODES):
-        for token, (start, end) in enumerate(TEACHER.base_spans(codes)):
+        for token, (start, end) in enumerate(TEACHER.batch_spans(codes[None])[0]):
             for base in range(start, end):
                 masked = bool(views["masked"][row, base])
                 wanted = {"visible": not masked, "masked": masked, "all": True}[align_on]
@@ -54,7 +54,7 @@ def test_pooled_alignment_is_the_mean_over_tokens() -> None:
     target = padded_features(objective, views["teacher_ids"])
     errors = []
     for row, codes in enumerate(CODES):
-        for token, (start, end) in enumerate(TEACHER.base_spans(codes)):
+        for token, (start, end) in enumerate(TEACHER.batch_spans(codes[None])[0]):
             visible = views["teacher_ids"][row, token] != TEACHER.mask_id
             if end > start and visible and codes[start] < 4:
                 pooled = objective.project(hidden[row, start:end].mean(0))
