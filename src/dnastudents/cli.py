@@ -159,6 +159,7 @@ def _add_data_commands(commands: Any) -> None:
         ("task", {"help": "the task's name"}),
         ("sources", {**path, "nargs": "+", "help": "the official files or folders"}),
         ("--leakage", {"default": "report", "help": "report or remove what is in test too"}),
+        ("--metric", {"help": "of your own CSV files; default: accuracy"}),
         "--output",
     )
 

@@ -110,7 +110,7 @@ def pretrain(a: Arguments) -> int:
 def benchmark(a: Arguments) -> None:
     from dnastudents.benchmarks import write_task
 
-    write_task(a.suite, a.task, a.sources, a.output, a.leakage)
+    write_task(a.suite, a.task, a.sources, a.output, a.leakage, a.metric)
 
 
 def finetune(a: Arguments) -> None:

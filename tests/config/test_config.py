@@ -320,3 +320,24 @@ def test_tasks_of_a_suite_of_your_own_are_its_blocks(root: Path, tmp_path: Path)
     Config(tmp_path, {"suites": {"mine": {**block, "by_task": {"enhancers": {"epochs": 2}}}}})
     with pytest.raises(InputError, match="did you mean 'enhancers'"):
         Config(tmp_path, {"suites": {"mine": {**block, "by_task": {"enhancer": {"epochs": 2}}}}})
+
+
+def test_csv_files_of_your_own(root: Path, tmp_path: Path) -> None:
+    for name in ("train.csv", "test.tsv.gz"):
+        (tmp_path / "enhancers").mkdir(exist_ok=True)
+        (tmp_path / "enhancers" / name).touch()
+    block = {"csv": str(tmp_path), "tasks": ["enhancers"], "seeds": [0]}
+    config = Config(root, {"suites": {"mine": {**block, "metric": "mcc"}}})
+    files = [f"{tmp_path}/enhancers/{name}" for name in ("train.csv", "test.tsv.gz")]
+    assert config.data()["mine/enhancers"] == {"files": files}
+    for suite, changes, message in (
+        ("mine", {"tasks": ["promoters"]}, f"no file '{tmp_path}/promoters/train.csv'"),
+        ("mine", {"metric": "auc"}, "unknown value 'auc'"),
+        ("mine", {"source": str(tmp_path)}, "it has `csv` and `source`; drop one"),
+        ("mine", {"route": "archive"}, "a suite of your own has no routes"),
+        ("gue", {"tasks": ["H3"]}, "'gue' has a rule already; choose another name"),
+    ):
+        with pytest.raises(InputError, match=message):
+            Config(root, {"suites": {suite: {**block, **changes}}})
+    with pytest.raises(InputError, match="'csv' is a dependency of 'metric'"):
+        Config(root, {"suites": {"gue": {"metric": "mcc"}}})

@@ -2,6 +2,7 @@
 
 
 rule pmi:
+    """Rank k-mers by pointwise mutual information."""
     input:
         f"{OUT}/reference/{CONFIG['genome']}",
     output:
@@ -19,5 +20,6 @@ rule pmi:
     params:
         settings=settings(CONFIG["pmi"]),
     shell:
-        "python -m dnastudents pmi {input:q} --threads {threads} --settings {params.settings:q}"
-        " --output {output:q} 2>&1 | tee {log:q}"
+        command(
+            "pmi {input:q} --threads {threads} --settings {params.settings:q} --output {output:q}"
+        )

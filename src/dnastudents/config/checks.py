@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dnastudents.benchmarks.own_tables import own_rules, task_tables
 from dnastudents.config.merge import Block, validate
 from dnastudents.errors import InputError, nearest
 
@@ -103,8 +104,11 @@ def _check_teachers(config: Config) -> None:
 def _check_suites(config: Config) -> None:
     values = config.values
     for suite, block in config.suites.items():
-        rules = config.root / "workflow/rules/benchmarks"
-        _known(f"suites.{suite}", suite, [path.stem for path in rules.glob("*.smk")])
+        rules = own_rules(config.root)
+        if "csv" in block:
+            _check_csv(suite, block, {*config.known_tasks, "simulated", *rules})
+        else:
+            _known(f"suites.{suite}", suite, {*config.known_tasks, "simulated", *rules})
         named = [*block["tasks"], *(block.get("by_task") or {})]
         for changes in (block.get("by_student") or {}).values():
             named += changes.get("by_task") or []
@@ -116,6 +120,17 @@ def _check_suites(config: Config) -> None:
         for student in block.get("by_student") or {}:
             _known(f"suites.{suite}.by_student", student, values["students"])
         _check_task_references(config, suite)
+
+
+def _check_csv(suite: str, block: Block, taken: set[str]) -> None:
+    if suite in taken:
+        raise InputError(f"suites.{suite}.csv: '{suite}' has a rule already; choose another name")
+    if "source" in block:
+        raise InputError(f"suites.{suite}: it has `csv` and `source`; drop one of them")
+    for task in block["tasks"]:
+        for path in task_tables(f"{block['csv']}/{task}"):
+            if not Path(path).is_file():
+                raise InputError(f"suites.{suite}.csv: no file '{path}'; add it, or drop the task")
 
 
 def _check_task_references(config: Config, suite: str) -> None:

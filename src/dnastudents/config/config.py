@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dnastudents.benchmarks.own_tables import task_tables
 from dnastudents.benchmarks.routes import choose, read_routes
 from dnastudents.config.checks import check, has_intervals, has_teacher
 from dnastudents.config.merge import Block, chain, merge, read_yaml, selection, validate
@@ -194,7 +195,10 @@ class Config:
         kinds = ("reference", "intervals", "teacher")
         found = {f"{kind}/{name}": self._origin(kind, name) for kind, name in used if kind in kinds}
         for suite, task in self.tasks():
-            own = self.suites[suite].get("source")
+            block = self.suites[suite]
+            own = block.get("source")
+            if "csv" in block:
+                own = task_tables(f"{block['csv']}/{task}")
             datasets = self.known_tasks.get(suite, {}).get(task, [])
             parts = [
                 {"files": [own] if isinstance(own, str) else own} if own else {"datasets": datasets}
