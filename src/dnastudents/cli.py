@@ -90,6 +90,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    optional = {"type": Path, "default": None}
+    _add(
+        commands,
+        *("init", handlers.init, "lay out a project that uses the workflow of this package"),
+        ("folder", {"type": Path, "help": "a new folder"}),
+        ("--fasta", {**optional, "help": "genome to pretrain on; default: hg38, downloaded"}),
+        ("--csv", {**optional, "help": "folder of TASK/train.csv and test.csv; default: papers'"}),
+    )
     _add_plan_command(commands)
     _add_data_commands(commands)
     _add_teacher_commands(commands)

@@ -7,7 +7,6 @@ handler returns None, or the exit status.
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 Arguments = argparse.Namespace
@@ -17,11 +16,19 @@ def _named(a: Arguments, *names: str) -> dict[str, Any]:
     return {name: getattr(a, name) for name in names}
 
 
+def init(a: Arguments) -> None:
+    from dnastudents.project import init
+
+    init(a.folder, a.fasta, a.csv)
+    print(f"{a.folder}: read its config.yaml, then run `snakemake -n` there")
+
+
 def plan(a: Arguments) -> None:
+    from dnastudents import project
     from dnastudents.plan import plan
 
     given = _named(a, "hardware", "devices", "flops", "rates", "threads", "tasks")
-    plan(a.configfile, root=Path.cwd(), measured=a.measure, output=a.json, **given)
+    plan(a.configfile, root=project.root(), measured=a.measure, output=a.json, **given)
 
 
 def download(a: Arguments) -> None:
