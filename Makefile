@@ -38,7 +38,7 @@ lint: setup
 	ruff check .
 	ruff format --check .
 	mypy
-	snakefmt --check Snakefile workflow
+	snakefmt --check workflow
 	snakemake --lint
 
 test: lint       ## ruff, mypy, snakefmt, snakemake --lint and pytest

@@ -349,3 +349,24 @@ def test_places_in_a_fasta_of_your_own_are_looked_up(
 def test_few_of_many_names_are_listed() -> None:
     names = [f"contig{number:04d}" for number in range(2000)]
     assert nearest("zzz", names).endswith("contig0049, and 1,950 more")
+
+
+def test_csv_files_of_your_own(root: Path, tmp_path: Path) -> None:
+    for name in ("train.csv", "test.tsv.gz"):
+        (tmp_path / "enhancers").mkdir(exist_ok=True)
+        (tmp_path / "enhancers" / name).touch()
+    block = {"csv": str(tmp_path), "tasks": ["enhancers"], "seeds": [0]}
+    config = Config(root, {"suites": {"mine": {**block, "metric": "mcc"}}})
+    files = [f"{tmp_path}/enhancers/{name}" for name in ("train.csv", "test.tsv.gz")]
+    assert config.data()["mine/enhancers"] == {"files": files}
+    for suite, changes, message in (
+        ("mine", {"tasks": ["promoters"]}, f"no file '{tmp_path}/promoters/train.csv'"),
+        ("mine", {"metric": "auc"}, "unknown value 'auc'"),
+        ("mine", {"source": str(tmp_path)}, "has `csv` and `source`; drop one"),
+        ("mine", {"route": "archive"}, "a suite of your own has no routes"),
+        ("gue", {"tasks": ["H3"]}, "'gue' has a rule already; choose another name"),
+    ):
+        with pytest.raises(InputError, match=message):
+            Config(root, {"suites": {suite: {**block, **changes}}})
+    with pytest.raises(InputError, match="metric: is of a suite with `csv`"):
+        Config(root, {"suites": {"gue": {"metric": "mcc"}}})

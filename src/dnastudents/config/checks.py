@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from dnastudents.benchmarks.own_tables import own_rules, task_tables
 from dnastudents.config.config import Config
 from dnastudents.config.schema import Reference, Run, Suite
 from dnastudents.errors import InputError, nearest
@@ -94,8 +95,15 @@ def _check_teachers(config: Config) -> None:
 
 def _check_suite(config: Config, name: str, suite: Suite) -> None:
     where = f"suites.{name}"
-    rules = config.root / "workflow/rules/benchmarks"
-    _known(where, name, [path.stem for path in rules.glob("*.smk")])
+    ruled = {*config.known_tasks, "simulated", *own_rules(config.root)}
+    if suite.csv is None:
+        _known(where, name, ruled)
+    elif name in ruled:
+        raise InputError(f"{where}.csv: '{name}' has a rule already; choose another name")
+    for task in suite.tasks if suite.csv is not None else ():
+        for path in task_tables(f"{suite.csv}/{task}"):
+            if not Path(path).is_file():
+                raise InputError(f"{where}.csv: no file '{path}'; add it, or drop the task")
     named = [*suite.tasks, *(suite.by_task or ())]
     for student, changes in (suite.by_student or {}).items():
         _known(f"{where}.by_student", student, config.settings.students)

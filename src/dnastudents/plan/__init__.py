@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dnastudents.config import Config, load_config
-from dnastudents.config.merge import merge, read_yaml
+from dnastudents.config import Config
 from dnastudents.errors import InputError
 from dnastudents.files import write_json
 from dnastudents.plan.networks import Network, student_network, teacher_network
@@ -67,9 +66,8 @@ class Plan:
 
 
 def plan(
-    configfiles: Sequence[Path],
+    config: Config,
     *,
-    root: Path,
     hardware: str,
     devices: int = 1,
     flops: float | None = None,
@@ -83,10 +81,7 @@ def plan(
 
     Parameters
     ----------
-    configfiles : sequence of Path
-        As Snakemake's `--configfile`; none is `config.yaml` alone.
-    root : Path
-        The repository's root.
+    config : Config
     hardware : str
         Name of the device, for the table.
     devices : int
@@ -107,7 +102,6 @@ def plan(
     InputError
         A bad configuration or file, or not exactly one source of rates.
     """
-    config = _config(root, configfiles)
     networks = _networks(config)
     speed = _rates(config, networks, flops, rates, threads if measured else None)
     folder = tasks or Path(config.settings.results) / "tasks"
@@ -156,13 +150,6 @@ def as_json(result: Plan) -> dict[str, Any]:
         "downloads": result.downloads,
         "reference_bytes": result.references,
     }
-
-
-def _config(root: Path, configfiles: Sequence[Path]) -> Config:
-    changes: dict[str, Any] = {}
-    for file in configfiles:
-        changes = merge(changes, read_yaml(file))
-    return load_config(root, changes)
 
 
 def _networks(config: Config) -> dict[str, Network]:
