@@ -38,7 +38,7 @@ lint: setup
 	ruff check .
 	ruff format --check .
 	mypy
-	snakefmt --check workflow
+	snakefmt --check Snakefile workflow
 	snakemake --lint
 
 test: lint       ## ruff, mypy, snakefmt, snakemake --lint and pytest

@@ -12,7 +12,7 @@ import pytest
 from harness import Snakemake, command, environment
 
 PARTS = [
-    *("config.yaml", "workflow", "src"),
+    *("Snakefile", "config.yaml", "workflow", "src"),
     *("demo", "studies", "slurm", "profiles", "envs"),
 ]
 
