@@ -5,7 +5,8 @@
 rule task:
     """Write the task folder of one benchmark task."""
     input:
-        task_files,
+        files=task_files,
+        asked=asked("tasks/{suite}/{task}", task_options, own_task_files),
     output:
         directory(task_folder("{suite}")),
     log:
@@ -23,6 +24,6 @@ rule task:
         options=task_options,
     shell:
         command(
-            "benchmark {wildcards.suite:q} {wildcards.task:q} {input:q} {params.options}"
+            "benchmark {wildcards.suite:q} {wildcards.task:q} {input.files:q} {params.options}"
             " --output {output:q}"
         )

@@ -14,6 +14,8 @@ if (ROOT / "src").is_dir():
 
 from dnastudents.benchmarks.own_tables import own_rules
 from dnastudents.config import load_config
+from dnastudents.config.asked import Asked, forget_states
+from dnastudents.config.export import write_resolved
 from dnastudents.errors import InputError
 from dnastudents.training.identity import split_settings
 
@@ -23,6 +25,7 @@ except InputError as error:
     raise WorkflowError(f"The configuration is not usable. {error}") from None
 
 OUT = CONFIG.settings.results.rstrip("/")
+ASKED = Asked(f"{OUT}/asked", workflow.dryrun)
 OWN_RULES = own_rules(ROOT)
 ENVIRONMENT = str(ROOT / "envs/dnastudents.yaml")
 DATASETS = str(ROOT / "workflow/resources/datasets.csv")
@@ -76,6 +79,13 @@ def settings(value):
     return json.dumps(getattr(value, "as_json", lambda: value)(), sort_keys=True)
 
 
+def asked(job, what, own_files=lambda w: ()):
+    """What a job is asked, as a file that is newer than the result where that has changed."""
+    return lambda w: ASKED.file(
+        job.format(**dict(w.items())), what(w) if callable(what) else what, own_files(w)
+    )
+
+
 def deciding(run):
     """Those of the settings of a pretraining that decide its weights."""
     return settings(split_settings(run)[0])
@@ -104,6 +114,11 @@ def task_files(wildcards):
         ),
         *(f"{OUT}/reference/{name}" for name in CONFIG.task_references(suite, task)),
     ]
+
+
+def own_task_files(wildcards):
+    """Those of them that are the user's own."""
+    return CONFIG.own_files(wildcards.suite, wildcards.task)
 
 
 def task_options(wildcards):
@@ -164,7 +179,8 @@ def pretrain_input(wildcards):
 
 def as_options(wildcards, input):
     """The inputs of a run as options of its command, since a run may lack any of them."""
-    return " ".join(f"--{kind} {shlex.quote(path)}" for kind, path in input.items())
+    given = [(kind, path) for kind, path in input.items() if kind != "asked"]
+    return " ".join(f"--{kind} {shlex.quote(path)}" for kind, path in given)
 
 
 def tsne_panels(cls):
@@ -186,6 +202,13 @@ def fasta(wildcards):
     if reference.simulate is not None:
         return f"{OUT}/simulated/{wildcards.reference}"
     return reference.fasta or f"{OUT}/downloads/{reference.dataset}"
+
+
+def own_fasta(wildcards):
+    """The user's own FASTA of a reference, if it is one."""
+    reference = CONFIG.settings.references[wildcards.reference]
+    is_own = reference.simulate is None and reference.fasta is not None
+    return [reference.fasta] if is_own else []
 
 
 def in_report(path, category, caption, label):

@@ -9,6 +9,7 @@ rule tsne:
             for place in tsne_panels(w.cls).values()
         ],
         task=f"{OUT}/tasks/{{suite}}/{{task}}",
+        asked=asked("tsne{cls}/{suite}/{task}", lambda w: tsne_panels(w.cls)),
     output:
         **figure("tsne{cls}_{suite}_{task}", "tsne", "t-SNE{cls} of {suite}/{task}"),
         numbers=f"{OUT}/figures/tsne{{cls}}_{{suite}}_{{task}}.csv",
@@ -34,7 +35,8 @@ rule tsne:
 rule losses:
     """Draw the pretraining losses of all runs."""
     input:
-        pretrainings(),
+        folders=pretrainings(),
+        asked=asked("losses", pretrainings()),
     output:
         **figure("losses", "losses", "pretraining losses"),
     log:
@@ -45,13 +47,14 @@ rule losses:
     conda:
         ENVIRONMENT
     shell:
-        command("figure losses {input:q} --output {output.png:q}")
+        command("figure losses {input.folders:q} --output {output.png:q}")
 
 
 rule overview:
     """Draw every run on every task, with confidence intervals."""
     input:
-        f"{OUT}/metrics.csv",
+        metrics=f"{OUT}/metrics.csv",
+        asked=asked("overview", CONFIG.runs),
     output:
         **figure("overview", "overview", "all results"),
     log:
@@ -65,7 +68,7 @@ rule overview:
         runs=CONFIG.runs,
     shell:
         command(
-            "figure overview {input:q} --runs {params.runs:q} --output {output.png:q}"
+            "figure overview {input.metrics:q} --runs {params.runs:q} --output {output.png:q}"
         )
 
 

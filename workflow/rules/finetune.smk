@@ -6,6 +6,13 @@ rule finetune:
     input:
         run=lambda w: [f"{OUT}/pretrain/{name}" for name in CONFIG.replicas(w.run)],
         task=f"{OUT}/tasks/{{suite}}/{{task}}",
+        asked=asked(
+            "finetune/{run}/{suite}/{task}",
+            lambda w: [
+                CONFIG.finetune_settings(w.run, w.suite, w.task),
+                CONFIG.suites[w.suite].seeds,
+            ],
+        ),
     output:
         directory(f"{OUT}/finetune/{{run}}/{{suite}}/{{task}}"),
     log:
@@ -33,6 +40,16 @@ rule finetune:
 # The rows of probes are of other protocols and stay out of metrics.csv.
 use rule finetune as linear with:
     """Probe the frozen features of a run by a linear head, with every seed."""
+    input:
+        run=lambda w: [f"{OUT}/pretrain/{name}" for name in CONFIG.replicas(w.run)],
+        task=f"{OUT}/tasks/{{suite}}/{{task}}",
+        asked=asked(
+            "linear/{run}/{suite}/{task}",
+            lambda w: [
+                CONFIG.linear_settings(w.run, w.suite, w.task),
+                CONFIG.suites[w.suite].seeds,
+            ],
+        ),
     output:
         directory(f"{OUT}/linear/{{run}}/{{suite}}/{{task}}"),
     log:
@@ -52,6 +69,13 @@ rule knn:
     input:
         run=lambda w: [f"{OUT}/pretrain/{name}" for name in CONFIG.replicas(w.run)],
         task=f"{OUT}/tasks/{{suite}}/{{task}}",
+        asked=asked(
+            "knn/{run}/{suite}/{task}",
+            lambda w: [
+                CONFIG.knn_settings(w.run, w.suite, w.task),
+                CONFIG.suites[w.suite].seeds,
+            ],
+        ),
     output:
         directory(f"{OUT}/knn/{{run}}/{{suite}}/{{task}}"),
     log:
@@ -77,7 +101,14 @@ rule knn:
 rule baseline:
     """Fit a logistic regression on the k-mers of a task."""
     input:
-        f"{OUT}/tasks/{{suite}}/{{task}}",
+        task=f"{OUT}/tasks/{{suite}}/{{task}}",
+        asked=asked(
+            "baseline/{suite}/{task}",
+            lambda w: [
+                CONFIG.baseline_settings(w.suite, w.task),
+                CONFIG.suites[w.suite].seeds,
+            ],
+        ),
     output:
         directory(f"{OUT}/baseline/kmer_logistic/{{suite}}/{{task}}"),
     log:
@@ -94,7 +125,7 @@ rule baseline:
         seeds=lambda w: CONFIG.suites[w.suite].seeds,
     shell:
         command(
-            "baseline --task {input:q} --settings {params.settings:q} --seeds {params.seeds}"
+            "baseline --task {input.task:q} --settings {params.settings:q} --seeds {params.seeds}"
             " --output {output:q}"
         )
 
@@ -104,6 +135,10 @@ rule embed:
     input:
         run=f"{OUT}/pretrain/{{run}}",
         task=f"{OUT}/tasks/{{suite}}/{{task}}",
+        asked=asked(
+            "embed{cls}/{run}/{suite}/{task}",
+            lambda w: getattr(CONFIG.settings.figures, f"tsne{w.cls}").max_sequences,
+        ),
     output:
         f"{OUT}/embed{{cls}}/{{run}}/{{suite}}/{{task}}.npz",
     log:
@@ -133,6 +168,10 @@ use rule embed as embed_teacher with:
     input:
         run=f"{OUT}/teacher/{{teacher}}",
         task=f"{OUT}/tasks/{{suite}}/{{task}}",
+        asked=asked(
+            "embed/teacher/{teacher}/{suite}/{task}",
+            CONFIG.settings.figures.tsne.max_sequences,
+        ),
     output:
         f"{OUT}/embed/teacher/{{teacher}}/{{suite}}/{{task}}.npz",
     log:

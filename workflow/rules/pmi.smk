@@ -4,7 +4,8 @@
 rule pmi:
     """Rank k-mers by pointwise mutual information."""
     input:
-        f"{OUT}/reference/{CONFIG.settings.genome}",
+        reference=f"{OUT}/reference/{CONFIG.settings.genome}",
+        asked=asked("pmi", CONFIG.settings.pmi),
     output:
         directory(f"{OUT}/pmi"),
     log:
@@ -21,5 +22,5 @@ rule pmi:
         settings=settings(CONFIG.settings.pmi),
     shell:
         command(
-            "pmi {input:q} --threads {threads} --settings {params.settings:q} --output {output:q}"
+            "pmi {input.reference:q} --threads {threads} --settings {params.settings:q} --output {output:q}"
         )

@@ -5,6 +5,9 @@ rule pretrain:
     """Pretrain one run."""
     input:
         unpack(pretrain_input),
+        asked=asked(
+            "pretrain/{run}", lambda w: deciding(CONFIG.pretrain_settings(w.run))
+        ),
     output:
         directory(f"{OUT}/pretrain/{{run}}"),
     log:

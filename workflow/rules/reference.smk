@@ -38,6 +38,11 @@ rule data_check:
 
 rule simulate:
     """Write a simulated genome with annotated elements."""
+    input:
+        asked=asked(
+            "simulate/{reference}",
+            lambda w: CONFIG.settings.references[w.reference].simulate,
+        ),
     output:
         directory(f"{OUT}/simulated/{{reference}}"),
     log:
@@ -58,7 +63,8 @@ rule simulate:
 rule reference:
     """Turn a FASTA into memory-mapped codes."""
     input:
-        fasta,
+        fasta=fasta,
+        asked=asked("reference/{reference}", "", own_fasta),
     output:
         directory(f"{OUT}/reference/{{reference}}"),
     log:
@@ -71,4 +77,4 @@ rule reference:
         mem_mb=8000,
         runtime=60,
     shell:
-        command("reference {input:q} --output {output:q}")
+        command("reference {input.fasta:q} --output {output:q}")

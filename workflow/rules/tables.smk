@@ -7,6 +7,7 @@ rule metrics:
     input:
         task_results("finetune", CONFIG.tasks()),
         task_results("baseline", CONFIG.tasks()),
+        asked=asked("metrics", [CONFIG.runs, CONFIG.tasks()]),
     output:
         in_report(f"{OUT}/metrics.csv", "Tables", "metrics", {}),
     log:
@@ -35,6 +36,9 @@ use rule metrics as probe_metrics with:
     input:
         lambda w: task_results(w.probe, CONFIG.probe_tasks(w.probe)),
         lambda w: task_results("baseline", CONFIG.probe_tasks(w.probe)),
+        asked=asked(
+            "{probe}_metrics", lambda w: [CONFIG.runs, CONFIG.probe_tasks(w.probe)]
+        ),
     output:
         in_report(f"{OUT}/{{probe}}.csv", "Tables", "probe", {}),
     log:
@@ -51,6 +55,9 @@ rule table:
     input:
         metrics=f"{OUT}/metrics.csv",
         published=PUBLISHED,
+        asked=asked(
+            "table/{suite}", lambda w: [CONFIG.runs, CONFIG.suites[w.suite].tasks]
+        ),
     output:
         **table("{suite}", "table", "{suite}"),
     log:
@@ -73,7 +80,11 @@ rule table:
 rule probe_table:
     """Write the table of a suite for a probe of frozen features."""
     input:
-        f"{OUT}/{{probe}}.csv",
+        metrics=f"{OUT}/{{probe}}.csv",
+        asked=asked(
+            "{probe}_table/{suite}",
+            lambda w: [CONFIG.runs, CONFIG.suites[w.suite].tasks],
+        ),
     output:
         **table("{probe}_{suite}", "probe", "{probe}: {suite}"),
     log:
@@ -88,7 +99,7 @@ rule probe_table:
         tasks=lambda w: CONFIG.suites[w.suite].tasks,
     shell:
         command(
-            "table {wildcards.suite:q} --metrics {input:q} --runs {params.runs:q}"
+            "table {wildcards.suite:q} --metrics {input.metrics:q} --runs {params.runs:q}"
             " --tasks {params.tasks:q} --output {output.csv:q}"
         )
 
@@ -96,7 +107,8 @@ rule probe_table:
 rule comparisons:
     """Write the differences between each run and its controls."""
     input:
-        f"{OUT}/metrics.csv",
+        metrics=f"{OUT}/metrics.csv",
+        asked=asked("comparisons", CONFIG.comparisons()),
     output:
         **table("comparisons", "comparisons", "pretrained against scratch"),
     log:
@@ -110,14 +122,15 @@ rule comparisons:
         pairs=[f"{run}:{control}" for run, control in CONFIG.comparisons()],
     shell:
         command(
-            "comparisons --metrics {input:q} --pairs {params.pairs:q} --output {output.csv:q}"
+            "comparisons --metrics {input.metrics:q} --pairs {params.pairs:q} --output {output.csv:q}"
         )
 
 
 rule pretraining_table:
     """Write what each pretraining took and reached."""
     input:
-        pretrainings(),
+        folders=pretrainings(),
+        asked=asked("pretraining_table", pretrainings()),
     output:
         **table("pretraining", "pretraining", "pretraining"),
     log:
@@ -128,13 +141,14 @@ rule pretraining_table:
     conda:
         ENVIRONMENT
     shell:
-        command("pretraining-table {input:q} --output {output.csv:q}")
+        command("pretraining-table {input.folders:q} --output {output.csv:q}")
 
 
 rule benchmarks_table:
     """Write what is in each task folder."""
     input:
-        [f"{OUT}/tasks/{suite}/{task}" for suite, task in CONFIG.tasks()],
+        folders=[f"{OUT}/tasks/{suite}/{task}" for suite, task in CONFIG.tasks()],
+        asked=asked("benchmarks_table", CONFIG.tasks()),
     output:
         **table("benchmarks", "benchmarks", "benchmarks"),
     log:
@@ -145,7 +159,7 @@ rule benchmarks_table:
     conda:
         ENVIRONMENT
     shell:
-        command("benchmarks-table {input:q} --output {output.csv:q}")
+        command("benchmarks-table {input.folders:q} --output {output.csv:q}")
 
 
 # Last of all: it reads what Snakemake measured of every job that is done by then. Those files are no
@@ -155,6 +169,7 @@ rule cost:
     input:
         table_files(),
         figure_files(),
+        asked=asked("cost", CONFIG.cost_settings()),
     output:
         **table("cost", "cost", "cost"),
     log:

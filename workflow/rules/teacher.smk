@@ -13,7 +13,8 @@ WITH_CACHE = [
 rule download_teacher:
     """Join the downloaded files of a teacher and check them."""
     input:
-        teacher_files,
+        files=teacher_files,
+        asked=asked("teacher/{teacher}", teacher_files),
     output:
         directory(f"{OUT}/teacher/{{teacher}}"),
     log:
@@ -28,13 +29,16 @@ rule download_teacher:
         mem_mb=8000,
         runtime=30,
     shell:
-        command("teacher import {input:q} --output {output:q}")
+        command("teacher import {input.files:q} --output {output:q}")
 
 
 use rule pretrain as train_teacher with:
     """Pretrain a teacher."""
     input:
         reference=f"{OUT}/reference/{CONFIG.settings.genome}",
+        asked=asked(
+            "teacher/{teacher}", lambda w: deciding(CONFIG.teacher_settings(w.teacher))
+        ),
     output:
         directory(f"{OUT}/teacher/{{teacher}}"),
     log:
@@ -56,6 +60,9 @@ rule teacher_cache:
     input:
         reference=f"{OUT}/reference/{CONFIG.settings.genome}",
         teacher=lambda w: f"{OUT}/teacher/{CONFIG.needs(w.run)['teacher']}",
+        asked=asked(
+            "teacher_cache/{run}", lambda w: deciding(CONFIG.pretrain_settings(w.run))
+        ),
     output:
         directory(f"{OUT}/teacher_cache/{{run}}"),
     log:
