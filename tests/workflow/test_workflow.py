@@ -38,6 +38,12 @@ def test_every_run_meets_every_task(tiny: Path) -> None:
         assert row["simulated"] == "True"
 
 
+def test_a_pretraining_knows_its_name(tiny: Path) -> None:
+    for name in ("pretrain/had", "pretrain/findna", "teacher/small"):
+        metrics = json.loads((tiny / "results" / name / "metrics.json").read_text())
+        assert metrics["run"] == name.split("/")[1]
+
+
 def test_probes_have_rows_of_their_own(tiny: Path) -> None:
     """One a pretraining, one a seed of a student without; none of them in metrics.csv."""
     with (tiny / "results/knn.csv").open(newline="") as handle:

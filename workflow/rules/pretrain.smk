@@ -30,10 +30,10 @@ rule pretrain:
         execution=lambda w, threads: execution(CONFIG.pretrain_settings(w.run)),
         state=f"{OUT}/state/pretrain/{{run}}",
         given=as_options,
-    shell:  # the only wildcard is the name of the run, or of a teacher
+    shell:  # the only wildcard is the name of the run, or of the teacher that inherits this
         command(
             "launch --nodes {resources.nodes} --processes {resources.processes}"
-            " --threads {threads} -- pretrain {wildcards:q} --settings {params.settings:q}"
+            " --threads {threads} -- pretrain {wildcards[0]:q} --settings {params.settings:q}"
             " --execution {params.execution:q} {params.given}"
             " --state {params.state:q} --output {output:q}"
         )
