@@ -97,6 +97,7 @@ def parse(kind: Any, values: Any, where: str = "") -> Any:
     """
     if isinstance(values, Settings):
         return values
+    _require_text_keys(values, where)
     try:
         return _validated(kind, values)
     except ValidationError as error:
@@ -105,11 +106,23 @@ def parse(kind: Any, values: Any, where: str = "") -> Any:
 
 def check_part(kind: Any, values: Any, where: str) -> None:
     """Refuse what is wrong with a block that another one completes: all but missing keys."""
+    _require_text_keys(values, where)
     try:
         _validated(kind, values)
     except ValidationError as error:
         if lines := explain(error, kind, where, ignored=("missing", "union_tag_not_found")):
             raise InputError(lines[0]) from None
+
+
+def _require_text_keys(values: Any, where: str) -> None:
+    """Refuse keys like 1 or true, of which JSON would make text."""
+    if isinstance(values, list | tuple):
+        values = {str(place): item for place, item in enumerate(values)}
+    if isinstance(values, Mapping):
+        for key, value in values.items():
+            if not isinstance(key, str):
+                raise InputError(f"{where or 'config'}: the key {key!r} is no text; quote it")
+            _require_text_keys(value, f"{where}.{key}" if where else key)
 
 
 def _validated(kind: Any, values: Any) -> Any:

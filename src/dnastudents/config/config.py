@@ -72,6 +72,9 @@ class Config:
         self.runs = list(selected["runs"] or values["runs"])
         self.all_runs = list(values["runs"])
         self.settings: Configuration = parse(Configuration, self._complete(values))
+        for name in self.all_runs:
+            if name not in self.runs:  # may be there to be extended, and incomplete
+                check_part(Run, resolve(name, values["runs"]), f"runs.{name}")
         suites = self.settings.suites
         self.suites = {name: suites[name] for name in selected["suites"] or suites}
         self.routes = {
@@ -93,11 +96,7 @@ class Config:
             if not blocks.get(name):
                 others = [run for run in blocks if run != name]
                 raise InputError(f"runs.{name}: no such run; {nearest(name, others)}")
-        resolved = {name: resolve(name, blocks) for name in blocks}
-        for name, block in resolved.items():
-            if name not in self.runs:  # may be there to be extended, and incomplete
-                check_part(Run, block, f"runs.{name}")
-        return {**values, "runs": {name: resolved[name] for name in self.runs}}
+        return {**values, "runs": {name: resolve(name, blocks) for name in self.runs}}
 
     def _suite_route(self, suite: str) -> str | None:
         return self.suites[suite].route if suite in self.suites else None
