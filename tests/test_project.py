@@ -9,7 +9,7 @@ import yaml
 
 from dnastudents import project
 from dnastudents.cli import main
-from dnastudents.config.config import Config
+from dnastudents.config import load_config
 from dnastudents.errors import InputError
 from dnastudents.project import init, split_sequences
 
@@ -51,7 +51,7 @@ def test_files_are_read(files: Path) -> None:
 def test_a_project_without_files_is_a_selection_of_the_papers(tmp_path: Path) -> None:
     assert main(["init", str(tmp_path / "new")]) == 0
     values = yaml.safe_load((tmp_path / "new/config.yaml").read_text())
-    config = Config(project.root(), values)
+    config = load_config(project.root(), values)
     assert config.runs == ["findna", "findna_scratch"]
     assert "gue" in config.suites
 

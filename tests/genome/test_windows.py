@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
 
-import dnastudents.genome.samplers as module
+import dnastudents.genome.windows.base as module
 from dnastudents.errors import InputError
 from dnastudents.genome.codes import PAD, N, decode
 from dnastudents.genome.reference import Reference, build
-from dnastudents.genome.samplers import Pieces, Windows, valid_runs
+from dnastudents.genome.windows.base import valid_runs
+from dnastudents.genome.windows.pieces import Pieces
+from dnastudents.genome.windows.uniform import Windows
 
 
 def genome_of(folder, records: dict[str, str]) -> Reference:

@@ -19,7 +19,7 @@ from dnastudents.models import (
     count_parameters,
     resized,
 )
-from dnastudents.models.chordmixer import add_shifted, shift, shift_rows
+from dnastudents.models.chordmixer.model import add_shifted, shift, shift_rows
 
 SMALL = {"max_length": 20, "track_size": 3, "hidden_size": 8, "blocks": 2}
 
@@ -68,10 +68,9 @@ def test_size_of_findna() -> None:
 def test_sizes_of_the_downstream_networks(
     max_length: int, track_size: int, blocks: int, classes: int, size: int
 ) -> None:
+    sizes = {"max_length": max_length, "track_size": track_size, "blocks": blocks, "width": 308}
     with torch.device("meta"):
-        model = ChordMixerForMaskedLM(
-            ChordMixerConfig(max_length, track_size, blocks=blocks, width=308)
-        )
+        model = ChordMixerForMaskedLM(ChordMixerConfig(**sizes))
         model.linear = nn.Linear(model.feature_size, classes)
     assert count_parameters(model) == size
 
@@ -173,8 +172,8 @@ def test_every_dropout_acts_in_training_only() -> None:
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
-        ({"max_length": 1}, "max_length"),
-        ({"track_size": 0}, "start at 1"),
+        ({"max_length": 1}, "max_length: must be at least 2, not 1"),
+        ({"track_size": 0}, "track_size: must be at least 1, not 0"),
         ({"norm": "pst"}, "did you mean 'post'"),
     ],
 )

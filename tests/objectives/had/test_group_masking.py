@@ -12,8 +12,10 @@ from small import HYBRID, NT, NUCLEOTIDES, TEACHER, random_codes
 from dnastudents import models
 from dnastudents.errors import InputError
 from dnastudents.genome.codes import PAD, decode, encode
-from dnastudents.objectives.had.group_masking import GroupMasking, GroupOptions, token_of_base
+from dnastudents.objectives.had.group_masking import GroupMasking, token_of_base
 from dnastudents.objectives.had.objective import HAD
+from dnastudents.objectives.had.options import TeacherGroups
+from dnastudents.settings import parse
 
 SHARES = {"probability": 0.5, "mask_share": 0.5, "random_share": 0.3}
 
@@ -205,4 +207,4 @@ def test_groups_that_are_kept_or_replaced_are_not_visible() -> None:
 )
 def test_options_are_checked(values: dict[str, object]) -> None:
     with pytest.raises(InputError, match="masking"):
-        GroupOptions(**values)  # type: ignore[arg-type]
+        parse(TeacherGroups, values, "masking")

@@ -15,8 +15,10 @@ from dnastudents.errors import InputError
 from dnastudents.genome.codes import PAD
 from dnastudents.objectives.had.decoder import CrossAttentionDecoder, query_positions
 from dnastudents.objectives.had.frozen_teacher import FrozenTeacher
-from dnastudents.objectives.had.objective import HAD, HADOptions
+from dnastudents.objectives.had.objective import HAD
+from dnastudents.objectives.had.options import HADOptions
 from dnastudents.randomness import torch_generator
+from dnastudents.settings import parse
 
 CODES = random_codes(4, 64, unknown=0.02)
 
@@ -130,8 +132,8 @@ def test_padding_changes_nothing() -> None:
 
 
 def test_unknown_alignment_is_refused() -> None:
-    with pytest.raises(InputError, match=r"align_on.*did you mean 'visible'"):
-        HADOptions(align_on="visibel")
+    with pytest.raises(InputError, match=r"objective\.align_on.*did you mean 'visible'"):
+        parse(HADOptions, {"align_on": "visibel"}, "objective")
 
 
 def test_normalised_teacher() -> None:
