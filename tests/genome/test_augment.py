@@ -6,7 +6,8 @@ import torch
 
 from dnastudents.errors import InputError
 from dnastudents.genome import augment
-from dnastudents.genome.augment import AUGMENTATIONS, NEW, View
+from dnastudents.genome.augment import NEW, View
+from dnastudents.genome.augmentations import AUGMENTATIONS
 from dnastudents.genome.codes import PAD, reverse_complement, reverse_complement_padded
 from dnastudents.randomness import torch_generator
 
@@ -23,7 +24,8 @@ def batch(rows: int = 400, length: int = 90, pad: bool = True) -> torch.Tensor:
 
 
 def draw(name: str, codes: torch.Tensor, seed: int = 0, **options: float) -> View:
-    return AUGMENTATIONS[name](View.of(codes), torch_generator(seed, "augment"), **options)
+    chain = augment.build([{"name": name, **options}])
+    return chain(View.of(codes), torch_generator(seed, "augment"))
 
 
 @pytest.mark.parametrize("name", AUGMENTATIONS)

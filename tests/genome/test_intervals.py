@@ -175,7 +175,7 @@ def test_files_without_what_is_needed(folder: Path, tmp_path: Path) -> None:
 
 
 def test_the_file_and_the_kind_belong_together(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"--intervals\) belongs to the kind 'intervals'"):
+    with pytest.raises(InputError, match=r"--intervals\) belongs to kinds with folds"):
         Corpus(folder, plan(), 0)
     windows = {"window": {"kind": "windows", "length": 10}, "splits": {"train": ["chrA"]}}
     with pytest.raises(InputError, match="kind is windows"):

@@ -55,7 +55,7 @@ def test_training_and_validation_are_cut_alike(
     cut = Pieces.__init__
 
     def spy(self: Pieces, *args: Any, **options: Any) -> None:
-        seen.append(options)
+        seen.append({"max_length": args[2], **options})
         cut(self, *args, **options)
 
     monkeypatch.setattr(Pieces, "__init__", spy)
