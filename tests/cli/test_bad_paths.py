@@ -58,6 +58,12 @@ CALLS = (
     "figure losses [run] --output {out}",
     "figure overview [metrics] --output {out}",
     "figure pmi [pmi] --output {out}",
+    "init {out} --fasta [fasta]",
+    "init {out} --csv [results]",
+    "config show --configfile [configfile]",
+    "config run had --configfile [configfile]",
+    "config schema",
+    "config docs",
 )
 BAD: dict[str, Callable[[Path], object]] = {
     "missing": lambda path: None,

@@ -61,7 +61,7 @@ def run(
     print(json.dumps(read_config(configfile).pretrain_settings(name).as_json(), indent=2))
 
 
-@command(config, "schema", "> workflow/schemas/config.schema.json")
+@command(config, "schema", "")
 def schema() -> None:
     """Print the JSON schema of configuration files, for editors."""
     import json
@@ -71,7 +71,7 @@ def schema() -> None:
     print(json.dumps(json_schema(), indent=1, ensure_ascii=False))
 
 
-@command(config, "docs", "> docs/configuration.md")
+@command(config, "docs", "")
 def docs() -> None:
     """Print every key with its type, default and meaning, as Markdown."""
     from dnastudents.config.export import markdown
