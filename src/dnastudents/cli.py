@@ -254,6 +254,18 @@ def _add_result_commands(commands: Any) -> None:
     )
     _add(
         commands,
+        *(
+            "explain",
+            handlers.explain,
+            "tell what made a cell of a table and how to repeat it",
+        ),
+        ("results", {"type": Path, "help": "the workflow's results folder"}),
+        ("task", {"help": "suite/task"}),
+        ("run", {"help": "a run, or kmer_logistic"}),
+        ("--kind", {"default": "finetune", "choices": ["finetune", "knn", "linear"]}),
+    )
+    _add(
+        commands,
         *("table", handlers.table, "one suite's table beside the published numbers (csv, md, tex)"),
         ("suite", {}),
         ("--published", {"type": Path, "default": None, "help": "published_results.csv"}),

@@ -146,6 +146,12 @@ def metrics(a: Arguments) -> None:
     collect(folders, a.output)
 
 
+def explain(a: Arguments) -> None:
+    from dnastudents.results.explain import explain
+
+    print(explain(a.results, a.task, a.run, a.kind))
+
+
 def table(a: Arguments) -> None:
     from dnastudents.tables.results import write_table
 

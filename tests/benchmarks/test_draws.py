@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from dnastudents.benchmarks.draws import POOL, dev_origin, draw, split_labels
+from dnastudents.benchmarks.facts import OFFICIAL, DevRule
 from dnastudents.benchmarks.task import Task, load_task, write_task
-from dnastudents.errors import InputError
 
 COUNTS = [130, 47, 3]  # sequences of each class
 
@@ -64,8 +64,8 @@ def test_by_default_all_seeds_have_the_dev_split_of_the_task(tmp_path: Path) -> 
         assert drawn.train.tolist() == list(range(len(read.train)))
 
 
-@pytest.mark.parametrize("rule", [None, "chromosome sim3"])
-def test_dev_splits_that_were_not_drawn_stay(tmp_path: Path, rule: str | None) -> None:
+@pytest.mark.parametrize("rule", [OFFICIAL, DevRule(origin="split", chromosomes=("sim3",))])
+def test_dev_splits_that_were_not_drawn_stay(tmp_path: Path, rule: DevRule) -> None:
     read = task(tmp_path / "t", dev=True, dev_rule=rule)
     assert dev_origin(read, "best_dev", "by_seed") == "task"
     by_seed, own = (draw(read, 3, "best_dev", 50, dev) for dev in ("by_seed", "task"))
@@ -90,11 +90,3 @@ def test_few_shot_tasks_have_always_drawn_by_seed(tmp_path: Path) -> None:
     one, other = (draw(read, 1, "best_dev", dev=dev) for dev in ("task", "by_seed"))
     assert one.train.tolist() == other.train.tolist()
     assert one.dev.tolist() == other.dev.tolist()
-
-
-def test_what_cannot_be_drawn(tmp_path: Path) -> None:
-    read = task(tmp_path / "t")
-    with pytest.raises(InputError, match="by_seed draws what selects, and with `selection: last`"):
-        draw(read, 0, "last", dev="by_seed")
-    with pytest.raises(InputError, match=r"finetuning\.dev: unknown value 'seed'; did you mean"):
-        draw(read, 0, "best_dev", dev="seed")

@@ -150,7 +150,7 @@ def test_a_benchmark_is_one_rule_and_one_block(
     assert "enhancers" in (tiny / "results/tables/mine.md").read_text()
     assert "mine" in (tiny / "results/tables/benchmarks.md").read_text()
     protocol = json.loads((tiny / "results/tasks/mine/enhancers/task.json").read_text())
-    assert (protocol["dev_rule"], protocol["n_sequences"]["dev"]) == ("official", 120)
+    assert (protocol["dev_rule"]["origin"], protocol["n_sequences"]["dev"]) == ("official", 120)
 
 
 def test_students_are_used_as_the_readme_says(tiny: Path) -> None:

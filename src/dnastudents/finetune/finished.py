@@ -41,14 +41,14 @@ class Kept:
         """The job of one pretraining; its student is loaded when first asked for, one at a time."""
         if self._job is None or self._job[0] != start:
             self._job = None  # the last one's sequences go before these come
-            digest_of_all = self._digest(start, self.options)
-            self._job = start, Job(self.run, start, self.task, self.options, digest_of_all)
+            digests = self._digest(start, self.options), self._weights[start]
+            self._job = start, Job(self.run, start, self.task, self.options, *digests)
         return self._job[1]
 
     def identity(self, start: Path, options: Finetuning | None = None, *more: Any) -> str:
         """Digest of what decides a piece: run, weights, task and settings (default: all)."""
         config_digest = self._digest(start, self.options if options is None else options)
-        return digest([self.run, config_digest, self.task.protocol, *more])
+        return digest([self.run, config_digest, self.task.digest, *more])
 
     def keep(
         self, name: str, identity: str, make: Callable[[Path], None], again: bool = False

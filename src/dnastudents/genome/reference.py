@@ -24,6 +24,7 @@ from dnastudents.errors import InputError, nearest
 from dnastudents.files import atomic_directory, read_json, sha256, write_json
 from dnastudents.genome import codes as sequence
 from dnastudents.genome.fasta import read_fasta
+from dnastudents.provenance import write_provenance
 
 _REGION = re.compile(r"(?P<chrom>.+):(?P<start>\d+)-(?P<end>\d+)")
 _CODES = sequence.translation_table()
@@ -271,6 +272,7 @@ def build(fasta: str | Path, output: str | Path, simulated: bool = False) -> Ref
             "sha256": sha256(fasta),
         }
         write_json(folder / "reference.json", index)
+        write_provenance(folder)
     return Reference.open(output)
 
 

@@ -28,7 +28,7 @@ from dnastudents.launch import STOPPED
 from dnastudents.models import model_folder
 from dnastudents.objectives import Resources, build
 from dnastudents.objectives.had.feature_cache import MANIFEST
-from dnastudents.provenance import versions
+from dnastudents.provenance import LEARNING, made_by, write_provenance
 from dnastudents.randomness import derive_seed
 from dnastudents.settings import parse
 from dnastudents.teachers.cache import check_cache
@@ -160,15 +160,17 @@ class Job:
             "run": self.run,
             "parameters": models.count_parameters(found["model"]),
             **measured,
-            "versions": versions(),
+            **made_by(*LEARNING),
             "settings_digest": digest(self.settings.as_json()),
             "seed": self.settings.seed,
             "simulated": self.settings.simulated,
         }
+        facts = {name: metrics[name] for name in ("run", "seed", "settings_digest")}
         with atomic_directory(self.output) as partial:
             for name, model in found.items():
                 model.save_pretrained(partial / name)
                 self.tokenizer.save_pretrained(partial / name)
+                write_provenance(partial / name, *LEARNING, **facts)
             frame = pd.DataFrame(history, columns=_columns(history))
             frame.to_csv(partial / "history.csv", index=False)
             write_json(partial / "settings.json", self.settings.as_json())
