@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import dnastudents
-from dnastudents.files import write_json
+from dnastudents.files import digest, sha256, write_json
 
 VARIABLE = "DNASTUDENTS_COMMIT"  # `str(code())` of a process that has git, for those that have none
 FILE = "provenance.json"
@@ -51,6 +51,13 @@ def code() -> Code:
         return Code(_git("rev-parse", "HEAD").strip(), bool(_git("status", "--porcelain", ".")))
     except (OSError, subprocess.SubprocessError):
         return Code()
+
+
+@lru_cache(maxsize=1)
+def code_digest() -> str:
+    """Digest of the package's modules: tells whether code is other code, with git or without."""
+    package = Path(__file__).parent
+    return digest({str(file.relative_to(package)): sha256(file) for file in package.rglob("*.py")})
 
 
 def _git(*arguments: str) -> str:

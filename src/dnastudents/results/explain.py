@@ -163,6 +163,8 @@ def _pretraining(cell: Cell, folder: Path) -> Iterator[str]:
     yield f"pretraining {folder}: seed {metrics['seed']}, {metrics['steps']} steps"
     yield f"  log: {_log(cell.results, f'pretrain/{folder.name}')}"
     yield f"  made by: {_made_by(**_who(metrics))}"
+    if trained := metrics.get("trained_at"):
+        yield f"  trained by: commit {', '.join(commit or 'not known' for commit in trained)}"
     yield f"  settings digest: {metrics['settings_digest']}"
     yield from _settings(folder)
 
