@@ -29,7 +29,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dnastudents.files import write_json
-from dnastudents.provenance import versions
+from dnastudents.provenance import LEARNING, made_by
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def report(
         File to write.
     """
     rows = list(rows)
-    used = {**versions(), "numpy": np.__version__}
+    used = {**made_by(*LEARNING)["versions"], "numpy": np.__version__}
     table = Table(
         title=title, caption="; ".join(f"{k} {v}" for k, v in {**machine, **used}.items())
     )

@@ -16,11 +16,13 @@ def metrics_row(**changes: Any) -> dict[str, Any]:
     """A valid metrics row."""
     row: dict[str, Any] = {
         **{"run": "had", "method": "had", "task": "tf_0", "suite": "gue", "seed": 0},
-        **{"metric": "mcc", "value": 0.5, "accuracy": 0.7, "f1_macro": 0.7, "mcc": 0.5},
-        **{"auc": None, "n_train": 90, "n_dev": 10, "n_test": 20, "confusion": [[9, 1], [2, 8]]},
+        **{"metric": "mcc", "value": 0.5, "accuracy": 0.7, "f1": 0.7, "f1_macro": 0.7},
+        **{"mcc": 0.5, "auc": None},
+        **{"n_train": 90, "n_dev": 10, "n_test": 20, "confusion": [[9, 1], [2, 8]]},
         **{"best_epoch": 2, "learning_rate": 1e-3, "batch_size": 32, "wall_seconds": 1.5},
         **{"device": "cpu", "peak_memory_mb": 100.0, "versions": {"torch": "2"}},
         **{"config_digest": "0123", "simulated": False, "pretrained": True},
+        **{"commit": "4567", "dirty": False, "task_digest": "89ab"},
     }
     return row | changes
 

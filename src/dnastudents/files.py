@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -131,3 +131,12 @@ def digest(value: Any) -> str:
     """The first 16 hexadecimal digits of the SHA-256 of `value` as canonical JSON."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def flat(block: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Give the values of nested mappings, with their keys joined by dots."""
+    for key, value in block.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from dnastudents.benchmarks.draws import POOL, dev_origin, draw, split_labels
+from dnastudents.benchmarks.facts import OFFICIAL, DevRule
 from dnastudents.benchmarks.task import Task, load_task, write_task
 
 COUNTS = [130, 47, 3]  # sequences of each class
@@ -63,8 +64,8 @@ def test_by_default_all_seeds_have_the_dev_split_of_the_task(tmp_path: Path) -> 
         assert drawn.train.tolist() == list(range(len(read.train)))
 
 
-@pytest.mark.parametrize("rule", [None, "chromosome sim3"])
-def test_dev_splits_that_were_not_drawn_stay(tmp_path: Path, rule: str | None) -> None:
+@pytest.mark.parametrize("rule", [OFFICIAL, DevRule(origin="split", chromosomes=("sim3",))])
+def test_dev_splits_that_were_not_drawn_stay(tmp_path: Path, rule: DevRule) -> None:
     read = task(tmp_path / "t", dev=True, dev_rule=rule)
     assert dev_origin(read, "best_dev", "by_seed") == "task"
     by_seed, own = (draw(read, 3, "best_dev", 50, dev) for dev in ("by_seed", "task"))

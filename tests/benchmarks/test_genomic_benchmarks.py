@@ -53,7 +53,7 @@ def test_coordinates_become_sequences(tmp_path: Path, genome: dict[str, str]) ->
     expected += [(genome["I"][480:500], 1), (genome["I"][1], 1)]
     assert rows_of(read.test) == sorted(expected)
     assert read.classes == ["human", "worm"]
-    names, _, references = read.protocol["source"].partition(" on ")
+    names, _, references = read.protocol.source.partition(" on ")
     assert (names, references.count("sha256")) == ("human.csv.gz, worm.csv.gz", 2)
     assert references.startswith("worm.fa (sha256 ")
 
@@ -70,7 +70,7 @@ def test_missing_intervals(tmp_path: Path, genome: dict[str, str]) -> None:
     assert not (tmp_path / "t").exists()
     gb.write(sources, "demo_human_or_worm", tmp_path / "t", skip_missing=True)
     assert len(load_task(tmp_path / "t").test) == 4
-    assert "train: 1 intervals" in load_task(tmp_path / "t").protocol["notes"][0]
+    assert "train: 1 intervals" in load_task(tmp_path / "t").protocol.notes[0]
     with pytest.raises(InputError, match="coordinates need a reference"):
         gb.write(tmp_path / "c", "demo_human_or_worm", tmp_path / "t")
 

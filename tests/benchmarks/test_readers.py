@@ -170,8 +170,8 @@ def splice_task(tmp_path: Path, draws: int) -> Task:
 def test_few_shot_folder_holds_the_pool_and_no_dev(tmp_path: Path) -> None:
     read = splice_task(tmp_path, draws=10)
     assert (read.shots, read.has_dev, read.splits) == (10, False, ("train", "test"))
-    assert read.protocol["n_sequences"] == {"train": 300, "dev": 0, "test": 30}
-    assert read.protocol["notes"] == []
+    assert read.protocol.n_sequences == {"train": 300, "dev": 0, "test": 30}
+    assert list(read.protocol.notes) == []
     with pytest.raises(InputError, match="no dev split; the splits are train and test"):
         read.split("dev")
 
@@ -197,7 +197,7 @@ def test_seeds_draw_different_shots_from_a_pool(tmp_path: Path, selection: str) 
 def test_seeds_share_the_one_draw_of_a_file(tmp_path: Path) -> None:
     read = splice_task(tmp_path, draws=1)
     assert [draw(read, seed, "last").train.tolist() for seed in (0, 7)] == [list(range(30))] * 2
-    assert "one draw, so all seeds learn from the same" in read.protocol["notes"][0]
+    assert "one draw, so all seeds learn from the same" in read.protocol.notes[0]
 
 
 def test_few_shot_substitutes(tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ def test_few_shot_substitutes(tmp_path: Path) -> None:
     few_shot.write(tmp_path, "prom_300_10", tmp_path / "t")
     read = load_task(tmp_path / "t")
     assert rows_of(read.test) == rows_of(other)
-    assert read.protocol["notes"] == [
+    assert list(read.protocol.notes) == [
         "substitute for the unreleased test split: GUE prom_300_all, test",
         "3 test sequences that are in a Prom-300 train file are left out",
         "the file holds one draw, so all seeds learn from the same sequences",
@@ -253,7 +253,7 @@ def test_mtcdna(tmp_path: Path) -> None:
         (tmp_path / name).write_text(f"{text}>short\n{'A' * 5000}\n")
     mtcdna.write(tmp_path, "mtcdna_1k", tmp_path / "t")
     read = load_task(tmp_path / "t")
-    assert read.protocol["n_sequences"] == {"train": 12, "dev": 4, "test": 4}
+    assert read.protocol.n_sequences == {"train": 12, "dev": 4, "test": 4}
     everything = pd.concat([read.train, read.dev, read.test])
     assert set(everything["sequence"].str.len()) == {1024}
     turtles = {bases[:1024] for seed in (0, 1) for bases in random_bases(5, 5001, seed)}
@@ -306,7 +306,7 @@ def test_grouped_mtcdna_keeps_genes_and_symbols_on_one_side(tmp_path: Path) -> N
     )
     write_task("mtcdna", "mtcdna_1k_grouped", [tmp_path], tmp_path / "t")
     read = load_task(tmp_path / "t")
-    sizes = read.protocol["n_sequences"]
+    sizes = read.protocol.n_sequences
     total = sum(sizes.values())
     assert total == 4 * 60 + 1
     assert sizes["train"] / total == pytest.approx(0.6, abs=0.05)
@@ -320,8 +320,10 @@ def test_grouped_mtcdna_keeps_genes_and_symbols_on_one_side(tmp_path: Path) -> N
                 seen.setdefault(tag, set()).add(name)
     assert len(seen) == 121 + 20 + 20  # genes, GENE*, OTHER*; a gene without a symbol is its own
     assert all(len(splits) == 1 for splits in seen.values())
-    assert "241 transcripts of 121 genes in 80 groups" in read.protocol["notes"][0]
-    assert "StratifiedGroupKFold, random_state 1" in read.protocol["dev_rule"]
+    assert "241 transcripts of 121 genes in 80 groups" in read.protocol.notes[0]
+    rule = read.protocol.dev_rule
+    assert (rule.origin, rule.fraction, rule.seed) == ("split", 0.2, 1)
+    assert "StratifiedGroupKFold, seed 1; no gene id or symbol in two splits" in str(rule)
     write_task("mtcdna", "mtcdna_1k", [tmp_path], tmp_path / "released")
     released = load_task(tmp_path / "released")
     assert rows_of(pd.concat([released.train, released.dev, released.test])) == rows_of(
@@ -378,7 +380,7 @@ def test_your_own_tables(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="gue: has a metric of its own; drop `--metric mcc`"):
         write_task("gue", "H3", [tmp_path], tmp_path / "t", metric="mcc")
     assert read.test["label"].tolist() == [1, 0, 1, 0]
-    assert read.protocol["duplicates"]["across"]["train/test"] > 0
+    assert read.protocol.duplicates.across["train/test"] > 0
     (tmp_path / "mine" / "test.csv").write_text("dna,label\nACGT,weak\n")
     with pytest.raises(InputError, match="no column 'sequence'; the columns are dna, label"):
         csv_files.write(tmp_path, "mine", tmp_path / "t")
@@ -390,7 +392,7 @@ def test_a_table_of_another_task_is_not_taken(tmp_path: Path) -> None:
         for split in splits:
             table(40, 25, 0).to_csv(tmp_path / task / f"{split}.csv.gz", index=False)
     csv_files.write(tmp_path, "a", tmp_path / "t")
-    assert load_task(tmp_path / "t").protocol["dev_rule"].startswith("0.1 of each class")
+    assert load_task(tmp_path / "t").protocol.dev_rule.origin == "drawn"
     (tmp_path / "a/test.csv.gz").unlink()
     with pytest.raises(InputError, match=r"no .*/a/test\.csv or .*/a/test\.tsv; put it beside"):
         csv_files.write(tmp_path, "a", tmp_path / "t")

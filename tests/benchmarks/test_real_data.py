@@ -63,8 +63,8 @@ def test_gue_tasks(
     read = read_gue(data, tmp_path, task)
     assert (len(read.train), len(read.dev), len(read.test)) == rows
     assert read.max_length == length
-    assert read.protocol["duplicates"]["across"]["train/test"] == shared_with_test
-    assert read.protocol["conflicting_labels"] == conflicts
+    assert read.protocol.duplicates.across["train/test"] == shared_with_test
+    assert read.protocol.conflicting_labels == conflicts
 
 
 @pytest.mark.parametrize("task", ["H3", "H4", "H3K4me3", "splice_reconstructed", "prom_300_all"])
@@ -87,8 +87,8 @@ def test_leaks_are_removed_from_train_and_dev_only(data: Path, tmp_path: Path) -
         assert after.to_numpy().tolist() == kept
         removed[name] = len(before) - len(kept)
     assert removed == {"train": 42, "dev": 8}
-    assert clean.protocol["leakage"] == {"rule": "remove", "removed": removed}
-    across = clean.protocol["duplicates"]["across"]
+    assert clean.protocol.leakage.as_json() == {"rule": "remove", "removed": removed}
+    across = clean.protocol.duplicates.across
     assert (across["train/test"], across["dev/test"]) == (0, 0)
 
 
@@ -103,7 +103,7 @@ def test_gue_table_by_table(data: Path, tmp_path: Path) -> None:
     tables, whole = load_task(tmp_path / "t"), read_gue(data, tmp_path, "tf_3")
     for split in ("train", "dev", "test"):
         pd.testing.assert_frame_equal(tables.split(split), whole.split(split))
-    assert tables.protocol["sha256"] == whole.protocol["sha256"]
+    assert tables.protocol.sha256 == whole.protocol.sha256
 
 
 def test_gue_rows_are_those_of_the_archive(data: Path, tmp_path: Path) -> None:
@@ -126,14 +126,14 @@ def test_few_shot_tasks(data: Path, tmp_path: Path, task: str) -> None:
     drawn = [draw(read, seed, "last").train.tolist() for seed in (0, 1)]
     assert [len(rows) for rows in drawn] == [classes * shots] * 2
     assert (drawn[0] == drawn[1]) == (draws == 1)
-    assert any("one draw" in note for note in read.protocol["notes"]) == (draws == 1)
+    assert any("one draw" in note for note in read.protocol.notes) == (draws == 1)
     tests = {"prom_core": 5920, "prom_300": 5754, "cohn_enh": 6948, "splice_40": 3000}
     assert len(read.test) == tests.get(name, 1657)
     lengths = {"prom_core": 70, "prom_300": 300, "cohn_enh": 500, "splice_40": 40}
     if name in lengths:
         assert set(read.train["sequence"].str.len()) == {lengths[name]}
     shared = {"prom_core_1000": 1, "splice_40_500": 8, "silencer_10": 1, "silencer_50": 1}
-    assert read.protocol["duplicates"]["across"]["train/test"] <= shared.get(task, 3)
+    assert read.protocol.duplicates.across["train/test"] <= shared.get(task, 3)
 
 
 def test_few_shot_bases_are_those_of_the_kmers(data: Path, tmp_path: Path) -> None:

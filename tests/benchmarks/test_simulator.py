@@ -145,10 +145,10 @@ def test_masked_prediction_is_learnable() -> None:
 @pytest.mark.parametrize("task", TASKS)
 def test_task_folders(full: dict[str, Task], task: str) -> None:
     protocol = full[task].protocol
-    assert protocol["simulated"] is True
-    assert protocol["n_sequences"] == {"train": 1800, "dev": 300, "test": 600}
-    assert protocol["duplicates"]["across"] == {"train/dev": 0, "train/test": 0, "dev/test": 0}
-    assert len(set(protocol["class_counts"]["test"])) == 1
+    assert protocol.simulated is True
+    assert protocol.n_sequences == {"train": 1800, "dev": 300, "test": 600}
+    assert protocol.duplicates.across == {"train/dev": 0, "train/test": 0, "dev/test": 0}
+    assert len(set(protocol.class_counts["test"])) == 1
 
 
 @pytest.mark.parametrize("task", TASKS)

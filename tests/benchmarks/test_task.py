@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 import pytest
 
 from dnastudents.benchmarks.draws import draw
+from dnastudents.benchmarks.facts import METRICS, DevRule, Metric
 from dnastudents.benchmarks.task import load_task, number_labels, sort_classes, write_task
 from dnastudents.errors import InputError
 
@@ -49,7 +50,7 @@ def test_round_trip_with_official_splits(tmp_path: Path) -> None:
     assert task.max_length == 5
     assert task.simulated is False
     expected = {
-        "dev_rule": "official",
+        "dev_rule": DevRule(origin="official").as_json(),
         "source": "here",
         "licence": "MIT",
         "sha256": "00",
@@ -79,7 +80,9 @@ def test_dev_is_a_part_of_each_class_of_train(tmp_path: Path) -> None:
     together = pd.concat([task.train, task.dev])
     assert sorted(together["sequence"]) == sorted(train["sequence"])
     assert dict(together.to_numpy().tolist()) == dict(train.to_numpy().tolist())
-    assert "seed 0" in task.protocol["dev_rule"]
+    rule = task.protocol.dev_rule
+    assert (rule.origin, rule.fraction, rule.seed) == ("drawn", 0.1, 0)
+    assert str(rule) == "0.1 of each class of train, at least 1, drawn with seed 0"
     assert set(task.dev["sequence"]) != set(load_task(tmp_path / "t1").dev["sequence"])
 
 
@@ -89,9 +92,10 @@ def test_few_shot_task_has_no_dev_split(tmp_path: Path) -> None:
     task = load_task(tmp_path / "t")
     assert (task.shots, task.has_dev) == (3, False)
     assert not (tmp_path / "t/dev.parquet").exists()
-    assert task.protocol["class_counts"] == {"train": [4, 4], "dev": [0, 0], "test": [1, 0]}
-    assert task.protocol["duplicates"]["across"]["train/dev"] == 0
-    assert task.protocol["dev_rule"].startswith("none")
+    assert task.protocol.class_counts == {"train": (4, 4), "dev": (0, 0), "test": (1, 0)}
+    assert task.protocol.duplicates.across["train/dev"] == 0
+    assert task.protocol.dev_rule.origin == "none"
+    assert str(task.protocol.dev_rule) == "none; each seed draws its shots from train"
     with pytest.raises(InputError, match="a few-shot task has no dev split; leave it out"):
         write(tmp_path / "u", {**splits, "dev": splits["test"]}, shots=3)
 
@@ -131,7 +135,7 @@ def test_iupac_letters_become_n_and_are_counted(tmp_path: Path) -> None:
     write(tmp_path / "t", {**splits, "dev": splits["train"], "test": frame(["TTTT"], [0])})
     task = load_task(tmp_path / "t")
     assert task.train["sequence"].tolist() == ["ACNN", "GGGG", "CC", "AT"]
-    assert task.protocol["n_content"]["iupac_letters"] == 4
+    assert task.protocol.n_content.iupac_letters == 4
 
 
 @pytest.mark.parametrize(
@@ -161,8 +165,8 @@ def test_leaks_leave_train_and_dev_before_a_dev_split_is_drawn(tmp_path: Path) -
     together = pd.concat([task.train, task.dev])
     assert sorted(together["sequence"]) == sorted([*distinct(20), "GGTT"])
     assert task.test["sequence"].tolist() == ["AACC", "AACC", "AANC"]
-    assert task.protocol["leakage"] == {"rule": "remove", "removed": {"train": 2}}
-    assert task.protocol["dev_rule"].startswith("0.1 of each class of train")
+    assert task.protocol.leakage.as_json() == {"rule": "remove", "removed": {"train": 2}}
+    assert task.protocol.dev_rule.origin == "drawn"
 
 
 def test_leaks_stay_where_they_are_reported(tmp_path: Path) -> None:
@@ -236,3 +240,32 @@ def test_labels_are_numbered_by_the_classes_of_train() -> None:
 def test_labels_that_make_no_task(labels: list[Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         number_labels({"train": frame(["A", "C", "G"], labels)}, "x")
+
+
+def test_a_folder_that_does_not_say_its_facts_is_to_be_written_again(tmp_path: Path) -> None:
+    splits = {"train": frame(["AC", "GT"], [0, 1]), "test": frame(["AA"], [0])}
+    write(tmp_path / "t", {**splits, "dev": splits["test"]})
+    file = tmp_path / "t/task.json"
+    old = json.loads(file.read_text()) | {"dev_rule": "0.1 of each class, drawn with seed 0"}
+    file.write_text(json.dumps(old))
+    with pytest.raises(InputError, match=r"task\.json\.dev_rule: .*write the task folder again"):
+        load_task(tmp_path / "t")
+    del old["classes"]
+    file.write_text(json.dumps(old | {"dev_rule": {"origin": "drawn"}}))
+    with pytest.raises(InputError, match="a fraction and a seed; add them; write the task folder"):
+        load_task(tmp_path / "t")
+
+
+def test_its_digest_is_that_of_what_is_in_it(tmp_path: Path) -> None:
+    splits = {"train": frame(["AC", "GT"], [0, 1]), "test": frame(["AA"], [0])}
+    splits["dev"] = splits["test"]
+    digests = []
+    for changed in ("AC", "AC", "CA"):  # counts and lengths stay
+        splits["train"].loc[0, "sequence"] = changed
+        write(tmp_path / "t", splits)
+        digests.append(load_task(tmp_path / "t").digest)
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_every_metric_has_a_name_in_tables() -> None:
+    assert tuple(METRICS) == get_args(Metric)

@@ -58,6 +58,7 @@ CALLS = (
     "figure losses [run] --output {out}",
     "figure overview [metrics] --output {out}",
     "figure pmi [pmi] --output {out}",
+    "explain [results] gue/tf_0 had",
     "init {out} --fasta [fasta]",
     "init {out} --csv [results]",
     "config show --configfile [configfile]",

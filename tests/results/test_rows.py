@@ -5,7 +5,8 @@ import pytest
 
 from dnastudents.errors import InputError
 from dnastudents.results.failures import incomplete
-from dnastudents.results.rows import COLUMNS, collect, read_metrics, runs_in_order
+from dnastudents.results.row import COLUMNS
+from dnastudents.results.rows import collect, read_metrics, runs_in_order
 
 
 def test_rows_are_sorted_and_complete(rows, tmp_path):
@@ -47,7 +48,8 @@ def test_order_of_folders_does_not_matter_and_a_run_left_out_is_gone(rows, tmp_p
         ({"seed": True}, "seed is True"),
         ({"n_test": "20"}, "n_test is '20'"),
         ({"pretrained": 1}, "pretrained is 1"),
-        ({"metric": "kappa"}, "metric 'kappa'"),
+        ({"metric": "kappa"}, "metric is 'kappa'"),
+        ({"neighbour": 3}, "unknown key neighbour"),
     ],
 )
 def test_a_wrong_value_names_file_and_key(rows, tmp_path, changes, message):

@@ -144,7 +144,7 @@ def test_a_benchmark_is_one_block_or_one_rule(tiny: Path, snakemake: Snakemake, 
     assert "silencers" in (tiny / "results/tables/lab.md").read_text()
     assert "mine" in (tiny / "results/tables/benchmarks.md").read_text()
     protocol = json.loads((tiny / "results/tasks/mine/enhancers/task.json").read_text())
-    assert (protocol["dev_rule"], protocol["n_sequences"]["dev"]) == ("official", 120)
+    assert (protocol["dev_rule"]["origin"], protocol["n_sequences"]["dev"]) == ("official", 120)
     assert protocol["metric"] == "mcc"
 
 

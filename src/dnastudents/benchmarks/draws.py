@@ -12,7 +12,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
 import numpy as np
@@ -23,7 +22,6 @@ from dnastudents.errors import InputError
 from dnastudents.randomness import numpy_generator
 
 POOL = "pool"  # the train split and, behind it, the dev split
-_DRAWN = re.compile(r"(\S+) of each class of train, at least 1, drawn with seed \d+")
 
 
 class Draw(NamedTuple):
@@ -50,7 +48,7 @@ def dev_origin(task: Task, selection: str, dev: str = "task") -> str:
     """Whose dev split selects: 'task', 'by_seed' (each seed draws one), or 'none' does."""
     if selection == "last":
         return "none"
-    own = task.has_dev and (dev == "task" or _drawn_share(task) is None)
+    own = task.has_dev and (dev == "task" or task.protocol.dev_rule.origin != "drawn")
     return "task" if own else "by_seed"
 
 
@@ -96,7 +94,8 @@ def draw(
 def _of_shots(task: Task, seed: int, origin: str) -> Draw:
     labels = split_labels(task, "train")
     where = f"{task.folder} (write it again)"
-    train = draw_shots(labels, task.protocol["shots"], seed, where)
+    assert task.shots is not None, "a task without a dev split is a few-shot task"
+    train = draw_shots(labels, task.shots, seed, where)
     if origin == "none":
         return Draw(train, np.arange(0), "dev")
     is_dev = dev_mask(labels[train], DEV_FRACTION, seed)
@@ -104,16 +103,10 @@ def _of_shots(task: Task, seed: int, origin: str) -> Draw:
 
 
 def _of_pool(task: Task, seed: int) -> Draw:
-    share = _drawn_share(task)
-    assert share is not None, "only a dev split that was drawn is drawn anew"
-    is_dev = dev_mask(split_labels(task, POOL), share, seed)
+    fraction = task.protocol.dev_rule.fraction
+    assert fraction is not None, "only a dev split that was drawn is drawn again"
+    is_dev = dev_mask(split_labels(task, POOL), fraction, seed)
     return Draw(np.flatnonzero(~is_dev), np.flatnonzero(is_dev), POOL, POOL)
-
-
-def _drawn_share(task: Task) -> float | None:
-    """The share of train that became dev as the folder was written; None of any other dev split."""
-    match = _DRAWN.fullmatch(task.protocol.get("dev_rule", ""))
-    return float(match[1]) if match else None
 
 
 def split_labels(task: Task, name: str) -> NDArray[np.int64]:

@@ -25,6 +25,7 @@ from pathlib import Path
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 
+from dnastudents.benchmarks.facts import DevRule
 from dnastudents.benchmarks.sources import Paths, Sources
 from dnastudents.benchmarks.task import require_task, write_task
 from dnastudents.errors import InputError
@@ -39,7 +40,7 @@ SPECIES = {"chelonoidis": "turtle", "gopherus": "turtle", "mus_musculus": "mouse
 SPECIES |= {"mus_spretus": "mouse"}
 MINIMUM = 5000
 SEED = 1
-FIFTHS = 5  # of the grouped split: three train, one is dev, one test
+FIFTHS = 5  # three train, one is dev, one test
 _GENE = re.compile(r"\sgene:(\S+)")
 _SYMBOL = re.compile(r"\sgene_symbol:(\S+)")
 
@@ -135,16 +136,24 @@ def gene_groups(table: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     return genes, symbols.groupby(genes).transform("first").fillna(genes)
 
 
-def _released_split(table: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], str, str]:
+def _rule(function: str, grouped_by: str | None = None) -> DevRule:
+    """Say that a function of scikit-learn made dev a fifth of all."""
+    method = f"scikit-learn's {function}"
+    return DevRule(
+        origin="split", fraction=1 / FIFTHS, seed=SEED, method=method, grouped_by=grouped_by
+    )
+
+
+def _released_split(table: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], DevRule, str]:
     """Splits, the rule they follow, and what to know about them."""
     train, test = train_test_split(table, test_size=0.2, random_state=SEED)
     train, dev = train_test_split(train, test_size=0.25, random_state=SEED)
-    rule = f"60/20/20 by scikit-learn's train_test_split, random_state {SEED}, as released"
+    rule = _rule("train_test_split")
     note = "transcripts of one gene and orthologues stand on both sides of the split"
     return {"train": train, "dev": dev, "test": test}, rule, note
 
 
-def _grouped_split(table: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], str, str]:
+def _grouped_split(table: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], DevRule, str]:
     """The same where no group of genes is torn apart."""
     genes, groups = gene_groups(table)
     if (fewest := int(table["label"].value_counts().min())) < FIFTHS:
@@ -155,7 +164,7 @@ def _grouped_split(table: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], str, s
     fifths = [fold for _, fold in folds.split(table, table["label"], groups)]
     rows = {"test": fifths[0], "dev": fifths[1], "train": sorted(set().union(*fifths[2:]))}
     splits = {name: table.iloc[rows[name]] for name in ("train", "dev", "test")}
-    rule = f"about 60/20/20 by scikit-learn's StratifiedGroupKFold, random_state {SEED}"
+    rule = _rule("StratifiedGroupKFold", grouped_by="gene id or symbol")
     sizes = ", ".join(f"{name} {groups.iloc[rows[name]].nunique():,}" for name in splits)
     note = (
         f"split by gene: {len(table):,} transcripts of {genes.nunique():,} genes in "

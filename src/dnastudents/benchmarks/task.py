@@ -18,19 +18,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from dnastudents.benchmarks.facts import FILE, METRICS, OFFICIAL, DevRule, Protocol, read_protocol
 from dnastudents.benchmarks.protocol import describe, remove_leaks
 from dnastudents.errors import InputError, nearest
-from dnastudents.files import atomic_directory, read_json, reading, write_json
+from dnastudents.files import atomic_directory, digest, reading, sha256, write_json
+from dnastudents.provenance import write_provenance
 from dnastudents.randomness import numpy_generator
+from dnastudents.settings import parse
 
 SPLITS = ("train", "dev", "test")
-METRICS = ("accuracy", "mcc", "f1", "f1_macro")
 DEV_FRACTION = 0.1
 _NOT_DNA = re.compile("[^ACGTNRYSWKMBDHVU]")
 _AMBIGUOUS = re.compile("[RYSWKMBDHV]")
@@ -51,7 +52,7 @@ class Task:
     max_length : int
         Bases of the longest sequence.
     simulated : bool
-    protocol : dict
+    protocol : Protocol
         All of task.json.
     """
 
@@ -62,13 +63,12 @@ class Task:
     metric: str
     max_length: int
     simulated: bool
-    protocol: dict[str, Any]
+    protocol: Protocol
 
     @property
     def shots(self) -> int | None:
         """Sequences a class that each seed draws from train; None where all of train is used."""
-        shots: int | None = self.protocol.get("shots")
-        return shots
+        return self.protocol.shots
 
     @property
     def has_dev(self) -> bool:
@@ -89,6 +89,13 @@ class Task:
             raise InputError(f"{path}: no such split; write the task folder again")
         with reading(path):
             return pd.read_parquet(path)
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of the protocol and of the content of the splits."""
+        files = [self.folder / f"{name}.parquet" for name in self.splits]
+        content = {file.stem: sha256(file) for file in files if file.is_file()}
+        return digest([self.protocol.as_json(), content])
 
     @cached_property
     def train(self) -> pd.DataFrame:
@@ -114,13 +121,10 @@ def load_task(folder: str | Path) -> Task:
     InputError
         The folder or a key of its task.json is missing.
     """
-    folder = Path(folder)
-    protocol = read_json(folder / "task.json")
-    keys = ("suite", "task", "classes", "metric", "max_length", "simulated")
-    missing = [key for key in keys if key not in protocol]
-    if missing:
-        raise InputError(f"{folder / 'task.json'}: no {missing[0]!r}; write the task folder again")
-    return Task(folder=folder, protocol=protocol, **{key: protocol[key] for key in keys})
+    protocol = read_protocol(folder)
+    keys = ("suite", "task", "metric", "max_length", "simulated")
+    facts = {key: getattr(protocol, key) for key in keys}
+    return Task(Path(folder), protocol=protocol, classes=list(protocol.classes), **facts)
 
 
 def sort_classes(names: Sequence[object]) -> list[str]:
@@ -142,7 +146,7 @@ def write_task(
     sha256: str | None = None,
     simulated: bool = False,
     dev_fraction: float = DEV_FRACTION,
-    dev_rule: str | None = None,
+    dev_rule: DevRule = OFFICIAL,
     seed: int = 0,
     shots: int | None = None,
     notes: Sequence[str] = (),
@@ -168,8 +172,8 @@ def write_task(
         Default is False.
     dev_fraction : float
         Share of each class of train that becomes dev where `splits` has none. Default is 0.1.
-    dev_rule : str, optional
-        How a given dev split came to be. Default is "official".
+    dev_rule : DevRule
+        Where a given dev split comes from.
     seed : int
         Draws the dev split. Default is 0.
     shots : int, optional
@@ -195,24 +199,23 @@ def write_task(
         raise InputError(f"{where}: no split {sorted(absent)[0]!r}")
     removed = remove_leaks(clean, leakage, where)
     _require_classes(clean["train"], classes, where, removed["train"], shots)
-    rule = dev_rule or "official"
     if shots is not None:
-        rule = "none; each seed draws its shots from train"
+        dev_rule = DevRule(origin="none")
         if "dev" in clean:
             raise InputError(f"{where}: a few-shot task has no dev split; leave it out")
     elif "dev" not in clean:
         clean["train"], clean["dev"] = split_dev(clean["train"], dev_fraction, seed)
-        rule = f"{dev_fraction:g} of each class of train, at least 1, drawn with seed {seed}"
+        dev_rule = DevRule(origin="drawn", fraction=dev_fraction, seed=seed)
     nothing = pd.DataFrame({"sequence": [], "label": np.arange(0)})
     frames = {name: clean.get(name, nothing) for name in SPLITS}  # a few-shot task has no dev
-    protocol = {
+    facts = {
         "suite": suite,
         "task": task,
         "classes": list(classes),
         "metric": metric,
         "max_length": max(int(frame["sequence"].str.len().max()) for frame in clean.values()),
-        "dev_rule": rule,
-        **({} if shots is None else {"shots": shots}),
+        "dev_rule": dev_rule.as_json(),
+        "shots": shots,
         "source": source,
         "licence": licence,
         "sha256": sha256,
@@ -221,10 +224,12 @@ def write_task(
         "leakage": {"rule": leakage, "removed": removed},
         **describe(frames, splits, len(classes)),
     }
+    protocol: Protocol = parse(Protocol, facts, where)
     with atomic_directory(folder) as partial:
         for name, frame in clean.items():
             frame.to_parquet(partial / f"{name}.parquet", index=False)
-        write_json(partial / "task.json", protocol)
+        write_json(partial / FILE, protocol.as_json())
+        write_provenance(partial)
 
 
 def split_dev(train: pd.DataFrame, fraction: float, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from dnastudents.benchmarks.facts import METRICS
 from dnastudents.figures.style import COLOURS, GREY, PAGE, figure_style, grid, save, wrapped
 from dnastudents.results.failures import MARK, incomplete
 from dnastudents.results.jobs import BASELINE
-from dnastudents.results.metrics import METRICS
 from dnastudents.results.rows import estimate, read_metrics, runs_in_order
 
 

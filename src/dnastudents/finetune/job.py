@@ -36,9 +36,10 @@ from dnastudents.models import (
     backbone_tensors,
     resized,
 )
-from dnastudents.provenance import versions
+from dnastudents.provenance import LEARNING, made_by
 from dnastudents.randomness import derive_seed
 from dnastudents.results.metrics import classification_metrics, primary
+from dnastudents.results.row import MetricsRow, make_row, write_row
 
 logger = logging.getLogger(__name__)
 
@@ -79,11 +80,12 @@ class Job:
         task: Task,
         options: Finetuning,
         config_digest: str,
+        weights: str,
     ) -> None:
         self.run, self.task, self.options = run, task, options
-        self.cells = len(options.cells)
+        self.grid_cells = len(options.cells)
         self.provenance = provenance(pretrained)
-        self.config_digest = config_digest
+        self.config_digest, self.weights = config_digest, weights
         self.device = choose_device()
         self.checkpoint = Checkpoint.load(pretrained)
         self._check_transfer()
@@ -151,19 +153,19 @@ class Job:
     ) -> None:
         began = time.perf_counter()
         scores = fit.predict(splits["test"])
-        row = self._row(seed, splits, scores, Best(trained.value, trained.loss, trained.epoch))
-        row |= {
+        best = Best(trained.value, trained.loss, trained.epoch)
+        costs = {
             "wall_seconds": trained.wall_seconds + time.perf_counter() - began,
             "peak_memory_mb": max(trained.peak_memory_mb, self._peak_memory()),
         }
-        write_json(folder / "row.json", row)
+        write_row(folder / "row.json", self._row(seed, splits, scores, best, costs))
         pd.DataFrame(trained.history).assign(seed=seed).to_csv(folder / "history.csv", index=False)
         with atomic_file(folder / "predictions.parquet") as partial:
             self._predictions(seed, splits["test"].labels, scores).to_parquet(partial, index=False)
 
     def _name(self, seed: int) -> str:
         name = f"{self.run} {self.task.suite}/{self.task.task} seed {seed}"
-        if self.cells > 1:
+        if self.grid_cells > 1:
             name += f" lr {self.options.learning_rate:g} batch {self.options.batch_size}"
         return name
 
@@ -247,11 +249,17 @@ class Job:
         return self._features[key]
 
     def _row(
-        self, seed: int, splits: dict[str, Split], scores: np.ndarray, best: Best
-    ) -> dict[str, Any]:
+        self,
+        seed: int,
+        splits: Mapping[str, Split],
+        scores: np.ndarray,
+        best: Best,
+        more: Mapping[str, Any],
+    ) -> MetricsRow:
+        """The row of one seed; `more` wins over what the job knows."""
         labels, task = splits["test"].labels, self.task
         metrics = classification_metrics(labels, scores.argmax(1), scores, task.classes)
-        return {
+        values = {
             "run": self.run,
             "task": task.task,
             "suite": task.suite,
@@ -267,16 +275,19 @@ class Job:
             "best_dev": best.value if "dev" in splits else None,
             "learning_rate": self.options.learning_rate,
             "batch_size": self.options.batch_size,
-            "cells": self.cells,
+            "grid_cells": self.grid_cells,
             "reverse_complement": self.options.reverse_complement,
             "frozen": self.options.frozen,
             "released_transfer": self.options.released_transfer is not None,
             "device": device_name(self.device),
-            "versions": versions(),
             "config_digest": self.config_digest,
+            "task_digest": task.digest,
+            "weights": self.weights,
+            **made_by(*LEARNING),
             **self.provenance,
             "simulated": task.simulated or self.provenance["simulated"],
         }
+        return make_row({**values, **more})
 
     def _predictions(self, seed: int, labels: np.ndarray, scores: np.ndarray) -> pd.DataFrame:
         columns = {"seed": seed, "index": np.arange(len(labels)), "label": labels}

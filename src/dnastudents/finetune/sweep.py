@@ -20,7 +20,7 @@ from typing import Any
 import pandas as pd
 
 from dnastudents.benchmarks.task import load_task
-from dnastudents.files import atomic_directory, digest
+from dnastudents.files import atomic_directory, digest, write_json
 from dnastudents.finetune.failures import Failures
 from dnastudents.finetune.finished import Kept
 from dnastudents.finetune.grid import sweep_grid
@@ -58,10 +58,11 @@ def finetune(
     state : Path
         Folder of finished seeds. It stays, so another seed costs only itself.
     output : Path
-        Folder with `seed_<s>.json` (a metrics row), `predictions.parquet` (seed, index, label,
-        prediction, p_<class>) and `history.csv` (seed, epoch, step, loss, and where a dev split
-        selects dev_loss and dev_<metric>); with a grid also `grid.csv`, see `grid.sweep_grid`. A
-        seed that failed has `failed_seed_<s>.json` (see `Failures`) and nothing else.
+        Folder with `seed_<s>.json` (see `results.row`), `settings.json`, `predictions.parquet`
+        (seed, index, label, prediction, p_<class>) and `history.csv` (seed, epoch, step, loss, and
+        where a dev split selects dev_loss and dev_<metric>); with a grid also `grid.csv`, see
+        `grid.sweep_grid`. A seed that failed has `failed_seed_<s>.json` (see `Failures`) and
+        nothing else.
 
     Raises
     ------
@@ -75,7 +76,7 @@ def finetune(
     data = load_task(task)
     kept = Kept(run, data, options, state)
     failures = Failures({"run": run, "suite": data.suite, "task": data.task})
-    with StateFolder(state, digest([run, options.as_json(), data.protocol])) as folder:
+    with StateFolder(state, digest([run, options.as_json(), data.digest])) as folder:
         folder.lock()  # waits for the orphan of a workflow that was killed
         if options.grid is None:
             cells = None
@@ -83,7 +84,7 @@ def finetune(
         else:
             cells = sweep_grid(kept, starts, failures)
         finished = [seed for seed in seeds if seed not in failures.records]
-        _gather(state, finished, failures, output, cells)
+        _gather(kept, finished, failures, output, cells)
 
 
 def _keep_seed(kept: Kept, seed: int, start: Path) -> Path:
@@ -95,14 +96,14 @@ def _keep_seed(kept: Kept, seed: int, start: Path) -> Path:
 
 
 def _gather(
-    state: Path,
+    kept: Kept,
     finished: Sequence[int],
     failures: Failures,
     output: Path,
     cells: pd.DataFrame | None,
 ) -> None:
     """Put the finished seeds together, and say which failed."""
-    folders = [state / f"seed_{seed}" for seed in finished]
+    folders = [kept.state / f"seed_{seed}" for seed in finished]
     with atomic_directory(output) as partial:
         for seed, folder in zip(finished, folders, strict=True):
             shutil.copy(folder / "row.json", partial / f"seed_{seed}.json")
@@ -113,3 +114,4 @@ def _gather(
         if cells is not None:
             cells.to_csv(partial / "grid.csv", index=False)
         failures.write(partial)
+        write_json(partial / "settings.json", kept.options.as_json())

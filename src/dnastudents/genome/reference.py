@@ -20,6 +20,7 @@ from dnastudents.files import atomic_directory, read_json, sha256, write_json
 from dnastudents.genome import codes as sequence
 from dnastudents.genome.fasta import read_fasta
 from dnastudents.genome.records import Interval, Records
+from dnastudents.provenance import write_provenance
 
 _CODES = sequence.translation_table()
 
@@ -154,6 +155,7 @@ def build(fasta: str | Path, output: str | Path, simulated: bool = False) -> Ref
             "sha256": sha256(fasta),
         }
         write_json(folder / "reference.json", index)
+        write_provenance(folder)
     return Reference.open(output)
 
 

@@ -7,7 +7,7 @@ from dnastudents.registry import discover
 __getattr__, __all__ = lazy(
     __name__,
     {
-        "registry": ["build", "load", "model_folder", "tokenizer_name"],
+        "registry": ["build", "load", "model_digest", "model_folder", "tokenizer_name"],
         "output": ["StudentOutput", "count_parameters"],
         "classifier": ["SequenceClassifier", "content_mask", "mean_pool"],
         "chordmixer.model": [

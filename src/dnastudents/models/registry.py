@@ -14,8 +14,8 @@ from typing import Any
 from transformers import AutoConfig, AutoModelForMaskedLM
 
 from dnastudents.errors import InputError
-from dnastudents.files import read_json
-from dnastudents.genome.tokenizers import Tokenizer
+from dnastudents.files import digest, read_json, sha256
+from dnastudents.genome.tokenizers import FILE_NAME, Tokenizer
 from dnastudents.models import STUDENTS, StudentOptions
 from dnastudents.models.output import StudentMixin
 
@@ -85,3 +85,13 @@ def model_folder(folder: Path) -> Path:
     """The checkpoint in a folder of `dnastudents pretrain`, or the folder itself."""
     inner = folder / "model"
     return inner if inner.is_dir() else folder
+
+
+def model_digest(folder: Path) -> str:
+    """Digest of a checkpoint: its weights, and the configs of network and tokenizer.
+
+    Weights alone do not tell a network from one with another number of heads.
+    """
+    names = ("model.safetensors", "config.json", FILE_NAME)
+    files = [model_folder(folder) / name for name in names]
+    return digest({file.name: sha256(file) for file in files if file.is_file()})

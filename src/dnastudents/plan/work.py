@@ -19,9 +19,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from dnastudents.benchmarks.facts import FILE, read_protocol
 from dnastudents.config import Config
 from dnastudents.config.schema import Run
-from dnastudents.files import read_json
 from dnastudents.finetune.options import Finetuning
 from dnastudents.plan.networks import Network
 
@@ -76,14 +76,14 @@ class TaskSize:
 
 def task_size(folder: Path) -> TaskSize | None:
     """Read from a task folder; None where there is none."""
-    if not (folder / "task.json").is_file():
+    if not (folder / FILE).is_file():
         return None
-    protocol = read_json(folder / "task.json")
-    sequences = protocol["n_sequences"]
-    train, dev = sequences["train"], sequences.get("dev") or 0
-    if protocol.get("shots"):  # dev is drawn from them, where something selects
-        train, dev = protocol["shots"] * len(protocol["classes"]), 0
-    return TaskSize(train, dev, sequences["test"], protocol["length_distribution"]["median"])
+    protocol = read_protocol(folder)
+    sequences = protocol.n_sequences
+    train, dev = sequences["train"], sequences["dev"]
+    if protocol.shots:  # dev is drawn from them, where something selects
+        train, dev = protocol.shots * len(protocol.classes), 0
+    return TaskSize(train, dev, sequences["test"], protocol.length_distribution.median)
 
 
 def pretraining(kind: str, name: str, run: Run, student: Network, teacher: Network | None) -> Work:

@@ -18,6 +18,7 @@ from dnastudents.genome.reference import Reference
 from dnastudents.genome.tokenizers import KmerTokenizer, NucleotideTransformerTokenizer, Tokenizer
 from dnastudents.pmi.counting import count_kmers
 from dnastudents.pmi.scoring import Counts, Kind, PmiSettings, scores
+from dnastudents.provenance import write_provenance
 from dnastudents.settings import parse
 
 
@@ -133,6 +134,7 @@ def write(
         ranking.to_parquet(folder / "pmi.parquet", index=False)
         ranking.to_csv(folder / "pmi.csv", index=False)
         write_json(folder / "pmi.json", description)
+        write_provenance(folder)
     return ranking
 
 

@@ -16,7 +16,6 @@ unless they learn from other sequences (few-shot draws, `max_train_sequences`, a
 
 from __future__ import annotations
 
-import platform
 import resource
 import time
 from collections.abc import Mapping, Sequence
@@ -25,8 +24,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import scipy
-import sklearn
 from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.linear_model import LogisticRegression
@@ -38,8 +35,10 @@ from dnastudents.errors import InputError
 from dnastudents.files import atomic_directory, digest, write_json
 from dnastudents.genome.codes import encode, kmer_codes
 from dnastudents.probes.options import BaselineOptions
+from dnastudents.provenance import made_by
 from dnastudents.results.jobs import BASELINE
 from dnastudents.results.metrics import classification_metrics, primary
+from dnastudents.results.row import MetricsRow, make_row, write_row
 from dnastudents.settings import parse
 
 METHOD = "k-mer logistic regression"
@@ -91,7 +90,7 @@ def kmer_logistic(
     task : path
         A canonical task folder.
     output : path
-        Folder that gets `seed_<s>.json` (a metrics row, with `strength` beside the usual keys),
+        Folder that gets `seed_<s>.json` (see `results.row`), `settings.json`,
         `predictions.parquet` (as fine-tuning writes it) and `history.csv` (score by strength,
         and on what).
     seeds : sequence of int
@@ -120,17 +119,20 @@ def kmer_logistic(
             started, drawn = time.perf_counter(), draws[seed]
             fit = _fit(data, features, drawn)
             guesses, metrics = _test(data, fit.model, features["test"])
-            row = _row(data, metrics, options) | {"seed": seed, "selection": options.selection}
-            row["dev"] = dev_origin(data, options.selection, options.dev)
-            row |= {"n_train": len(drawn.train), "n_dev": len(drawn.dev)}
-            row |= {"strength": fit.strength, "wall_seconds": time.perf_counter() - started}
-            write_json(folder / f"seed_{seed}.json", row)
+            facts: dict[str, Any] = {
+                "seed": seed,
+                "n_train": len(drawn.train),
+                "n_dev": len(drawn.dev),
+            }
+            facts |= {"strength": fit.strength, "wall_seconds": time.perf_counter() - started}
+            write_row(folder / f"seed_{seed}.json", _row(data, metrics, options, facts))
             predictions.append(guesses.assign(seed=seed))
             histories.append(fit.history.assign(seed=seed))
         columns = ["seed", *(name for name in predictions[0] if name != "seed")]
         table = pd.concat(predictions, ignore_index=True)[columns]
         table.to_parquet(folder / "predictions.parquet", index=False)
         pd.concat(histories).to_csv(folder / "history.csv", index=False)
+        write_json(folder / "settings.json", options.as_json())
 
 
 def _root_frequencies(sequences: Sequence[str], lengths: Sequence[int]) -> sparse.csr_matrix:
@@ -232,23 +234,25 @@ def _range(k: list[int]) -> str:
     return f"{k[0]} to {k[-1]}" if whole else ", ".join(map(str, k))
 
 
-def _row(task: Task, metrics: dict[str, Any], options: BaselineOptions) -> dict[str, Any]:
-    """The part of a metrics row that all seeds share in form."""
-    return {
+def _row(
+    task: Task, metrics: Mapping[str, Any], options: BaselineOptions, facts: Mapping[str, Any]
+) -> MetricsRow:
+    """The metrics row of one seed; `facts` are those that differ between seeds."""
+    values = {
         **{"run": BASELINE, "method": METHOD, "task": task.task, "suite": task.suite},
         **{"metric": task.metric, "value": primary(metrics, task.metric)},
         **metrics,
         "n_test": len(task.test),
         **dict.fromkeys(("best_epoch", "learning_rate", "batch_size")),
+        "selection": options.selection,
+        "dev": dev_origin(task, options.selection, options.dev),
         "device": "cpu",
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        "versions": {
-            "python": platform.python_version(),
-            "scikit-learn": sklearn.__version__,
-            "scipy": scipy.__version__,
-        },
         "config_digest": digest(options.as_json()),
+        "task_digest": task.digest,
         "kmer_lengths": _range(list(options.k)),
         "simulated": task.simulated,
         "pretrained": False,
+        **made_by("scikit-learn", "scipy"),
     }
+    return make_row({**values, **facts})

@@ -34,6 +34,7 @@ from dnastudents.finetune.options import Finetuning
 from dnastudents.finetune.pretrainings import seeds_of_replicas
 from dnastudents.models import model_folder
 from dnastudents.probes.options import KNNOptions
+from dnastudents.results.row import MetricsRow, write_row
 from dnastudents.settings import parse
 
 logger = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ def knn(
     seeds : sequence of int
         Of the draw of sequences, and of the weights of a student that was never pretrained.
     output : Path
-        Folder with `seed_<s>.json` (a metrics row, with `neighbours` beside the usual keys) and
+        Folder with `seed_<s>.json` (see `results.row`), `settings.json` and
         `predictions.parquet`, as fine-tuning writes it; probabilities are shares of the votes.
 
     Raises
@@ -79,10 +80,11 @@ def knn(
             probe = Probe(run, start, data, options)
             for seed in probe.distinct(mine):
                 row, guesses = probe.test(seed)
-                write_json(folder / f"seed_{seed}.json", row)
+                write_row(folder / f"seed_{seed}.json", row)
                 predictions.append(guesses)
         table = pd.concat(predictions, ignore_index=True)
         table.to_parquet(folder / "predictions.parquet", index=False)
+        write_json(folder / "settings.json", options.as_json())
 
 
 class Probe(Job):
@@ -104,7 +106,7 @@ class Probe(Job):
             max_train_sequences=options.max_train_sequences,
             selection="last",
         )
-        super().__init__(run, pretrained, task, reading, config_digest)
+        super().__init__(run, pretrained, task, reading, config_digest, weights)
         self._pretrained_test: FeatureSplit | None = None
 
     def distinct(self, seeds: Sequence[int]) -> list[int]:
@@ -116,19 +118,21 @@ class Probe(Job):
             first.setdefault(self._train_rows(seed).tobytes(), seed)
         return list(first.values())
 
-    def test(self, seed: int) -> tuple[dict[str, Any], pd.DataFrame]:
+    def test(self, seed: int) -> tuple[MetricsRow, pd.DataFrame]:
         """The metrics row of one seed, and its predictions."""
         began = time.perf_counter()
         splits = self._embedded(seed)
         scores = neighbour_votes(splits["train"], splits["test"], self.k, len(self.task.classes))
-        row = self._row(seed, {**splits}, scores, Best())
-        for name in ("selection", "best_dev"):  # nothing is selected
-            row.pop(name, None)
-        row |= dict.fromkeys(("best_epoch", "learning_rate", "batch_size"))
-        row |= {"frozen": True, "pooling": self.options.pooling, "neighbours": self.k}
-        row |= {"wall_seconds": time.perf_counter() - began, "peak_memory_mb": self._peak_memory()}
+        nothing = ("selection", "best_dev", "best_epoch", "learning_rate", "batch_size")
+        facts = {
+            **dict.fromkeys(nothing),  # nothing is fitted or selected
+            **{"frozen": True, "pooling": self.options.pooling, "neighbours": self.k},
+            "wall_seconds": time.perf_counter() - began,
+            "peak_memory_mb": self._peak_memory(),
+        }
+        row = self._row(seed, splits, scores, Best(), facts)
         name = f"{self.run} {self.task.suite}/{self.task.task} seed {seed}"
-        logger.info(f"{name} {self.task.metric} {row['value']:.4f}")
+        logger.info(f"{name} {self.task.metric} {row.value:.4f}")
         return row, self._predictions(seed, splits["test"].labels, scores)
 
     def _train_rows(self, seed: int) -> NDArray[np.int64]:

@@ -16,7 +16,6 @@ import pandas as pd
 from dnastudents.errors import InputError
 from dnastudents.files import read_json
 
-COLUMN = "failed_seeds"  # JSON object, seed -> reason; there only where some seed failed
 MARK = "†"
 NOTE = (
     f"{MARK} n = finished/all seeds. Seeds that failed are in no mean or interval, so where a run "
@@ -43,7 +42,7 @@ class Incomplete(NamedTuple):
 
 
 def read_failures(folder: Path, finished: Iterable[int]) -> dict[str, str]:
-    """What `column` of a result folder's rows says: failed seeds (JSON's keys) and reasons.
+    """What `failed_seeds` of a result folder's rows says: failed seeds (JSON's keys) and reasons.
 
     Parameters
     ----------
@@ -70,7 +69,7 @@ def read_failures(folder: Path, finished: Iterable[int]) -> dict[str, str]:
 
 def incomplete(rows: pd.DataFrame) -> Incomplete | None:
     """Which seeds failed, of the rows of one run on one task; None where all finished."""
-    texts = rows[COLUMN].dropna().tolist() if COLUMN in rows else []
+    texts = rows["failed_seeds"].dropna().tolist() if "failed_seeds" in rows else []
     if not texts:
         return None
     reasons: dict[str, Any] = json.loads(texts[0])

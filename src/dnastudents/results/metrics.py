@@ -7,7 +7,7 @@ the code that HAD's baselines come from (papers/had.md §5), is another quantity
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,10 +20,8 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
+from dnastudents.benchmarks.facts import METRICS
 from dnastudents.errors import InputError
-
-# the metrics a task may be judged by, and how tables name them
-METRICS = {"accuracy": "accuracy", "f1": "F1", "f1_macro": "macro F1", "mcc": "MCC"}
 
 
 def classification_metrics(
@@ -80,8 +78,8 @@ def classification_metrics(
     }
 
 
-def primary(metrics: dict[str, Any], name: str) -> float:
-    """The value of the metric that a task is judged by; `name` is a key of `METRICS`."""
+def primary(metrics: Mapping[str, Any], name: str) -> float:
+    """The value of the metric `name`, by which a task is judged."""
     if name not in METRICS:
         raise InputError(f"metric {name!r} is unknown; choose one of {', '.join(METRICS)}")
     if metrics[name] is None:

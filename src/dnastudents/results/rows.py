@@ -7,7 +7,6 @@ A broken or contradictory row stops everything: a table with a silently missing 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -15,25 +14,13 @@ from typing import Any
 import pandas as pd
 
 from dnastudents.errors import InputError
-from dnastudents.files import atomic_file, read_json, reading
-from dnastudents.results.failures import COLUMN, read_failures
+from dnastudents.files import atomic_file, reading
+from dnastudents.results.failures import read_failures
 from dnastudents.results.jobs import BASELINE
-from dnastudents.results.metrics import METRICS
+from dnastudents.results.row import COLUMNS, read_row
 from dnastudents.results.statistics import Estimate, independent, mean_interval
 
 KEY = ["suite", "task", "run", "seed"]
-COLUMNS = (
-    *("run", "method", "task", "suite", "seed", "metric", "value"),
-    *("accuracy", "f1_macro", "mcc", "auc", "n_train", "n_dev", "n_test", "confusion"),
-    *("best_epoch", "learning_rate", "batch_size", "wall_seconds", "device", "peak_memory_mb"),
-    *("versions", "config_digest", "simulated", "pretrained"),
-)
-_TYPES: dict[str, type | tuple[type, ...]] = {
-    **dict.fromkeys(("run", "method", "task", "suite", "metric"), str),
-    **dict.fromkeys(("seed", "n_train", "n_dev", "n_test"), int),
-    **dict.fromkeys(("value", "accuracy", "f1_macro", "mcc"), (int, float)),
-    **dict.fromkeys(("simulated", "pretrained"), bool),
-}
 
 
 def collect(folders: Iterable[str | Path], output: str | Path) -> pd.DataFrame:
@@ -45,14 +32,14 @@ def collect(folders: Iterable[str | Path], output: str | Path) -> pd.DataFrame:
         Fine-tuning (or baseline) result folders, each with `seed_<s>.json` files. Where it has
         `failed_seed_<s>.json` too, its rows get `failed_seeds`, see `results.failures`.
     output : path
-        The CSV. Lists and mappings (`confusion`, `versions`) are written as JSON; keys beyond
-        `COLUMNS` follow them in alphabetical order.
+        The CSV. Lists and mappings (`confusion`, `versions`) are written as JSON. A column of
+        `MetricsRow` that is null in all rows is left out, unless it is one of `COLUMNS`.
 
     Raises
     ------
     InputError
         Naming the file, when a folder holds no row, a row lacks a key or has one of a wrong kind,
-        a row occurs twice, or rows of one task disagree about its metric or test-set size.
+        a row occurs twice, or rows of one task are of different content of its folder.
     """
     rows: dict[tuple[Any, ...], dict[str, Any]] = {}
     sources: dict[tuple[Any, ...], Path] = {}
@@ -62,7 +49,7 @@ def collect(folders: Iterable[str | Path], output: str | Path) -> pd.DataFrame:
             raise InputError(f"{folder}: no seed_<s>.json in it; run its fine-tuning first")
         mine = []
         for file in files:
-            row = _checked(read_json(file), file)
+            row = read_row(file).as_json()
             key = tuple(row[name] for name in KEY)
             if key in rows:
                 raise InputError(f"{file}: the same run, task and seed as {sources[key]}")
@@ -70,12 +57,12 @@ def collect(folders: Iterable[str | Path], output: str | Path) -> pd.DataFrame:
             mine.append(row)
         if failed := read_failures(folder, {row["seed"] for row in mine}):
             for row in mine:
-                row[COLUMN] = json.dumps(failed)
+                row["failed_seeds"] = json.dumps(failed)
     if not rows:
         raise InputError("no result folders were given: the config names no run or no task")
     _agree(rows, sources)
     frame = pd.DataFrame([rows[key] for key in sorted(rows)])
-    frame = frame[[*COLUMNS, *sorted(set(frame.columns) - set(COLUMNS))]]
+    frame = frame[[name for name in frame if name in COLUMNS or frame[name].notna().any()]]
     for name in frame.columns:
         if frame[name].map(lambda value: isinstance(value, list | dict)).any():
             frame[name] = frame[name].map(lambda value: json.dumps(value, sort_keys=True))
@@ -126,21 +113,6 @@ def estimate(rows: pd.DataFrame) -> Estimate:
     return mean_interval(independent(values_by_seed(rows), pretrainings_by_seed(rows)))
 
 
-def _checked(row: Any, file: Path) -> dict[str, Any]:
-    if not isinstance(row, dict):
-        raise InputError(f"{file}: not a metrics row (a JSON object)")
-    if missing := [name for name in COLUMNS if name not in row]:
-        raise InputError(f"{file}: no {', '.join(missing)}; remove the folder and run it again")
-    for name, kind in _TYPES.items():
-        value = row[name]
-        wrong = not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)
-        if wrong or (isinstance(value, float) and not math.isfinite(value)):
-            raise InputError(f"{file}: {name} is {value!r}; remove the folder and run it again")
-    if row["metric"] not in METRICS:
-        raise InputError(f"{file}: metric {row['metric']!r} is none of {', '.join(METRICS)}")
-    return row
-
-
 def _agree(
     rows: dict[tuple[Any, ...], dict[str, Any]], sources: dict[tuple[Any, ...], Path]
 ) -> None:
@@ -148,7 +120,7 @@ def _agree(
     first: dict[tuple[str, str], tuple[Any, ...]] = {}
     for key in sorted(rows):
         reference = first.setdefault((key[0], key[1]), key)
-        for name in ("metric", "n_test"):
+        for name in ("metric", "n_test", "task_digest"):
             if rows[key][name] != rows[reference][name]:
                 raise InputError(
                     f"{sources[key]}: {name} is {rows[key][name]!r}, but {sources[reference]} has "

@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from dnastudents.benchmarks.task import SPLITS, load_task
-from dnastudents.results.metrics import METRICS
+from dnastudents.benchmarks.facts import METRICS, Protocol, read_protocol
+from dnastudents.benchmarks.task import SPLITS
 from dnastudents.tables.render import EN_DASH, MISSING, Sheet, write_sheets
 
 TEXTS = {
@@ -53,7 +53,7 @@ def write_benchmarks_table(tasks: Iterable[str | Path], output: str | Path) -> p
     DataFrame
         What the CSV holds.
     """
-    frame = pd.DataFrame([_record(load_task(folder).protocol) for folder in tasks])
+    frame = pd.DataFrame([_record(read_protocol(folder)) for folder in tasks])
     frame = frame.sort_values(["suite", "task"], kind="stable", ignore_index=True)
     title = "Benchmarks" + (" (with simulated tasks)" if frame["simulated"].any() else "")
     sheet = Sheet(title, list(TEXTS.values()), [], fixed=len(TEXTS), notes=list(NOTES))
@@ -68,26 +68,26 @@ def write_benchmarks_table(tasks: Iterable[str | Path], output: str | Path) -> p
     return frame
 
 
-def _record(protocol: dict[str, Any]) -> dict[str, Any]:
-    lengths, duplicates = protocol["length_distribution"], protocol["duplicates"]
-    leakage = protocol.get("leakage", {})  # none in folders of versions that only reported
+def _record(protocol: Protocol) -> dict[str, Any]:
+    lengths, duplicates = protocol.length_distribution, protocol.duplicates
     return {
-        **{key: protocol[key] for key in ("suite", "task", "metric", "simulated", "dev_rule")},
-        "classes": ", ".join(map(str, protocol["classes"])),
-        "n_classes": len(protocol["classes"]),
-        **{split: protocol["n_sequences"][split] for split in SPLITS},
-        **{f"length_{name}": lengths[name] for name in ("min", "median", "max")},
-        "duplicates": sum(duplicates["within"].values()),
-        "leaks": duplicates["across"]["train/test"],
-        "train_and_dev": duplicates["across"]["train/dev"],
-        "dev_and_test": duplicates["across"]["dev/test"],
-        "leakage": leakage.get("rule", "report"),
-        "removed": sum(leakage.get("removed", {}).values()),
-        "conflicts": protocol["conflicting_labels"],
-        "n_percent": 100 * protocol["n_content"]["fraction"],
-        "iupac_letters": protocol["n_content"]["iupac_letters"],
-        **{key: protocol[key] for key in ("source", "licence", "sha256")},
-        "notes": "; ".join(protocol.get("notes", [])),
+        **{key: getattr(protocol, key) for key in ("suite", "task", "metric", "simulated")},
+        "dev_rule": str(protocol.dev_rule),
+        "classes": ", ".join(protocol.classes),
+        "n_classes": len(protocol.classes),
+        **{split: protocol.n_sequences[split] for split in SPLITS},
+        **{f"length_{name}": value for name, value in lengths},
+        "duplicates": sum(duplicates.within.values()),
+        "leaks": duplicates.across["train/test"],
+        "train_and_dev": duplicates.across["train/dev"],
+        "dev_and_test": duplicates.across["dev/test"],
+        "leakage": protocol.leakage.rule,
+        "removed": sum(protocol.leakage.removed.values()),
+        "conflicts": protocol.conflicting_labels,
+        "n_percent": 100 * protocol.n_content.fraction,
+        "iupac_letters": protocol.n_content.iupac_letters,
+        **{key: getattr(protocol, key) for key in ("source", "licence", "sha256")},
+        "notes": "; ".join(protocol.notes),
     }
 
 

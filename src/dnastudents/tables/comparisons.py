@@ -21,9 +21,9 @@ from typing import Any
 
 import pandas as pd
 
+from dnastudents.benchmarks.facts import METRICS
 from dnastudents.errors import InputError
 from dnastudents.results.failures import MARK, failure_notes, incomplete
-from dnastudents.results.metrics import METRICS
 from dnastudents.results.rows import (
     estimate,
     pretrainings_by_seed,

@@ -21,12 +21,12 @@ def finetuning_notes(metrics: pd.DataFrame) -> list[str]:
     Parameters
     ----------
     metrics : DataFrame
-        Metrics rows. Of the columns `cells`, `dev` and `reverse_complement` those count that are
-        there; rows of probes and of older versions lack some.
+        Metrics rows. Of the columns `grid_cells`, `dev` and `reverse_complement` those count that
+        are there; rows of probes lack some.
     """
     nothing = pd.Series(pd.NA, index=metrics.index)
     cells, dev, strands = (
-        metrics.get(name, nothing) for name in ("cells", "dev", "reverse_complement")
+        metrics.get(name, nothing) for name in ("grid_cells", "dev", "reverse_complement")
     )
     found = [
         (GRID, cells.fillna(1).astype(int) > 1),

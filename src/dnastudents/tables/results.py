@@ -16,10 +16,10 @@ from typing import Any
 
 import pandas as pd
 
+from dnastudents.benchmarks.facts import METRICS
 from dnastudents.errors import InputError
 from dnastudents.results.failures import MARK, Incomplete, failure_notes, incomplete
 from dnastudents.results.jobs import BASELINE
-from dnastudents.results.metrics import METRICS
 from dnastudents.results.published import MEAN_TASK, read_published
 from dnastudents.results.rows import estimate, read_metrics, runs_in_order
 from dnastudents.results.statistics import Estimate

@@ -38,6 +38,7 @@ from dnastudents.objectives.had.feature_cache import (
 from dnastudents.objectives.had.frozen_teacher import FrozenTeacher
 from dnastudents.objectives.had.objective import HAD
 from dnastudents.objectives.had.options import HADOptions
+from dnastudents.provenance import LEARNING, write_provenance
 from dnastudents.settings import parse
 from dnastudents.training.corpus import Corpus
 from dnastudents.training.options import Pretraining, RunSettings
@@ -242,6 +243,7 @@ def _publish(work: Path, output: Path, sections: Sections, width: int) -> None:
         for path in work.glob("*.safetensors"):
             path.replace(folder / path.name)
         write_json(folder / MANIFEST, manifest)
+        write_provenance(folder, *LEARNING)
 
 
 def _is_complete(output: Path, sections: Sections) -> bool:

@@ -12,9 +12,10 @@ from safetensors import SafetensorError, safe_open
 
 from dnastudents import models
 from dnastudents.errors import InputError
-from dnastudents.files import atomic_directory
+from dnastudents.files import atomic_directory, sha256
 from dnastudents.genome.tokenizers import NucleotideTransformerTokenizer
 from dnastudents.models import NucleotideTransformerForMaskedLM, model_folder
+from dnastudents.provenance import LEARNING, write_provenance
 
 VOCABULARY = (
     *("<unk>", "<pad>", "<mask>", "<cls>", "<eos>", "<bos>"),
@@ -82,6 +83,8 @@ def import_teacher(files: Sequence[Path], output: Path) -> None:
     with atomic_directory(output) as partial:
         model.save_pretrained(partial / "model")
         tokenizer.save_pretrained(partial / "model")
+        hashes = {file.name: sha256(file) for file in sorted(files)}
+        write_provenance(partial / "model", *LEARNING, sha256=hashes)
     print(f"{folder.name}: {models.count_parameters(model):,} parameters")
 
 

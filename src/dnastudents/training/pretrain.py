@@ -25,10 +25,9 @@ from dnastudents.errors import InputError
 from dnastudents.files import atomic_directory, digest, read_json, sha256, write_json
 from dnastudents.genome import tokenizers
 from dnastudents.launch import STOPPED
-from dnastudents.models import model_folder
 from dnastudents.objectives import Resources, build
 from dnastudents.objectives.had.feature_cache import MANIFEST
-from dnastudents.provenance import versions
+from dnastudents.provenance import LEARNING, code_digest, made_by, write_provenance
 from dnastudents.randomness import derive_seed
 from dnastudents.settings import parse
 from dnastudents.teachers.cache import check_cache
@@ -123,8 +122,8 @@ def train(
         if accelerator.is_main_process:
             folder.lock()
         accelerator.wait_for_everyone()
-        if _is_complete(job.output, who):
-            logger.info(f"{run}: {job.output} is complete already")
+        if (metrics := _complete(job.output, who)) is not None:
+            logger.info(f"{run}: {job.output} is complete already{_other_code(metrics)}")
             return 0
         if accelerator.is_main_process:
             require_room(objective, state, job.output)
@@ -133,7 +132,8 @@ def train(
             return STOPPED
         if accelerator.is_main_process:
             found = {"model": objective.result(), **objective.extras()}
-            job.write(found, trainer.history, {**trainer.summary(), "identity": who})
+            made = {**trainer.summary(), "identity": who, "trained_at": folder.commits}
+            job.write(found, trainer.history, made)
             folder.keep_newest()
         accelerator.wait_for_everyone()
     return 0
@@ -162,25 +162,37 @@ class Job:
             "run": self.run,
             "parameters": models.count_parameters(found["model"]),
             **measured,
-            "versions": versions(),
+            **made_by(*LEARNING),
+            "code": code_digest(),
             "settings_digest": digest(self.settings.as_json()),
             "seed": self.settings.seed,
             "simulated": self.settings.simulated,
         }
+        facts = {name: metrics[name] for name in ("run", "seed", "settings_digest")}
         with atomic_directory(self.output) as partial:
             for name, model in found.items():
                 model.save_pretrained(partial / name)
                 self.tokenizer.save_pretrained(partial / name)
+                write_provenance(partial / name, *LEARNING, **facts)
             frame = pd.DataFrame(history, columns=_columns(history))
             frame.to_csv(partial / "history.csv", index=False)
             write_json(partial / "settings.json", self.settings.as_json())
             write_json(partial / "metrics.json", metrics)
 
 
-def _is_complete(output: Path, identity: str) -> bool:
-    """Whether the job that held the lock has made this very result."""
+def _complete(output: Path, identity: str) -> dict[str, Any] | None:
+    """The metrics of this very result, if the job that held the lock has made it."""
     file = output / "metrics.json"
-    return file.is_file() and read_json(file).get("identity") == identity
+    metrics: dict[str, Any] = read_json(file) if file.is_file() else {}
+    return metrics if metrics.get("identity") == identity else None
+
+
+def _other_code(metrics: Mapping[str, Any]) -> str:
+    """What to say of a result that other code has made: most edits change no result."""
+    if metrics.get("code") == code_digest():
+        return ""
+    commit = metrics.get("commit")
+    return f", by other code (commit {commit}); remove it and its state to train again"
 
 
 def start_accelerator() -> Accelerator:
@@ -212,7 +224,7 @@ def identity(settings: RunSettings, reference: Path, resources: Resources) -> st
     if resources.pmi is not None:
         content["pmi"] = sha256(resources.pmi / "pmi.parquet")
     if resources.teacher is not None:
-        content["teacher"] = sha256(model_folder(resources.teacher) / "model.safetensors")
+        content["teacher"] = models.model_digest(resources.teacher)
     if resources.intervals is not None:
         content["intervals"] = sha256(resources.intervals)
     if resources.features is not None:

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from dnastudents.errors import InputError
 from dnastudents.files import atomic_file
+from dnastudents.provenance import code
 from dnastudents.training.progress import thousands
 
 logger = logging.getLogger(__name__)
@@ -39,10 +40,17 @@ class StateFolder:
         Made if absent.
     identity : str
         Digest of everything that decides the run's result.
+
+    Attributes
+    ----------
+    commits : list of str
+        Of the code that has trained, see `provenance.Code`: several where a run was resumed after
+        a change.
     """
 
     def __init__(self, folder: Path, identity: str) -> None:
         self.folder, self.identity = folder, identity
+        self.commits: list[str] = []
         self._lock: Any = None
 
     def lock(self) -> None:
@@ -98,12 +106,14 @@ class StateFolder:
         InputError
             The disk is full, or fails; the states before are whole.
         """
+        self.commits = list(dict.fromkeys([*self.commits, str(code())]))
+        state = {"identity": self.identity, "commits": self.commits, **state}
         try:
             with (
                 atomic_file(self.folder / f"step_{step:08d}.pt") as partial,
                 partial.open("wb") as handle,  # a file that torch opens hides its errors
             ):
-                torch.save({"identity": self.identity, **state}, handle)
+                torch.save(state, handle)
         except OSError as error:
             raise InputError(
                 f"{self.folder}: the state of step {step} was not written ({error.strerror}); it "
@@ -127,6 +137,7 @@ class StateFolder:
                 messages.append(f"{file}: cannot be read ({type(error).__name__}); passed over")
                 continue
             if state.get("identity") == self.identity:
+                self.commits = state.get("commits", [])
                 return state, messages
             messages.append(f"{file}: of other settings or inputs; passed over")
         return None, messages

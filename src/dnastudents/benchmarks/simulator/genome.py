@@ -25,6 +25,7 @@ from dnastudents.benchmarks.simulator.background import Codes, backgrounds
 from dnastudents.benchmarks.simulator.elements import Species
 from dnastudents.benchmarks.simulator.options import SimulatorOptions
 from dnastudents.files import atomic_directory, write_json
+from dnastudents.provenance import write_provenance
 from dnastudents.randomness import numpy_generator
 from dnastudents.settings import parse
 
@@ -70,6 +71,7 @@ def simulate(output: str | Path, settings: SimulatorOptions | Mapping[str, Any])
         annotation.to_csv(folder / "annotation.tsv", sep="\t", index=False)
         truth = _truth(seed, lengths, annotation)
         write_json(folder / "truth.json", truth)
+        write_provenance(folder)
     return truth
 
 

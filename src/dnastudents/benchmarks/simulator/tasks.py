@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from dnastudents.benchmarks.facts import DevRule
 from dnastudents.benchmarks.task import require_task, write_task
 from dnastudents.files import read_json, reading, sha256
 from dnastudents.genome.codes import decode, encode, reverse_complement
@@ -71,7 +72,7 @@ def simulate_tasks(
         licence="MIT",
         sha256=sha256(folder / "genome.fa"),
         simulated=True,
-        dev_rule=f"chromosome {', '.join(truth['splits']['dev'])}",
+        dev_rule=DevRule(origin="split", chromosomes=tuple(truth["splits"]["dev"])),
         leakage=leakage,
     )
 

@@ -12,7 +12,7 @@ float16, because the features come out of a layer norm: they are far below its l
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from dnastudents.errors import InputError
-from dnastudents.files import atomic_file, digest, read_json
+from dnastudents.files import atomic_file, digest, flat, read_json
 from dnastudents.objectives.had.stopwatch import Stopwatch
 
 MANIFEST = "manifest.json"
@@ -81,8 +81,8 @@ def check_sections(folder: Path, wanted: Sections) -> None:
         It names every key that differs, with both values; or there is no cache.
     """
     manifest = read_json(folder / MANIFEST)
-    found = dict(_flat({name: manifest.get(name, {}) for name in wanted}))
-    needed = dict(_flat(wanted))
+    found = dict(flat({name: manifest.get(name, {}) for name in wanted}))
+    needed = dict(flat(wanted))
     different = [
         f"{key} is {found.get(key)!r} in the cache, {needed.get(key)!r} in the run"
         for key in {**needed, **found}
@@ -98,15 +98,6 @@ def check_sections(folder: Path, wanted: Sections) -> None:
 def digests(sections: Sections) -> dict[str, str]:
     """A digest of each section."""
     return {name: digest(content) for name, content in sections.items()}
-
-
-def _flat(block: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Nested keys joined by dots."""
-    for key, value in block.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 class FeatureCache:
