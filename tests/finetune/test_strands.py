@@ -19,6 +19,7 @@ from dnastudents.finetune.job import Job
 from dnastudents.finetune.options import Finetuning
 from dnastudents.finetune.sweep import finetune
 from dnastudents.genome import tokenizers
+from dnastudents.settings import parse
 
 OTHER = str.maketrans("ACGTN", "TGCAN")
 
@@ -187,4 +188,4 @@ def test_conjoining_averages_logits(students: dict[str, Path], task: Path) -> No
 
 def test_unknown_kind_is_refused() -> None:
     with pytest.raises(InputError, match=r"reverse_complement: unknown value 'conjoined'; did you"):
-        Finetuning(reverse_complement="conjoined")
+        parse(Finetuning, {"reverse_complement": "conjoined"}, "finetuning")
