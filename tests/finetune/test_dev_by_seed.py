@@ -72,7 +72,7 @@ def test_students_and_baseline_learn_from_the_same_sequences(
 
 def test_tokens_are_those_of_the_draw(students: dict[str, Path], drawn_task: Path) -> None:
     read = load_task(drawn_task)
-    job = Job("mine", students["hybrid"], read, Finetuning(dev="by_seed"), "")
+    job = Job("mine", students["hybrid"], read, Finetuning(dev="by_seed"), "", "")
     pool = pd.concat([read.train, read.dev], ignore_index=True)["sequence"]
     drawn, splits = draw(read, 4, "best_dev", dev="by_seed"), job._splits(4)
     for name, rows in (("train", drawn.train), ("dev", drawn.dev)):

@@ -36,7 +36,7 @@ def mixer(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def job(mixer: Path, task: Path, pretrained: bool = True, **settings: Any) -> Job:
-    made = Job("mixer", mixer, load_task(task), Finetuning(**QUICK, **settings), "")
+    made = Job("mixer", mixer, load_task(task), Finetuning(**QUICK, **settings), "", "")
     made.provenance["pretrained"] = pretrained
     return made
 
