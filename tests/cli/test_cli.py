@@ -166,6 +166,19 @@ def test_a_reader_that_stops_reading_gets_no_traceback() -> None:
     assert writer.wait() == 1
 
 
+def test_a_full_disk_behind_stdout_is_one_line() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "dnastudents", "--help"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={"PYTHONPATH": ":".join(sys.path)},
+        )
+    assert done.returncode == 1
+    assert done.stderr == "dnastudents: error: stdout: No space left on device\n"
+
+
 def test_interrupted(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     import dnastudents.benchmarks.simulator as simulator
 
