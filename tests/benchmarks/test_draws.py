@@ -11,7 +11,6 @@ import pytest
 
 from dnastudents.benchmarks.draws import POOL, dev_origin, draw, split_labels
 from dnastudents.benchmarks.task import Task, load_task, write_task
-from dnastudents.errors import InputError
 
 COUNTS = [130, 47, 3]  # sequences of each class
 
@@ -90,11 +89,3 @@ def test_few_shot_tasks_have_always_drawn_by_seed(tmp_path: Path) -> None:
     one, other = (draw(read, 1, "best_dev", dev=dev) for dev in ("task", "by_seed"))
     assert one.train.tolist() == other.train.tolist()
     assert one.dev.tolist() == other.dev.tolist()
-
-
-def test_what_cannot_be_drawn(tmp_path: Path) -> None:
-    read = task(tmp_path / "t")
-    with pytest.raises(InputError, match="by_seed draws what selects, and with `selection: last`"):
-        draw(read, 0, "last", dev="by_seed")
-    with pytest.raises(InputError, match=r"finetuning\.dev: unknown value 'seed'; did you mean"):
-        draw(read, 0, "best_dev", dev="seed")

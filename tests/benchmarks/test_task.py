@@ -101,7 +101,6 @@ def test_few_shot_task_has_no_dev_split(tmp_path: Path) -> None:
     [
         (5, (0, "last"), r"t \(write it again\): class 0 has 4 sequences; 5 are needed"),
         (1, (0, "best_dev"), "class 0 has 1 sequence; dev needs one too"),
-        (3, (0, "lst"), "selection: unknown value 'lst'; did you mean 'last'"),
     ],
 )
 def test_impossible_draws(

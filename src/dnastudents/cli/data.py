@@ -112,9 +112,12 @@ def benchmark(
     sources: Annotated[list[Path], typer.Argument(help="the official files or folders")],
     *,
     leakage: Annotated[str, typer.Option(help="report or remove what is in test too")] = "report",
+    metric: Annotated[
+        str | None, typer.Option(help="of your own CSV files; default: accuracy")
+    ] = None,
     output: Output,
 ) -> None:
     """Turn the files of a benchmark into one task folder."""
     from dnastudents.benchmarks import write_task
 
-    write_task(suite, task, sources, output, leakage)
+    write_task(suite, task, sources, output, leakage, metric)

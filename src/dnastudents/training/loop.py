@@ -19,7 +19,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from dnastudents.devices import device_name
+from dnastudents.devices import Precision, device_name
 from dnastudents.errors import InputError
 from dnastudents.genome.codes import PAD
 from dnastudents.objectives import Objective
@@ -54,7 +54,7 @@ class Trainer:
     state : StateFolder
         Locked by the caller.
     accelerator : Accelerator
-        Device, precision, processes.
+        Device and processes.
     """
 
     def __init__(
@@ -82,17 +82,17 @@ class Trainer:
                 f"{accelerator.num_processes} processes"
             )
         options = plan.optimizer
-        optimizer = adamw(
+        self.optimizer = adamw(
             objective.to(accelerator.device),
             options.learning_rate,
             options.weight_decay,
             (options.betas[0], options.betas[1]),
             options.eps,
         )
-        self.optimizer = accelerator.prepare(optimizer)
+        self.precision = Precision(plan.precision, accelerator.device)
         self.processes = Processes(accelerator.num_processes)
         size = self.micro_batch_asked = plan.micro_batch_size or plan.batch_size
-        self.gradients = Gradients(objective, accelerator, self.processes, size)
+        self.gradients = Gradients(objective, accelerator, self.precision, self.processes, size)
         self.meter = Meter(
             run,
             lambda values: accelerator.reduce(values, "sum"),
@@ -113,7 +113,7 @@ class Trainer:
         bool
             False when a signal stopped it; the state is saved.
         """
-        half = self.accelerator.mixed_precision
+        half = self.precision.name
         logger.info(
             f"{self.run} trains on {device_name(self.accelerator.device)} "
             f"in {'float32' if half == 'no' else half}"
@@ -148,13 +148,13 @@ class Trainer:
         shares, loss = self.gradients.compute(
             views, derive_seed(self.seed, f"dropout {process}", self.step)
         )
-        norm = self.accelerator.clip_grad_norm_(self.gradients.parameters, self.plan.gradient_clip)
-        if self.accelerator.scaler is None:  # which looks for itself, and expects some
-            bad = ~norm.isfinite()
-            loss, shares["loss"] = (x.masked_fill(bad, math.nan) for x in (loss, shares["loss"]))
+        bad = self.precision.clip(
+            self.optimizer, self.gradients.parameters, self.plan.gradient_clip
+        )
+        loss, shares["loss"] = (x.masked_fill(bad, math.nan) for x in (loss, shares["loss"]))
         self.objective.before_step(self.step)
-        leave_out_if(~loss.isfinite(), self.optimizer.optimizer)
-        self.optimizer.step()
+        leave_out_if(~loss.isfinite(), self.optimizer)
+        self.precision.step(self.optimizer)
         self.optimizer.zero_grad()
         self.objective.after_step(self.step)
         self.step += 1
@@ -170,8 +170,7 @@ class Trainer:
         self.objective.eval()
         total: dict[str, Tensor] = {}
         for start, stop in self.gradients.parts(len(everything)):
-            views = everything.rows(start, stop, self.accelerator.device)
-            accumulate(total, self.objective(views, everything.counts))
+            accumulate(total, self.gradients.shares(everything, start, stop))
         summed = {k: self.accelerator.reduce(v, "sum").item() for k, v in sorted(total.items())}
         row = self._record("validation", summed)
         self.objective.observe(row, self.step)
@@ -229,7 +228,7 @@ class Trainer:
             "micro_batch_size": self.gradients.micro_batch,
             "bad_steps": len(self.meter.bad),
             "device": device_name(device),
-            "precision": self.accelerator.mixed_precision,
+            "precision": self.precision.name,
             "validation": validations[-1] if validations else {},
         }
 
@@ -237,12 +236,11 @@ class Trainer:
         """Write the state; only the main process does."""
         meter = self.meter.state(self.step)  # sums over processes, so all take part
         if self.accelerator.is_main_process:
-            scaler = self.accelerator.scaler
             state = {
                 "step": self.step,
                 "objective": self.objective.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
-                "scaler": None if scaler is None else scaler.state_dict(),
+                "scaler": self.precision.scaler.state_dict(),
                 "meter": meter,
                 "micro_batch": self.gradients.micro_batch,
                 "micro_batch_asked": self.micro_batch_asked,
@@ -274,8 +272,8 @@ class Trainer:
         self.seconds = state["seconds"]
         self.objective.load_state_dict(state["objective"])
         self.optimizer.load_state_dict(state["optimizer"])
-        if state["scaler"] is not None and self.accelerator.scaler is not None:
-            self.accelerator.scaler.load_state_dict(state["scaler"])
+        if state["scaler"]:  # empty where nothing was scaled
+            self.precision.scaler.load_state_dict(state["scaler"])
         keeps = self.accelerator.is_main_process
         self.meter.load_state(state["meter"], keeps, self.accelerator.device)
         # An earlier job may have found out what fits, unless another size is asked for now.

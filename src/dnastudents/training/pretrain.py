@@ -87,7 +87,7 @@ def pretrain(
     transformers.utils.logging.disable_progress_bar()  # the log has its own lines
     parsed = parse(RunSettings, settings, run)
     plan = parsed.pretraining
-    accelerator = start_accelerator("no" if plan is None else plan.precision)
+    accelerator = start_accelerator()
     job = Job(run, parsed, output)
     student = job.initialise()
     if plan is not None and parsed.is_pretrained:
@@ -183,21 +183,15 @@ def _is_complete(output: Path, identity: str) -> bool:
     return file.is_file() and read_json(file).get("identity") == identity
 
 
-def start_accelerator(precision: str) -> Accelerator:
-    """One process, or all that the launcher started.
-
-    Mixed precision is for GPUs; a CPU computes in float32, where bf16 is slower.
+def start_accelerator() -> Accelerator:
+    """One process, or all that the launcher started; `Precision` sees to mixed precision.
 
     Raises
     ------
     InputError
         The processes do not form one training: each would train alone and write the same files.
     """
-    on_gpu = choose_device().type == "cuda"
-    accelerator = Accelerator(
-        cpu=not on_gpu,
-        mixed_precision=precision if on_gpu else "no",
-    )
+    accelerator = Accelerator(cpu=choose_device().type != "cuda", mixed_precision="no")
     for variable in ("WORLD_SIZE", "DNASTUDENTS_PROCESSES"):
         wanted = os.environ.get(variable)
         if wanted is not None and int(wanted) != accelerator.num_processes:
