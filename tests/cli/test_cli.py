@@ -32,7 +32,7 @@ def test_every_example_can_be_parsed(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    arguments = shlex.split(COMMANDS[name].epilog)
+    arguments = shlex.split(COMMANDS[name].epilog.partition("> ")[0])
     for argument in arguments:
         if argument.endswith(".json"):
             Path(argument).write_text("{}")
