@@ -141,6 +141,7 @@ _MUST_BE = {
     "dict_type": "keys and values",
     "model_type": "keys and values",
     "model_attributes_type": "keys and values",
+    "list_type": "a list",
     "tuple_type": "a list",
     "list_type": "a list",
     "none_required": "null",
