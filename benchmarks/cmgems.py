@@ -29,8 +29,8 @@ from dnastudents import masking
 from dnastudents.genome import codes as sequence
 from dnastudents.genome import tokenizers
 from dnastudents.genome.reference import Reference
-from dnastudents.genome.samplers import Pieces
 from dnastudents.genome.tokenizers import Tokenizer
+from dnastudents.genome.windows.pieces import Pieces
 from dnastudents.randomness import torch_generator
 
 sys.path.insert(0, str(inputs.ROOT / "tests/masking"))

@@ -119,7 +119,7 @@ def step_rows(run: inputs.Run, accelerator: Accelerator, folder: Path, turns: in
     student, teacher = objective.student, objective.teacher
     first = objective.views(run.corpus.batch(0), run.seed, 0)
     batch, length = first.tensors["student_ids"].shape
-    kind = torch.bfloat16 if accelerator.mixed_precision == "bf16" else torch.float32
+    kind = torch.bfloat16 if trainer.precision.name == "bf16" else torch.float32
     features = torch.randn(batch * length, student.feature_size, device=device, dtype=kind)
     mine, theirs = weights(student, kind), weights(teacher, kind)
     _require_equal(trainer)
@@ -207,7 +207,7 @@ def main() -> None:
     on_gpu = options.device == "cuda"
     if on_gpu and not torch.cuda.is_available():
         sys.exit("findna.py: no CUDA device is visible; use --device cpu")
-    accelerator = Accelerator(cpu=not on_gpu, mixed_precision="bf16" if on_gpu else "no")
+    accelerator = Accelerator(cpu=not on_gpu)
     machine = hardware(accelerator.device)
     turns = 1 if options.quick else options.turns
     block = QUICK if options.quick else {"batch_size": options.rows or (64 if on_gpu else 4)}

@@ -26,7 +26,7 @@ from finetune_seeds import Sweep, sweep_rows
 from task_folders import dnastudents, genome_rows, gue_rows
 from timing import Row, hardware, report
 
-from dnastudents.config.config import Config
+from dnastudents.config import load_config
 from dnastudents.finetune import features, fit
 from dnastudents.finetune.data import TokenSplit, training_batches
 from dnastudents.finetune.options import Finetuning
@@ -123,7 +123,7 @@ class Bench:
 
 def loop_rows(bench: Bench) -> list[Row]:
     """`Fit.train` against the bare step, for the small students and HAD's."""
-    had = Config(inputs.ROOT).pretrain_settings("had")["student"]
+    had = load_config(inputs.ROOT).pretrain_settings("had").student
     students = [*SMALL.items(), *([] if bench.quick else [("HAD's student", had)])]
     task, turns = bench.task("mouse_2"), bench.turns * (1 if bench.quick else 4)
     return [

@@ -54,7 +54,7 @@ def student_rows(
         torch.cuda.reset_peak_memory_stats(device)
     seconds = interleaved({"step": always(trainer.advance)}, turns, device, LIMIT)["step"]
     bases = int((run.corpus.batch(0) != PAD).sum())
-    precision = {"no": "float32"}.get(accelerator.mixed_precision, accelerator.mixed_precision)
+    precision = {"no": "float32"}.get(trainer.precision.name, trainer.precision.name)
     size = f"{name}: {plan.batch_size} x {plan.window.length} bases"
     rows = [
         Row(f"{size}, {precision}", bases / seconds, None, None, "", "bases/s"),
@@ -76,7 +76,7 @@ def main() -> None:
     options = parser.parse_args()
     if not (torch.cuda.is_available() or options.quick):
         sys.exit("gpu.py: no CUDA device is visible; --quick tries it out on a CPU")
-    accelerator = start_accelerator("bf16")
+    accelerator = start_accelerator()
     device = accelerator.device
     machine = hardware(device)
     turns = 1 if options.quick else options.turns

@@ -23,8 +23,8 @@ from timing import Row, always, hardware, interleaved, report
 from torch import Tensor
 from transformers.models.qwen3_next import modeling_qwen3_next as qwen
 
-from dnastudents.models import kernels
-from dnastudents.models.gated_deltanet import gated_delta_rule, recurrent_gated_delta_rule
+from dnastudents.models.hybrid import kernels
+from dnastudents.models.hybrid.gated_deltanet import gated_delta_rule, recurrent_gated_delta_rule
 
 CHUNK = 32
 # Unwrapped, since transformers puts flash-linear-attention in its place where that is installed.

@@ -10,14 +10,15 @@ import torch
 
 from dnastudents import models, pmi
 from dnastudents.benchmarks.simulator import simulate
-from dnastudents.config.config import Config, merge
+from dnastudents.config import load_config
+from dnastudents.config.merge import merge
 from dnastudents.genome import reference, tokenizers
 from dnastudents.genome.tokenizers import Tokenizer
 from dnastudents.objectives import Objective, Resources, build
 from dnastudents.randomness import torch_generator
 from dnastudents.settings import parse
 from dnastudents.training.corpus import Corpus
-from dnastudents.training.options import Pretraining
+from dnastudents.training.options import Pretraining, RunSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 REAL = ROOT / "results/hg38_mini"
@@ -54,7 +55,8 @@ def genome(folder: Path, quick: bool) -> tuple[Path, str]:
     real = REAL / "reference/hg38_mini"
     if not quick and real.is_dir():
         return real, "hg38_mini"
-    simulate(folder / "simulated", seed=0, length=100_000 if quick else 2_400_000)
+    length = 100_000 if quick else 2_400_000
+    simulate(folder / "simulated", {"seed": 0, "length": length})
     reference.build(folder / "simulated/genome.fa", folder / "reference", simulated=True)
     return folder / "reference", "simulated genome"
 
@@ -81,21 +83,19 @@ def run(name: str, reference_folder: Path, quick: bool, **changes: Any) -> Run:
         Keys of the run put over those of the configuration; `objective` and `masking` replace
         theirs when they have another name.
     """
-    settings = merge(Config(ROOT).pretrain_settings(name), changes)
-    student = settings["student"]
+    values = merge(load_config(ROOT).pretrain_settings(name).as_json(), changes)
     if quick:
-        student = {**student, **TINY_OF[student["architecture"]]}
-    block = {**settings["pretraining"], "splits": {"train": ["all"], "validation": []}}
-    plan = parse(Pretraining, block, name)
-    tokenizer = tokenizers.build(models.tokenizer_name(student))
-    torch.manual_seed(settings["seed"])
+        values["student"] |= TINY_OF[values["student"]["architecture"]]
+    values["pretraining"]["splits"] = {"train": ["all"], "validation": []}
+    settings = parse(RunSettings, values, name)
+    plan = settings.pretraining
+    assert plan is not None
+    tokenizer = tokenizers.build(settings.student.tokenizer)
+    torch.manual_seed(settings.seed)
+    student = models.build(settings.student, tokenizer)
     objective = build(
-        settings,
-        models.build(student, tokenizer),
-        tokenizer,
-        settings["seed"],
-        plan.steps,
-        Resources(),
+        *(settings.objective, settings.masking, student),
+        *(tokenizer, settings.seed, plan.steps, Resources()),
     )
-    corpus = Corpus(reference_folder, plan, settings["seed"])
-    return Run(name, settings["seed"], plan, tokenizer, corpus, objective)
+    corpus = Corpus(reference_folder, plan, settings.seed)
+    return Run(name, settings.seed, plan, tokenizer, corpus, objective)

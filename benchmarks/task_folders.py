@@ -86,23 +86,19 @@ def genome_rows(data: Path, folder: Path) -> list[Row]:
 
 
 def whole_genome(folder: Path) -> None:
-    """Write a reference folder as large as hg38, 3 GB and a sparse mask, and leave it on disk."""
+    """Write a reference folder as large as hg38, 3 GB, and leave it on disk."""
     folder.mkdir(parents=True)
     total = _bases()
     block = np.random.default_rng(0).integers(4, size=BLOCK, dtype=np.uint8).tobytes()
-    for name, kind in (("codes", np.uint8), ("soft_mask", np.bool_)):
-        header = {"descr": np.dtype(kind).str, "fortran_order": False, "shape": (total,)}
-        with (folder / f"{name}.npy").open("wb") as handle:
-            np.lib.format.write_array_header_1_0(handle, header)
-            if name == "codes":
-                for start in range(0, total, BLOCK):
-                    handle.write(block[: total - start])
-            else:
-                handle.truncate(handle.tell() + total)
-            handle.flush()
-            os.fsync(handle.fileno())
-            if hasattr(os, "posix_fadvise"):
-                os.posix_fadvise(handle.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    header = {"descr": np.dtype(np.uint8).str, "fortran_order": False, "shape": (total,)}
+    with (folder / "codes.npy").open("wb") as handle:
+        np.lib.format.write_array_header_1_0(handle, header)
+        for start in range(0, total, BLOCK):
+            handle.write(block[: total - start])
+        handle.flush()
+        os.fsync(handle.fileno())
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(handle.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     lengths = list(HG38.values())
     index = {
         "names": list(HG38),

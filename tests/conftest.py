@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["metrics_rows"]
+pytest_plugins = ["metrics_rows", "training_inputs"]
 ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True)
+def logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Let `caplog` see progress too, as the command line shows it."""
+    caplog.set_level(logging.INFO, logger="dnastudents")
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""docs/adding_a_method.md is true: its blocks of code, put where they say, make methods that work."""
+"""docs/adding_a_method.md is true: its code, put where it says, makes methods that work."""
 
 from __future__ import annotations
 
@@ -77,8 +77,7 @@ text = json.dumps(export.json_schema())
 print("schema", all(word in text for word in ("smoothing", "pairs", "first", "kernel_size")))
 
 from dnastudents.plan import plan
-(folder / "new.yaml").write_text(json.dumps(changes))
-planned = plan([folder / "new.yaml"], root=root, hardware="x", flops=1e12)
+planned = plan(config, hardware="x", flops=1e12)
 print("planned", [job.run for job in planned.jobs if job.kind == "pretrain"])
 """
 

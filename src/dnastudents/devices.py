@@ -1,18 +1,22 @@
-"""The device that a job computes on, chosen and named in one place, and what it does when full.
+"""The device that a job computes on: its choice, its precision, and what happens when it is full.
 
 When memory runs out: fewer sequences at once, never fewer in all.
 """
 
 from __future__ import annotations
 
+import logging
 import os
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+logger = logging.getLogger(__name__)
+
+logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
@@ -23,11 +27,9 @@ def choose_device() -> torch.device:
     if torch.cuda.is_available():
         return torch.device("cuda")
     if given := unusable_gpu(os.environ):
-        print(
-            f"WARNING: {given}, but torch {torch.__version__} sees no GPU and computes on the CPU; "
-            "is it a build for CPUs, or the driver too old?",
-            file=sys.stderr,
-            flush=True,
+        logger.warning(
+            f"{given}, but torch {torch.__version__} sees no GPU and computes on the CPU; "
+            "is it a build for CPUs, or the driver too old?"
         )
     return torch.device("cpu")
 
@@ -50,6 +52,61 @@ def moved(tensor: Tensor, device: torch.device) -> Tensor:
     if device.type != "cuda":
         return tensor.to(device)
     return tensor.pin_memory().to(device, non_blocking=True)
+
+
+class Precision:
+    """Lower precision of products while training on a GPU; a CPU always computes in float32.
+
+    Weights, losses and the optimiser stay float32.
+
+    Parameters
+    ----------
+    wanted : {'no', 'bf16', 'fp16'}
+        As in the settings.
+    device : torch.device
+        Where to compute.
+
+    Attributes
+    ----------
+    name : str
+        What is computed in: `wanted`, but `no` on a CPU, where bf16 is slower.
+    scaler : torch.amp.GradScaler
+        Enabled for fp16 alone, whose range is too small for many gradients.
+    """
+
+    def __init__(self, wanted: str, device: torch.device) -> None:
+        self.name = wanted if device.type == "cuda" else "no"
+        self._device = device.type
+        self.scaler = torch.amp.GradScaler(device.type, enabled=self.name == "fp16")
+
+    def autocast(self) -> torch.autocast:
+        """The context of every forward computation."""
+        kind = torch.float16 if self.name == "fp16" else torch.bfloat16
+        return torch.autocast(self._device, kind, enabled=self.name != "no")
+
+    def backward(self, loss: Tensor) -> None:
+        """Add the gradients of `loss`."""
+        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+
+    def clip(
+        self, optimizer: torch.optim.Optimizer, parameters: Iterable[nn.Parameter], limit: float
+    ) -> Tensor:
+        """Clip the norm of the gradients to `limit`.
+
+        Returns
+        -------
+        Tensor
+            bool scalar: is the norm not finite? Always false for fp16, where the scaler expects
+            such steps while it looks for the scale, and leaves them out.
+        """
+        self.scaler.unscale_(optimizer)
+        norm = nn.utils.clip_grad_norm_(parameters, limit)
+        return ~norm.isfinite() & (not self.scaler.is_enabled())
+
+    def step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Let the optimiser update the weights."""
+        self.scaler.step(optimizer)
+        self.scaler.update()
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
@@ -79,7 +136,7 @@ def as_many_as_fit(
     Raises
     ------
     RuntimeError
-        Of `work`: torch.OutOfMemoryError where one sequence is too much, and all other errors.
+        Of `work`: the one of `is_out_of_memory` where one sequence is too much, and all others.
     """
     while True:
         try:
@@ -91,6 +148,5 @@ def as_many_as_fit(
         if device.type == "cuda":
             torch.cuda.empty_cache()
         fewer = at_once // 2
-        print(f"out of memory with {at_once} sequences at once; from here on {fewer}",
-              file=sys.stderr, flush=True)  # fmt: skip
+        logger.warning(f"out of memory with {at_once} sequences at once; from here on {fewer}")
         at_once = fewer

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+SHOWN = 50  # names in a message; an assembly may have thousands
+
 
 class InputError(ValueError):
     """Input that a user can mend. The message names the file or key, and the fix."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint that ends an error message: the nearest known name, or all of them."""
+    """A hint that ends an error message: the nearest known name, or all of them if they are few."""
     known = sorted(map(str, known))
     match = get_close_matches(str(name), known, n=1, cutoff=0.6)
     if match:
         return f"did you mean '{match[0]}'?"
-    return f"known: {', '.join(known)}" if known else "none is known here"
+    shown = [*known[:SHOWN], *([f"and {len(known) - SHOWN:,} more"] if known[SHOWN:] else [])]
+    return f"known: {', '.join(shown)}" if known else "none is known here"

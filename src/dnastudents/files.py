@@ -6,6 +6,7 @@ removes what dead processes left.
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import os
@@ -66,6 +67,8 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
 def atomic_directory(path: str | Path) -> Iterator[Path]:
     """Yield a new folder to fill; on success it replaces `path` whole, else it is removed."""
     path = Path(path)
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path}: is a file, and the result is a folder; name another place")
     partial = _partial(path)
     partial.mkdir()
     try:
@@ -102,6 +105,20 @@ def read_json(path: str | Path) -> Any:
         raise InputError(f"{path}: no such file") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not valid JSON ({error}); remove it and make it again") from None
+
+
+@contextmanager
+def reading(path: str | Path) -> Iterator[None]:
+    """Turn what libraries raise over the content of a file into an `InputError` that names it."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (ValueError, csv.Error) as error:  # of text, CSV and Parquet
+        reason = str(error).strip().partition("\n")[0]
+        raise InputError(
+            f"{path}: cannot be read ({reason}); repair it, or make it again"
+        ) from None
 
 
 def sha256(path: str | Path) -> str:

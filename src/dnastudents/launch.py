@@ -105,11 +105,11 @@ def launch(nodes: int, processes: int, threads: int, arguments: Sequence[str]) -
         Several nodes outside of Slurm, or no process.
     """
     if nodes < 1 or processes < 1:
-        raise InputError(f"launch: {nodes} nodes x {processes} processes; at least 1 of each")
+        raise InputError(f"{nodes} nodes x {processes} processes; at least 1 of each")
     place = Place()
     if nodes > 1:
         if "SLURM_JOB_ID" not in os.environ:
-            raise InputError(f"launch: --nodes {nodes} needs a job of Slurm; this is none")
+            raise InputError(f"--nodes {nodes} needs a job of Slurm; this is none")
         step = Place.in_step(os.environ, nodes)
         if step is None:
             command = step_command(nodes, processes, threads, arguments)

@@ -97,6 +97,7 @@ def parse(kind: Any, values: Any, where: str = "") -> Any:
     """
     if isinstance(values, Settings):
         return values
+    _require_text_keys(values, where)
     try:
         return _validated(kind, values)
     except ValidationError as error:
@@ -105,11 +106,23 @@ def parse(kind: Any, values: Any, where: str = "") -> Any:
 
 def check_part(kind: Any, values: Any, where: str) -> None:
     """Refuse what is wrong with a block that another one completes: all but missing keys."""
+    _require_text_keys(values, where)
     try:
         _validated(kind, values)
     except ValidationError as error:
         if lines := explain(error, kind, where, ignored=("missing", "union_tag_not_found")):
             raise InputError(lines[0]) from None
+
+
+def _require_text_keys(values: Any, where: str) -> None:
+    """Refuse keys like 1 or true, of which JSON would make text."""
+    if isinstance(values, list | tuple):
+        values = {str(place): item for place, item in enumerate(values)}
+    if isinstance(values, Mapping):
+        for key, value in values.items():
+            if not isinstance(key, str):
+                raise InputError(f"{where or 'config'}: the key {key!r} is no text; quote it")
+            _require_text_keys(value, f"{where}.{key}" if where else key)
 
 
 def _validated(kind: Any, values: Any) -> Any:
@@ -129,6 +142,7 @@ _MUST_BE = {
     "model_type": "keys and values",
     "model_attributes_type": "keys and values",
     "tuple_type": "a list",
+    "list_type": "a list",
     "none_required": "null",
     "literal_error": "{expected}",
     "greater_than_equal": "at least {ge:g}",
@@ -151,8 +165,8 @@ def explain(
             continue
         path, known = _place(kind, each["loc"])
         value, details = each["input"], each.get("ctx", {})
-        key = ".".join([where, *path] if where else path) or "config"
-        block, _, last = key.rpartition(".")
+        block, last = (".".join(filter(None, [where, *path[:-1]])), "".join(path[-1:]))
+        key = ".".join(filter(None, [block, last])) or "config"
         if each["type"] == "extra_forbidden":
             lines[key] = f"{block or 'config'}: unknown key '{last}'; {nearest(last, known)}"
         elif each["type"] == "missing":
@@ -176,7 +190,8 @@ def explain(
             must_be.setdefault(key, []).append(phrase)
             phrases = " or ".join(dict.fromkeys(must_be[key]))
             lines[key] = f"{key}: must be {phrases}, not {value!r}{_hint(value)}"
-    return list(lines.values())
+    # A list that is wrong in itself is not also no text, where either could be.
+    return [v for k, v in lines.items() if not any(key.startswith(f"{k}.") for key in lines)]
 
 
 def _rank(error: Any) -> int:
@@ -214,8 +229,9 @@ def _place(kind: Any, location: Sequence[int | str]) -> tuple[list[str], list[st
             field = fields[str(part)]
             kind = Annotated[field.annotation, *field.metadata, None]
         elif containers := [k for k in kinds if get_origin(k) in (dict, tuple, list)]:
-            if str(part).startswith(("dict[", "tuple[", "constrained", "function")):
-                kind = containers[0]
+            if len(kinds) - (type(None) in kinds) > 1:  # the type of a member of a union
+                if get_origin(containers[0]).__name__ in str(part):
+                    kind = containers[0]
                 continue
             kind = get_args(containers[0])[-1 if get_origin(containers[0]) is dict else 0]
         elif not models:  # the type of a member of a union of plain values

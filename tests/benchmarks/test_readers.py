@@ -372,6 +372,13 @@ def test_your_own_tables(tmp_path: Path) -> None:
     write_task("my_suite", "mine", [tmp_path], tmp_path / "t")
     read = load_task(tmp_path / "t")
     assert (read.suite, read.classes) == ("my_suite", ["strong", "weak"])
+    assert read.metric == "accuracy"
+    write_task("my_suite", "mine", [tmp_path], tmp_path / "t", metric="f1")
+    assert load_task(tmp_path / "t").metric == "f1"
+    with pytest.raises(InputError, match="no metric 'auc'; known: accuracy, f1, f1_macro, mcc"):
+        write_task("my_suite", "mine", [tmp_path], tmp_path / "t", metric="auc")
+    with pytest.raises(InputError, match="gue: has a metric of its own; drop `--metric mcc`"):
+        write_task("gue", "H3", [tmp_path], tmp_path / "t", metric="mcc")
     assert read.test["label"].tolist() == [1, 0, 1, 0]
     assert read.protocol.duplicates.across["train/test"] > 0
     (tmp_path / "mine" / "test.csv").write_text("dna,label\nACGT,weak\n")

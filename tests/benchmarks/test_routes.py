@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dnastudents.benchmarks.routes import Route, choose, read_routes
-from dnastudents.config.config import Config
+from dnastudents.config import load_config
 from dnastudents.errors import InputError
 
 
@@ -37,8 +37,8 @@ def suites(**changes: Any) -> dict[str, Any]:
 
 def test_routes_of_the_configuration(root: Path) -> None:
     """Only the suite that names a route changes."""
-    plain = Config(root)
-    changed = Config(root, suites(gue={"route": "tables"}, genomic_benchmarks={}))
+    plain = load_config(root)
+    changed = load_config(root, suites(gue={"route": "tables"}, genomic_benchmarks={}))
     assert plain.known_tasks["gue"]["tf_0"] == ["gue/GUE.zip"]
     files = [f"gue/human_tf_0/{split}.csv" for split in ("train", "dev", "test")]
     assert changed.known_tasks["gue"]["tf_0"] == files
@@ -48,7 +48,7 @@ def test_routes_of_the_configuration(root: Path) -> None:
 
 
 def test_coordinates_need_their_references(root: Path) -> None:
-    config = Config(root, suites(genomic_benchmarks={"route": "coordinates"}))
+    config = load_config(root, suites(genomic_benchmarks={"route": "coordinates"}))
     used = {name for task in config.tasks() for name in config.task_references(*task)}
     assert used == {"hg38", "grch38_cdna", "wbcel235", "grcm38"}  # the fly is not selected
     assert config.data()["reference/wbcel235"] == {"datasets": ["reference/wbcel235.fa.gz"]}
@@ -60,9 +60,9 @@ def test_coordinates_need_their_references(root: Path) -> None:
 def test_a_reference_that_is_not_configured(root: Path, copy: Path) -> None:
     text = (copy / "config.yaml").read_text()
     (copy / "config.yaml").write_text(text.replace("  wbcel235: {", "  worm: {"))
-    Config(copy)
+    load_config(copy)
     with pytest.raises(InputError) as caught:
-        Config(copy, suites(genomic_benchmarks={"route": "coordinates"}))
+        load_config(copy, suites(genomic_benchmarks={"route": "coordinates"}))
     assert str(caught.value) == (
         "suites.genomic_benchmarks.route: the coordinates of demo_human_or_worm are of 'wbcel235'; "
         "add references.wbcel235 with `dataset: reference/wbcel235.fa.gz` or `fasta:` and your own "
@@ -98,7 +98,7 @@ def copy(root: Path, tmp_path: Path) -> Path:
 )
 def test_mistakes(root: Path, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError) as caught:
-        Config(root, changes)
+        load_config(root, changes)
     assert str(caught.value) == message
 
 
@@ -111,15 +111,15 @@ def test_a_suite_of_your_own_has_no_routes(copy: Path, root: Path) -> None:
     block = {"tasks": ["x"], "seeds": [0]}
     changes = {"suites": {"mine": block}, "probes": {"knn": None}}
     changes["figures"] = {"tsne": {"tasks": []}, "tsne_cls": {"tasks": []}}
-    assert Config(copy, changes).task_references("mine", "x") == []
+    assert load_config(copy, changes).task_references("mine", "x") == []
     with pytest.raises(InputError, match="route: a suite of your own has no routes"):
-        Config(copy, {**changes, "suites": {"mine": {**block, "route": "archive"}}})
+        load_config(copy, {**changes, "suites": {"mine": {**block, "route": "archive"}}})
 
 
 def test_the_revised_suite_is_turned_on_by_one_block(root: Path) -> None:
     name = "nucleotide_transformer_revised"
-    assert name not in Config(root).suites
-    config = Config(root, suites(**{name: {"tasks": ["H2AFZ", "promoter_all"], "seeds": [0]}}))
+    assert name not in load_config(root).suites
+    config = load_config(root, suites(**{name: {"tasks": ["H2AFZ", "promoter_all"], "seeds": [0]}}))
     folder = f"{name}/H2AFZ"
     assert config.tasks() == [(name, "H2AFZ"), (name, "promoter_all")]
     assert config.data()[folder] == {

@@ -10,9 +10,12 @@ import pytest
 import yaml
 
 from dnastudents import models
-from dnastudents.config.config import Config, merge
+from dnastudents.config import load_config
+from dnastudents.config.merge import merge
 from dnastudents.errors import InputError, nearest
 from dnastudents.genome import tokenizers
+from dnastudents.masking.options import MASKINGS
+from dnastudents.probes.options import KNNOptions
 
 SHIPPED = {
     *("had", "had_reconstruction_only", "had_distillation_only", "had_scratch"),
@@ -33,143 +36,150 @@ def demo(root: Path) -> dict[str, Any]:
 
 
 def test_the_papers_runs_are_shipped(root: Path) -> None:
-    assert set(Config(root).runs) == SHIPPED
+    assert set(load_config(root).runs) == SHIPPED
 
 
 def test_every_run_and_task_resolves(root: Path) -> None:
-    config = Config(root)
+    config = load_config(root)
     for run in config.runs:
         settings = config.pretrain_settings(run)
-        assert settings["student"]["architecture"]
-        assert "finetuning" not in settings["student"]
-        if config.is_pretrained(run):
-            assert settings["pretraining"]["steps"] > 0
-            assert settings["pretraining"]["splits"]["train"]
-        for suite in config.suites:
-            for task in config.suites[suite]["tasks"]:
-                assert config.finetune_settings(run, suite, task)["learning_rate"] > 0
+        assert settings.student.architecture == config.student(config.run(run).student).architecture
+        assert "finetuning" not in settings.as_json()["student"]
+        assert (settings.pretraining is not None) == config.is_pretrained(run)
+        if settings.pretraining is not None:
+            assert settings.pretraining.steps > 0
+            assert settings.pretraining.splits.train
+        for suite, task in config.tasks():
+            assert config.finetune_settings(run, suite, task).learning_rate > 0
 
 
 def test_replicas_are_further_seeds_of_one_run(root: Path, demo: dict[str, Any]) -> None:
     runs = {"had": {"replicas": 3, "seed": 5}, "mine": {"extends": "had"}, "had_scratch": {}}
-    config = Config(root, merge(demo, {}) | {"runs": runs})
+    config = load_config(root, merge(demo, {}) | {"runs": runs})
     assert config.replicas("had") == ["had", "had@1", "had@2"]
     assert config.replicas("mine") == ["mine", "mine@1", "mine@2"]
     assert config.replicas("had_scratch") == ["had_scratch"]
     one, other = config.pretrain_settings("had"), config.pretrain_settings("had@2")
-    assert other == {**one, "seed": 7}
-    assert "replicas" not in one
+    assert other == one.changed(seed=7)
+    assert "replicas" not in one.as_json()
     assert config.needs("had@2") == config.needs("had")
 
 
 def test_a_run_is_compared_with_its_scratch_twin_and_with_what_it_names(root: Path) -> None:
-    pairs = Config(root).comparisons()
+    pairs = load_config(root).comparisons()
     assert [control for run, control in pairs if run == "logo_cm_gems"] == [
         *("logo_scratch", "logo_random", "logo_genemask")
     ]
     assert ("had", "had_scratch") in pairs
-    twice = Config(root, {"runs": {"had": {"compare_with": ["had_scratch"]}, "had_scratch": {}}})
+    twice = load_config(
+        root, {"runs": {"had": {"compare_with": ["had_scratch"]}, "had_scratch": {}}}
+    )
     assert twice.comparisons() == [("had", "had_scratch")]
     changes = {"runs": {"logo_cm_gems": {"compare_with": ["logo_radnom"]}}}
     with pytest.raises(InputError, match="did you mean 'logo_random'"):
-        Config(root, changes)
+        load_config(root, changes)
 
 
 def test_features_are_cached_for_runs_with_a_teacher_and_fixed_windows(root: Path) -> None:
     fixed = {"window": {"count": 1000}, "reverse_complement": 0.0}
     had = {"teacher_cache": True, "objective": {"static_masks": True}, "pretraining": fixed}
-    config = Config(root, {"runs": {"had": had, "had_reconstruction_only": {}}})
+    config = load_config(root, {"runs": {"had": had, "had_reconstruction_only": {}}})
     assert config.needs("had@1")["features"] == "had@1"
     assert "features" not in config.needs("had_reconstruction_only")  # it has no teacher
-    assert "teacher_cache" not in config.pretrain_settings("had")
-    for key, message in {
-        "objective": "runs.had.objective: 'static_masks' is a required",
-        "pretraining": "runs.had.pretraining",
+    assert "teacher_cache" not in config.pretrain_settings("had").as_json()
+    for key, unfixed in {
+        "objective": "objective.static_masks: true",
+        "pretraining": "pretraining.window.count: N, pretraining.reverse_complement: 0",
     }.items():
         without = {name: block for name, block in had.items() if name != key}
-        with pytest.raises(InputError, match=message):
-            Config(root, {"runs": {"had": without}})
+        with pytest.raises(InputError) as caught:
+            load_config(root, {"runs": {"had": without}})
+        assert str(caught.value) == (
+            f"runs.had.teacher_cache: features are cached of fixed windows and masks; set {unfixed}"
+        )
 
 
 def test_extending_merges_key_by_key(root: Path) -> None:
-    config = Config(root)
+    config = load_config(root)
     had, ablation = config.run("had"), config.run("had_distillation_only")
-    assert ablation["objective"] == {**had["objective"], "reconstruction_weight": 0.0}
-    assert ablation["pretraining"] == had["pretraining"]
+    assert ablation.objective == had.objective.changed(reconstruction_weight=0.0)
+    assert ablation.pretraining == had.pretraining
 
 
 def test_another_masking_replaces_the_settings_of_the_old_one(root: Path) -> None:
-    assert Config(root).run("logo_cm_gems")["masking"] == {"name": "cm_gems", "threshold": 1.0}
+    expected = MASKINGS.parse({"name": "cm_gems", "threshold": 1.0})
+    assert load_config(root).run("logo_cm_gems").masking == expected
 
 
 def test_other_files_select_runs_and_suites(root: Path, demo: dict[str, Any]) -> None:
-    config = Config(root, demo)
+    config = load_config(root, demo)
     assert config.runs == list(demo["runs"])
     assert list(config.suites) == ["simulated"]
     # `had: {...}` of the demo starts from the paper's block of the same name
-    assert config.run("had")["masking"] == Config(root).run("had")["masking"]
-    assert config.run("had")["pretraining"]["steps"] == demo["runs"]["had"]["pretraining"]["steps"]
-    assert config.pretrain_settings("had")["simulated"] is True
+    assert config.run("had").masking == load_config(root).run("had").masking
+    steps = demo["runs"]["had"]["pretraining"]["steps"]
+    assert config.pretrain_settings("had").pretraining.steps == steps
+    assert config.pretrain_settings("had").simulated is True
 
 
 def test_a_run_may_extend_one_that_is_not_selected(root: Path, demo: dict[str, Any]) -> None:
     changes = merge(demo, {})
     changes["runs"] = {"mine": {"extends": "findna", "objective": {"cls_weight": 0.5}}}
-    config = Config(root, changes)
+    config = load_config(root, changes)
     assert config.runs == ["mine"]
-    assert config.run("mine")["objective"]["cls_weight"] == 0.5
+    assert config.run("mine").objective.cls_weight == 0.5
 
 
 def test_finetuning_settings_from_the_general_to_the_special(root: Path) -> None:
-    config = Config(root)
-    suite, student = config.suites["few_shot"], config["students"]["logo"]
+    config = load_config(root)
+    suite, students = config.suites["few_shot"], config.settings.students
     few = config.finetune_settings("logo_random", "few_shot", "prom_core_100")
     many = config.finetune_settings("logo_random", "few_shot", "prom_core_500")
-    assert few["weight_decay"] == config["finetuning"]["weight_decay"]
-    assert few["pooling"] == student["finetuning"]["pooling"]
-    assert few["epochs"] == suite["finetuning"]["epochs"]
-    assert few["learning_rate"] == suite["by_student"]["logo"]["learning_rate"]
-    assert many["epochs"] == suite["by_task"]["prom_core_500"]["epochs"] != few["epochs"]
+    assert few.weight_decay == config.settings.finetuning.weight_decay
+    assert few.pooling == students["logo"].finetuning.pooling
+    assert few.epochs == suite.finetuning.epochs
+    assert few.learning_rate == suite.by_student["logo"].learning_rate
+    assert many.epochs == suite.by_task["prom_core_500"].epochs != few.epochs
     assert (
-        config.finetune_settings("had", "few_shot", "prom_core_100")["learning_rate"]
-        == (config["students"]["had"]["finetuning"]["learning_rate"])
+        config.finetune_settings("had", "few_shot", "prom_core_100").learning_rate
+        == students["had"].finetuning.learning_rate
     )
 
 
 def test_probes_are_of_the_named_suites(root: Path, demo: dict[str, Any]) -> None:
-    config = Config(root)
+    config = load_config(root)
     assert {suite for suite, _ in config.probe_tasks("knn")} == {"genomic_benchmarks", "gue"}
     assert len(config.probe_tasks("knn")) == 8 + 28
-    expected = {"k": 5, "pooling": "mean", "max_train_sequences": None}
+    expected = KNNOptions(k=5, pooling="mean", max_train_sequences=None)
     assert config.knn_settings("findna", "gue", "H3") == expected
-    assert Config(root, demo).probes() == []
+    assert load_config(root, demo).probes() == []
     changes = {"probes": {"knn": {"k": 3, "suites": ["few_shot"]}}}
     changes["suites"] = {"few_shot": {"finetuning": {"max_train_sequences": 9}}}
-    settings = Config(root, changes).knn_settings("had", "few_shot", "prom_core_10")
-    assert settings == {"k": 3, "pooling": "mean", "max_train_sequences": 9}
+    settings = load_config(root, changes).knn_settings("had", "few_shot", "prom_core_10")
+    assert settings == KNNOptions(k=3, pooling="mean", max_train_sequences=9)
     linear = {"probes": {"linear": {"epochs": 7, "suites": ["gue"]}}}
-    assert Config(root, linear).probes() == ["knn", "linear"]
-    settings = Config(root, linear).linear_settings("findna", "gue", "H3")
-    assert (settings["frozen"], settings["epochs"], settings["weight_decay"]) == (True, 7, 0.1)
+    assert load_config(root, linear).probes() == ["knn", "linear"]
+    settings = load_config(root, linear).linear_settings("findna", "gue", "H3")
+    assert (settings.frozen, settings.epochs, settings.weight_decay) == (True, 7, 0.1)
     with pytest.raises(InputError, match=r"probes\.knn\.suites: no such name 'geu'; did you mean"):
-        Config(root, {"probes": {"knn": {"suites": ["geu"]}}})
+        load_config(root, {"probes": {"knn": {"suites": ["geu"]}}})
 
 
 def test_cls_tokens_are_drawn_of_chordmixers(root: Path) -> None:
-    runs, tasks = Config(root).tsne("tsne_cls")
+    runs, tasks = load_config(root).tsne("tsne_cls")
     assert runs and all(run.startswith("findna") for run in runs)
     assert tasks == [("gue", "prom_300_tata")]
     changes = {"figures": {"tsne_cls": {"runs": ["had", "findna"], "tasks": ["gue/H3"]}}}
-    assert Config(root, changes).tsne("tsne_cls") == (["findna"], [("gue", "H3")])
+    assert load_config(root, changes).tsne("tsne_cls") == (["findna"], [("gue", "H3")])
     with pytest.raises(InputError, match=r"figures\.tsne_cls\.tasks: no such name 'gue/H33'"):
-        Config(root, {"figures": {"tsne_cls": {"tasks": ["gue/H33"]}}})
+        load_config(root, {"figures": {"tsne_cls": {"tasks": ["gue/H33"]}}})
 
 
 def test_a_figure_shows_the_teachers_of_its_runs(root: Path) -> None:
-    assert Config(root).tsne_teachers() == ["nt_v2_500m"]
+    assert load_config(root).tsne_teachers() == ["nt_v2_500m"]
 
     def drawn(**tsne: Any) -> list[str]:
-        return Config(root, {"figures": {"tsne": tsne}}).tsne_teachers()
+        return load_config(root, {"figures": {"tsne": tsne}}).tsne_teachers()
 
     assert drawn(runs=["had_reconstruction_only", "findna"]) == []  # neither has a teacher
     assert drawn(teachers=False) == []
@@ -179,12 +189,12 @@ def test_a_figure_shows_the_teachers_of_its_runs(root: Path) -> None:
 
 
 def test_ablations_of_had_change_one_thing_each(root: Path) -> None:
-    config = Config(root, {"extends": "studies/had_ablations.yaml"})
-    had = config.pretrain_settings("had") | config.needs("had")
-    assert config.run("had") == Config(root).run("had")
+    config = load_config(root, {"extends": "studies/had_ablations.yaml"})
+    had = dict(config.pretrain_settings("had")) | config.needs("had")
+    assert config.run("had") == load_config(root).run("had")
     changed = {}
     for run in filter(config.is_pretrained, config.runs):
-        settings = config.pretrain_settings(run) | config.needs(run)
+        settings = dict(config.pretrain_settings(run)) | config.needs(run)
         changed[run] = [key for key in had if settings.get(key) != had[key]]
         if run != "had":
             assert (run, "had") in config.comparisons()
@@ -200,10 +210,10 @@ def test_ablations_of_had_change_one_thing_each(root: Path) -> None:
         "had_teacher_250m": "teacher",
         "had_no_attention": "student",
     }
-    objectives = [config.run(run)["objective"] for run in config.runs]
+    objectives = [config.run(run).objective for run in config.runs]
     assert len({str(objective) for objective in objectives}) == 1 + 6  # none, had, and five changes
     counts = [
-        models.count_parameters(models.build(settings["student"], tokenizers.build("nucleotide")))
+        models.count_parameters(models.build(settings.student, tokenizers.build("nucleotide")))
         for settings in map(config.pretrain_settings, ("had", "had_no_attention"))
     ]
     attention = 4 * 128**2 + 128  # four projections and a norm
@@ -236,7 +246,7 @@ def test_ablations_of_had_change_one_thing_each(root: Path) -> None:
         ),
         (
             {"runs": {"had": {"pretraining": {"steps": "many"}}}},
-            "runs.had.pretraining.steps: 'many' is not of type 'integer'",
+            "runs.had.pretraining.steps: must be an integer, not 'many'",
         ),
         (
             {"runs": {"had": {"masking": {"name": "cm_gem"}}}},
@@ -258,23 +268,22 @@ def test_ablations_of_had_change_one_thing_each(root: Path) -> None:
         ({"mirror": "/no/such"}, "mirror: nothing at '/no/such'; correct the path or drop it"),
         (
             {"runs": {"new": {**NEW, "pretraining": {"steps": 3}}}},
-            "runs.new.pretraining: 'batch_size' is missing; "
-            "add it, or `extends:` a run that has it",
+            "runs.new.pretraining: 'batch_size' is missing; add it",
         ),
         (
             {"runs": {"had": {"masking": {"name": "bernoulli"}}}},
-            "runs.had.masking: 'teacher_groups' and the objective 'had' belong together",
+            "runs.had.masking: 'bernoulli' does not go with the objective 'had'; "
+            "choose teacher_groups",
         ),
         ({"runs": {}}, "runs: names nothing; name at least one, or drop the key"),
         (
             {"runs": {"my run; x": {"extends": "had"}}},
-            "runs: 'my run; x' does not match '^[A-Za-z0-9_][A-Za-z0-9_.-]*$'",
+            "runs.my run; x: must be a name of letters, digits, '_', '.' and '-', not 'my run; x'",
         ),
-        ({"runs": {1: {"extends": "had"}}}, "runs: 1 is not of type 'string'"),
+        ({"runs": {1: {"extends": "had"}}}, "runs: the key 1 is no text; quote it"),
         (
             {"pmi": {"threshold": "scald"}},
-            "pmi.threshold: 'scald' must be exactly one of "
-            '{"type": "number", "exclusiveMinimum": 1} or {"const": "scaled"}',
+            "pmi.threshold: must be a number or 'scaled', not 'scald'",
         ),
         (
             {"runs": {"findna": {"objective": {"teacher_augmentations": [{"name": "deletio"}]}}}},
@@ -294,7 +303,7 @@ def test_ablations_of_had_change_one_thing_each(root: Path) -> None:
 )
 def test_what_is_wrong_is_said_in_one_line(root: Path, changes: dict, message: str) -> None:
     with pytest.raises(InputError) as caught:
-        Config(root, changes)
+        load_config(root, changes)
     assert str(caught.value) == message
 
 
@@ -304,12 +313,12 @@ def test_nearest_lists_all_when_nothing_is_near() -> None:
 
 def test_files_extend_files(root: Path) -> None:
     """`extends` chains; the nearest file with `runs` selects them."""
-    config = Config(root, {"extends": "tests/workflow/tiny.yaml", "runs": {"had": {}}})
+    config = load_config(root, {"extends": "tests/workflow/tiny.yaml", "runs": {"had": {}}})
     assert config.runs == ["had"]
     assert list(config.suites) == ["simulated"]
-    assert config.run("had")["pretraining"]["steps"] == 6  # of tiny
-    assert config["students"]["had"]["hidden_size"] == 32  # of tiny
-    assert config["genome"] == "simulated"  # of the demo
+    assert config.run("had").pretraining.steps == 6  # of tiny
+    assert config.settings.students["had"].hidden_size == 32  # of tiny
+    assert config.settings.genome == "simulated"  # of the demo
 
 
 def test_tasks_of_a_suite_of_your_own_are_its_blocks(root: Path, tmp_path: Path) -> None:
@@ -317,6 +326,58 @@ def test_tasks_of_a_suite_of_your_own_are_its_blocks(root: Path, tmp_path: Path)
     copytree(root / "workflow", tmp_path / "workflow")
     (tmp_path / "workflow/rules/benchmarks/mine.smk").touch()
     block = {"tasks": ["enhancers"], "seeds": [0]}
-    Config(tmp_path, {"suites": {"mine": {**block, "by_task": {"enhancers": {"epochs": 2}}}}})
+    load_config(tmp_path, {"suites": {"mine": {**block, "by_task": {"enhancers": {"epochs": 2}}}}})
     with pytest.raises(InputError, match="did you mean 'enhancers'"):
-        Config(tmp_path, {"suites": {"mine": {**block, "by_task": {"enhancer": {"epochs": 2}}}}})
+        load_config(
+            tmp_path, {"suites": {"mine": {**block, "by_task": {"enhancer": {"epochs": 2}}}}}
+        )
+
+
+def test_places_in_a_fasta_of_your_own_are_looked_up(
+    root: Path, demo: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "genome.fa").write_text(">one\nACGT\n>two:10-14\nACGT\n")
+    own = {"fasta": str(tmp_path / "genome.fa"), "splits": {"train": ["one"], "test": ["two"]}}
+    changes = {
+        "results": str(tmp_path / "results"),
+        "genome": "mine",
+        "references": {"mine": {**own, "splits": {**own["splits"], "validation": ["two:10-12"]}}},
+        "runs": {"had": {}},
+        "suites": {"gue": {}},
+    }
+    load_config(root, changes)  # without PMI, pmi.sequences names what is not there
+    with pytest.raises(InputError) as caught:
+        load_config(root, changes | {"runs": {"logo_cm_gems": {}}})
+    assert str(caught.value).startswith("pmi.sequences: no sequence 'chr1' in genome.fa; known: ")
+    changes["references"]["mine"]["splits"]["train"] = ["ones"]
+    with pytest.raises(InputError) as caught:
+        load_config(root, changes)
+    assert str(caught.value) == (
+        "references.mine.splits.train: no sequence 'ones' in genome.fa; did you mean 'one'?"
+    )
+
+
+def test_few_of_many_names_are_listed() -> None:
+    names = [f"contig{number:04d}" for number in range(2000)]
+    assert nearest("zzz", names).endswith("contig0049, and 1,950 more")
+
+
+def test_csv_files_of_your_own(root: Path, tmp_path: Path) -> None:
+    for name in ("train.csv", "test.tsv.gz"):
+        (tmp_path / "enhancers").mkdir(exist_ok=True)
+        (tmp_path / "enhancers" / name).touch()
+    block = {"csv": str(tmp_path), "tasks": ["enhancers"], "seeds": [0]}
+    config = load_config(root, {"suites": {"mine": {**block, "metric": "mcc"}}})
+    files = [f"{tmp_path}/enhancers/{name}" for name in ("train.csv", "test.tsv.gz")]
+    assert config.data()["mine/enhancers"] == {"files": files}
+    for suite, changes, message in (
+        ("mine", {"tasks": ["promoters"]}, f"no file '{tmp_path}/promoters/train.csv'"),
+        ("mine", {"metric": "auc"}, "unknown value 'auc'"),
+        ("mine", {"source": str(tmp_path)}, "has `csv` and `source`; drop one"),
+        ("mine", {"route": "archive"}, "a suite of your own has no routes"),
+        ("gue", {"tasks": ["H3"]}, "'gue' has a rule already; choose another name"),
+    ):
+        with pytest.raises(InputError, match=message):
+            load_config(root, {"suites": {suite: {**block, **changes}}})
+    with pytest.raises(InputError, match="metric: is of a suite with `csv`"):
+        load_config(root, {"suites": {"gue": {"metric": "mcc"}}})

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from dnastudents.cli import main
-from dnastudents.config.config import Config
+from dnastudents.config import load_config
 from dnastudents.downloads.check import DataCheck, State, check_data
 from dnastudents.errors import InputError
 
@@ -169,7 +169,7 @@ def test_the_command_prints_one_table(table: Path, capsys: pytest.CaptureFixture
 
 
 def test_what_the_paper_needs(root: Path) -> None:
-    config = Config(root)
+    config = load_config(root)
     data = config.data()
     assert data["reference/hg38"] == {"datasets": ["reference/hg38.fa.gz"]}
     assert data["teacher/nt_v2_500m"]["datasets"] == [
@@ -183,7 +183,7 @@ def test_what_the_paper_needs(root: Path) -> None:
 
 
 def test_what_the_demo_and_own_files_need(root: Path, tmp_path: Path) -> None:
-    demo = Config(root, {"extends": str(root / "demo/demo.yaml")}).data()
+    demo = load_config(root, {"extends": str(root / "demo/demo.yaml")}).data()
     assert demo.keys() == {"reference/simulated", "teacher/small"} | {
         f"simulated/{task}" for task in ("promoter", "splice_site", "enhancer", "species")
     }
@@ -196,7 +196,7 @@ def test_what_the_demo_and_own_files_need(root: Path, tmp_path: Path) -> None:
         "runs": {"findna": {"pretraining": {"window": window}}},
         "suites": {"gue": {"source": str(tmp_path), "tasks": ["tf_0"]}},
     }
-    assert Config(root, changes).data() == {
+    assert load_config(root, changes).data() == {
         "reference/hg38": {"files": [str(fasta)]},
         "intervals/hg38": {"files": [str(bed)]},
         "gue/tf_0": {"files": [str(tmp_path)]},

@@ -206,13 +206,13 @@ def test_progress_in_a_log_is_plain_lines(
     server: Server,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setattr(transfer, "EVERY", 0.0)
     fetch("set/file.bin", manifest(tmp_path, server, "good"), tmp_path / "file.bin")
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.splitlines() == ["good: 1.0 MB of 2.1 MB", "good: 2.1 MB of 2.1 MB"]
+    assert capsys.readouterr().out == ""
+    assert caplog.messages == ["good: 1.0 MB of 2.1 MB", "good: 2.1 MB of 2.1 MB"]
 
 
 def hub_manifest(folder: Path, server: Server, *files: str, revision: str = "main") -> Path:

@@ -10,7 +10,7 @@ import pytest
 
 from dnastudents.benchmarks.draws import POOL, draw
 from dnastudents.benchmarks.task import load_task, write_task
-from dnastudents.config.config import Config
+from dnastudents.config import load_config
 from dnastudents.files import read_json
 from dnastudents.finetune.fit import Fit
 from dnastudents.finetune.job import Job
@@ -92,7 +92,7 @@ def test_baseline_with_the_task_s_own_dev_split_is_as_before(
 
 
 def test_had_follows_the_protocol_of_caduceus(root: Path) -> None:
-    config = Config(root)
+    config = load_config(root)
     for suite, task, epochs, sizes, seeds in (
         ("nucleotide_transformer", "H3", 20, [128, 512], list(range(1, 11))),
         ("genomic_benchmarks", "human_or_worm", 10, [128, 256], list(range(1, 6))),
@@ -106,7 +106,7 @@ def test_had_follows_the_protocol_of_caduceus(root: Path) -> None:
 
 
 def test_baseline_learns_as_the_students(root: Path) -> None:
-    config = Config(root)
+    config = load_config(root)
     task = ("genomic_benchmarks", "human_enhancers_cohn")
     students = {config.finetune_settings(run, *task)["dev"] for run in config.runs}
     assert students == {config.baseline_settings(*task)["dev"]} == {"by_seed"}
@@ -115,7 +115,9 @@ def test_baseline_learns_as_the_students(root: Path) -> None:
 
 def test_the_linear_probe_has_no_grid(root: Path) -> None:
     changes = {"probes": {"linear": {"suites": ["genomic_benchmarks"], "learning_rate": 0.01}}}
-    settings = Config(root, changes).linear_settings("had", "genomic_benchmarks", "human_or_worm")
+    settings = load_config(root, changes).linear_settings(
+        "had", "genomic_benchmarks", "human_or_worm"
+    )
     assert "grid" not in settings
     assert (settings["learning_rate"], settings["dev"]) == (0.01, "by_seed")
 

@@ -17,7 +17,17 @@ from dnastudents.finetune.sweep import finetune
 from dnastudents.results.rows import collect
 from dnastudents.tables.results import write_table
 
-MESSAGE = "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total of 1 GiB."
+OUT_OF_MEMORY = {
+    "CUDA out of memory. Tried to allocate 2.00 GiB": torch.OutOfMemoryError(
+        "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total of 1 GiB."
+    ),
+    "err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes": (
+        RuntimeError(
+            "err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes. "
+            "Error code 12 (Cannot allocate memory)"
+        )
+    ),
+}
 GRID = {"learning_rate": [1e-3, 1e-2], "batch_size": [8]}
 Fail = Callable[..., list[int]]
 
@@ -95,21 +105,20 @@ def test_it_is_tried_again_and_nothing_else_is(
     pd.testing.assert_frame_equal(*frames, check_exact=True)
 
 
+@pytest.mark.parametrize("message", OUT_OF_MEMORY, ids=["gpu", "cpu"])
 def test_a_device_without_memory_is_asked_once_more(
-    students: dict[str, Path], task: Path, tmp_path: Path, fail: Fail
+    message: str, students: dict[str, Path], task: Path, tmp_path: Path, fail: Fail
 ) -> None:
-    began = fail(0, torch.OutOfMemoryError(MESSAGE), times=1)
+    began = fail(0, OUT_OF_MEMORY[message], times=1)
     output = run(tmp_path / "once", students["hybrid"], task)
     assert began == [0, 1, 2, 0]
     assert names(output) == ["seed_0.json", "seed_1.json", "seed_2.json"]
-    began = fail(0, torch.OutOfMemoryError(MESSAGE))
+    began = fail(0, OUT_OF_MEMORY[message])
     output = run(tmp_path / "twice", students["hybrid"], task)
     assert began == [0, 1, 2, 0]
     record = json.loads((output / "failed_seed_0.json").read_text())
     assert record["kind"] == "out_of_memory"
-    assert record["reason"] == (
-        "CUDA out of memory. Tried to allocate 2.00 GiB, for one sequence at a time"
-    )
+    assert record["reason"] == f"{message}, for one sequence at a time"
 
 
 def test_other_errors_fail_the_job_and_keep_what_is_done(

@@ -214,14 +214,14 @@ def test_one_cell_for_the_seeds_of_all_pretrainings(
 
 
 def test_a_cell_that_diverges_is_not_chosen(
-    students: dict[str, Path], task: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    students: dict[str, Path], task: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     bad = {"learning_rate": [1e30, 1e-3], "batch_size": [8]}
     output = run(tmp_path / "a", [students["bert"]], task, grid=bad, gradient_clip=1e30, epochs=2)
     assert {row["learning_rate"] for row in rows(output)} == {1e-3}
     grid = pd.read_csv(output / "grid.csv").set_index("learning_rate")
     assert grid["dev"].isna().to_dict() == {1e30: True, 1e-3: False}
-    assert "lower finetuning.learning_rate; not chosen" in capsys.readouterr().err
+    assert "lower finetuning.learning_rate; not chosen" in caplog.text
     bad = {"learning_rate": [1e30], "batch_size": [8]}
     with pytest.raises(InputError, match=r"finetuning\.grid: in every cell the loss became no"):
         run(tmp_path / "b", [students["bert"]], task, grid=bad, gradient_clip=1e30, epochs=2)

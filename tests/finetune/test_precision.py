@@ -43,7 +43,7 @@ def test_products_are_lower_and_weights_are_not(
         pytest.skip("no CUDA device")
     plain = train(*fit(students["bert"], task, torch.device(device), "no"))
     made, mine = fit(students["bert"], task, torch.device(device), "bf16")
-    made.half = True
+    made.precision.name = "bf16"
     kinds = set()
     made.model.head.register_forward_hook(lambda layer, inputs, output: kinds.add(output.dtype))
     scores = train(made, mine)
@@ -59,5 +59,5 @@ def test_fp16_is_scaled_on_a_gpu(students: dict[str, Path], task: Path) -> None:
         pytest.skip("no CUDA device")
     made, mine = fit(students["bert"], task, torch.device("cuda"), "fp16")
     scores = train(made, mine)
-    assert made.scaler.get_scale() > 1
+    assert made.precision.scaler.get_scale() > 1
     assert (scores.argmax(1) == mine.tokens["test"].labels).mean() > 0.8

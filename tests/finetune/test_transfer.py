@@ -49,11 +49,11 @@ def test_by_default_the_network_stays(mixer: Path, task: Path) -> None:
 
 
 def test_as_released_the_layers_of_both_are_taken(
-    mixer: Path, task: Path, capsys: pytest.CaptureFixture[str]
+    mixer: Path, task: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     made = job(mixer, task, released_transfer=TRANSFER)
     said = "26 of the 50 pretrained tensors are taken; 4 of the new network's 30 start at random"
-    assert said in capsys.readouterr().err
+    assert said in caplog.text
     old = made.checkpoint.student.state_dict()
     first, again, other = (made._classifier(seed).student for seed in (0, 0, 1))
     assert (first.config.track_size, first.config.channels, first.config.blocks) == (4, 42, 1)

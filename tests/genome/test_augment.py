@@ -6,7 +6,8 @@ import torch
 
 from dnastudents.errors import InputError
 from dnastudents.genome import augment
-from dnastudents.genome.augment import AUGMENTATIONS, NEW, View
+from dnastudents.genome.augment import NEW, View
+from dnastudents.genome.augmentations import AUGMENTATIONS
 from dnastudents.genome.codes import PAD, reverse_complement, reverse_complement_padded
 from dnastudents.randomness import torch_generator
 
@@ -23,7 +24,8 @@ def batch(rows: int = 400, length: int = 90, pad: bool = True) -> torch.Tensor:
 
 
 def draw(name: str, codes: torch.Tensor, seed: int = 0, **options: float) -> View:
-    return AUGMENTATIONS[name](View.of(codes), torch_generator(seed, "augment"), **options)
+    chain = augment.build([{"name": name, **options}])
+    return chain(View.of(codes), torch_generator(seed, "augment"))
 
 
 @pytest.mark.parametrize("name", AUGMENTATIONS)
@@ -206,12 +208,12 @@ def test_noise_has_its_scale():
     ("settings", "message"),
     [
         ({"name": "translocations"}, "did you mean 'translocation'"),
-        ({"most": 3}, "no such name 'None'"),
+        ({"most": 3}, "augmentation: 'name' is missing; add it"),
         ({"name": "mutation", "rat": 0.1}, "did you mean 'rate'"),
-        ({"name": "mutation", "rate": 1.1}, "a share from 0 to 1"),
-        ({"name": "mutation", "rate": "high"}, "a number from 0"),
-        ({"name": "deletion", "most": -1}, "a number from 0"),
-        ({"name": "deletion", "most": 2.5}, "a number from 0"),
+        ({"name": "mutation", "rate": 1.1}, "rate: must be at most 1, not 1.1"),
+        ({"name": "mutation", "rate": "high"}, "rate: must be a number, not 'high'"),
+        ({"name": "deletion", "most": -1}, "most: must be at least 0, not -1"),
+        ({"name": "deletion", "most": 2.5}, "most: must be an integer, not 2.5"),
     ],
 )
 def test_bad_settings_are_clear_errors(settings, message):

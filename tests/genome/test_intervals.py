@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 
 from dnastudents.cli import main
-from dnastudents.config.config import Config
+from dnastudents.config import load_config
 from dnastudents.errors import InputError
 from dnastudents.genome.codes import decode
-from dnastudents.genome.intervals import Tiles, read_intervals
+from dnastudents.genome.intervals import read_intervals
 from dnastudents.genome.reference import Reference, build
+from dnastudents.genome.windows.tiles import Tiles
 from dnastudents.settings import parse
 from dnastudents.training.corpus import Corpus
-from dnastudents.training.options import Pretraining
+from dnastudents.training.options import Pretraining, RunSettings, SplitOptions
 from small_students import HYBRID
 
 BED = "chrA\t0\t25\ttrain\nchrB\t110\t140\tvalid\nchrA\t15\t55\ttrain\nchrA\t60\t70\ttest\n"
@@ -129,7 +130,7 @@ def test_what_is_wrong_is_said_with_its_line(
 
 
 def test_shared_bases_are_held_out(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Base by base, a set is the plain twin; what several intervals of a fold share stays."""
     genome, generator = Reference.open(folder), np.random.default_rng(0)
@@ -157,7 +158,7 @@ def test_shared_bases_are_held_out(
             assert sorted(base for a, b in spans for base in range(a, b)) == expected
         lost += len(bases["train"]) - len(kept["train"])
     assert lost > 500
-    assert "bases of train are held out elsewhere" in capsys.readouterr().err
+    assert "bases of train are held out elsewhere" in caplog.text
 
 
 def test_files_without_what_is_needed(folder: Path, tmp_path: Path) -> None:
@@ -174,7 +175,7 @@ def test_files_without_what_is_needed(folder: Path, tmp_path: Path) -> None:
 
 
 def test_the_file_and_the_kind_belong_together(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"--intervals\) belongs to the kind 'intervals'"):
+    with pytest.raises(InputError, match=r"--intervals\) belongs to kinds with folds"):
         Corpus(folder, plan(), 0)
     windows = {"window": {"kind": "windows", "length": 10}, "splits": {"train": ["chrA"]}}
     with pytest.raises(InputError, match="kind is windows"):
@@ -183,7 +184,7 @@ def test_the_file_and_the_kind_belong_together(folder: Path, tmp_path: Path) -> 
         plan(splits={"train": ["chrA"]})
     with pytest.raises(InputError, match="'train' names nothing"):
         plan(window={"kind": "windows", "length": 10})
-    with pytest.raises(InputError, match="sampling: intervals have no such option"):
+    with pytest.raises(InputError, match="window: unknown key 'sampling'"):
         plan(window={"kind": "intervals", "length": 10, "sampling": "by_name"})
 
 
@@ -193,14 +194,15 @@ TURNED_ON = {"pretraining": {"window": {"kind": "intervals", "length": 1024}}}
 
 
 def test_a_run_turns_intervals_on(root: Path) -> None:
-    plain = Config(root)
+    plain = load_config(root)
     assert all("intervals" not in plain.needs(run) for run in plain.runs)
-    config = Config(root, {"runs": {"had": TURNED_ON, "findna": {}}})
+    config = load_config(root, {"runs": {"had": TURNED_ON, "findna": {}}})
     assert config.needs("had") == {**plain.needs("had"), "intervals": "hg38"}
-    assert "splits" not in config.pretrain_settings("had")["pretraining"]
+    assert config.pretrain_settings("had").pretraining.splits == SplitOptions()
+    assert plain.pretrain_settings("had").pretraining.splits != SplitOptions()
     assert config.pretrain_settings("findna") == plain.pretrain_settings("findna")
-    parse(Pretraining, config.pretrain_settings("had")["pretraining"], "pretraining")
-    parse(Pretraining, plain.pretrain_settings("had")["pretraining"], "pretraining")
+    for settings in (config.pretrain_settings("had"), plain.pretrain_settings("had")):
+        assert parse(RunSettings, settings.as_json()) == settings
 
 
 @pytest.mark.parametrize(
@@ -223,7 +225,7 @@ def test_a_run_turns_intervals_on(root: Path) -> None:
         (
             {"extends": "demo/demo.yaml", "teachers": {"small": {"train": TURNED_ON}}},
             "teachers.small.train.pretraining.window.kind: "
-            "a teacher that is trained here takes windows or pieces; choose one",
+            "a teacher that is trained here reads the genome's splits; choose another kind",
         ),
     ],
 )
@@ -234,7 +236,7 @@ def test_what_is_wrong_in_the_configuration(
         bed = {"bed": str(root / "README.md")}
         changes = {**changes, "references": {"simulated": {"intervals": bed}}}
     with pytest.raises(InputError) as caught:
-        Config(root, changes)
+        load_config(root, changes)
     assert str(caught.value) == message
 
 

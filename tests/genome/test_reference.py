@@ -4,12 +4,14 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from bgzipped import bgzip
 
 import dnastudents.genome.fasta as fasta
 from dnastudents.errors import InputError
 from dnastudents.genome import reference as module
 from dnastudents.genome.codes import decode, encode
-from dnastudents.genome.reference import Interval, Reference, build, check_splits
+from dnastudents.genome.records import Interval, check_splits
+from dnastudents.genome.reference import Reference, build
 
 
 @pytest.fixture
@@ -21,13 +23,11 @@ def genome(tmp_path) -> Reference:
     return build(path, tmp_path / "reference")
 
 
-def test_build_keeps_records_codes_and_soft_mask(genome, tmp_path):
+def test_build_keeps_records_and_codes(genome, tmp_path):
     assert genome.names == ("chr1", "chr2:100-108", "chr2:118-122")
     assert genome.lengths == (16, 8, 4)
     assert genome.offsets == (0, 16, 24)
     assert decode(genome.codes) == "ACGTACGTNNNNACGTAAAACCCCGGTT"
-    assert genome.soft_mask.nonzero()[0].tolist() == [4, 5, 6, 7]
-    assert genome.soft_mask.dtype == bool
     content = (tmp_path / "genome.fa").read_bytes()
     assert genome.sha256 == hashlib.sha256(content).hexdigest()
 
@@ -41,12 +41,13 @@ def test_the_files_are_plain_npy(genome, tmp_path):
         genome.codes[0] = 1
 
 
-def test_gzip_and_case_make_no_difference(genome, tmp_path):
+@pytest.mark.parametrize("compress", [gzip.compress, bgzip])
+def test_gzip_bgzip_and_case_make_no_difference(genome, tmp_path, compress):
     content = (tmp_path / "genome.fa").read_bytes().replace(b"\n", b"\r\n")
-    (tmp_path / "genome.fa.gz").write_bytes(gzip.compress(content))
+    (tmp_path / "genome.fa.gz").write_bytes(compress(content))
     other = build(tmp_path / "genome.fa.gz", tmp_path / "other")
     assert (other.codes == genome.codes).all()
-    assert other.names == genome.names
+    assert (other.names, other.lengths) == (genome.names, genome.lengths)
 
 
 def test_building_takes_memory_of_blocks_not_of_the_genome(tmp_path, monkeypatch):
@@ -79,6 +80,12 @@ def test_files_of_two_references_are_noticed(genome, tmp_path):
     np.save(tmp_path / "reference" / "codes.npy", np.zeros(3, dtype=np.uint8))
     with pytest.raises(InputError, match="different references"):
         Reference.open(tmp_path / "reference")
+
+
+def test_a_folder_of_an_earlier_version_opens(genome, tmp_path):
+    """It also holds which letters were lower case."""
+    np.save(tmp_path / "reference" / "soft_mask.npy", np.zeros(28, dtype=bool))
+    assert Reference.open(tmp_path / "reference").names == genome.names
 
 
 def test_sequence_and_fetch(genome):
@@ -161,7 +168,7 @@ def test_real_coordinates_find_the_official_sequences(shared, tmp_path):
 
 
 def test_header_can_grow_in_place(tmp_path):
-    with module._NpyStream(tmp_path / "a.npy", np.uint8) as stream:
+    with module._NpyStream(tmp_path / "a.npy") as stream:
         for _ in range(1000):
             stream.write(bytes(encode("ACGT")))
     assert np.load(tmp_path / "a.npy").shape == (4000,)

@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
 
-import dnastudents.genome.samplers as module
 from dnastudents.errors import InputError
 from dnastudents.genome.codes import PAD, N, decode
 from dnastudents.genome.reference import Reference, build
-from dnastudents.genome.samplers import Pieces, Windows, valid_runs
+from dnastudents.genome.windows import WINDOWS, base, pieces
+from dnastudents.genome.windows.base import valid_runs
+from dnastudents.genome.windows.pieces import Pieces
+from dnastudents.genome.windows.uniform import Windows
 
 
 def genome_of(folder, records: dict[str, str]) -> Reference:
@@ -33,7 +35,7 @@ def plain_starts(codes, start, end, length, most_n):
 @pytest.mark.parametrize("block", [1, 7, 64, 1 << 20])
 @pytest.mark.parametrize(("length", "most_n"), [(1, 0), (5, 0), (5, 2), (40, 8), (301, 0)])
 def test_valid_runs_equal_the_plain_twin(monkeypatch, block, length, most_n):
-    monkeypatch.setattr(module, "_BLOCK", block)
+    monkeypatch.setattr(base, "_BLOCK", block)
     rng = np.random.default_rng(length)
     codes = rng.choice(5, 300, p=[0.22, 0.22, 0.22, 0.22, 0.12]).astype(np.uint8)
     runs = valid_runs(codes, 20, 290, length, most_n)
@@ -120,10 +122,27 @@ def test_counted_windows_come_once_an_epoch(random_genome, sampling):
     assert (windows.batch(5, 9, 8) == rows[72:80]).all()
 
 
-@pytest.mark.parametrize("options", [{"sampling": "by_size"}, {"count": 0}])
-def test_impossible_sampling_is_an_error(random_genome, options):
-    with pytest.raises(InputError, match="sampling is by_length or by_name, count at least 1"):
-        Windows(random_genome, ["a"], 5, **options)
+@pytest.mark.parametrize(
+    ("kind", "options", "message"),
+    [
+        (
+            "windows",
+            {"sampling": "by_size"},
+            "window.sampling: unknown value 'by_size'",
+        ),
+        ("windows", {"count": 0}, "window.count: must be at least 1, not 0"),
+        ("windows", {"max_n_fraction": 1.5}, "window.max_n_fraction: must be at most 1, not 1.5"),
+        ("windows", {"length": 0}, "window.length: must be at least 6, not 0"),
+        (
+            "pieces",
+            {"unknown": "join"},
+            "window.unknown: unknown value 'join'; known: delete",
+        ),
+    ],
+)
+def test_impossible_settings_are_errors(kind, options, message):
+    with pytest.raises(InputError, match=message):
+        WINDOWS.parse({"kind": kind, "length": 9, **options})
 
 
 def test_the_validation_subset_is_evenly_spaced(random_genome):
@@ -141,8 +160,6 @@ def test_no_window_is_an_error(tmp_path, length):
     genome = genome_of(tmp_path, {"a": "A" * 50 + "N" + "C" * 9})
     with pytest.raises(InputError, match=f"no window of {length} bases"):
         Windows(genome, ["a"], length)
-    with pytest.raises(InputError, match="max_n_fraction from 0 to 1"):
-        Windows(genome, ["a"], 5, max_n_fraction=1.5)
 
 
 def test_pieces_tile_the_sequence_and_stop_at_n(random_genome):
@@ -180,8 +197,8 @@ def test_pieces_hold_the_known_bases_in_their_order(tmp_path, unknown):
 @pytest.mark.parametrize("digest", [hash, len, lambda row: row[0]])  # the latter collide
 @pytest.mark.parametrize("unknown", ["split", "delete"])
 def test_of_equal_pieces_the_first_stays(tmp_path, monkeypatch, digest, unknown):
-    monkeypatch.setattr(module, "hash", digest, raising=False)
-    monkeypatch.setattr(module, "_ROWS", 7)
+    monkeypatch.setattr(pieces, "hash", digest, raising=False)
+    monkeypatch.setattr(pieces, "_ROWS", 7)
     rng = np.random.default_rng(2)
     sequence = "".join(rng.choice(list("ACGTN"), 5000, p=[0.7, 0.1, 0.1, 0.09, 0.01]))
     genome = genome_of(tmp_path, {"a": sequence, "b": "A" * 2000})
@@ -238,5 +255,3 @@ def test_no_piece_is_an_error(tmp_path):
         Pieces(genome, ["a"])
     with pytest.raises(InputError, match="1 <= min < max"):
         Pieces(genome, ["a"], max_length=6)
-    with pytest.raises(InputError, match="unknown is split or delete"):
-        Pieces(genome, ["a"], unknown="join")

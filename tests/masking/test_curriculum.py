@@ -6,7 +6,7 @@ import torch
 from dnastudents import masking
 from dnastudents.errors import InputError
 from dnastudents.genome import tokenizers
-from dnastudents.masking.settings import default_probability, parse_settings
+from dnastudents.masking.options import MASKINGS, default_probability
 from dnastudents.randomness import torch_generator
 
 KMERS = tokenizers.build("kmer6")
@@ -61,7 +61,7 @@ def test_bernoulli_masks_any_tokens_at_its_rate(name):
 def test_probabilities_are_the_authors():
     rules = ("random_span", "genemask", "global_pmi", "bernoulli")
     assert [default_probability(rule, 6) for rule in rules] == [0.025, 0.0176, 0.0136, 0.15]
-    settings = parse_settings({"name": "cm_gems", "probability": {"global_pmi": 0.02}})
+    settings = MASKINGS.parse({"name": "cm_gems", "probability": {"global_pmi": 0.02}})
     assert settings.probability_of("global_pmi", 6) == 0.02
     assert settings.probability_of("genemask", 6) == 0.0176
 
@@ -178,10 +178,10 @@ def test_validation_masks_by_one_rule_whatever_the_stage():
     [("cm_gems", "first_half"), ("genemask", "released_rule")],
 )
 def test_the_released_high_set_goes_by_name(name, high_set):
-    assert parse_settings({"name": name}).high_set == "top_half"
-    assert parse_settings({"name": name, "mode": "as_released"}).high_set == high_set
+    assert MASKINGS.parse({"name": name}).high_set == "top_half"
+    assert MASKINGS.parse({"name": name, "mode": "as_released"}).high_set == high_set
     given = {"name": name, "mode": "as_released", "high_set": "top_half"}
-    assert parse_settings(given).high_set == "top_half"
+    assert MASKINGS.parse(given).high_set == "top_half"
 
 
 def test_joined_batches_are_the_rows_of_all():
@@ -203,16 +203,19 @@ def test_position_ranks_do_not_depend_on_the_sequence():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({}, "'name' is missing"),
+        ({}, "masking: 'name' is missing; add it"),
         ({"name": "gene_mask"}, "did you mean 'genemask'"),
-        ({"name": "genemask", "treshold": 1}, "did you mean 'threshold'"),
+        ({"name": "cm_gems", "treshold": 1}, "did you mean 'threshold'"),
         ({"name": "genemask", "rank_source": "tokens"}, "did you mean 'token'"),
-        ({"name": "genemask", "probability": 1.5}, "a number from 0 to 1"),
+        (
+            {"name": "genemask", "probability": 1.5},
+            "masking.probability: must be at most 1, not 1.5",
+        ),
         ({"name": "genemask", "mask_share": 0.9, "random_share": 0.2}, "mask_share \\+ random"),
-        ({"name": "cm_gems", "probability": 0.1}, "has two rules"),
+        ({"name": "cm_gems", "probability": 0.1}, "masking.probability: must be keys and values"),
         ({"name": "cm_gems", "probability": {"random_span": 0.1}}, "unknown rule 'random_span'"),
-        ({"name": "cm_gems", "threshold": 0}, "a number above 0"),
-        ({"name": "cm_gems", "threshold": "low"}, "a number above 0"),
+        ({"name": "cm_gems", "threshold": 0}, "masking.threshold: must be above 0, not 0"),
+        ({"name": "cm_gems", "threshold": "low"}, "masking.threshold: must be a number, not 'low'"),
     ],
 )
 def test_bad_settings_are_clear_errors(settings, message):

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from dnastudents.errors import InputError
-from dnastudents.models.gated_deltanet import (
+from dnastudents.models.hybrid.gated_deltanet import (
     BidirectionalGatedDeltaNet,
     gated_delta_rule,
     recurrent_gated_delta_rule,

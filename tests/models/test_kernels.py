@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dnastudents.models import kernels
-from dnastudents.models.gated_deltanet import (
+from dnastudents.models.hybrid import kernels
+from dnastudents.models.hybrid.gated_deltanet import (
     BidirectionalGatedDeltaNet,
     gated_delta_rule,
     recurrent_gated_delta_rule,

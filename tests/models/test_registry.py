@@ -121,12 +121,18 @@ def test_folder_without_a_model_of_ours(tmp_path: Path) -> None:
     ("settings", "message"),
     [
         ({"architecture": "hybird"}, "did you mean 'hybrid'"),
-        ({}, "unknown architecture None"),
-        ({"architecture": "hybrid", "hiden_size": 8}, "hiden_size; did you mean 'hidden_size'"),
-        ({"architecture": "chordmixer", "heads": 2}, "has no field heads"),
-        ({"architecture": "hybrid", "vocab_size": 8}, "has no field vocab_size"),
-        ({"architecture": "bert", "hidden_size": "256"}, "hidden_size must be of type int"),
-        ({"architecture": "chordmixer", "mlp_dropout": True}, "mlp_dropout must be of type float"),
+        ({}, "student: 'architecture' is missing; add it"),
+        ({"architecture": "hybrid", "hiden_size": 8}, "'hiden_size'; did you mean 'hidden_size'"),
+        ({"architecture": "chordmixer", "heads": 2}, "unknown key 'heads'"),
+        ({"architecture": "hybrid", "vocab_size": 8}, "unknown key 'vocab_size'"),
+        (
+            {"architecture": "bert", "hidden_size": "256"},
+            "hidden_size: must be an integer",
+        ),
+        (
+            {"architecture": "chordmixer", "mlp_dropout": True},
+            "mlp_dropout: must be a number",
+        ),
     ],
 )
 def test_bad_settings_name_the_mistake(settings: dict[str, Any], message: str) -> None:

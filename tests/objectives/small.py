@@ -10,11 +10,14 @@ import torch
 from dnastudents import masking, models
 from dnastudents.genome import tokenizers
 from dnastudents.objectives.base import Objective
-from dnastudents.objectives.findna.objective import FinDNA, FinDNAOptions
+from dnastudents.objectives.findna.objective import FinDNA
+from dnastudents.objectives.findna.options import FinDNAOptions
 from dnastudents.objectives.had.frozen_teacher import FrozenTeacher
 from dnastudents.objectives.had.group_masking import GroupMasking
-from dnastudents.objectives.had.objective import HAD, HADOptions
+from dnastudents.objectives.had.objective import HAD
+from dnastudents.objectives.had.options import HADOptions
 from dnastudents.objectives.masked_lm.objective import MaskedLM
+from dnastudents.settings import parse
 from small_students import BERT, CHORDMIXER, HYBRID, NUCLEOTIDE_TRANSFORMER
 
 NUCLEOTIDES = tokenizers.build("nucleotide")
@@ -37,14 +40,15 @@ def had(seed: int = 0, **options: Any) -> HAD:
     torch.manual_seed(seed)
     student, teacher = models.build(HYBRID, NUCLEOTIDES), models.build(NT, TEACHER)
     groups = GroupMasking(NUCLEOTIDES, TEACHER, probability=0.3)
-    return HAD(student, groups, FrozenTeacher(teacher, TEACHER.pad_id), HADOptions(**options))
+    frozen = FrozenTeacher(teacher, TEACHER.pad_id)
+    return HAD(student, groups, frozen, parse(HADOptions, options, "objective"))
 
 
 def findna(seed: int = 0, **options: Any) -> FinDNA:
     torch.manual_seed(seed)
     student = models.build(CHORDMIXER, SYMBOLS)
     rule = masking.build({"name": "bernoulli", "probability": 0.3}, SYMBOLS, None, 10)
-    return FinDNA(student, SYMBOLS, rule, 10, FinDNAOptions(**options))
+    return FinDNA(student, SYMBOLS, rule, 10, parse(FinDNAOptions, options, "objective"))
 
 
 def masked_lm(seed: int = 0) -> MaskedLM:

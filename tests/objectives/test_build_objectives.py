@@ -18,10 +18,10 @@ from dnastudents.settings import parse
 from dnastudents.training.options import Pretraining
 
 
-def make(resources: Resources | None = None, **settings: Any) -> Any:
+def make(resources: Resources | None = None, *, objective: Any, masking: Any = None) -> Any:
     torch.manual_seed(0)
     student = models.build(HYBRID, NUCLEOTIDES)
-    return build(settings, student, NUCLEOTIDES, 0, 10, resources or Resources())
+    return build(objective, masking, student, NUCLEOTIDES, 0, 10, resources or Resources())
 
 
 def test_masked_lm_with_bernoulli() -> None:
@@ -39,10 +39,14 @@ BERNOULLI = {"name": "bernoulli"}
         ({"objective": {"name": "hda"}}, "did you mean 'had'"),
         ({"objective": {"name": "had", "aling_on": 1}}, "did you mean 'align_on'"),
         ({"objective": {"name": "had"}}, "needs a teacher"),
-        ({"objective": {"name": "had"}, "masking": BERNOULLI}, "teacher_groups"),
+        ({"objective": {"name": "had"}, "masking": BERNOULLI}, "choose teacher_groups"),
         ({"objective": {"name": "masked_lm", "cls_weight": 1}, "masking": BERNOULLI}, "cls_weight"),
         ({"objective": {"name": "masked_lm"}, "masking": {"name": "genemask"}}, "PMI"),
-        ({"objective": {"name": "masked_lm"}}, "name"),
+        (
+            {"objective": {"name": "masked_lm"}},
+            "masking: is missing; choose bernoulli or random_span",
+        ),
+        ({"objective": {"name": "none"}, "masking": BERNOULLI}, "'none' does not learn"),
     ],
 )
 def test_mistakes_are_one_clear_line(settings: dict[str, Any], message: str) -> None:
@@ -86,5 +90,6 @@ def test_parse_names_the_place_of_a_mistake() -> None:
     }
     with pytest.raises(InputError, match=r"pretraining.optimizer: unknown key 'learning_rat'"):
         parse(Pretraining, given, "pretraining")
-    with pytest.raises(InputError, match=r"pretraining.window: must hold keys and values"):
-        parse(Pretraining, {**given, "window": 3}, "pretraining")
+    wrong = {**given, "optimizer": {"learning_rate": 1e-3}, "window": 3}
+    with pytest.raises(InputError, match=r"pretraining.window: must be keys and values, not 3"):
+        parse(Pretraining, wrong, "pretraining")

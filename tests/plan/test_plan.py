@@ -15,31 +15,33 @@ import yaml
 from dnastudents import models
 from dnastudents.benchmarks.task import write_task
 from dnastudents.cli import main
-from dnastudents.config.config import Config
+from dnastudents.config import load_config, read_config
+from dnastudents.config.schema import Run
 from dnastudents.errors import InputError
+from dnastudents.finetune.options import Finetuning
 from dnastudents.genome import tokenizers
+from dnastudents.genome.windows import WINDOWS
 from dnastudents.plan import Plan, plan
 from dnastudents.plan.networks import Network, student_network, teacher_network
-from dnastudents.plan.rates import measure, read_rates
-from dnastudents.plan.work import TaskSize, finetuning, pretraining, task_size, window_bases
+from dnastudents.plan.rates import Rate, Rates, measure, read_rates
+from dnastudents.plan.work import TaskSize, finetuning, pretraining, task_size
+from dnastudents.settings import parse
+from dnastudents.training.options import PretrainingBlock
 
 STUDENT = Network("s", parameters=1000, active=900, settings={"architecture": "hybrid"})
 TEACHER = Network("t", parameters=60_000, active=50_000, tokens_per_base=1 / 6)
 PRETRAINING = {
     **{"steps": 100, "batch_size": 8, "micro_batch_size": 4},
     **{"window": {"kind": "windows", "length": 600}, "evaluate_every": 30},
-    "validation_sequences": 10,
+    **{"validation_sequences": 10, "optimizer": {"learning_rate": 1e-3}},
 }
 LEARNT, VALIDATED = 100 * 8 * 600, 4 * 10 * 600  # bases; 30, 60, 90 and the last step
-FINETUNING = {
-    **{"epochs": 3, "batch_size": 16, "selection": "best_dev", "frozen": False},
-    **{"max_steps": None, "max_train_sequences": None},
-}
+FINETUNING = {"epochs": 3, "batch_size": 16}
 SIZE = TaskSize(train=100, dev=10, test=20, bases=50)
 
 
-def block(**objective: Any) -> dict[str, Any]:
-    return {"objective": objective, "pretraining": PRETRAINING}
+def block(**objective: Any) -> Run:
+    return parse(Run, {"student": "s", "objective": objective, "pretraining": PRETRAINING}, "run")
 
 
 @pytest.mark.parametrize(
@@ -82,14 +84,14 @@ def test_a_teacher_reads_sixths_of_the_tokens_and_learns_nothing() -> None:
     ],
 )
 def test_sequences_of_fine_tuning(changes: Any, seeds: int, learnt: float, looked: float) -> None:
-    settings = FINETUNING | changes
+    settings = parse(Finetuning, FINETUNING | changes, "finetuning")
     work = finetuning("finetune", "run", "gue/H3", settings, seeds, SIZE, STUDENT)
     assert work.tokens == pytest.approx(learnt * 50)
     assert work.flops["s"] == pytest.approx(2 * 900 * 50 * (3 * learnt + looked))
 
 
 def test_frozen_features_are_read_once() -> None:
-    probe = FINETUNING | {"frozen": True, "epochs": 20}
+    probe = Finetuning(frozen=True, epochs=20)
     work = finetuning("linear", "run", "gue/H3", probe, 5, SIZE, STUDENT)
     assert work.flops == {"s": 2 * 900 * 50 * 130}
 
@@ -103,11 +105,11 @@ def test_pieces_are_shorter_than_their_longest() -> None:
     # half of them 511, half uniform over 6 to 510
     lengths = [511] * 505 + list(range(6, 511))
     mean = sum(lengths) / len(lengths)
-    assert window_bases({"kind": "pieces", "length": 511}) == pytest.approx(mean)
+    assert WINDOWS.parse({"kind": "pieces", "length": 511}).mean_bases == pytest.approx(mean)
 
 
 def test_parameters_are_those_of_the_built_student(root: Path) -> None:
-    config = Config(root)
+    config = load_config(root)
     for name in ("had", "findna", "logo"):
         network = student_network(config, name)
         tokenizer = tokenizers.build(models.tokenizer_name(network.settings))
@@ -143,9 +145,8 @@ def tiny(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Plan:
     values = yaml.safe_load((root / "tests/workflow/tiny.yaml").read_text())
     changed = yaml.safe_dump(values | {"results": str(folder)})  # names in alphabetical order
     (folder / "mine.yaml").write_text(changed)
-    return plan(
-        [folder / "mine.yaml"], root=root, hardware="a device", flops=1e9, output=folder / "p.json"
-    )
+    config = read_config([folder / "mine.yaml"])
+    return plan(config, hardware="a device", flops=1e9, output=folder / "p.json")
 
 
 def test_hours_are_flops_over_speed(tiny: Plan) -> None:
@@ -172,30 +173,27 @@ def test_what_is_not_known_is_named_and_not_counted(
     assert "1e+14 FLOP/s for every network, as given by --flops" in text
 
 
-def test_rates_are_read_from_a_benchmark_and_from_a_plan(root: Path, tmp_path: Path) -> None:
-    row = {"name": "logo_random: 250 x 511 bases, bf16", "ours": 1e6, "unit": "bases/s"}
-    content = {"rows": [row, {**row, "name": "other"}], "hardware": {"gpu": "NVIDIA H100"}}
-    (tmp_path / "gpu.json").write_text(json.dumps(content))
-    logo, had = (student_network(Config(root), name) for name in ("logo", "had"))
-    rates = read_rates(tmp_path / "gpu.json", root)
-    assert rates.of(logo) == 2 * logo.active * 1e6 * 3
+def test_rates_are_read_from_a_plan(root: Path, tmp_path: Path) -> None:
+    logo, had = (student_network(load_config(root), name) for name in ("logo", "had"))
+    rates = Rates("a device", [Rate("logo", 1e6, logo.settings)])
+    assert rates.of(logo) == 1e6
     assert rates.is_own(logo)
     assert not rates.is_own(had)
     assert rates.of(had) == rates.of(logo)  # the slowest of the others
-    assert "NVIDIA H100" in rates.origin
     (tmp_path / "plan.json").write_text(json.dumps(rates.as_json()))
-    assert read_rates(tmp_path / "plan.json", root) == rates
+    assert read_rates(tmp_path / "plan.json") == rates
     (tmp_path / "none.json").write_text('{"rows": []}')
-    with pytest.raises(InputError, match=r"none\.json: no student's training step"):
-        read_rates(tmp_path / "none.json", root)
+    with pytest.raises(InputError, match=r"none\.json: no rates in it; give what `plan --measure"):
+        read_rates(tmp_path / "none.json")
 
 
 def test_steps_are_measured(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dnastudents.plan.rates.SECONDS", 0.05)
-    config = Config(root, yaml.safe_load((root / "tests/workflow/tiny.yaml").read_text()))
+    config = load_config(root, yaml.safe_load((root / "tests/workflow/tiny.yaml").read_text()))
     students = {name: student_network(config, name) for name in ("had", "findna", "logo")}
-    window = {"kind": "windows", "length": 126}
-    blocks = {name: {"window": window, "batch_size": 2} for name in students}
+    changes = {"window": {"kind": "windows", "length": 126}, "batch_size": 2}
+    block = parse(PretrainingBlock, {**PRETRAINING, **changes}, "pretraining")
+    blocks = dict.fromkeys(students, block)
     rates = measure(students, blocks, threads=1)
     for network in students.values():
         assert rates.is_own(network)
@@ -208,9 +206,9 @@ def test_steps_are_measured(root: Path, monkeypatch: pytest.MonkeyPatch) -> None
 def test_one_source_of_rates(root: Path) -> None:
     for given in ({}, {"flops": 1.0, "measured": True}):
         with pytest.raises(InputError, match="one of --flops, --rates and --measure"):
-            plan([], root=root, hardware="x", **given)
+            plan(load_config(root), hardware="x", **given)
     with pytest.raises(InputError, match="must be positive"):
-        plan([], root=root, hardware="x", flops=-1.0)
+        plan(load_config(root), hardware="x", flops=-1.0)
 
 
 def test_neither_a_plan_nor_a_table_imports_torch_to_begin_with() -> None:

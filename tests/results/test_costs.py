@@ -10,12 +10,18 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from dnastudents.config.config import Config
+from dnastudents.config import load_config
 from dnastudents.errors import InputError
-from dnastudents.results.costs import Jobs, parse_settings, read_benchmark, read_costs, watts_of
+from dnastudents.results.costs import read_benchmark, read_costs, watts_of
+from dnastudents.results.jobs import Jobs
+from dnastudents.settings import parse
 from dnastudents.tables.cost import write_cost_table
 
-JOBS = Jobs(["had", "had@1", "had_scratch"], ["gue/H3"], ["reference/hg38", "teacher/small"])
+JOBS = Jobs(
+    runs=("had", "had@1", "had_scratch"),
+    tasks=("gue/H3",),
+    others=("reference/hg38", "teacher/small"),
+)
 HEADER = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time"
 Job = Callable[..., None]
 
@@ -74,8 +80,7 @@ def test_hours_of_jobs(results: Path) -> None:
 
 
 def test_tables(results: Path) -> None:
-    settings = {"runs": JOBS.runs, "tasks": JOBS.tasks, "others": JOBS.others}
-    frame = write_cost_table(results, settings, results / "tables/cost.csv")
+    frame = write_cost_table(results, JOBS, results / "tables/cost.csv")
     assert "kwh" not in pd.read_csv(results / "tables/cost.csv")
     assert frame["jobs"].sum() == 8
     text = (results / "tables/cost.md").read_text()
@@ -139,17 +144,18 @@ def test_broken_and_absent_files_are_named(tmp_path: Path, job: Job) -> None:
     (tmp_path / "benchmarks/metrics.tsv").write_text("a\tb\n1\t2\n")
     with pytest.raises(InputError, match=r"metrics\.tsv: no benchmark of Snakemake"):
         read_costs(tmp_path, JOBS)
-    with pytest.raises(InputError, match="keys are runs, tasks, others and watts"):
-        parse_settings({"runs": [], "task": []})
+    with pytest.raises(InputError, match="cost: unknown key 'task'; did you mean 'tasks'"):
+        parse(Jobs, {"runs": [], "task": []}, "cost")
 
 
 def test_the_configuration_names_its_jobs(root: Path) -> None:
-    jobs, watts = parse_settings(Config(root).cost_settings())
-    assert watts == {}
+    jobs = load_config(root).cost_settings()
+    assert parse(Jobs, json.loads(json.dumps(jobs.as_json())), "cost") == jobs
+    assert jobs.watts == {}
     assert jobs.place("download/reference/hg38.fa.gz") == (None, None)
     assert jobs.place("teacher/nt_v2_500m") == (None, None)
     assert jobs.place("teacher/nt_v2_50m") is None
     assert jobs.place("finetune/had/gue/H3") == ("had", "gue/H3")
     assert jobs.place("finetune/had/gue/H9") is None
     with pytest.raises(InputError, match=r"cost\.watts"):
-        Config(root, {"cost": {"watts": {"cpu": -1}}})
+        load_config(root, {"cost": {"watts": {"cpu": -1}}})

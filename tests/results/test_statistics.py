@@ -1,4 +1,5 @@
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -44,6 +45,39 @@ def test_other_seeds_are_compared_by_welch():
     assert estimate.n == 3
     assert estimate.p_value == pytest.approx(expected.pvalue)
     assert estimate.half_width == pytest.approx((interval.high - interval.low) / 2)
+
+
+def plain(ours: list[float], theirs: list[float] | None = None) -> tuple[float, float, float]:
+    """Mean, half width and p-value by the formulas of Student and of Welch."""
+    a, b = np.array(ours), np.array(theirs or [0.0])
+    of_a, of_b = a.var(ddof=1) / a.size, b.var(ddof=1) / b.size if theirs else 0.0
+    freedom = (of_a + of_b) ** 2 / (
+        of_a**2 / (a.size - 1) + (of_b**2 / (b.size - 1) if theirs else 0.0)
+    )
+    mean, error = a.mean() - b.mean(), math.sqrt(of_a + of_b)
+    return mean, stats.t.ppf(0.975, freedom) * error, 2 * stats.t.sf(abs(mean) / error, freedom)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_scipy_gives_what_the_formulas_give(seed):
+    """Also for seeds that hardly differ, without a warning."""
+    generator = np.random.default_rng(seed)
+    sizes, spread = generator.integers(2, 11, 2), 10.0 ** -generator.integers(1, 16)
+    ours, theirs = ((0.7 + spread * generator.random(size)).tolist() for size in sizes)
+    pairs = dict(enumerate(ours)), dict(enumerate(ours[::-1]))
+    gains = [pairs[0][i] - pairs[1][i] for i in pairs[0]]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = [
+            (mean_interval(ours), plain(ours)),
+            (difference(dict(enumerate(ours, 100)), dict(enumerate(theirs))), plain(ours, theirs)),
+        ]
+        if any(gains):
+            found.append((difference(*pairs), plain(gains)))
+    for estimate, (mean, half_width, p_value) in found:
+        assert estimate.mean == pytest.approx(mean, rel=1e-12, abs=1e-15)
+        assert estimate.half_width == pytest.approx(half_width, rel=1e-12)
+        assert estimate.p_value == pytest.approx(p_value, rel=1e-9, abs=1e-12)
 
 
 def test_values_of_one_pretraining_are_one_value_on_either_side():

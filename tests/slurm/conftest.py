@@ -13,7 +13,7 @@ from runs import Copy
 
 from harness import edit
 
-PARTS = ("Snakefile", "config.yaml", "workflow", "src", "demo", "slurm", "profiles", "envs")
+PARTS = ("config.yaml", "workflow", "src", "demo", "slurm", "profiles", "envs")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

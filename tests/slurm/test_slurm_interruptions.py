@@ -148,7 +148,7 @@ def snakemake_killed(folder: Path, started: subprocess.Popen[str]) -> subprocess
     return snakemake(folder, *ON_CLUSTER)
 
 
-RESUMED = "goes on from step"
+RESUMED = "resumes from step"
 SCENARIOS: dict[str, tuple[Callable, str]] = {
     "cancelled": (cancelled, RESUMED),
     "killed while saving": (killed_while_saving, RESUMED),

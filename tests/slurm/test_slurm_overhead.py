@@ -24,7 +24,7 @@ rule mine:
     log: log_of("mine/{task}")
     conda: ENVIRONMENT
     resources: mem_mb=500, runtime=10
-    shell: "python -m dnastudents benchmark mine {wildcards.task} {input} --output {output} > {log}"
+    shell: command("benchmark mine {wildcards.task} {input} --output {output}")
 """
 
 

@@ -197,7 +197,7 @@ def test_windows_have_no_n_and_share_no_base(genome: Path, tmp_path: Path) -> No
     places = 5 + np.arange(len(built.codes))
     places[built.codes == N] = N
     index = read_json(tmp_path / "reference" / "reference.json")
-    numbered = Reference(places, built.soft_mask, index)
+    numbered = Reference(places, index)
     checked, others = draw_windows(numbered, 20, LENGTH, 0)
     bases = np.concatenate([checked.ravel(), others.ravel()])
     assert len(np.unique(bases)) == len(bases)

@@ -1,4 +1,4 @@
-"""Steps whose loss is no number: they are named, they change nothing, and so many end a run."""
+"""Steps whose loss is not finite: they are named, they change nothing, and so many end a run."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_tolerated_ones_change_no_weight(
     inputs: dict[str, Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     spoil(3, 6)
     weights: list[torch.Tensor] = []
@@ -89,7 +89,7 @@ def test_tolerated_ones_change_no_weight(
     same = [torch.equal(one, next_) for one, next_ in pairwise(weights)]
     assert [step for step, is_same in enumerate(same) if is_same] == [3, 6]
     assert torch.cat(weights).isfinite().all()
-    log = capsys.readouterr().err
+    log = caplog.text
     assert [f"left out step {step}, whose" in log for step in (3, 4, 7)] == [False, True, True]
     fewer = settings_of("masked_lm", stop_after_bad_steps=2)
     with pytest.raises(InputError, match=r"at step 7, after 4; lower"):
@@ -134,7 +134,7 @@ def test_so_does_a_gradient_of_a_finite_loss(
     inputs: dict[str, Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Clipping by an infinite norm would make every weight of the saved state NaN."""
     compute, calls = Gradients.compute, []
@@ -149,6 +149,6 @@ def test_so_does_a_gradient_of_a_finite_loss(
     monkeypatch.setattr(Gradients, "compute", spoiled)
     settings = settings_of("masked_lm", stop_after_bad_steps=2)
     assert pretrain(settings, output=tmp_path / "out", state=tmp_path / "s", **inputs) == 0
-    assert "left out step 4, whose loss or gradient is no number" in capsys.readouterr().err
+    assert "left out step 4, whose loss or gradient is not finite" in caplog.text
     weights = load_file(tmp_path / "out/model/model.safetensors")
     assert all(value.isfinite().all() for value in weights.values())

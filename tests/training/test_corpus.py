@@ -11,7 +11,7 @@ from recipes import settings_of
 
 from dnastudents.errors import InputError
 from dnastudents.genome.codes import reverse_complement_padded
-from dnastudents.genome.samplers import Pieces
+from dnastudents.genome.windows.pieces import Pieces
 from dnastudents.settings import parse
 from dnastudents.training.corpus import Corpus
 from dnastudents.training.options import Pretraining
@@ -55,7 +55,7 @@ def test_training_and_validation_are_cut_alike(
     cut = Pieces.__init__
 
     def spy(self: Pieces, *args: Any, **options: Any) -> None:
-        seen.append(options)
+        seen.append({"max_length": args[2], **options})
         cut(self, *args, **options)
 
     monkeypatch.setattr(Pieces, "__init__", spy)
@@ -79,15 +79,15 @@ def test_counted_windows_by_name_repeat_after_an_epoch(inputs: dict[str, Path]) 
 @pytest.mark.parametrize(
     ("window", "message"),
     [
-        ({"kind": "windows", "unknown": "delete"}, "unknown: windows have no such option"),
-        ({"kind": "windows", "duplicates": "keep"}, "duplicates: windows have no such option"),
-        ({"kind": "pieces", "max_n_fraction": 0.1}, "max_n_fraction: pieces have no such option"),
-        ({"kind": "pieces", "sampling": "by_name"}, "sampling: pieces have no such option"),
-        ({"kind": "pieces", "count": 9}, "count: pieces have no such option"),
-        ({"kind": "intervals", "count": 9}, "count: intervals have no such option"),
+        ({"kind": "windows", "unknown": "delete"}, "window: unknown key 'unknown'"),
+        ({"kind": "windows", "duplicates": "keep"}, "window: unknown key 'duplicates'"),
+        ({"kind": "pieces", "max_n_fraction": 0.1}, "window: unknown key 'max_n_fraction'"),
+        ({"kind": "pieces", "sampling": "by_name"}, "window: unknown key 'sampling'"),
+        ({"kind": "pieces", "count": 9}, "window: unknown key 'count'"),
+        ({"kind": "intervals", "count": 9}, "window: unknown key 'count'"),
         ({"kind": "interval"}, "did you mean 'intervals'"),
         ({"kind": "windows", "sampling": "by_nam"}, "did you mean 'by_name'"),
-        ({"kind": "windows", "count": 0}, "count: must be at least 1 or null, not 0"),
+        ({"kind": "windows", "count": 0}, "window.count: must be at least 1, not 0"),
         ({"kind": "pieces", "unknown": "splits"}, "did you mean 'split'"),
         ({"kind": "pieces", "duplicates": "drops"}, "did you mean 'drop'"),
     ],

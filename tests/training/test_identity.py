@@ -14,25 +14,31 @@ from recipes import settings_of
 from test_resume import Killed, assert_equal_runs, kill, stop_before
 
 from dnastudents.cli import main
+from dnastudents.settings import parse
 from dnastudents.training.identity import merge_settings, split_settings
+from dnastudents.training.options import RunSettings
 from dnastudents.training.pretrain import pretrain
 
 
 def test_parts_join_to_the_whole() -> None:
-    settings = settings_of("findna")
+    settings = parse(RunSettings, settings_of("findna"), "run")
     deciding, execution = split_settings(settings)
-    assert execution == {"micro_batch_size": 4, "checkpoint_every": 4, "log_every": 5}
+    assert execution == {
+        **{"micro_batch_size": 4, "checkpoint_every": 4, "log_every": 5},
+        "stop_after_bad_steps": 1,
+    }
     assert not set(execution) & set(deciding["pretraining"])
-    assert merge_settings(deciding, execution) == settings
-    scratch = {"objective": {"name": "none"}, "seed": 0}
-    assert split_settings(scratch) == (scratch, {})
-    assert merge_settings(scratch, {}) == scratch
+    assert merge_settings(deciding, execution) == settings.as_json()
+    values = {"student": settings_of("findna")["student"], "objective": {"name": "none"}, "seed": 0}
+    scratch = parse(RunSettings, values, "run")
+    assert split_settings(scratch) == (scratch.as_json(), {})
+    assert merge_settings(scratch.as_json(), {}) == scratch.as_json()
 
 
 def test_a_contrastive_loss_depends_on_the_micro_batch() -> None:
     settings = settings_of("findna")
     settings["objective"] = {"name": "findna", "symmetric": True, "contrastive_weight": 0.5}
-    deciding, execution = split_settings(settings)
+    deciding, execution = split_settings(parse(RunSettings, settings, "run"))
     assert deciding["pretraining"]["micro_batch_size"] == 4
     assert "micro_batch_size" not in execution
 
@@ -45,14 +51,14 @@ def test_a_run_goes_on_with_other_settings_of_its_execution(
     inputs: dict[str, Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     stop_before(monkeypatch, 10, kill)
     places = {"output": tmp_path / "b", "state": tmp_path / "s"}
     with pytest.raises(Killed):
         pretrain(settings_of("had"), **places, **inputs)
     pretrain(settings_of("had", **change), **places, **inputs)
-    assert "goes on from step 8/12" in capsys.readouterr().err
+    assert "resumes from step 8/12" in caplog.text
     pretrain(settings_of("had"), output=tmp_path / "a", state=tmp_path / "sa", **inputs)
     if "micro_batch_size" not in change:
         assert_equal_runs(tmp_path / "a", tmp_path / "b")
@@ -77,23 +83,28 @@ def test_micro_batches_may_grow_too(
 
 
 def test_command_joins_them(inputs: dict[str, Path], tmp_path: Path) -> None:
-    deciding, execution = split_settings(settings_of("findna", steps=2))
+    settings = parse(RunSettings, settings_of("findna", steps=2), "run")
+    deciding, execution = split_settings(settings)
     arguments = ["--settings", json.dumps(deciding), "--execution", json.dumps(execution)]
     arguments += ["--reference", str(inputs["reference"]), "--state", str(tmp_path / "s")]
     assert main(["pretrain", "mine", *arguments, "--output", str(tmp_path / "out")]) == 0
     written = json.loads((tmp_path / "out" / "settings.json").read_text())
-    assert written == settings_of("findna", steps=2)
+    assert written == settings.as_json()
 
 
 SNAKEFILE = """
+from dnastudents.settings import parse
 from dnastudents.training.identity import split_settings
+from dnastudents.training.options import RunSettings
+
+settings = parse(RunSettings, config)
 
 rule pretrain:
     output:
         "out",
     params:
-        settings=lambda w: json.dumps(split_settings(config)[0]),
-        execution=lambda w, threads: json.dumps(split_settings(config)[1]),
+        settings=lambda w: json.dumps(split_settings(settings)[0]),
+        execution=lambda w, threads: json.dumps(split_settings(settings)[1]),
     shell:
         "echo {params.settings:q} {params.execution:q} > {output}"
 """

@@ -111,13 +111,13 @@ def test_state_of_other_settings_is_passed_over(
     inputs: dict[str, Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     stop_before(monkeypatch, 10, kill)
     with pytest.raises(Killed):
         pretrain(settings_of("findna"), output=tmp_path / "b", state=tmp_path / "s", **inputs)
     other = settings_of("findna", batch_size=5)
     pretrain(other, output=tmp_path / "b", state=tmp_path / "s", **inputs)
-    assert "of other settings or inputs; passed over" in capsys.readouterr().err
+    assert "of other settings or inputs; passed over" in caplog.text
     pretrain(other, output=tmp_path / "a", state=tmp_path / "sa", **inputs)
     assert_equal_runs(tmp_path / "a", tmp_path / "b")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from harness import Snakemake
+from harness import Snakemake, jobs, readme_blocks, write_tables
 
 
 @pytest.fixture(scope="module")
@@ -20,25 +22,23 @@ def test_the_paper_is_planned_on_a_machine_without_data(
     fresh: Path, snakemake: Snakemake, arguments: list[str]
 ) -> None:
     planned = snakemake(fresh, *arguments, "-n", "--quiet", "rules")
-    assert planned.returncode == 0, planned.stdout[-3000:]
-    jobs = {line.split()[0]: line.split()[-1] for line in planned.stdout.splitlines() if line}
+    count = jobs(planned)
     tasks = 18 + 8 + 28 + 20 + 8
     runs = 22
-    assert jobs["pretrain"] == str(runs)
-    assert jobs["finetune"] == str(runs * tasks)
-    assert jobs["baseline"] == str(tasks)
-    assert jobs["knn"] == str(runs * (8 + 28))
-    assert {"download", "reference", "pmi", "download_teacher", "tsne", "table"} <= set(jobs)
+    assert count["pretrain"] == str(runs)
+    assert count["finetune"] == str(runs * tasks)
+    assert count["baseline"] == count["task"] == str(tasks)
+    assert count["knn"] == str(runs * (8 + 28))
+    assert {"download", "reference", "pmi", "download_teacher", "tsne", "table"} <= set(count)
 
 
 def test_ablations_are_planned_only_when_asked_for(fresh: Path, snakemake: Snakemake) -> None:
     study = ["--configfile", "studies/had_ablations.yaml"]
     planned = snakemake(fresh, *study, "-n", "--quiet", "rules")
-    assert planned.returncode == 0, planned.stdout[-3000:]
-    jobs = {line.split()[0]: line.split()[-1] for line in planned.stdout.splitlines() if line}
-    assert jobs["pretrain"] == str(10 + 2)
-    assert jobs["download_teacher"] == "4"
-    assert jobs["embed_teacher"] == jobs["tsne"] == "4"  # one teacher on each of the tasks
+    count = jobs(planned)
+    assert count["pretrain"] == str(10 + 2)
+    assert count["download_teacher"] == "4"
+    assert count["embed_teacher"] == count["tsne"] == "4"  # one teacher on each of the tasks
 
 
 def test_data_check_names_missing_files_and_stops_at_a_wrong_one(
@@ -56,13 +56,71 @@ def test_data_check_names_missing_files_and_stops_at_a_wrong_one(
     assert "1 wrong" in found.stdout
 
 
+def test_rules_say_what_they_do(fresh: Path, snakemake: Snakemake) -> None:
+    listed = snakemake(fresh, "--list").stdout.splitlines()
+    told = dict(line.split(" (", 1) for line in listed if line.endswith(")"))
+    assert {"all", "all_tables", "all_figures", "pretrained", "data_check", "task"} <= set(told)
+    assert len(told) >= len([line for line in listed if line[:1].islower()])
+
+
+@pytest.mark.parametrize(
+    ("target", "without"),
+    [
+        ("all_tables", {"tsne", "losses", "cost"}),
+        ("all_figures", {"table", "cost"}),
+        ("pretrained", {"finetune", "task"}),
+    ],
+)
+def test_targets(fresh: Path, snakemake: Snakemake, target: str, without: set[str]) -> None:
+    tiny = ("--profile", "demo", "--configfile", "tiny.yaml")
+    planned = jobs(snakemake(fresh, target, *tiny, "-n", "--quiet", "rules"))
+    assert "pretrain" in planned
+    assert not without & set(planned)
+
+
+def test_a_rule_of_your_own_wins_over_that_of_the_workflow(
+    fresh: Path, snakemake: Snakemake, root: Path
+) -> None:
+    _, path, rule, _ = readme_blocks((root / "README.md").read_text())
+    own = (fresh / path).with_stem("mtcdna")
+    own.write_text(rule.replace("lab", "mtcdna"))
+    for task in ("mtcdna_1k", "mtcdna_4k"):
+        (fresh / "data/mtcdna").mkdir(parents=True, exist_ok=True)
+        (fresh / f"data/mtcdna/{task}.zip").touch()
+    targets = [f"results/tasks/mtcdna/{task}" for task in ("mtcdna_1k", "mtcdna_4k")]
+    planned = snakemake(fresh, *targets, "results/tasks/gue/H3", "-n", "--quiet", "rules")
+    own.unlink()
+    count = jobs(planned)
+    assert (count["mtcdna"], count["task"]) == ("2", "1")
+
+
+def test_the_rule_of_the_readme_is_formatted(root: Path) -> None:
+    for text in (root / "README.md", root / "docs/adding_a_benchmark.md"):
+        _, _, rule, _ = readme_blocks(text.read_text())
+        command = [sys.executable, "-m", "snakefmt", "--check", "-"]
+        checked = subprocess.run(command, input=rule, capture_output=True, text=True, check=False)
+        assert checked.returncode == 0, checked.stderr
+
+
+def test_missing_tables_are_one_clear_line(fresh: Path, snakemake: Snakemake) -> None:
+    write_tables(fresh / "data/mine/enhancers", "train")
+    (fresh / "mine.yaml").write_text(
+        "extends: tiny.yaml\nsuites: {mine: {csv: data/mine, tasks: [enhancers], seeds: [0]}}\n"
+    )
+    refused = snakemake(fresh, "--configfile", "mine.yaml", "-n")
+    assert refused.returncode != 0
+    (said,) = [line for line in refused.stdout.splitlines() if "not usable" in line]
+    assert "suites.mine.csv: no file 'data/mine/enhancers/test.csv'" in said
+    assert "Traceback" not in refused.stdout
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
         ("batch_size: 8", "batch_sise: 8", "did you mean 'batch_size'?"),
         ("  findna: {pretraining: *tiny}", "  finda: {}", "did you mean 'findna'?"),
         ("[species]", "[spesies]", "did you mean 'species'?"),
-        ("steps: 6", "steps: six", "'six' is not of type 'integer'"),
+        ("steps: 6", "steps: six", "steps: must be an integer, not 'six'"),
         (
             "simulate: {seed: 7,",
             "fasta: x.fa, simulate: {seed: 7,",

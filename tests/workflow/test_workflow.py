@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import re
 import signal
 import subprocess
 import time
@@ -13,14 +12,12 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-import yaml
 
 from dnastudents import models
 from dnastudents.genome import tokenizers
-from harness import Snakemake, command, edit, environment
+from harness import Snakemake, command, edit, environment, readme_blocks, write_tables
 
 pytestmark = pytest.mark.slow
 TINY = ("--profile", "demo", "--configfile", "tiny.yaml")
@@ -39,6 +36,12 @@ def test_every_run_meets_every_task(tiny: Path) -> None:
     for row in rows(tiny):
         assert 0 <= float(row["accuracy"]) <= 1
         assert row["simulated"] == "True"
+
+
+def test_a_pretraining_knows_its_name(tiny: Path) -> None:
+    for name in ("pretrain/had", "pretrain/findna", "teacher/small"):
+        metrics = json.loads((tiny / "results" / name / "metrics.json").read_text())
+        assert metrics["run"] == name.split("/")[1]
 
 
 def test_probes_have_rows_of_their_own(tiny: Path) -> None:
@@ -121,36 +124,28 @@ def test_runs_follow_the_config(tiny: Path, snakemake: Snakemake) -> None:
     assert kept.stat().st_mtime_ns == before
 
 
-def test_a_benchmark_is_one_rule_and_one_block(
-    tiny: Path, snakemake: Snakemake, root: Path
-) -> None:
-    """The rule and the block are those that the README shows."""
-    readme = (root / "README.md").read_text()
-    rule = re.search(r"```python\n# (workflow/rules/benchmarks/mine.smk)\n(.*?)```", readme, re.S)
-    block = re.search(r"```yaml\n# config.yaml, under suites:\n(.*?)```", readme, re.S)
-    assert rule is not None
-    assert block is not None
-    (tiny / rule[1]).write_text(rule[2])
-    edit(tiny / "tiny.yaml", lambda values: values["suites"].update(yaml.safe_load(block[1])))
-    generator = np.random.default_rng(0)
-    folder = tiny / "data/mine/enhancers"
-    folder.mkdir(parents=True)
-    for split in ("train", "dev", "test"):
-        lines = [
-            "".join(generator.choice(list(letters), 60)) + "," + label
-            for label, letters in (("open", "ACGTGC"), ("closed", "ACGTAT"))
-            for _ in range(60)
-        ]
-        (folder / f"{split}.csv").write_text("\n".join(["sequence,label", *lines]) + "\n")
+def test_a_benchmark_is_one_block_or_one_rule(tiny: Path, snakemake: Snakemake, root: Path) -> None:
+    """The blocks and the rule are those that the README shows."""
+    csv_block, path, rule, rule_block = readme_blocks((root / "README.md").read_text())
+    (tiny / path).write_text(rule)
+    edit(tiny / "tiny.yaml", lambda values: values["suites"].update(csv_block | rule_block))
+    write_tables(tiny / "data/mine/enhancers", "train", "dev", "test")
+    write_tables(tiny / "tables", "train", "test")
+    (tiny / "data/lab").mkdir()
+    with zipfile.ZipFile(tiny / "data/lab/silencers.zip", "w") as archive:
+        for file in sorted((tiny / "tables").iterdir()):
+            archive.write(file, file.name)
 
     done = snakemake(tiny, *TINY)
     assert done.returncode == 0, done.stdout[-3000:]
-    mine = [row for row in rows(tiny) if row["suite"] == "mine"]
-    assert {row["seed"] for row in mine if row["run"] == "had"} == {"0", "1", "2"}
+    found = {(row["suite"], row["seed"]) for row in rows(tiny) if row["run"] == "had"}
+    assert {("mine", "0"), ("mine", "1"), ("mine", "2"), ("lab", "0")} <= found
     assert "enhancers" in (tiny / "results/tables/mine.md").read_text()
+    assert "silencers" in (tiny / "results/tables/lab.md").read_text()
     assert "mine" in (tiny / "results/tables/benchmarks.md").read_text()
     protocol = json.loads((tiny / "results/tasks/mine/enhancers/task.json").read_text())
     assert (protocol["dev_rule"]["origin"], protocol["n_sequences"]["dev"]) == ("official", 120)
+    assert protocol["metric"] == "mcc"
 
 
 def test_students_are_used_as_the_readme_says(tiny: Path) -> None:
@@ -192,6 +187,6 @@ def test_a_killed_run_goes_on(
     assert snakemake(folder, *TINY, "--unlock").returncode == 0
     done = snakemake(folder, target, *TINY)
     assert done.returncode == 0, done.stdout[-3000:]
-    assert "goes on from step" in (folder / "results/logs/pretrain/findna.log").read_text()
+    assert "resumes from step" in (folder / "results/logs/pretrain/findna.log").read_text()
     assert (folder / target / "model/model.safetensors").exists()
     assert reference.stat().st_mtime_ns == before

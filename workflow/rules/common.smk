@@ -7,44 +7,55 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-ROOT = Path(workflow.basedir)
-sys.path.insert(0, str(ROOT / "src"))
+# Of this file, not of the workflow that may use this one as a module; a wheel has no src/ here.
+ROOT = Path(workflow.current_basedir).parents[1]
+if (ROOT / "src").is_dir():
+    sys.path.insert(0, str(ROOT / "src"))
 
-from dnastudents.config.config import Config
+from dnastudents.benchmarks.own_tables import own_rules
+from dnastudents.config import load_config
+from dnastudents.config.asked import Asked, forget_states
+from dnastudents.config.export import write_resolved
 from dnastudents.errors import InputError
 from dnastudents.training.identity import split_settings
 
 try:
-    CONFIG = Config(ROOT, config)
+    CONFIG = load_config(ROOT, config)
 except InputError as error:
     raise WorkflowError(f"The configuration is not usable. {error}") from None
 
-OUT = CONFIG["results"].rstrip("/")
+OUT = CONFIG.settings.results.rstrip("/")
+ASKED = Asked(f"{OUT}/asked", workflow.dryrun)
+OWN_RULES = own_rules(ROOT)
 ENVIRONMENT = str(ROOT / "envs/dnastudents.yaml")
 DATASETS = str(ROOT / "workflow/resources/datasets.csv")
 PUBLISHED = str(ROOT / "workflow/resources/published_results.csv")
+SETUP = shlex.quote(str(ROOT / "workflow/scripts/job.sh"))
 
 # In the command, not in params: where a file comes from does not change the result.
 DOWNLOAD_OPTIONS = shlex.join(
     [
         *("--manifest", DATASETS),
-        *("--lock", CONFIG["download_lock"] or f"{OUT}/downloads/download-lock.json"),
-        *(["--mirror", CONFIG["mirror"]] if CONFIG["mirror"] else []),
+        *(
+            "--lock",
+            CONFIG.settings.download_lock or f"{OUT}/downloads/download-lock.json",
+        ),
+        *(["--mirror", CONFIG.settings.mirror] if CONFIG.settings.mirror else []),
     ]
 )
 
-# Jobs use the code of this checkout, in a conda environment too, and never ask the hub. A signal to
-# all of a job's processes must not end `tee` before the program behind it has said its last word.
-# `set` repeats Snakemake's own prefix, which this replaces: `| tee` must not hide an exit status.
-PREFIX = "set -euo pipefail; "
-PREFIX += "export PYTHONPATH=%s:${PYTHONPATH:-} HF_HUB_OFFLINE=1; " % shlex.quote(
-    str(ROOT / "src")
-)
-# Training frees and takes the same large tensors at every step: glibc keeps blocks of up to 32 MiB
-# instead of giving each back to the system. FinDNA's step on a CPU takes a tenth less time.
-PREFIX += "export MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=2147483647; "
-PREFIX += "tee() { (trap '' TERM INT USR1; exec tee -a \"$@\"); }; "
-shell.prefix(PREFIX.replace("{", "{{").replace("}", "}}"))
+
+def literal(text):
+    """The text with its braces doubled, for a command in which Snakemake fills in names."""
+    return text.replace("{", "{{").replace("}", "}}")
+
+
+def command(arguments):
+    """A shell command that runs `python -m dnastudents` and keeps what it prints in the log."""
+    return (
+        f"source {literal(SETUP)};"
+        f" python -m dnastudents {arguments} 2>&1 | log_to {{log:q}}"
+    )
 
 
 def one_of(names):
@@ -53,9 +64,9 @@ def one_of(names):
 
 
 wildcard_constraints:
-    reference=one_of(CONFIG["references"]),
+    reference=one_of(CONFIG.settings.references),
     run=one_of(CONFIG.runs),
-    teacher=one_of(CONFIG["teachers"]),
+    teacher=one_of(CONFIG.settings.teachers),
     suite=one_of(CONFIG.suites),
     cls="|_cls",
     probe="knn|linear",
@@ -65,7 +76,24 @@ wildcard_constraints:
 
 def settings(value):
     """Settings as the JSON argument of a command: a change of it reruns the rule."""
-    return json.dumps(value, sort_keys=True)
+    return json.dumps(getattr(value, "as_json", lambda: value)(), sort_keys=True)
+
+
+def asked(job, what, own_files=lambda w: ()):
+    """What a job is asked, as a file that is newer than the result where that has changed."""
+    return lambda w: ASKED.file(
+        job.format(**dict(w.items())), what(w) if callable(what) else what, own_files(w)
+    )
+
+
+def deciding(run):
+    """Those of the settings of a pretraining that decide its weights."""
+    return settings(split_settings(run)[0])
+
+
+def execution(run):
+    """The others; a rule asks for them with `threads`, and then Snakemake does not record them."""
+    return settings(split_settings(run)[1])
 
 
 def task_folder(suite):
@@ -73,37 +101,36 @@ def task_folder(suite):
     return f"{OUT}/tasks/{suite}/{{task}}"
 
 
-def source(suite):
-    """The user's own files of a suite, or the downloads of each task, and its references."""
-    own = CONFIG.suites.get(suite, {}).get("source")
+def task_files(wildcards):
+    """What a task folder is made from: your own files, or downloads, and references."""
+    suite, task = wildcards.suite, wildcards.task
+    if suite == "simulated":
+        return f"{OUT}/simulated/{CONFIG.settings.genome}"
+    downloads = CONFIG.known_tasks.get(suite, {}).get(task, [])
+    return [
+        *(
+            CONFIG.own_files(suite, task)
+            or [f"{OUT}/downloads/{id}" for id in downloads]
+        ),
+        *(f"{OUT}/reference/{name}" for name in CONFIG.task_references(suite, task)),
+    ]
 
-    def files(wildcards):
-        listed = [own] if isinstance(own, str) else own
-        ids = CONFIG.known_tasks.get(suite, {}).get(wildcards.task, [])
-        references = CONFIG.task_references(suite, wildcards.task)
-        return [
-            *(listed or [f"{OUT}/downloads/{id}" for id in ids]),
-            *(f"{OUT}/reference/{name}" for name in references),
-        ]
 
-    return files
+def own_task_files(wildcards):
+    """Those of them that are the user's own."""
+    return CONFIG.own_files(wildcards.suite, wildcards.task)
 
 
-def tables_in(folder):
-    """The files of a task of your own: train.csv, test.csv and, if you have one, dev.csv."""
-
-    def files(wildcards):
-        place = folder.format(task=wildcards.task)
-        dev = f"{place}/dev.csv"
-        needed = [f"{place}/train.csv", f"{place}/test.csv"]
-        return [*needed, dev] if Path(dev).is_file() else needed
-
-    return files
+def task_options(wildcards):
+    """What the configuration says of how a suite is read, as options of the command."""
+    suite = CONFIG.suites[wildcards.suite]
+    options = {"--leakage": suite.leakage, "--metric": suite.metric}
+    return " ".join(f"{name} {value}" for name, value in options.items() if value)
 
 
 def leakage(suite):
     """Whether sequences of train and dev that are in test stay: report or remove."""
-    return CONFIG.suites.get(suite, {}).get("leakage", "report")
+    return CONFIG.suites[suite].leakage if suite in CONFIG.suites else "report"
 
 
 def teacher_files(wildcards):
@@ -152,7 +179,8 @@ def pretrain_input(wildcards):
 
 def as_options(wildcards, input):
     """The inputs of a run as options of its command, since a run may lack any of them."""
-    return " ".join(f"--{kind} {shlex.quote(path)}" for kind, path in input.items())
+    given = [(kind, path) for kind, path in input.items() if kind != "asked"]
+    return " ".join(f"--{kind} {shlex.quote(path)}" for kind, path in given)
 
 
 def tsne_panels(cls):
@@ -164,55 +192,73 @@ def tsne_panels(cls):
 
 def intervals(reference):
     """The BED file of a reference: the user's, or a download."""
-    block = CONFIG["references"][reference]["intervals"]
-    return block.get("bed") or f"{OUT}/downloads/{block['dataset']}"
+    block = CONFIG.settings.references[reference].intervals
+    return block.bed or f"{OUT}/downloads/{block.dataset}"
 
 
 def fasta(wildcards):
     """Where a reference comes from: the simulator, the user, or a download."""
-    reference = CONFIG["references"][wildcards.reference]
-    if "simulate" in reference:
+    reference = CONFIG.settings.references[wildcards.reference]
+    if reference.simulate is not None:
         return f"{OUT}/simulated/{wildcards.reference}"
-    return reference.get("fasta") or f"{OUT}/downloads/{reference['dataset']}"
+    return reference.fasta or f"{OUT}/downloads/{reference.dataset}"
 
 
-def measured_results():
-    """All that costs: what a plain `snakemake` makes, without the table of the cost."""
+def own_fasta(wildcards):
+    """The user's own FASTA of a reference, if it is one."""
+    reference = CONFIG.settings.references[wildcards.reference]
+    is_own = reference.simulate is None and reference.fasta is not None
+    return [reference.fasta] if is_own else []
+
+
+def in_report(path, category, caption, label):
+    """A file that is shown in Snakemake's report."""
+    caption = str(ROOT / f"workflow/report/{caption}.rst")
+    return report(path, caption=caption, category=category, labels=label)
+
+
+def table(name, caption, label):
+    """The three files of a table."""
+    files = {kind: f"{OUT}/tables/{name}.{kind}" for kind in ("csv", "md", "tex")}
+    return files | {"csv": in_report(files["csv"], "Tables", caption, {"table": label})}
+
+
+def figure(name, caption, label):
+    """The two files of a figure."""
+    png = in_report(f"{OUT}/figures/{name}.png", "Figures", caption, {"figure": label})
+    return {"svg": f"{OUT}/figures/{name}.svg", "png": png}
+
+
+def cost_files():
+    """The table of the cost, which needs everything else."""
+    return [f"{OUT}/tables/cost.{kind}" for kind in ("csv", "md", "tex")]
+
+
+def table_files():
+    """All tables but the one of the cost, and the rows that they are made from."""
     probes = CONFIG.probes()
-    tables = [
+    tasks = {probe: CONFIG.probe_tasks(probe) for probe in probes}
+    names = [
         *CONFIG.suites,
         "benchmarks",
         *(["pretraining"] if pretrainings() else []),
         *(["comparisons"] if CONFIG.comparisons() else []),
-        *sorted(
-            {
-                f"{probe}_{suite}"
-                for probe in probes
-                for suite, _ in CONFIG.probe_tasks(probe)
-            }
-        ),
+        *sorted({f"{probe}_{suite}" for probe in probes for suite, _ in tasks[probe]}),
     ]
-    figures = ["overview"]
+    rows = [f"{OUT}/{name}.csv" for name in ("metrics", *probes)]
+    return rows + expand(
+        f"{OUT}/tables/{{name}}.{{kind}}", name=names, kind=["csv", "md", "tex"]
+    )
+
+
+def figure_files():
+    """All figures."""
+    names = ["overview"]
     if pretrainings():
-        figures.append("losses")
-    for figure in ("tsne", "tsne_cls"):
-        if CONFIG.tsne(figure)[0]:
-            figures += ["_".join([figure, *task]) for task in CONFIG.tsne(figure)[1]]
+        names.append("losses")
+    for name in ("tsne", "tsne_cls"):
+        if CONFIG.tsne(name)[0]:
+            names += ["_".join([name, *task]) for task in CONFIG.tsne(name)[1]]
     if any("pmi" in CONFIG.needs(run) for run in CONFIG.runs):
-        figures.append("pmi")
-    return [
-        f"{OUT}/metrics.csv",
-        *(f"{OUT}/{probe}.csv" for probe in probes),
-        *expand(
-            f"{OUT}/tables/{{name}}.{{ext}}", name=tables, ext=["csv", "md", "tex"]
-        ),
-        *expand(f"{OUT}/figures/{{name}}.{{ext}}", name=figures, ext=["svg", "png"]),
-    ]
-
-
-def all_results():
-    """What a plain `snakemake` makes."""
-    return [
-        *measured_results(),
-        *(f"{OUT}/tables/cost.{ext}" for ext in ("csv", "md", "tex")),
-    ]
+        names.append("pmi")
+    return expand(f"{OUT}/figures/{{name}}.{{kind}}", name=names, kind=["svg", "png"])

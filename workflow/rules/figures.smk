@@ -2,112 +2,88 @@
 
 
 rule tsne:
+    """Draw the t-SNE of frozen features on a task, one panel for each run or teacher."""
     input:
         embeddings=lambda w: [
             f"{OUT}/embed{w.cls}/{place}/{w.suite}/{w.task}.npz"
             for place in tsne_panels(w.cls).values()
         ],
         task=f"{OUT}/tasks/{{suite}}/{{task}}",
+        asked=asked("tsne{cls}/{suite}/{task}", lambda w: tsne_panels(w.cls)),
     output:
-        svg=f"{OUT}/figures/tsne{{cls}}_{{suite}}_{{task}}.svg",
+        **figure("tsne{cls}_{suite}_{task}", "tsne", "t-SNE{cls} of {suite}/{task}"),
         numbers=f"{OUT}/figures/tsne{{cls}}_{{suite}}_{{task}}.csv",
         points=f"{OUT}/figures/tsne{{cls}}_{{suite}}_{{task}}_points.csv",
-        png=report(
-            f"{OUT}/figures/tsne{{cls}}_{{suite}}_{{task}}.png",
-            caption=str(ROOT / "workflow/report/tsne.rst"),
-            category="Figures",
-            labels={"figure": "t-SNE{cls} of {suite}/{task}"},
-        ),
     log:
         log_of("tsne{cls}/{suite}/{task}"),
     benchmark:
         benchmark_of("tsne{cls}/{suite}/{task}")
     conda:
         ENVIRONMENT
-    threads: 1
     resources:
         mem_mb=4000,
         runtime=30,
     params:
         panels=lambda w: list(tsne_panels(w.cls)),
     shell:
-        "python -m dnastudents figure tsne {input.embeddings:q} --runs {params.panels:q}"
-        " --task {input.task:q} --output {output.png:q} 2>&1 | tee {log:q}"
+        command(
+            "figure tsne {input.embeddings:q} --runs {params.panels:q} --task {input.task:q}"
+            " --output {output.png:q}"
+        )
 
 
 rule losses:
+    """Draw the pretraining losses of all runs."""
     input:
-        pretrainings(),
+        folders=pretrainings(),
+        asked=asked("losses", pretrainings()),
     output:
-        svg=f"{OUT}/figures/losses.svg",
-        png=report(
-            f"{OUT}/figures/losses.png",
-            caption=str(ROOT / "workflow/report/losses.rst"),
-            category="Figures",
-            labels={"figure": "pretraining losses"},
-        ),
+        **figure("losses", "losses", "pretraining losses"),
     log:
         log_of("losses"),
     benchmark:
         benchmark_of("losses")
+    localrule: True
     conda:
         ENVIRONMENT
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=10,
     shell:
-        "python -m dnastudents figure losses {input:q} --output {output.png:q} 2>&1 | tee {log:q}"
+        command("figure losses {input.folders:q} --output {output.png:q}")
 
 
 rule overview:
+    """Draw every run on every task, with confidence intervals."""
     input:
-        f"{OUT}/metrics.csv",
+        metrics=f"{OUT}/metrics.csv",
+        asked=asked("overview", CONFIG.runs),
     output:
-        svg=f"{OUT}/figures/overview.svg",
-        png=report(
-            f"{OUT}/figures/overview.png",
-            caption=str(ROOT / "workflow/report/overview.rst"),
-            category="Figures",
-            labels={"figure": "all results"},
-        ),
+        **figure("overview", "overview", "all results"),
     log:
         log_of("overview"),
     benchmark:
         benchmark_of("overview")
+    localrule: True
     conda:
         ENVIRONMENT
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=10,
     params:
         runs=CONFIG.runs,
     shell:
-        "python -m dnastudents figure overview {input:q} --runs {params.runs:q}"
-        " --output {output.png:q} 2>&1 | tee {log:q}"
+        command(
+            "figure overview {input.metrics:q} --runs {params.runs:q} --output {output.png:q}"
+        )
 
 
 rule pmi_figure:
+    """Draw the PMI ranking."""
     input:
         f"{OUT}/pmi",
     output:
-        svg=f"{OUT}/figures/pmi.svg",
-        png=report(
-            f"{OUT}/figures/pmi.png",
-            caption=str(ROOT / "workflow/report/pmi.rst"),
-            category="Figures",
-            labels={"figure": "PMI ranking"},
-        ),
+        **figure("pmi", "pmi", "PMI ranking"),
     log:
         log_of("pmi_figure"),
     benchmark:
         benchmark_of("pmi_figure")
+    localrule: True
     conda:
         ENVIRONMENT
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=10,
     shell:
-        "python -m dnastudents figure pmi {input:q} --output {output.png:q} 2>&1 | tee {log:q}"
+        command("figure pmi {input:q} --output {output.png:q}")

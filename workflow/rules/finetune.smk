@@ -2,9 +2,17 @@
 
 
 rule finetune:
+    """Fine-tune a run on a task, with every seed."""
     input:
         run=lambda w: [f"{OUT}/pretrain/{name}" for name in CONFIG.replicas(w.run)],
         task=f"{OUT}/tasks/{{suite}}/{{task}}",
+        asked=asked(
+            "finetune/{run}/{suite}/{task}",
+            lambda w: [
+                CONFIG.finetune_settings(w.run, w.suite, w.task),
+                CONFIG.suites[w.suite].seeds,
+            ],
+        ),
     output:
         directory(f"{OUT}/finetune/{{run}}/{{suite}}/{{task}}"),
     log:
@@ -19,47 +27,55 @@ rule finetune:
         runtime=1440,
     params:
         settings=lambda w: settings(CONFIG.finetune_settings(w.run, w.suite, w.task)),
-        seeds=lambda w: CONFIG.suites[w.suite]["seeds"],
+        seeds=lambda w: CONFIG.suites[w.suite].seeds,
         state=f"{OUT}/state/finetune/{{run}}/{{suite}}/{{task}}",
     shell:
-        "python -m dnastudents finetune {wildcards.run:q} --pretrained {input.run:q}"
-        " --task {input.task:q} --settings {params.settings:q} --seeds {params.seeds}"
-        " --state {params.state:q} --output {output:q} 2>&1 | tee {log:q}"
+        command(
+            "finetune {wildcards.run:q} --pretrained {input.run:q} --task {input.task:q}"
+            " --settings {params.settings:q} --seeds {params.seeds}"
+            " --state {params.state:q} --output {output:q}"
+        )
 
 
-# A linear head on frozen features. The rows of probes are of other protocols and stay out of
-# metrics.csv.
-rule linear:
+# The rows of probes are of other protocols and stay out of metrics.csv.
+use rule finetune as linear with:
+    """Probe the frozen features of a run by a linear head, with every seed."""
     input:
         run=lambda w: [f"{OUT}/pretrain/{name}" for name in CONFIG.replicas(w.run)],
         task=f"{OUT}/tasks/{{suite}}/{{task}}",
+        asked=asked(
+            "linear/{run}/{suite}/{task}",
+            lambda w: [
+                CONFIG.linear_settings(w.run, w.suite, w.task),
+                CONFIG.suites[w.suite].seeds,
+            ],
+        ),
     output:
         directory(f"{OUT}/linear/{{run}}/{{suite}}/{{task}}"),
     log:
         log_of("linear/{run}/{suite}/{task}"),
     benchmark:
         benchmark_of("linear/{run}/{suite}/{task}")
-    conda:
-        ENVIRONMENT
-    threads: 2
     resources:
         mem_mb=16000,
         runtime=240,
     params:
         settings=lambda w: settings(CONFIG.linear_settings(w.run, w.suite, w.task)),
-        seeds=lambda w: CONFIG.suites[w.suite]["seeds"],
         state=f"{OUT}/state/linear/{{run}}/{{suite}}/{{task}}",
-    shell:
-        "python -m dnastudents finetune {wildcards.run:q} --pretrained {input.run:q}"
-        " --task {input.task:q} --settings {params.settings:q} --seeds {params.seeds}"
-        " --state {params.state:q} --output {output:q} 2>&1 | tee {log:q}"
 
 
-# FinDNA's probe of frozen features.
 rule knn:
+    """Probe the frozen features of a run by nearest neighbours, as FinDNA does."""
     input:
         run=lambda w: [f"{OUT}/pretrain/{name}" for name in CONFIG.replicas(w.run)],
         task=f"{OUT}/tasks/{{suite}}/{{task}}",
+        asked=asked(
+            "knn/{run}/{suite}/{task}",
+            lambda w: [
+                CONFIG.knn_settings(w.run, w.suite, w.task),
+                CONFIG.suites[w.suite].seeds,
+            ],
+        ),
     output:
         directory(f"{OUT}/knn/{{run}}/{{suite}}/{{task}}"),
     log:
@@ -74,16 +90,25 @@ rule knn:
         runtime=240,
     params:
         settings=lambda w: settings(CONFIG.knn_settings(w.run, w.suite, w.task)),
-        seeds=lambda w: CONFIG.suites[w.suite]["seeds"],
+        seeds=lambda w: CONFIG.suites[w.suite].seeds,
     shell:
-        "python -m dnastudents knn {wildcards.run:q} --pretrained {input.run:q}"
-        " --task {input.task:q} --settings {params.settings:q} --seeds {params.seeds}"
-        " --output {output:q} 2>&1 | tee {log:q}"
+        command(
+            "knn {wildcards.run:q} --pretrained {input.run:q} --task {input.task:q}"
+            " --settings {params.settings:q} --seeds {params.seeds} --output {output:q}"
+        )
 
 
 rule baseline:
+    """Fit a logistic regression on the k-mers of a task."""
     input:
-        f"{OUT}/tasks/{{suite}}/{{task}}",
+        task=f"{OUT}/tasks/{{suite}}/{{task}}",
+        asked=asked(
+            "baseline/{suite}/{task}",
+            lambda w: [
+                CONFIG.baseline_settings(w.suite, w.task),
+                CONFIG.suites[w.suite].seeds,
+            ],
+        ),
     output:
         directory(f"{OUT}/baseline/kmer_logistic/{{suite}}/{{task}}"),
     log:
@@ -92,23 +117,28 @@ rule baseline:
         benchmark_of("baseline/{suite}/{task}")
     conda:
         ENVIRONMENT
-    threads: 1
     resources:
         mem_mb=8000,
         runtime=240,
     params:
         settings=lambda w: settings(CONFIG.baseline_settings(w.suite, w.task)),
-        seeds=lambda w: CONFIG.suites[w.suite]["seeds"],
+        seeds=lambda w: CONFIG.suites[w.suite].seeds,
     shell:
-        "python -m dnastudents baseline --task {input:q} --settings {params.settings:q}"
-        " --seeds {params.seeds} --output {output:q} 2>&1 | tee {log:q}"
+        command(
+            "baseline --task {input.task:q} --settings {params.settings:q} --seeds {params.seeds}"
+            " --output {output:q}"
+        )
 
 
-# For the t-SNE figures, of means (embed) or of CLS tokens (embed_cls).
 rule embed:
+    """Compute features for the t-SNE figures, of means (embed) or of CLS tokens (embed_cls)."""
     input:
         run=f"{OUT}/pretrain/{{run}}",
         task=f"{OUT}/tasks/{{suite}}/{{task}}",
+        asked=asked(
+            "embed{cls}/{run}/{suite}/{task}",
+            lambda w: getattr(CONFIG.settings.figures, f"tsne{w.cls}").max_sequences,
+        ),
     output:
         f"{OUT}/embed{{cls}}/{{run}}/{{suite}}/{{task}}.npz",
     log:
@@ -122,18 +152,26 @@ rule embed:
         mem_mb=8000,
         runtime=60,
     params:
-        sequences=lambda w: CONFIG["figures"][f"tsne{w.cls}"]["max_sequences"],
+        sequences=lambda w: getattr(
+            CONFIG.settings.figures, f"tsne{w.cls}"
+        ).max_sequences,
         pooling=lambda w: "cls_tokens" if w.cls else "mean",
     shell:
-        "python -m dnastudents embed --pretrained {input.run:q} --task {input.task:q}"
-        " --max-sequences {params.sequences} --pooling {params.pooling}"
-        " --output {output:q} 2>&1 | tee {log:q}"
+        command(
+            "embed --pretrained {input.run:q} --task {input.task:q} --output {output:q}"
+            " --max-sequences {params.sequences} --pooling {params.pooling}"
+        )
 
 
 use rule embed as embed_teacher with:
+    """Compute features of a teacher for the t-SNE figures."""
     input:
         run=f"{OUT}/teacher/{{teacher}}",
         task=f"{OUT}/tasks/{{suite}}/{{task}}",
+        asked=asked(
+            "embed/teacher/{teacher}/{suite}/{task}",
+            CONFIG.settings.figures.tsne.max_sequences,
+        ),
     output:
         f"{OUT}/embed/teacher/{{teacher}}/{{suite}}/{{task}}.npz",
     log:
@@ -141,5 +179,5 @@ use rule embed as embed_teacher with:
     benchmark:
         benchmark_of("embed/teacher/{teacher}/{suite}/{task}")
     params:
-        sequences=CONFIG["figures"]["tsne"]["max_sequences"],
+        sequences=CONFIG.settings.figures.tsne.max_sequences,
         pooling="mean",

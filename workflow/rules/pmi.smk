@@ -2,8 +2,10 @@
 
 
 rule pmi:
+    """Rank k-mers by pointwise mutual information."""
     input:
-        f"{OUT}/reference/{CONFIG['genome']}",
+        reference=f"{OUT}/reference/{CONFIG.settings.genome}",
+        asked=asked("pmi", CONFIG.settings.pmi),
     output:
         directory(f"{OUT}/pmi"),
     log:
@@ -17,7 +19,8 @@ rule pmi:
         mem_mb=8000,
         runtime=60,
     params:
-        settings=settings(CONFIG["pmi"]),
+        settings=settings(CONFIG.settings.pmi),
     shell:
-        "python -m dnastudents pmi {input:q} --threads {threads} --settings {params.settings:q}"
-        " --output {output:q} 2>&1 | tee {log:q}"
+        command(
+            "pmi {input.reference:q} --threads {threads} --settings {params.settings:q} --output {output:q}"
+        )

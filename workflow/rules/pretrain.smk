@@ -2,8 +2,12 @@
 
 
 rule pretrain:
+    """Pretrain one run."""
     input:
         unpack(pretrain_input),
+        asked=asked(
+            "pretrain/{run}", lambda w: deciding(CONFIG.pretrain_settings(w.run))
+        ),
     output:
         directory(f"{OUT}/pretrain/{{run}}"),
     log:
@@ -22,16 +26,14 @@ rule pretrain:
         mem_mb=32000,
         runtime=2880,
     params:
-        settings=lambda w: settings(split_settings(CONFIG.pretrain_settings(w.run))[0]),
-        # Snakemake does not record what asks for `threads`: a finished run stays finished.
-        execution=lambda w, threads: settings(
-            split_settings(CONFIG.pretrain_settings(w.run))[1]
-        ),
+        settings=lambda w: deciding(CONFIG.pretrain_settings(w.run)),
+        execution=lambda w, threads: execution(CONFIG.pretrain_settings(w.run)),
         state=f"{OUT}/state/pretrain/{{run}}",
         given=as_options,
-    shell:
-        "python -m dnastudents launch --nodes {resources.nodes}"
-        " --processes {resources.processes} --threads {threads} --"
-        " pretrain {wildcards.run:q} --settings {params.settings:q}"
-        " --execution {params.execution:q} {params.given}"
-        " --state {params.state:q} --output {output:q} 2>&1 | tee {log:q}"
+    shell:  # the only wildcard is the name of the run, or of the teacher that inherits this
+        command(
+            "launch --nodes {resources.nodes} --processes {resources.processes}"
+            " --threads {threads} -- pretrain {wildcards[0]:q} --settings {params.settings:q}"
+            " --execution {params.execution:q} {params.given}"
+            " --state {params.state:q} --output {output:q}"
+        )

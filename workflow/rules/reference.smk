@@ -1,48 +1,48 @@
 # Downloads, the simulated genome, and every FASTA as memory-mapped codes.
 
 
-localrules:
-    download,
-    data_check,
-
-
 rule download:
+    """Download one file of the manifest and check it."""
     output:
         f"{OUT}/downloads/{{dataset}}",
     log:
         log_of("download/{dataset}"),
     benchmark:
         benchmark_of("download/{dataset}")
+    localrule: True
     conda:
         ENVIRONMENT
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=720,
     shell:
-        "python -m dnastudents download {wildcards.dataset:q} --output {output:q}"
-        f" {DOWNLOAD_OPTIONS} 2>&1 | tee {{log:q}}"
+        command(
+            f"download {{wildcards.dataset:q}} --output {{output:q}} {literal(DOWNLOAD_OPTIONS)}"
+        )
 
 
-# `snakemake data_check`: which data are present, missing or wrong. Without outputs, so it always
-# runs; it reads every file there is and asks nothing of the network.
+# Without outputs, so it always runs; it reads every file there is and asks nothing of the network.
 rule data_check:
+    """Tell which data are present, missing or wrong."""
     log:
         log_of("data_check"),
+    localrule: True
     conda:
         ENVIRONMENT
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=120,
     params:
         data=lambda w: settings(CONFIG.data()),
+        downloads=f"{OUT}/downloads",
     shell:
-        "python -m dnastudents data-check --settings {params.data:q}"
-        f" --downloads {shlex.quote(OUT)}/downloads {DOWNLOAD_OPTIONS} 2>&1 | tee {{log:q}}"
+        command(
+            "data-check --settings {params.data:q} --downloads {params.downloads:q}"
+            f" {literal(DOWNLOAD_OPTIONS)}"
+        )
 
 
 rule simulate:
+    """Write a simulated genome with annotated elements."""
+    input:
+        asked=asked(
+            "simulate/{reference}",
+            lambda w: CONFIG.settings.references[w.reference].simulate,
+        ),
     output:
         directory(f"{OUT}/simulated/{{reference}}"),
     log:
@@ -51,20 +51,20 @@ rule simulate:
         benchmark_of("simulate/{reference}")
     conda:
         ENVIRONMENT
-    threads: 1
     resources:
         mem_mb=2000,
         runtime=10,
     params:
-        settings=lambda w: settings(CONFIG["references"][w.reference]["simulate"]),
+        settings=lambda w: settings(CONFIG.settings.references[w.reference].simulate),
     shell:
-        "python -m dnastudents simulate --settings {params.settings:q}"
-        " --output {output:q} 2>&1 | tee {log:q}"
+        command("simulate --settings {params.settings:q} --output {output:q}")
 
 
 rule reference:
+    """Turn a FASTA into memory-mapped codes."""
     input:
-        fasta,
+        fasta=fasta,
+        asked=asked("reference/{reference}", "", own_fasta),
     output:
         directory(f"{OUT}/reference/{{reference}}"),
     log:
@@ -73,9 +73,8 @@ rule reference:
         benchmark_of("reference/{reference}")
     conda:
         ENVIRONMENT
-    threads: 1
     resources:
         mem_mb=8000,
         runtime=60,
     shell:
-        "python -m dnastudents reference {input:q} --output {output:q} 2>&1 | tee {log:q}"
+        command("reference {input.fasta:q} --output {output:q}")

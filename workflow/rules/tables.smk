@@ -1,237 +1,188 @@
-# All rows in one file, then the papers' tables with the published numbers beside ours.
+# All rows in one file, then the papers' tables with the published numbers beside ours. Seconds of one
+# core each, with nothing left to wait for: not worth a place in a cluster's queue.
 
 
 rule metrics:
+    """Gather the rows of all runs, tasks and seeds."""
     input:
         task_results("finetune", CONFIG.tasks()),
         task_results("baseline", CONFIG.tasks()),
+        asked=asked("metrics", [CONFIG.runs, CONFIG.tasks()]),
     output:
-        report(
-            f"{OUT}/metrics.csv",
-            caption=str(ROOT / "workflow/report/metrics.rst"),
-            category="Tables",
-        ),
+        in_report(f"{OUT}/metrics.csv", "Tables", "metrics", {}),
     log:
         log_of("metrics"),
     benchmark:
         benchmark_of("metrics")
+    localrule: True
     conda:
         ENVIRONMENT
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=10,
     params:
         results=lambda w, output: str(Path(output[0]).parent),
+        kind="finetune",
         runs=CONFIG.runs,
         tasks=["/".join(task) for task in CONFIG.tasks()],
     shell:
-        "python -m dnastudents metrics {params.results:q} --runs {params.runs:q}"
-        " --tasks {params.tasks:q} --output {output:q} 2>&1 | tee {log:q}"
-
-
-rule table:
-    input:
-        metrics=f"{OUT}/metrics.csv",
-        published=PUBLISHED,
-    output:
-        csv=report(
-            f"{OUT}/tables/{{suite}}.csv",
-            caption=str(ROOT / "workflow/report/table.rst"),
-            category="Tables",
-            labels={"table": "{suite}"},
-        ),
-        md=f"{OUT}/tables/{{suite}}.md",
-        tex=f"{OUT}/tables/{{suite}}.tex",
-    log:
-        log_of("table/{suite}"),
-    benchmark:
-        benchmark_of("table/{suite}")
-    conda:
-        ENVIRONMENT
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=10,
-    params:
-        runs=CONFIG.runs,
-        tasks=lambda w: CONFIG.suites[w.suite]["tasks"],
-    shell:
-        "python -m dnastudents table {wildcards.suite:q} --metrics {input.metrics:q}"
-        " --published {input.published:q} --runs {params.runs:q} --tasks {params.tasks:q}"
-        " --output {output.csv:q} 2>&1 | tee {log:q}"
+        command(
+            "metrics {params.results:q} --kind {params.kind} --runs {params.runs:q}"
+            " --tasks {params.tasks:q} --output {output:q}"
+        )
 
 
 # Probes of frozen features: the same tables of other rows, without published ones, which were
 # fine-tuned.
-rule probe_metrics:
+use rule metrics as probe_metrics with:
+    """Gather the rows of a probe of frozen features."""
     input:
         lambda w: task_results(w.probe, CONFIG.probe_tasks(w.probe)),
         lambda w: task_results("baseline", CONFIG.probe_tasks(w.probe)),
-    output:
-        report(
-            f"{OUT}/{{probe}}.csv",
-            caption=str(ROOT / "workflow/report/probe.rst"),
-            category="Tables",
+        asked=asked(
+            "{probe}_metrics", lambda w: [CONFIG.runs, CONFIG.probe_tasks(w.probe)]
         ),
+    output:
+        in_report(f"{OUT}/{{probe}}.csv", "Tables", "probe", {}),
     log:
         log_of("{probe}_metrics"),
     benchmark:
         benchmark_of("{probe}_metrics")
+    params:
+        kind=lambda w: w.probe,
+        tasks=lambda w: ["/".join(task) for task in CONFIG.probe_tasks(w.probe)],
+
+
+rule table:
+    """Write the table of a suite, with the published numbers."""
+    input:
+        metrics=f"{OUT}/metrics.csv",
+        published=PUBLISHED,
+        asked=asked(
+            "table/{suite}", lambda w: [CONFIG.runs, CONFIG.suites[w.suite].tasks]
+        ),
+    output:
+        **table("{suite}", "table", "{suite}"),
+    log:
+        log_of("table/{suite}"),
+    benchmark:
+        benchmark_of("table/{suite}")
+    localrule: True
     conda:
         ENVIRONMENT
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=10,
     params:
-        results=lambda w, output: str(Path(output[0]).parent),
         runs=CONFIG.runs,
-        tasks=lambda w: ["/".join(task) for task in CONFIG.probe_tasks(w.probe)],
+        tasks=lambda w: CONFIG.suites[w.suite].tasks,
     shell:
-        "python -m dnastudents metrics {params.results:q} --kind {wildcards.probe} --runs {params.runs:q}"
-        " --tasks {params.tasks:q} --output {output:q} 2>&1 | tee {log:q}"
+        command(
+            "table {wildcards.suite:q} --metrics {input.metrics:q} --runs {params.runs:q}"
+            " --published {input.published:q} --tasks {params.tasks:q} --output {output.csv:q}"
+        )
 
 
 rule probe_table:
+    """Write the table of a suite for a probe of frozen features."""
     input:
-        f"{OUT}/{{probe}}.csv",
-    output:
-        csv=report(
-            f"{OUT}/tables/{{probe}}_{{suite}}.csv",
-            caption=str(ROOT / "workflow/report/probe.rst"),
-            category="Tables",
-            labels={"table": "{probe}: {suite}"},
+        metrics=f"{OUT}/{{probe}}.csv",
+        asked=asked(
+            "{probe}_table/{suite}",
+            lambda w: [CONFIG.runs, CONFIG.suites[w.suite].tasks],
         ),
-        md=f"{OUT}/tables/{{probe}}_{{suite}}.md",
-        tex=f"{OUT}/tables/{{probe}}_{{suite}}.tex",
+    output:
+        **table("{probe}_{suite}", "probe", "{probe}: {suite}"),
     log:
         log_of("{probe}_table/{suite}"),
     benchmark:
         benchmark_of("{probe}_table/{suite}")
+    localrule: True
     conda:
         ENVIRONMENT
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=10,
     params:
         runs=CONFIG.runs,
-        tasks=lambda w: CONFIG.suites[w.suite]["tasks"],
+        tasks=lambda w: CONFIG.suites[w.suite].tasks,
     shell:
-        "python -m dnastudents table {wildcards.suite:q} --metrics {input:q}"
-        " --runs {params.runs:q} --tasks {params.tasks:q}"
-        " --output {output.csv:q} 2>&1 | tee {log:q}"
+        command(
+            "table {wildcards.suite:q} --metrics {input.metrics:q} --runs {params.runs:q}"
+            " --tasks {params.tasks:q} --output {output.csv:q}"
+        )
 
 
 rule comparisons:
+    """Write the differences between each run and its controls."""
     input:
-        f"{OUT}/metrics.csv",
+        metrics=f"{OUT}/metrics.csv",
+        asked=asked("comparisons", CONFIG.comparisons()),
     output:
-        csv=report(
-            f"{OUT}/tables/comparisons.csv",
-            caption=str(ROOT / "workflow/report/comparisons.rst"),
-            category="Tables",
-            labels={"table": "pretrained against scratch"},
-        ),
-        md=f"{OUT}/tables/comparisons.md",
-        tex=f"{OUT}/tables/comparisons.tex",
+        **table("comparisons", "comparisons", "pretrained against scratch"),
     log:
         log_of("comparisons"),
     benchmark:
         benchmark_of("comparisons")
+    localrule: True
     conda:
         ENVIRONMENT
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=10,
     params:
         pairs=[f"{run}:{control}" for run, control in CONFIG.comparisons()],
     shell:
-        "python -m dnastudents comparisons --metrics {input:q} --pairs {params.pairs:q}"
-        " --output {output.csv:q} 2>&1 | tee {log:q}"
+        command(
+            "comparisons --metrics {input.metrics:q} --pairs {params.pairs:q} --output {output.csv:q}"
+        )
 
 
 rule pretraining_table:
+    """Write what each pretraining took and reached."""
     input:
-        pretrainings(),
+        folders=pretrainings(),
+        asked=asked("pretraining_table", pretrainings()),
     output:
-        csv=report(
-            f"{OUT}/tables/pretraining.csv",
-            caption=str(ROOT / "workflow/report/pretraining.rst"),
-            category="Tables",
-            labels={"table": "pretraining"},
-        ),
-        md=f"{OUT}/tables/pretraining.md",
-        tex=f"{OUT}/tables/pretraining.tex",
+        **table("pretraining", "pretraining", "pretraining"),
     log:
         log_of("pretraining_table"),
     benchmark:
         benchmark_of("pretraining_table")
+    localrule: True
     conda:
         ENVIRONMENT
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=10,
     shell:
-        "python -m dnastudents pretraining-table {input:q} --output {output.csv:q} 2>&1 | tee {log:q}"
+        command("pretraining-table {input.folders:q} --output {output.csv:q}")
 
 
 rule benchmarks_table:
+    """Write what is in each task folder."""
     input:
-        [f"{OUT}/tasks/{suite}/{task}" for suite, task in CONFIG.tasks()],
+        folders=[f"{OUT}/tasks/{suite}/{task}" for suite, task in CONFIG.tasks()],
+        asked=asked("benchmarks_table", CONFIG.tasks()),
     output:
-        csv=report(
-            f"{OUT}/tables/benchmarks.csv",
-            caption=str(ROOT / "workflow/report/benchmarks.rst"),
-            category="Tables",
-            labels={"table": "benchmarks"},
-        ),
-        md=f"{OUT}/tables/benchmarks.md",
-        tex=f"{OUT}/tables/benchmarks.tex",
+        **table("benchmarks", "benchmarks", "benchmarks"),
     log:
         log_of("benchmarks_table"),
     benchmark:
         benchmark_of("benchmarks_table")
+    localrule: True
     conda:
         ENVIRONMENT
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=10,
     shell:
-        "python -m dnastudents benchmarks-table {input:q} --output {output.csv:q} 2>&1 | tee {log:q}"
+        command("benchmarks-table {input.folders:q} --output {output.csv:q}")
 
 
 # Last of all: it reads what Snakemake measured of every job that is done by then. Those files are no
 # outputs, so they cannot be inputs; what they were measured of is.
 rule cost:
+    """Write the hours, memory and energy of all jobs."""
     input:
-        measured_results(),
+        table_files(),
+        figure_files(),
+        asked=asked("cost", CONFIG.cost_settings()),
     output:
-        csv=report(
-            f"{OUT}/tables/cost.csv",
-            caption=str(ROOT / "workflow/report/cost.rst"),
-            category="Tables",
-            labels={"table": "cost"},
-        ),
-        md=f"{OUT}/tables/cost.md",
-        tex=f"{OUT}/tables/cost.tex",
+        **table("cost", "cost", "cost"),
     log:
         log_of("cost"),
     benchmark:
         benchmark_of("cost")
+    localrule: True
     conda:
         ENVIRONMENT
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=10,
     params:
         results=lambda w, output: str(Path(output.csv).parents[1]),
         settings=settings(CONFIG.cost_settings()),
     shell:
-        "python -m dnastudents cost {params.results:q} --settings {params.settings:q}"
-        " --output {output.csv:q} 2>&1 | tee {log:q}"
+        command(
+            "cost {params.results:q} --settings {params.settings:q} --output {output.csv:q}"
+        )

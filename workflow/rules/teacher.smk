@@ -1,11 +1,20 @@
 # HAD's teacher: downloaded, or trained here like any other run.
-DOWNLOADED = [name for name, block in CONFIG["teachers"].items() if "dataset" in block]
-TRAINED = [name for name, block in CONFIG["teachers"].items() if "train" in block]
+TEACHERS = CONFIG.settings.teachers
+DOWNLOADED = [name for name in TEACHERS if TEACHERS[name].dataset is not None]
+TRAINED = [name for name in TEACHERS if TEACHERS[name].train is not None]
+WITH_CACHE = [
+    name
+    for run in CONFIG.runs
+    for name in CONFIG.replicas(run)
+    if "features" in CONFIG.needs(name)
+]
 
 
 rule download_teacher:
+    """Join the downloaded files of a teacher and check them."""
     input:
-        teacher_files,
+        files=teacher_files,
+        asked=asked("teacher/{teacher}", teacher_files),
     output:
         directory(f"{OUT}/teacher/{{teacher}}"),
     log:
@@ -16,17 +25,20 @@ rule download_teacher:
         teacher=one_of(DOWNLOADED),
     conda:
         ENVIRONMENT
-    threads: 1
     resources:
         mem_mb=8000,
         runtime=30,
     shell:
-        "python -m dnastudents teacher import {input:q} --output {output:q} 2>&1 | tee {log:q}"
+        command("teacher import {input.files:q} --output {output:q}")
 
 
-rule train_teacher:
+use rule pretrain as train_teacher with:
+    """Pretrain a teacher."""
     input:
-        reference=f"{OUT}/reference/{CONFIG['genome']}",
+        reference=f"{OUT}/reference/{CONFIG.settings.genome}",
+        asked=asked(
+            "teacher/{teacher}", lambda w: deciding(CONFIG.teacher_settings(w.teacher))
+        ),
     output:
         directory(f"{OUT}/teacher/{{teacher}}"),
     log:
@@ -36,36 +48,21 @@ rule train_teacher:
     wildcard_constraints:
         teacher=one_of(TRAINED),
     priority: 20
-    conda:
-        ENVIRONMENT
-    threads: 4
-    resources:
-        nodes=1,
-        processes=1,
-        mem_mb=32000,
-        runtime=2880,
     params:
-        settings=lambda w: settings(
-            split_settings(CONFIG.teacher_settings(w.teacher))[0]
-        ),
-        execution=lambda w, threads: settings(
-            split_settings(CONFIG.teacher_settings(w.teacher))[1]
-        ),
+        settings=lambda w: deciding(CONFIG.teacher_settings(w.teacher)),
+        execution=lambda w, threads: execution(CONFIG.teacher_settings(w.teacher)),
         state=f"{OUT}/state/teacher/{{teacher}}",
-    shell:
-        "python -m dnastudents launch --nodes {resources.nodes}"
-        " --processes {resources.processes} --threads {threads} --"
-        " pretrain {wildcards.teacher:q} --settings {params.settings:q}"
-        " --execution {params.execution:q} --reference {input.reference:q}"
-        " --state {params.state:q} --output {output:q} 2>&1 | tee {log:q}"
 
 
-# For runs with fixed windows and masks: what the teacher says of them, computed once. It takes
-# windows x tokens x width x 2 bytes, and the command says so before it writes.
+# It takes windows x tokens x width x 2 bytes, and the command says so before it writes.
 rule teacher_cache:
+    """Write what the teacher says of the fixed windows and masks of a run, computed once."""
     input:
-        reference=f"{OUT}/reference/{CONFIG['genome']}",
+        reference=f"{OUT}/reference/{CONFIG.settings.genome}",
         teacher=lambda w: f"{OUT}/teacher/{CONFIG.needs(w.run)['teacher']}",
+        asked=asked(
+            "teacher_cache/{run}", lambda w: deciding(CONFIG.pretrain_settings(w.run))
+        ),
     output:
         directory(f"{OUT}/teacher_cache/{{run}}"),
     log:
@@ -73,12 +70,7 @@ rule teacher_cache:
     benchmark:
         benchmark_of("teacher_cache/{run}")
     wildcard_constraints:
-        run=one_of(
-            name
-            for run in CONFIG.runs
-            for name in CONFIG.replicas(run)
-            if "features" in CONFIG.needs(name)
-        ),
+        run=one_of(WITH_CACHE),
     priority: 15
     conda:
         ENVIRONMENT
@@ -87,12 +79,10 @@ rule teacher_cache:
         mem_mb=32000,
         runtime=2880,
     params:
-        settings=lambda w: settings(split_settings(CONFIG.pretrain_settings(w.run))[0]),
-        execution=lambda w, threads: settings(
-            split_settings(CONFIG.pretrain_settings(w.run))[1]
-        ),
+        settings=lambda w: deciding(CONFIG.pretrain_settings(w.run)),
+        execution=lambda w, threads: execution(CONFIG.pretrain_settings(w.run)),
     shell:
-        "python -m dnastudents teacher cache --settings {params.settings:q}"
-        " --execution {params.execution:q}"
-        " --reference {input.reference:q} --teacher {input.teacher:q}"
-        " --output {output:q} 2>&1 | tee {log:q}"
+        command(
+            "teacher cache --settings {params.settings:q} --execution {params.execution:q}"
+            " --reference {input.reference:q} --teacher {input.teacher:q} --output {output:q}"
+        )

@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 
+from dnastudents.errors import InputError
+
 READERS = {
     "few_shot",
     "genomic_benchmarks",
@@ -21,7 +23,12 @@ READERS = {
 
 
 def write_task(
-    suite: str, task: str, sources: Sequence[Path], output: Path, leakage: str = "report"
+    suite: str,
+    task: str,
+    sources: Sequence[Path],
+    output: Path,
+    leakage: str = "report",
+    metric: str | None = None,
 ) -> None:
     """Write the task folder of one task from the files of its suite.
 
@@ -38,12 +45,17 @@ def write_task(
     leakage : {'report', 'remove'}
         Whether rows of train and dev whose sequence is in test stay (see `benchmarks.protocol`).
         Default is "report".
+    metric : str, optional
+        Of the user's own CSV files: accuracy, mcc, f1 or f1_macro. Default is accuracy.
 
     Raises
     ------
     InputError
-        A file is missing or damaged, or a row of it is not usable.
+        A file is missing or damaged, a row of it is not usable, or a suite that comes with the
+        workflow is given a metric.
     """
+    if metric is not None and suite in {*READERS, "simulated"}:
+        raise InputError(f"{suite}: has a metric of its own; drop `--metric {metric}`")
     if suite == "simulated":
         from dnastudents.benchmarks.simulator import simulate_tasks
 
@@ -55,4 +67,4 @@ def write_task(
     else:
         from dnastudents.benchmarks import csv_files
 
-        csv_files.write(sources, task, output, suite=suite, leakage=leakage)
+        csv_files.write(sources, task, output, suite, metric or "accuracy", leakage)

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from dnastudents.benchmarks.facts import FILE, METRICS, OFFICIAL, DevRule, Protocol, read_protocol
 from dnastudents.benchmarks.protocol import describe, remove_leaks
 from dnastudents.errors import InputError, nearest
-from dnastudents.files import atomic_directory, digest, sha256, write_json
+from dnastudents.files import atomic_directory, digest, reading, sha256, write_json
 from dnastudents.provenance import write_provenance
 from dnastudents.randomness import numpy_generator
 from dnastudents.settings import parse
@@ -87,7 +87,8 @@ class Task:
         path = self.folder / f"{name}.parquet"
         if not path.is_file():
             raise InputError(f"{path}: no such split; write the task folder again")
-        return pd.read_parquet(path)
+        with reading(path):
+            return pd.read_parquet(path)
 
     @cached_property
     def digest(self) -> str:

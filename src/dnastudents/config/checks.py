@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from dnastudents.benchmarks.own_tables import own_rules, task_tables
 from dnastudents.config.config import Config
 from dnastudents.config.schema import Reference, Run, Suite
 from dnastudents.errors import InputError, nearest
+from dnastudents.genome.index import check_names
 
 
 def check(config: Config) -> None:
@@ -24,6 +26,7 @@ def check(config: Config) -> None:
         _check_suite(config, name, suite)
     _check_figures_and_probes(config)
     _check_paths(config)
+    _check_sequences(config)
 
 
 def _check_references(config: Config) -> None:
@@ -92,8 +95,15 @@ def _check_teachers(config: Config) -> None:
 
 def _check_suite(config: Config, name: str, suite: Suite) -> None:
     where = f"suites.{name}"
-    rules = config.root / "workflow/rules/benchmarks"
-    _known(where, name, [path.stem for path in rules.glob("*.smk")])
+    ruled = {*config.known_tasks, "simulated", *own_rules(config.root)}
+    if suite.csv is None:
+        _known(where, name, ruled)
+    elif name in ruled:
+        raise InputError(f"{where}.csv: '{name}' has a rule already; choose another name")
+    for task in suite.tasks if suite.csv is not None else ():
+        for path in task_tables(f"{suite.csv}/{task}"):
+            if not Path(path).is_file():
+                raise InputError(f"{where}.csv: no file '{path}'; add it, or drop the task")
     named = [*suite.tasks, *(suite.by_task or ())]
     for student, changes in (suite.by_student or {}).items():
         _known(f"{where}.by_student", student, config.settings.students)
@@ -146,6 +156,20 @@ def _check_paths(config: Config) -> None:
     for key, path in paths:
         if path is not None and not Path(path).exists():
             raise InputError(f"{key}: nothing at '{path}'; correct the path or drop it")
+
+
+def _check_sequences(config: Config) -> None:
+    """Look up what settings name in the user's own FASTAs; others are not there yet."""
+    settings = config.settings
+    folder = Path(settings.results) / "fasta_index"
+    for name, reference in settings.references.items():
+        splits = {} if reference.splits is None else dict(reference.splits)
+        wanted = {f"references.{name}.splits.{split}": names for split, names in splits.items()}
+        if name == settings.genome and any("pmi" in config.needs(run) for run in config.runs):
+            wanted["pmi.sequences"] = settings.pmi.sequences
+        if reference.fasta is not None and reference.simulate is None and wanted:
+            named = {key: names for key, names in wanted.items() if names}
+            check_names(Path(reference.fasta), named, folder)
 
 
 def _check_splits(key: str, reference: Reference) -> None:

@@ -18,6 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from dnastudents.benchmarks.own_tables import task_tables
 from dnastudents.benchmarks.routes import choose, read_routes
 from dnastudents.config.merge import Block, chain, merge, read_yaml, resolve, selection
 from dnastudents.config.schema import Configuration, Run
@@ -72,6 +73,9 @@ class Config:
         self.runs = list(selected["runs"] or values["runs"])
         self.all_runs = list(values["runs"])
         self.settings: Configuration = parse(Configuration, self._complete(values))
+        for name in self.all_runs:
+            if name not in self.runs:  # may be there to be extended, and incomplete
+                check_part(Run, resolve(name, values["runs"]), f"runs.{name}")
         suites = self.settings.suites
         self.suites = {name: suites[name] for name in selected["suites"] or suites}
         self.routes = {
@@ -93,20 +97,19 @@ class Config:
             if not blocks.get(name):
                 others = [run for run in blocks if run != name]
                 raise InputError(f"runs.{name}: no such run; {nearest(name, others)}")
-        resolved = {name: resolve(name, blocks) for name in blocks}
-        for name, block in resolved.items():
-            if name not in self.runs:  # may be there to be extended, and incomplete
-                check_part(Run, block, f"runs.{name}")
-        return {**values, "runs": {name: resolved[name] for name in self.runs}}
+        return {**values, "runs": {name: resolve(name, blocks) for name in self.runs}}
 
     def _suite_route(self, suite: str) -> str | None:
         return self.suites[suite].route if suite in self.suites else None
 
     # ---- runs
 
+    @lru_cache(maxsize=1024)  # noqa: B019  (a configuration lives as long as its process)
     def run(self, name: str) -> Run:
         """The run `name`; a replica, `name@2`, has its seed plus the number."""
         name, _, number = name.partition("@")
+        if name not in self.settings.runs or (number and not number.isdecimal()):
+            raise InputError(f"runs: no run '{name}' is selected; {nearest(name, self.runs)}")
         run = self.settings.runs[name]
         return run.changed(seed=run.seed + int(number)) if number else run
 
@@ -124,6 +127,7 @@ class Config:
         block = self.settings.students[name]
         return STUDENTS.parse(block.model_dump(mode="json", exclude={"finetuning"}))
 
+    @lru_cache(maxsize=1024)  # noqa: B019
     def pretrain_settings(self, name: str) -> RunSettings:
         """All that decides the weights of a run: what `dnastudents pretrain` gets."""
         return self._training_settings(self.run(name), f"runs.{name}")
@@ -198,18 +202,21 @@ class Config:
         kinds = ("reference", "intervals", "teacher")
         found = {f"{kind}/{name}": self._origin(kind, name) for kind, name in used if kind in kinds}
         for suite, task in self.tasks():
-            own = self.suites[suite].source
+            own = self.own_files(suite, task)
             datasets = self.known_tasks.get(suite, {}).get(task, [])
-            parts = [
-                {"files": [own] if isinstance(own, str) else list(own)}
-                if own
-                else {"datasets": datasets}
-            ]
+            parts = [{"files": own} if own else {"datasets": datasets}]
             for name in self.task_references(suite, task):
                 found[f"reference/{name}"] = self._origin("reference", name)
                 parts.append(found[f"reference/{name}"])
             found[f"{suite}/{task}"] = _joined(parts)
         return found
+
+    def own_files(self, suite: str, task: str) -> list[str]:
+        """The user's own files of a task, if there are any."""
+        block = self.suites[suite]
+        if block.csv is not None:
+            return task_tables(f"{block.csv}/{task}")
+        return [block.source] if isinstance(block.source, str) else list(block.source or ())
 
     def _origin(self, kind: str, name: str) -> dict[str, list[str]]:
         if kind == "teacher":
@@ -292,7 +299,7 @@ class Config:
         # one setting for every run
         return self.finetune_settings(run, suite, task).changed(**changes, frozen=True, grid=None)
 
-    @lru_cache(maxsize=4096)  # noqa: B019  (a configuration lives as long as its process)
+    @lru_cache(maxsize=4096)  # noqa: B019
     def _finetuning(self, suite: str, task: str, student: str | None = None) -> Finetuning:
         """General settings, then the student's, the suite's, those for student, task and both."""
         block = self.suites[suite]

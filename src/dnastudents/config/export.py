@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from dnastudents.config.config import Config
+from dnastudents.config.config import NAMED, Config
 from dnastudents.config.schema import Configuration
 from dnastudents.files import atomic_file
 
@@ -61,11 +61,11 @@ def json_schema() -> dict[str, Any]:
     schema["properties"]["extends"] = extends
     run = schema["$defs"]["Run"]["properties"]
     run["extends"] = {"type": "string", "description": "Another run, which this one changes."}
-    for key in ("references", "students", "teachers", "runs", "suites"):
+    for key in NAMED:
         block = schema["properties"][key]
-        block["additionalProperties"] = {
-            "anyOf": [block.get("additionalProperties", {}), {"type": "null"}]
-        }
+        ((pattern, value),) = block["patternProperties"].items()
+        block["patternProperties"] = {pattern: {"anyOf": [value, {"type": "null"}]}}
+        block["additionalProperties"] = False
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
@@ -108,9 +108,14 @@ def markdown() -> str:
     """The page docs/configuration.md."""
     schema = Configuration.model_json_schema(mode="validation")
     definitions = schema["$defs"]
-    lines = [_HEAD, "## config.yaml", *_table(schema)]
+    lines = [_HEAD, "## config.yaml", *_table(schema, definitions)]
     for name in _in_order(schema, definitions):
-        lines += [f"## {name}", "", _summary(definitions[name]), *_table(definitions[name])]
+        lines += [
+            f"## {name}",
+            "",
+            _summary(definitions[name]),
+            *_table(definitions[name], definitions),
+        ]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -129,7 +134,7 @@ def _in_order(node: Any, definitions: dict[str, Any]) -> list[str]:
 def _references(node: Any) -> Iterator[str]:
     if isinstance(node, dict):
         if "$ref" in node:
-            yield node["$ref"].rpartition("/")[2]
+            yield _target(node)
         for key, value in node.items():
             if key not in ("$ref", "discriminator"):
                 yield from _references(value)
@@ -138,16 +143,22 @@ def _references(node: Any) -> Iterator[str]:
             yield from _references(item)
 
 
+def _target(field: dict[str, Any]) -> str:
+    """The name of the block that a field holds."""
+    return str(field.get("$ref", "")).rpartition("/")[2]
+
+
 def _summary(definition: dict[str, Any]) -> str:
     return " ".join(str(definition.get("description", "")).split("\n\n")[0].split())
 
 
-def _table(definition: dict[str, Any]) -> list[str]:
+def _table(definition: dict[str, Any], definitions: dict[str, Any]) -> list[str]:
     required = definition.get("required", [])
     lines = ["", "| key | type | default | meaning |", "|---|---|---|---|"]
     for key, field in definition.get("properties", {}).items():
         default = "**required**" if key in required else _default(field.get("default"))
-        about = " ".join(str(field.get("description", "")).split()).replace("|", "\\|")
+        about = field.get("description") or _summary(definitions.get(_target(field), {}))
+        about = " ".join(about.split()).replace("|", "\\|")
         lines.append(f"| `{key}` | {_type(field)} | {default} | {about} |")
     return [*lines, ""]
 
@@ -160,8 +171,7 @@ def _default(value: Any) -> str:
 
 def _type(field: dict[str, Any]) -> str:
     """A field's type in words, with bounds; blocks as links."""
-    if "$ref" in field:
-        name = field["$ref"].rpartition("/")[2]
+    if name := _target(field):
         return f"[{name}](#{name.lower()})"
     for key in ("anyOf", "oneOf"):
         if key in field:
@@ -174,8 +184,9 @@ def _type(field: dict[str, Any]) -> str:
     if kind == "array":
         items = field.get("items", field.get("prefixItems", [{}]))
         return "list of " + _type(items[0] if isinstance(items, list) else items)
-    if kind == "object" and "additionalProperties" in field:
-        return "name: " + _type(field["additionalProperties"])
+    if kind == "object":
+        (value,) = field.get("patternProperties", {"": field.get("additionalProperties")}).values()
+        return "by name: " + _type(value) if isinstance(value, dict) else kind
     bounds = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤"}
     limits = [f"{sign} {field[key]:g}" for key, sign in bounds.items() if key in field]
     return " ".join([kind, ", ".join(limits)]).strip()

@@ -40,7 +40,7 @@ def read_yaml(path: Path) -> Block:
         value = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not valid YAML: {error}".replace("\n", " ")) from None
     if not isinstance(value, dict):
         raise InputError(f"{path}: must hold keys and values")

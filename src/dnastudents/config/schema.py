@@ -17,10 +17,11 @@ from dnastudents.models import STUDENTS
 from dnastudents.objectives import OBJECTIVES, ObjectiveOptions
 from dnastudents.pmi import PmiSettings
 from dnastudents.probes.options import BaselineBlock, KNNBlock, LinearBlock
-from dnastudents.settings import Count, Distinct, Name, Positive, Seed, Settings, one_of
+from dnastudents.settings import Count, Distinct, Name, Positive, Seed, Settings, Wrong, one_of
 from dnastudents.training.options import PretrainingBlock
 
 Names = Distinct[str]
+Metric = Literal["accuracy", "mcc", "f1", "f1_macro"]
 
 
 class Intervals(Settings):
@@ -116,6 +117,10 @@ class Suite(Settings):
     source: str | Names | None = Field(
         None, description="Your own file or folder, or a list, in place of the download."
     )
+    csv: str | None = Field(
+        None, description="Your folder with TASK/train.csv, test.csv and maybe dev.csv."
+    )
+    metric: Metric | None = Field(None, description="Of a suite with `csv`; null: accuracy.")
     route: str | None = Field(
         None, description="A route of workflow/resources/tasks.csv; null: its first."
     )
@@ -127,6 +132,14 @@ class Suite(Settings):
         None, description="What it changes for one student."
     )
     by_task: dict[str, Finetuning] | None = Field(None, description="What it changes for one task.")
+
+    @model_validator(mode="after")
+    def _check_csv(self) -> Suite:
+        if self.csv is not None and self.source is not None:
+            raise ValueError("has `csv` and `source`; drop one of them")
+        if self.metric is not None and self.csv is None:
+            raise Wrong("metric", "is of a suite with `csv`; drop it")
+        return self
 
 
 class KNNProbe(KNNBlock):

@@ -7,6 +7,7 @@ so a second call takes as long. A task is present when all of its files are.
 
 from __future__ import annotations
 
+import logging
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -30,6 +31,9 @@ from dnastudents.downloads.manifest import (
     read_manifest,
     verify,
 )
+from dnastudents.settings import parse
+
+logger = logging.getLogger(__name__)
 
 Needs = Mapping[str, Mapping[str, Sequence[str]]]
 LOG_WIDTH = 120  # columns of the table where no terminal says how many there are
@@ -118,6 +122,7 @@ def check_data(
     InputError
         An id that the manifest does not have, or a mirror that is no folder.
     """
+    needs = parse(dict[str, dict[str, list[str]]], needs, "needs")
     known, downloads = read_manifest(manifest), Path(downloads)
     locked = read_lock(Path(lock) if lock else downloads / "download-lock.json")
     ids = sorted({name for need in needs.values() for name in need.get("datasets", ())})
@@ -163,7 +168,7 @@ def show(check: DataCheck) -> None:
 def _announce(paths: Sequence[Path]) -> None:
     """Say how much there is to read, since it may take a while."""
     sizes = [path.stat().st_size for path in paths if path.is_file()]
-    print(f"Reading {decimal(sum(sizes))} in {len(sizes)} files to check them", file=sys.stderr)
+    logger.info(f"Reading {decimal(sum(sizes))} in {len(sizes)} files to check them")
 
 
 def _check_dataset(entry: Dataset, places: Sequence[Path], locked: Mapping[str, str]) -> Finding:

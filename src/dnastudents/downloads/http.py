@@ -6,6 +6,7 @@ The Hugging Face hub names in its first answer, mostly a redirect, the commit of
 
 from __future__ import annotations
 
+import logging
 import re
 import sys
 import time
@@ -22,6 +23,8 @@ from rich.progress import TransferSpeedColumn as SpeedColumn
 from urllib3.exceptions import HTTPError
 
 from dnastudents.downloads.manifest import CHUNK, Unusable
+
+logger = logging.getLogger(__name__)
 
 TIMEOUT = (15, 60)  # seconds to connect, seconds without a byte
 ATTEMPTS = 3
@@ -68,7 +71,7 @@ def transfer(url: str, partial: Path, resume: bool) -> Served:
         The file to write.
     resume : bool
         Whether bytes that are there already may be kept: the caller knows the file's hash. Where
-        the server names it, later attempts go on after those of the earlier ones too.
+        the server names it, later attempts continue after those of the earlier ones too.
 
     Returns
     -------
@@ -91,12 +94,12 @@ def transfer(url: str, partial: Path, resume: bool) -> Served:
             return served
         except (requests.RequestException, HTTPError, OSError) as error:
             problem = error
-            print(f"{url}: attempt {attempt + 1} of {ATTEMPTS}: {error}", file=sys.stderr)
+            logger.warning(f"{url}: attempt {attempt + 1} of {ATTEMPTS}: {error}")
     raise Unusable(f"{type(problem).__name__} after {ATTEMPTS} attempts")
 
 
 def _request(url: str, partial: Path, resume: bool, served: Served) -> None:
-    """One request; goes on after the bytes that are there if both sides can."""
+    """Make one request; continue after the bytes that are there if both sides can."""
     start = partial.stat().st_size if resume and partial.is_file() else 0
     # The bytes as stored: a server that unpacks or packs on the way would break the hash.
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
@@ -137,6 +140,6 @@ def _lines(name: str, total: int | None) -> Callable[[int], None]:
         if done == total or time.monotonic() - last >= EVERY:
             last = time.monotonic()
             of = f" of {decimal(total)}" if total else ""
-            print(f"{name}: {decimal(done)}{of}", file=sys.stderr, flush=True)
+            logger.info(f"{name}: {decimal(done)}{of}")
 
     return advance

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from dnastudents.benchmarks.sources import looks_like_html
 from dnastudents.errors import InputError, nearest
-from dnastudents.files import read_json, write_json
+from dnastudents.files import read_json, reading, write_json
 
 CHUNK = 1 << 20
 COLUMNS = {"id", "url", "alternative_urls", "sha256", "bytes", "note"}
@@ -70,8 +70,8 @@ def read_manifest(path: str | Path) -> dict[str, Dataset]:
     if not path.is_file():
         raise InputError(f"{path}: no such manifest")
     datasets: dict[str, Dataset] = {}
-    with path.open(encoding="utf-8", newline="") as handle:
-        reader = csv.DictReader(handle)
+    with reading(path), path.open(encoding="utf-8", newline="") as handle:
+        reader = csv.DictReader(handle, restval="")
         if missing := COLUMNS - set(reader.fieldnames or ()):
             raise InputError(f"{path}: no column {sorted(missing)[0]!r}")
         for row in reader:
@@ -128,7 +128,7 @@ def read_lock(path: Path) -> dict[str, str]:
     InputError
         It is not a JSON object of strings.
     """
-    entries = read_json(path) if path.is_file() else {}
+    entries = read_json(path) if path.exists() else {}
     if not isinstance(entries, dict) or not all(isinstance(v, str) for v in entries.values()):
         raise InputError(f"{path}: not an object of hashes and commits; restore or remove it")
     return entries

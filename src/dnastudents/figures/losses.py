@@ -28,6 +28,7 @@ from dnastudents.figures.style import (
     says_simulated,
     series,
 )
+from dnastudents.files import reading
 
 PANELS = (
     ("train", "loss", "training loss"),
@@ -98,12 +99,11 @@ def _handles(axis: Axes) -> dict[str, Artist]:
 
 
 def _read(path: Path) -> pd.DataFrame:
-    try:
-        frame = pd.read_csv(path)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except pd.errors.EmptyDataError:
-        return pd.DataFrame(columns=["step", "split", "loss"])
+    with reading(path):
+        try:
+            frame = pd.read_csv(path)
+        except pd.errors.EmptyDataError:
+            return pd.DataFrame(columns=["step", "split", "loss"])
     if missing := {"step", "split"} - set(frame.columns):
         raise InputError(f"{path}: no column {', '.join(sorted(missing))}")
     return frame

@@ -17,7 +17,7 @@ from dnastudents.figures.style import (
     save,
     says_simulated,
 )
-from dnastudents.files import read_json
+from dnastudents.files import read_json, reading
 
 
 def pmi_figure(folder: str | Path, output: str | Path, named: int = 5) -> None:
@@ -42,7 +42,8 @@ def pmi_figure(folder: str | Path, output: str | Path, named: int = 5) -> None:
     path = Path(folder) / "pmi.parquet"
     if not path.is_file():
         raise InputError(f"{path}: no such file; make the PMI table first")
-    frame = pd.read_parquet(path)
+    with reading(path):
+        frame = pd.read_parquet(path)
     if missing := {"ngram", "size", "score", "rank"} - set(frame.columns):
         raise InputError(f"{path}: no column {', '.join(sorted(missing))}")
     frame = frame[frame["size"] == read_json(path.with_name("pmi.json"))["k"]]

@@ -1,6 +1,6 @@
 """Seeds that cannot be trained, so that one of them does not lose the others.
 
-Two failures are a seed's own: a loss that is no number, and memory too small for one sequence.
+Two failures are a seed's own: a loss that is not finite, and memory too small for one sequence.
 The finished seeds are then the result, and the failure lies beside them, for the tables to show.
 Everything else, as a signal or a full disk, fails the job, and so does a task whose seeds all fail.
 
@@ -9,7 +9,7 @@ A failure is never kept in the state: whoever runs the job again tries the seed 
 
 from __future__ import annotations
 
-import sys
+import logging
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,6 +21,8 @@ from dnastudents.devices import choose_device, device_name, is_out_of_memory
 from dnastudents.errors import InputError
 from dnastudents.files import write_json
 from dnastudents.finetune.fit import Diverged
+
+logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
@@ -114,7 +116,7 @@ class Failures:
             **{"seed": seed, "kind": kind, "reason": reason, "wall_seconds": seconds},
             "device": device_name(choose_device()),
         }
-        print(f"{self._job()} seed {seed} FAILED: {reason}", file=sys.stderr, flush=True)
+        logger.error(f"{self._job()} seed {seed} FAILED: {reason}")
 
     def _job(self) -> str:
         return "{run} {suite}/{task}".format(**self.facts)

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dnastudents.devices import as_many_as_fit, moved
+from dnastudents.devices import Precision, as_many_as_fit, moved
 from dnastudents.errors import InputError
 from dnastudents.finetune.data import Split, cut, evaluation_batches, training_batches
 from dnastudents.finetune.options import Finetuning
@@ -37,7 +37,7 @@ EVALUATION_BATCH = 64  # sequences at a time where no gradient is kept
 
 
 class Diverged(InputError):
-    """The training loss is no number."""
+    """The training loss is not finite."""
 
 
 class FrozenHead(nn.Module):
@@ -99,11 +99,7 @@ class Fit:
         self.optimizer = adamw(model, options.learning_rate, options.weight_decay)
         self.step = 0
         self.part, self.read_part = options.batch_size, EVALUATION_BATCH  # what fits at once
-        self.half = device.type == "cuda" and options.precision != "no"
-        self.kind = torch.float16 if options.precision == "fp16" else torch.bfloat16
-        self.scaler = torch.amp.GradScaler(
-            device.type, enabled=self.half and options.precision == "fp16"
-        )
+        self.precision = Precision(options.precision, device)
 
     def train(
         self,
@@ -111,7 +107,7 @@ class Fit:
         dev: Split | None,
         classes: list[str],
         metric: str,
-        say: Callable[[str], None],
+        log: Callable[[str], None],
     ) -> tuple[Best, list[dict[str, Any]]]:
         """Train all epochs and put the best one's weights back; without dev, keep the last.
 
@@ -135,7 +131,7 @@ class Fit:
             history.append(row)
             left = (time.perf_counter() - began) / self.step * (total - self.step)
             scores = " ".join(f"{key} {row[key]:.4f}" for key in list(row)[2:])
-            say(f"epoch {epoch} {scores} eta {clock(left)}")
+            log(f"epoch {epoch} {scores} eta {clock(left)}")
         if dev is not None:
             self.model.load_state_dict(best.weights)
         return best, history
@@ -177,12 +173,9 @@ class Fit:
         set_learning_rate(self.optimizer, rate)
         gradients = partial(self._gradients, train, rows)
         loss, self.part = as_many_as_fit(gradients, self.part, self.device)
-        self.scaler.unscale_(self.optimizer)
-        norm = nn.utils.clip_grad_norm_(self.parameters, options.gradient_clip)
-        if not self.scaler.is_enabled():  # which leaves such steps out
-            loss = loss.masked_fill(~norm.isfinite(), math.nan)
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
+        bad = self.precision.clip(self.optimizer, self.parameters, options.gradient_clip)
+        loss = loss.masked_fill(bad, math.nan)
+        self.precision.step(self.optimizer)
         self.step += 1
         return loss
 
@@ -194,13 +187,13 @@ class Fit:
         for part in cut(rows, at_once):
             labels = moved(torch.from_numpy(train.labels[part]), self.device)
             loss = F.cross_entropy(self._logits(train, part), labels) * (len(part) / len(rows))
-            self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+            self.precision.backward(loss)
             total += loss.detach()
         return total
 
     def _logits(self, split: Split, rows: np.ndarray) -> Tensor:
         inputs = {name: moved(value, self.device) for name, value in split.inputs(rows).items()}
-        with torch.autocast(self.device.type, self.kind, enabled=self.half):
+        with self.precision.autocast():
             logits = self.model(**inputs)
         return logits.float()
 

@@ -10,9 +10,9 @@ change the choice; then the newly chosen cell is trained once more for the seeds
 
 from __future__ import annotations
 
+import logging
 import math
 import shutil
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,8 @@ from dnastudents.finetune.finished import Kept
 from dnastudents.finetune.fit import Diverged
 from dnastudents.finetune.job import TRAINED, WEIGHTS
 from dnastudents.finetune.options import Finetuning
+
+logger = logging.getLogger(__name__)
 
 
 def sweep_grid(kept: Kept, starts: Mapping[int, Path], failures: Failures) -> pd.DataFrame:
@@ -44,7 +46,7 @@ def sweep_grid(kept: Kept, starts: Mapping[int, Path], failures: Failures) -> pd
     -------
     DataFrame
         One row a cell and seed: learning_rate, batch_size, seed, metric, dev (its value; missing
-        where the loss was no number), dev_loss, best_epoch, wall_seconds, chosen.
+        where the loss was not finite), dev_loss, best_epoch, wall_seconds, chosen.
 
     Raises
     ------
@@ -57,11 +59,9 @@ def sweep_grid(kept: Kept, starts: Mapping[int, Path], failures: Failures) -> pd
     starts = {seed: starts[seed] for seed in by_seed}
     by_cell = list(zip(*by_seed.values(), strict=True))
     chosen = cells[chosen_cell(by_cell)]
-    print(
+    logger.info(
         f"{kept.run} {kept.task.suite}/{kept.task.task} grid: learning rate "
-        f"{chosen.learning_rate:g} and batch size {chosen.batch_size} are best on dev",
-        file=sys.stderr,
-        flush=True,
+        f"{chosen.learning_rate:g} and batch size {chosen.batch_size} are best on dev"
     )
     failures.each(starts, lambda seed, start: _test(kept, chosen, seed, start))
     for weights in kept.state.glob(f"lr_*/{WEIGHTS}"):
@@ -124,7 +124,7 @@ def _trained(kept: Kept, cell: Finetuning, seed: int, start: Path, again: bool =
         try:
             kept.job(start).at(cell).train_seed(seed, folder)
         except Diverged as error:
-            print(f"{kept.run} seed {seed}: {error}; not chosen", file=sys.stderr, flush=True)
+            logger.warning(f"{kept.run} seed {seed}: {error}; not chosen")
             keys = ("value", "loss", "epoch", "wall_seconds")
             write_json(folder / TRAINED, dict.fromkeys(keys))
 

@@ -7,8 +7,8 @@ and testing are two steps, so that of a grid all cells are trained before one of
 from __future__ import annotations
 
 import copy
+import logging
 import resource
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -40,6 +40,8 @@ from dnastudents.provenance import LEARNING, made_by
 from dnastudents.randomness import derive_seed
 from dnastudents.results.metrics import classification_metrics, primary
 from dnastudents.results.row import MetricsRow, make_row, write_row
+
+logger = logging.getLogger(__name__)
 
 TRAINED, WEIGHTS = "trained.json", "weights.safetensors"
 Some = TypeVar("Some", TokenSplit, FeatureSplit)
@@ -141,7 +143,7 @@ class Job:
             splits.get("dev"),
             self.task.classes,
             self.task.metric,
-            lambda line: print(f"{name} {line}", file=sys.stderr, flush=True),
+            lambda line: logger.info(f"{name} {line}"),
         )
         seconds, memory = time.perf_counter() - began, self._peak_memory()
         return splits, fit, Trained(best.value, best.loss, best.epoch, history, seconds, memory)
@@ -222,11 +224,9 @@ class Job:
         with torch.random.fork_rng(devices=[]):
             new, taken = resized(student, **transfer.model_dump())
         wanted, given = (len(backbone_tensors(model.state_dict())) for model in (new, student))
-        print(
+        logger.info(
             f"{self.run} released transfer: {taken} of the {given} pretrained tensors are taken; "
-            f"{wanted - taken} of the new network's {wanted} start at random",
-            file=sys.stderr,
-            flush=True,
+            f"{wanted - taken} of the new network's {wanted} start at random"
         )
 
     def _model(self, seed: int, train: Split) -> torch.nn.Module:

@@ -40,7 +40,7 @@ def finetune(
     state: Path,
     output: Path,
 ) -> None:
-    """Fine-tune, or go on with the seeds that are not done.
+    """Fine-tune, or resume with the seeds that are not done.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def finetune(
     ------
     InputError
         Bad settings, a missing folder, folders that are not pretrainings of one run, or no seed
-        that could be trained: its loss is no number (with a grid: in every cell), or the device
+        that could be trained: its loss is not finite (with a grid: in every cell), or the device
         has too little memory.
     """
     options: Finetuning = parse(Finetuning, settings, "finetuning")

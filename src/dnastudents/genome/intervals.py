@@ -13,7 +13,7 @@ with `test`. Bases at an interval's end that fill no window are not read.
 
 from __future__ import annotations
 
-import sys
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +21,8 @@ import numpy as np
 
 from dnastudents.errors import InputError, nearest
 from dnastudents.genome.reference import Reference
+
+logger = logging.getLogger(__name__)
 
 SPLITS = {"train": "train", "valid": "validation", "test": "test"}  # a fold's split
 
@@ -56,7 +58,7 @@ def read_intervals(bed: Path, reference: Reference) -> dict[str, np.ndarray]:
     for split in reversed(SPLITS.values()):
         whole, found[split] = found[split], cut_out(found[split], held_out)
         if lost := int((whole[:, 1] - whole[:, 0]).sum() - np.diff(found[split]).sum()):
-            print(f"{bed}: {lost:,} bases of {split} are held out elsewhere", file=sys.stderr)
+            logger.warning(f"{bed}: {lost:,} bases of {split} are held out elsewhere")
         held_out = np.concatenate([held_out, whole])
     if not len(found["train"]):
         raise InputError(f"{bed}: no interval has the fold 'train'; add those to learn from")

@@ -78,10 +78,6 @@ class Tokenizer(ABC):
         """Tokenize one sequence of codes uint8 (L,) into int64 (T,)."""
         return self.encode_batch(codes[None])[0]
 
-    def base_spans(self, codes: np.ndarray) -> np.ndarray:
-        """The bases [start, end) under each token of `encode_codes`, int64 (T, 2)."""
-        return self.batch_spans(codes[None])[0]
-
     def save_pretrained(self, folder: str | Path) -> None:
         """Write the tokenizer's file into `folder`, made if absent."""
         write_json(Path(folder) / FILE_NAME, {"tokenizer": self.name})
@@ -103,11 +99,6 @@ class NucleotideTokenizer(Tokenizer):
     special_ids: tuple[int, ...] = (0, 1, 2, 3, 4, 5)
     base_ids: tuple[int, ...] = (7, 8, 9, 10)
     _id_of_code = np.array([7, 8, 9, 10, 11, 4])
-
-    @staticmethod
-    def chordmixer() -> NucleotideTokenizer:
-        """The same with FinDNA's symbols, see `ChordMixerTokenizer`."""
-        return ChordMixerTokenizer()
 
     def encode_batch(self, codes: np.ndarray) -> np.ndarray:
         return self._id_of_code[_trim(codes)[0]]

@@ -2,7 +2,7 @@
 
 A curriculum is a small object that names the rule of a step; `masking.Masking` does all the rest.
 What it has learnt (the perplexities so far, the step of its switch) is its only state and travels
-with the training state, so that a resumed run goes on in the same stage.
+with the training state, so that a resumed run stays in the same stage.
 """
 
 from __future__ import annotations

@@ -11,8 +11,7 @@ __getattr__, __all__ = lazy(
         "output": ["StudentOutput", "count_parameters"],
         "classifier": ["SequenceClassifier", "content_mask", "mean_pool"],
         "chordmixer.model": [
-            *("ChordMixerConfig", "ChordMixerForMaskedLM", "ChordMixerForSequenceClassification"),
-            *("backbone_tensors", "resized"),
+            *("ChordMixerConfig", "ChordMixerForMaskedLM", "backbone_tensors", "resized"),
         ],
         "hybrid.model": ["HybridConfig", "HybridForMaskedLM"],
         "bert.model": ["BertStudentConfig", "BertStudentForMaskedLM"],

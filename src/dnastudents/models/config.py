@@ -36,6 +36,12 @@ class StudentConfig(PretrainedConfig):
     options: ClassVar[type[StudentOptions]]
     default_vocab_size: ClassVar[int]
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        # transformers makes every config a dataclass, which writes an __init__ where none stands.
+        if "__init__" not in cls.__dict__:
+            cls.__init__ = StudentConfig.__init__  # type: ignore[method-assign]
+        super().__init_subclass__(**kwargs)
+
     def __init__(self, vocab_size: int | None = None, **kwargs: Any) -> None:
         settings = take_settings(self.options, kwargs)
         for name, value in settings.items():

@@ -6,14 +6,14 @@ networks are. Here they are put together: device hours, memory, disk and downloa
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping, Sequence
+import logging
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dnastudents.config import Config, load_config
-from dnastudents.config.merge import merge, read_yaml
+from dnastudents.config import Config
 from dnastudents.errors import InputError
 from dnastudents.files import write_json
 from dnastudents.plan.networks import Network, student_network, teacher_network
@@ -21,6 +21,8 @@ from dnastudents.plan.rates import Rates, measure, read_rates
 from dnastudents.plan.show import show
 from dnastudents.plan.work import Work, all_work, task_size
 from dnastudents.training.options import PretrainingBlock
+
+logger = logging.getLogger(__name__)
 
 BASES_A_BYTE = 3.3  # of FASTA.gz
 
@@ -64,9 +66,8 @@ class Plan:
 
 
 def plan(
-    configfiles: Sequence[Path],
+    config: Config,
     *,
-    root: Path,
     hardware: str,
     devices: int = 1,
     flops: float | None = None,
@@ -80,10 +81,7 @@ def plan(
 
     Parameters
     ----------
-    configfiles : sequence of Path
-        As Snakemake's `--configfile`; none is `config.yaml` alone.
-    root : Path
-        The repository's root.
+    config : Config
     hardware : str
         Name of the device, for the table.
     devices : int
@@ -104,9 +102,8 @@ def plan(
     InputError
         A bad configuration or file, or not exactly one source of rates.
     """
-    config = _config(root, configfiles)
     networks = _networks(config)
-    speed = _rates(config, networks, root, flops, rates, threads if measured else None)
+    speed = _rates(config, networks, flops, rates, threads if measured else None)
     folder = tasks or Path(config.settings.results) / "tasks"
     sizes = {"/".join(task): task_size(folder / "/".join(task)) for task in config.tasks()}
     jobs = all_work(config, networks, sizes)
@@ -155,13 +152,6 @@ def as_json(result: Plan) -> dict[str, Any]:
     }
 
 
-def _config(root: Path, configfiles: Sequence[Path]) -> Config:
-    changes: dict[str, Any] = {}
-    for file in configfiles:
-        changes = merge(changes, read_yaml(file))
-    return load_config(root, changes)
-
-
 def _networks(config: Config) -> dict[str, Network]:
     teachers = {config.needs(run).get("teacher") for run in config.runs} - {None}
     students = {config.run(run).student for run in config.runs}
@@ -174,7 +164,6 @@ def _networks(config: Config) -> dict[str, Network]:
 def _rates(
     config: Config,
     networks: Mapping[str, Network],
-    root: Path,
     flops: float | None,
     rates: Path | None,
     threads: int | None,
@@ -183,11 +172,11 @@ def _rates(
     if sum(given is not None for given in (flops, rates, threads)) != 1:
         raise InputError("plan: give one of --flops, --rates and --measure")
     if flops is not None:
-        if flops <= 0:
+        if not 0 < flops < math.inf:
             raise InputError(f"--flops: must be positive, not {flops:g}")
         return Rates(f"{flops:.3g} FLOP/s for every network, as given by --flops", [], flops)
     if rates is not None:
-        return read_rates(rates, root)
+        return read_rates(rates)
     blocks: dict[str, PretrainingBlock | None] = {}
     for name in config.runs:
         run = config.run(name)
@@ -196,7 +185,7 @@ def _rates(
         if teacher is not None and teacher.train is not None:
             blocks.setdefault(teacher.train.student, teacher.train.pretraining)
     students = {network.name: network for network in networks.values() if network.settings}
-    print(f"measuring {', '.join(students)} ...", file=sys.stderr, flush=True)
+    logger.info(f"measuring {', '.join(students)} ...")
     return measure(students, blocks, threads or 1)
 
 

@@ -7,22 +7,19 @@ what the formula leaves out is in the rate, as far as it grows with the student'
 from __future__ import annotations
 
 import os
-import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from dnastudents.config import Config, load_config
 from dnastudents.errors import InputError
 from dnastudents.files import read_json
-from dnastudents.plan.networks import Network, student_network
+from dnastudents.plan.networks import Network
 from dnastudents.plan.work import TRAIN
 from dnastudents.training.options import PretrainingBlock
 
-ROW = re.compile(r"(?P<run>\w+): \d+ x \d+ bases, \w+")  # of benchmarks/gpu.py
 SECONDS = 5.0  # for each student that is measured
 ROWS = {"cpu": 8, "cuda": 64}
 BASES = 500  # of a sequence, where a student never learns
@@ -87,11 +84,8 @@ class Rates:
         return next(same, None)
 
 
-def read_rates(file: Path, root: Path) -> Rates:
-    """Rates of a file: a plan's own JSON, or what `benchmarks/gpu.py` wrote.
-
-    The benchmark trains runs of `config.yaml` (`NAME: BATCH x LENGTH bases`, in bases a second),
-    all to predict masked tokens.
+def read_rates(file: Path) -> Rates:
+    """Read the rates that `plan --measure --json FILE` wrote.
 
     Raises
     ------
@@ -99,28 +93,10 @@ def read_rates(file: Path, root: Path) -> Rates:
         There is no rate in the file.
     """
     content = read_json(file)
-    if "rates" in content:
-        found = [Rate(**rate) for rate in content["rates"]]
-        origin = str(content["origin"])
-    else:
-        found = list(_of_benchmark(content, load_config(root)))
-        hardware = content.get("hardware", {})
-        origin = f"{file}: {hardware.get('gpu') or hardware.get('cpu', 'unknown hardware')}"
+    found = [Rate(**rate) for rate in content.get("rates", [])]
     if not found:
-        raise InputError(
-            f"{file}: no student's training step in it; give what `benchmarks/gpu.sh` or "
-            "`plan --measure --json FILE` wrote"
-        )
-    return Rates(origin, found)
-
-
-def _of_benchmark(content: Mapping[str, Any], config: Config) -> Iterable[Rate]:
-    for row in content.get("rows", []):
-        match = ROW.fullmatch(row["name"])
-        if match and row["unit"] == "bases/s" and match["run"] in config.runs:
-            network = student_network(config, config.run(match["run"]).student)
-            tokens = row["ours"] * network.tokens_per_base
-            yield Rate(network.name, network.flops(tokens, TRAIN), network.settings)
+        raise InputError(f"{file}: no rates in it; give what `plan --measure --json FILE` wrote")
+    return Rates(str(content["origin"]), found)
 
 
 def measure(
@@ -164,6 +140,7 @@ def _measure_one(name: str, network: Network, block: PretrainingBlock | None, de
     from torch.nn import functional as F
 
     from dnastudents import models
+    from dnastudents.devices import Precision
     from dnastudents.genome import tokenizers
     from dnastudents.randomness import numpy_generator
     from dnastudents.training.optimizer import adamw
@@ -176,11 +153,11 @@ def _measure_one(name: str, network: Network, block: PretrainingBlock | None, de
     inputs = torch.from_numpy(ids).to(device)
     model = models.build(network.settings, tokenizer).to(device).train()
     optimizer = adamw(model, 1e-4, 0.01)
-    half = device.type == "cuda" and block is not None and block.precision != "no"
+    precision = Precision("no" if block is None else block.precision, device)
     targets = inputs[:, ::7]  # about the share that is masked
 
     def step() -> None:
-        with torch.autocast(device.type, torch.bfloat16, enabled=half):
+        with precision.autocast():
             logits = model.lm_head(model.backbone(inputs)[:, : ids.shape[1]][:, ::7])
         F.cross_entropy(logits.float().transpose(1, 2), targets % logits.shape[-1]).backward()
         optimizer.step()

@@ -12,7 +12,7 @@ import torch
 from scipy.stats import spearmanr
 
 from dnastudents.errors import InputError
-from dnastudents.files import atomic_directory, read_json, write_json
+from dnastudents.files import atomic_directory, read_json, reading, write_json
 from dnastudents.genome.codes import ALPHABET, encode, kmer_codes
 from dnastudents.genome.reference import Reference
 from dnastudents.genome.tokenizers import KmerTokenizer, NucleotideTransformerTokenizer, Tokenizer
@@ -165,7 +165,9 @@ def load_ranks(
         raise InputError(f"{folder}: ranks {k}-mers; the tokenizer's k is {tokenizer.k}")
     ranks = torch.full((tokenizer.vocab_size,), 4**k if special_rank is None else special_rank)
     ids = torch.from_numpy(tokenizer.kmer_ids)
-    ranks[ids] = torch.from_numpy(rank_table(pd.read_parquet(folder / "pmi.parquet"), k))
+    with reading(folder / "pmi.parquet"):
+        ranked = pd.read_parquet(folder / "pmi.parquet")
+    ranks[ids] = torch.from_numpy(rank_table(ranked, k))
     return ranks
 
 

@@ -11,7 +11,7 @@ seed has had gets no row of its own. A student that was never pretrained is new 
 
 from __future__ import annotations
 
-import sys
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -36,6 +36,8 @@ from dnastudents.models import model_folder
 from dnastudents.probes.options import KNNOptions
 from dnastudents.results.row import MetricsRow, write_row
 from dnastudents.settings import parse
+
+logger = logging.getLogger(__name__)
 
 
 def knn(
@@ -130,7 +132,7 @@ class Probe(Job):
         }
         row = self._row(seed, splits, scores, Best(), facts)
         name = f"{self.run} {self.task.suite}/{self.task.task} seed {seed}"
-        print(f"{name} {self.task.metric} {row.value:.4f}", file=sys.stderr, flush=True)
+        logger.info(f"{name} {self.task.metric} {row.value:.4f}")
         return row, self._predictions(seed, splits["test"].labels, scores)
 
     def _train_rows(self, seed: int) -> NDArray[np.int64]:

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from dnastudents.errors import InputError
-from dnastudents.files import read_json
+from dnastudents.files import read_json, reading
 from dnastudents.results.jobs import BASELINE, Jobs
 
 MEASURED = ("pretrain", "teacher", "finetune", "linear", "knn", "baseline")  # rules with metrics
@@ -139,7 +139,8 @@ def _measured(folder: Path) -> Measured | None:
         return None
     seconds = sum(float(row["wall_seconds"]) for row in rows)
     if (folder / "grid.csv").is_file():
-        grid = pd.read_csv(folder / "grid.csv")
+        with reading(folder / "grid.csv"):
+            grid = pd.read_csv(folder / "grid.csv")
         seconds += float(grid.loc[~grid["chosen"], "wall_seconds"].sum())
     return Measured(seconds, str(rows[0]["device"]), 1)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from dnastudents.errors import InputError
+from dnastudents.files import reading
 
 COLUMNS = (
     *("paper", "source", "suite", "task", "model", "role", "parameters", "metric"),
@@ -33,7 +34,8 @@ def read_published(path: str | Path) -> pd.DataFrame:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file")
-    frame = pd.read_csv(path)
+    with reading(path):
+        frame = pd.read_csv(path)
     if missing := [name for name in COLUMNS if name not in frame]:
         raise InputError(f"{path}: no column {', '.join(missing)}")
     key = ["source", "suite", "task", "model", "metric"]

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from dnastudents.errors import InputError
-from dnastudents.files import atomic_file
+from dnastudents.files import atomic_file, reading
 from dnastudents.results.failures import read_failures
 from dnastudents.results.jobs import BASELINE
 from dnastudents.results.row import COLUMNS, read_row
@@ -76,7 +76,8 @@ def read_metrics(path: str | Path) -> pd.DataFrame:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file; collect the metrics rows first")
-    frame = pd.read_csv(path)
+    with reading(path):
+        frame = pd.read_csv(path)
     if missing := [name for name in COLUMNS if name not in frame]:
         raise InputError(f"{path}: no column {', '.join(missing)}; make it again with `collect`")
     return frame

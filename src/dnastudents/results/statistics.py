@@ -9,6 +9,7 @@ seeds are usual.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -33,11 +34,9 @@ class Estimate(NamedTuple):
 
 def mean_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:
     """Mean and t interval of independent values."""
-    n = len(values)
-    if n == 0:
+    if len(values) == 0:
         raise ValueError("no values to average")
-    error = float(np.std(values, ddof=1)) / math.sqrt(n) if n > 1 else math.nan
-    return _t_estimate(float(np.mean(values)), error, n - 1, n, confidence)
+    return _t_test(confidence, values)
 
 
 def independent(values: Mapping[int, float], units: Mapping[int, int] | None = None) -> list[float]:
@@ -73,14 +72,7 @@ def difference(
         several = [u for u in (units, their_units) if u and len(set(u.values())) > 1]
         fewest = min(several, key=lambda u: len(set(u.values())), default=None)
         return mean_interval(independent(gains, fewest), confidence)
-    a, b = np.array(independent(ours, units)), np.array(independent(theirs, their_units))
-    mean, n = float(a.mean() - b.mean()), min(a.size, b.size)
-    if n < 2:
-        return Estimate(mean, math.nan, n)
-    variances = np.array([a.var(ddof=1) / a.size, b.var(ddof=1) / b.size])
-    spread = float((variances**2 / np.array([a.size - 1, b.size - 1])).sum())
-    freedom = float(variances.sum() ** 2) / spread if spread > 0 else n - 1
-    return _t_estimate(mean, math.sqrt(float(variances.sum())), freedom, n, confidence)
+    return _t_test(confidence, independent(ours, units), independent(theirs, their_units))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -92,10 +84,22 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(value) for value in adjusted]
 
 
-def _t_estimate(mean: float, error: float, freedom: float, n: int, confidence: float) -> Estimate:
-    if math.isnan(error):
+def _t_test(confidence: float, ours: Sequence[float], theirs: Sequence[float] = ()) -> Estimate:
+    """Estimate the mean of one sample, or by how much that of two differs (Welch)."""
+    samples = [sample for sample in (ours, theirs) if len(sample)]
+    n, mean = min(map(len, samples)), float(np.mean(ours))
+    if len(samples) == 2:
+        mean -= float(np.mean(theirs))
+    if n < 2:
         return Estimate(mean, math.nan, n)
-    if error == 0.0:  # identical values: t is 0/0 or infinite
+    if not any(np.ptp(sample) for sample in samples):  # identical values: t is 0/0 or infinite
         return Estimate(mean, 0.0, n, 1.0 if mean == 0.0 else 0.0)
-    half_width = float(stats.t.ppf((1 + confidence) / 2, freedom)) * error
-    return Estimate(mean, half_width, n, float(2 * stats.t.sf(abs(mean) / error, freedom)))
+    with warnings.catch_warnings():
+        # Nearly equal values, as of seeds that end at one metric, are not worth a line in the log.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        if len(samples) == 2:
+            result = stats.ttest_ind(ours, theirs, equal_var=False)
+        else:
+            result = stats.ttest_1samp(ours, 0.0)
+    low, high = result.confidence_interval(confidence)
+    return Estimate(mean, float(high - low) / 2, n, float(result.pvalue))

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from dnastudents.errors import InputError
-from dnastudents.files import read_json
+from dnastudents.files import read_json, reading
 from dnastudents.results.statistics import mean_interval
 from dnastudents.settings import parse
 from dnastudents.tables.render import MISSING, TIMES, Sheet, write_sheets
@@ -68,7 +68,8 @@ def _record(folder: Path) -> dict[str, Any]:
     settings: RunSettings = parse(RunSettings, read_json(folder / "settings.json"), str(folder))
     if settings.pretraining is None or settings.masking is None:
         raise InputError(f"{folder}: was never pretrained; leave it out")
-    history = pd.read_csv(folder / "history.csv")
+    with reading(folder / "history.csv"):
+        history = pd.read_csv(folder / "history.csv")
     validation = metrics.get("validation", {})
     return {
         "run": folder.name.partition("@")[0],

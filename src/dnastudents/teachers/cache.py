@@ -1,13 +1,13 @@
 """Fill a cache with a teacher's features of all windows of a run, and check that it fits one.
 
 Finished shards wait in a hidden folder beside the output, which is named by a digest of all that
-decides them. So a killed job goes on after its last shard, and shards of other settings never mix.
+decides them. So a killed job resumes after its last shard, and shards of other settings never mix.
 """
 
 from __future__ import annotations
 
+import logging
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -44,6 +44,8 @@ from dnastudents.training.corpus import Corpus
 from dnastudents.training.options import Pretraining, RunSettings
 from dnastudents.training.progress import clock, thousands
 from dnastudents.training.state import StateFolder
+
+logger = logging.getLogger(__name__)
 
 SHARD_BYTES = 1 << 28  # of a full shard; also what a killed job loses
 
@@ -127,7 +129,7 @@ def write_cache(
     with StateFolder(work, digest(sections)) as folder:
         folder.lock()
         if _is_complete(output, sections):
-            print(f"{output}: is complete already", file=sys.stderr)
+            logger.info(f"{output}: is complete already")
         else:
             _fill(work, windows)
             _publish(work, output, sections, windows.width)
@@ -223,7 +225,7 @@ def _fill(work: Path, windows: FixedWindows) -> None:
         write_shard(work / name, ids, windows.features(ids), windows.teacher.pad_id)
         left = (time.perf_counter() - began) / number * (len(todo) - number)
         written = len(shards) - len(todo) + number
-        print(f"{written} of {len(shards)} shards, eta {clock(left)}", file=sys.stderr, flush=True)
+        logger.info(f"{written} of {len(shards)} shards, eta {clock(left)}")
 
 
 def _publish(work: Path, output: Path, sections: Sections, width: int) -> None:

@@ -11,14 +11,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
+from functools import partial
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor
+from torch import Tensor, nn
 
-from dnastudents.devices import is_out_of_memory
+from dnastudents.devices import Precision, as_many_as_fit, is_out_of_memory
 from dnastudents.errors import InputError
 from dnastudents.objectives import Objective, Views
 from dnastudents.training.processes import Processes
@@ -32,27 +32,25 @@ class Gradients:
     objective : Objective
         On the accelerator's device.
     accelerator : Accelerator
-        Device, precision, place of this process among the others.
+        Device, place of this process among the others.
+    precision : Precision
+        Of the products.
     processes : Processes
         These.
     micro_batch : int
         Sequences of a process that are in memory at once, to begin with.
-    say : callable
-        Logs a line.
     """
 
     def __init__(
         self,
         objective: Objective,
         accelerator: Accelerator,
+        precision: Precision,
         processes: Processes,
         micro_batch: int,
-        say: Callable[[str], None],
     ) -> None:
         self.objective, self.accelerator, self.processes = objective, accelerator, processes
-        self.micro_batch, self.say = micro_batch, say
-        # "Evaluation" means without DDP: mixed precision alone is wanted.
-        self.model: Any = accelerator.prepare_model(objective, evaluation_mode=True)
+        self.precision, self.micro_batch = precision, micro_batch
         self.parameters = [p for p in objective.parameters() if p.requires_grad]
 
     def compute(self, views: Views, dropout_seed: int) -> tuple[dict[str, Tensor], Tensor]:
@@ -77,32 +75,70 @@ class Gradients:
         InputError
             A single row is too much.
         """
-        while True:
-            torch.manual_seed(dropout_seed)
-            shares = self._of_this_process(views)
-            has_gradient = [parameter.grad is not None for parameter in self.parameters]
-            failed, *used = self.processes.any([shares is None, *has_gradient])
-            if shares is not None and not failed:
-                break
-            self._clear()
-            self._halve(len(views))
-        chosen = [p for p, is_used in zip(self.parameters, used, strict=True) if is_used]
-        return shares, self.processes.sum_gradients(chosen, shares["loss"])
+        attempt = partial(self._attempt, views, dropout_seed)
+        size = min(self.micro_batch, -(-len(views) // self.accelerator.num_processes))
+        try:
+            (shares, used), fits = as_many_as_fit(attempt, size, self.accelerator.device)
+        except torch.OutOfMemoryError:
+            raise InputError(
+                "out of memory with one sequence at a time; shorten pretraining.window.length, "
+                "take a smaller student, or ask for more memory"
+            ) from None
+        if fits < size:
+            self.micro_batch = fits
+        return shares, self.processes.sum_gradients(used, shares["loss"])
 
-    def parts(self, rows: int) -> Iterator[tuple[int, int]]:
-        """This process's rows of `rows`, cut into micro-batches [start, stop)."""
+    def parts(self, rows: int, size: int | None = None) -> Iterator[tuple[int, int]]:
+        """Cut this process's rows of `rows` into [start, stop), of `size` or else micro-batches."""
+        size = size or self.micro_batch
         processes, index = self.accelerator.num_processes, self.accelerator.process_index
         first, end = rows * index // processes, rows * (index + 1) // processes
-        for start in range(first, end, self.micro_batch):
-            yield start, min(start + self.micro_batch, end)
+        for start in range(first, end, size):
+            yield start, min(start + size, end)
 
-    def _of_this_process(self, views: Views) -> dict[str, Tensor] | None:
+    def shares(self, views: Views, start: int, stop: int) -> dict[str, Tensor]:
+        """Compute the shares of rows [start, stop)."""
+        rows = views.rows(start, stop, self.accelerator.device)
+        with self.precision.autocast():
+            shares: dict[str, Tensor] = self.objective(rows, views.counts)
+        return shares
+
+    def _attempt(
+        self, views: Views, dropout_seed: int, size: int
+    ) -> tuple[dict[str, Tensor], list[nn.Parameter]]:
+        """Compute all gradients with micro-batches of `size`.
+
+        Returns
+        -------
+        shares, used
+            Sums over this process's rows; the parameters that have a gradient in any process.
+
+        Raises
+        ------
+        torch.OutOfMemoryError
+            In every process, when memory ran out in any.
+        """
+        torch.manual_seed(dropout_seed)
+        shares = self._of_this_process(views, size)
+        has_gradient = [parameter.grad is not None for parameter in self.parameters]
+        failed, *used = self.processes.any([shares is None, *has_gradient])
+        if shares is None or failed:
+            self._clear()
+            if size > 1 and self.objective.compares_rows:
+                raise InputError(
+                    f"out of memory with micro-batches of {size}; this objective compares the rows "
+                    "of one, so their number is yours to lower: pretraining.micro_batch_size"
+                )
+            raise torch.OutOfMemoryError("out of memory in one of the processes")
+        return shares, [p for p, is_used in zip(self.parameters, used, strict=True) if is_used]
+
+    def _of_this_process(self, views: Views, size: int) -> dict[str, Tensor] | None:
         """Sums of shares; None when memory ran out."""
         total: dict[str, Tensor] = {}
         try:
-            for start, stop in self.parts(len(views)):
-                shares = self.model(views.rows(start, stop, self.accelerator.device), views.counts)
-                self.accelerator.backward(shares["loss"])
+            for start, stop in self.parts(len(views), size):
+                shares = self.shares(views, start, stop)
+                self.precision.backward(shares["loss"])
                 accumulate(total, shares)
         except RuntimeError as error:
             if not is_out_of_memory(error):
@@ -111,30 +147,10 @@ class Gradients:
         return total
 
     def _clear(self) -> None:
-        """As if the step had not begun."""
+        """Undo what a failed attempt has left."""
         for parameter in self.parameters:
             parameter.grad = None
         self.objective.forget_step()
-        if self.accelerator.device.type == "cuda":
-            torch.cuda.empty_cache()
-
-    def _halve(self, rows: int) -> None:
-        size = min(self.micro_batch, -(-rows // self.accelerator.num_processes))
-        if size == 1:
-            raise InputError(
-                "out of memory with one sequence at a time; shorten pretraining.window.length, "
-                "take a smaller student, or ask for more memory"
-            )
-        if self.objective.compares_rows:
-            raise InputError(
-                f"out of memory with micro-batches of {size}; this objective compares the rows of "
-                "one, so their number is yours to lower: pretraining.micro_batch_size"
-            )
-        self.micro_batch = size // 2
-        self.say(
-            f"out of memory with micro-batches of {size}; from here on of {self.micro_batch}, "
-            f"the batch stays {rows}"
-        )
 
 
 def accumulate(total: dict[str, Tensor], shares: dict[str, Tensor]) -> None:

@@ -9,8 +9,8 @@
 
 from __future__ import annotations
 
+import logging
 import math
-import sys
 import time
 from typing import Any
 
@@ -19,7 +19,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from dnastudents.devices import device_name
+from dnastudents.devices import Precision, device_name
 from dnastudents.errors import InputError
 from dnastudents.genome.codes import PAD
 from dnastudents.objectives import Objective
@@ -33,9 +33,11 @@ from dnastudents.training.progress import Meter, log_line, shares
 from dnastudents.training.signals import Interruption
 from dnastudents.training.state import StateFolder
 
+logger = logging.getLogger(__name__)
+
 
 class Trainer:
-    """Trains one objective, and goes on from its saved state.
+    """Trains one objective, and resumes from its saved state.
 
     Parameters
     ----------
@@ -52,7 +54,7 @@ class Trainer:
     state : StateFolder
         Locked by the caller.
     accelerator : Accelerator
-        Device, precision, processes.
+        Device and processes.
     """
 
     def __init__(
@@ -80,17 +82,17 @@ class Trainer:
                 f"{accelerator.num_processes} processes"
             )
         options = plan.optimizer
-        optimizer = adamw(
+        self.optimizer = adamw(
             objective.to(accelerator.device),
             options.learning_rate,
             options.weight_decay,
             (options.betas[0], options.betas[1]),
             options.eps,
         )
-        self.optimizer = accelerator.prepare(optimizer)
+        self.precision = Precision(plan.precision, accelerator.device)
         self.processes = Processes(accelerator.num_processes)
         size = self.micro_batch_asked = plan.micro_batch_size or plan.batch_size
-        self.gradients = Gradients(objective, accelerator, self.processes, size, self.say)
+        self.gradients = Gradients(objective, accelerator, self.precision, self.processes, size)
         self.meter = Meter(
             run,
             lambda values: accelerator.reduce(values, "sum"),
@@ -111,8 +113,8 @@ class Trainer:
         bool
             False when a signal stopped it; the state is saved.
         """
-        half = self.accelerator.mixed_precision
-        self.say(
+        half = self.precision.name
+        logger.info(
             f"{self.run} trains on {device_name(self.accelerator.device)} "
             f"in {'float32' if half == 'no' else half}"
         )
@@ -132,7 +134,7 @@ class Trainer:
                     if stopped or not unfinished or self._due(plan.checkpoint_every):
                         self.save()
                 if stopped and unfinished:
-                    self.say(f"{self.run} stopped by a signal at step {self.step}; state saved")
+                    logger.info(f"{self.run} stopped by a signal at step {self.step}; state saved")
                     return False
         return True
 
@@ -146,13 +148,13 @@ class Trainer:
         shares, loss = self.gradients.compute(
             views, derive_seed(self.seed, f"dropout {process}", self.step)
         )
-        norm = self.accelerator.clip_grad_norm_(self.gradients.parameters, self.plan.gradient_clip)
-        if self.accelerator.scaler is None:  # which looks for itself, and expects some
-            bad = ~norm.isfinite()
-            loss, shares["loss"] = (x.masked_fill(bad, math.nan) for x in (loss, shares["loss"]))
+        bad = self.precision.clip(
+            self.optimizer, self.gradients.parameters, self.plan.gradient_clip
+        )
+        loss, shares["loss"] = (x.masked_fill(bad, math.nan) for x in (loss, shares["loss"]))
         self.objective.before_step(self.step)
-        leave_out_if(~loss.isfinite(), self.optimizer.optimizer)
-        self.optimizer.step()
+        leave_out_if(~loss.isfinite(), self.optimizer)
+        self.precision.step(self.optimizer)
         self.optimizer.zero_grad()
         self.objective.after_step(self.step)
         self.step += 1
@@ -168,24 +170,23 @@ class Trainer:
         self.objective.eval()
         total: dict[str, Tensor] = {}
         for start, stop in self.gradients.parts(len(everything)):
-            views = everything.rows(start, stop, self.accelerator.device)
-            accumulate(total, self.objective(views, everything.counts))
+            accumulate(total, self.gradients.shares(everything, start, stop))
         summed = {k: self.accelerator.reduce(v, "sum").item() for k, v in sorted(total.items())}
         row = self._record("validation", summed)
         self.objective.observe(row, self.step)
         shown = " ".join(f"{name} {summed[name]:.4f}" for name in summed)
-        self.say(f"{self.run} step {self.step}/{self.plan.steps} validation {shown}")
+        logger.info(f"{self.run} step {self.step}/{self.plan.steps} validation {shown}")
 
     def log(self) -> None:
         """One line on stderr, one row of history."""
         known = len(self.meter.bad)
         means = self.meter.flush(self.step)
         for step in self.meter.bad[known:]:
-            self.say(f"{self.run} left out step {step}, whose loss or gradient is no number")
+            self.warn(f"{self.run} left out step {step}, whose loss or gradient is not finite")
         seconds_per_step = means.pop("seconds_per_step")
         rate = self.learning_rate(self.step - 1)
         row = self._record("train", {**means, "learning_rate": rate})
-        self.say(log_line(self.run, self.step, self.plan.steps, row, seconds_per_step))
+        logger.info(log_line(self.run, self.step, self.plan.steps, row, seconds_per_step))
 
     def _record(self, split: str, values: dict[str, float]) -> dict[str, Any]:
         entropy = values.get(self.objective.prediction)
@@ -227,7 +228,7 @@ class Trainer:
             "micro_batch_size": self.gradients.micro_batch,
             "bad_steps": len(self.meter.bad),
             "device": device_name(device),
-            "precision": self.accelerator.mixed_precision,
+            "precision": self.precision.name,
             "validation": validations[-1] if validations else {},
         }
 
@@ -235,12 +236,11 @@ class Trainer:
         """Write the state; only the main process does."""
         meter = self.meter.state(self.step)  # sums over processes, so all take part
         if self.accelerator.is_main_process:
-            scaler = self.accelerator.scaler
             state = {
                 "step": self.step,
                 "objective": self.objective.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
-                "scaler": None if scaler is None else scaler.state_dict(),
+                "scaler": self.precision.scaler.state_dict(),
                 "meter": meter,
                 "micro_batch": self.gradients.micro_batch,
                 "micro_batch_asked": self.micro_batch_asked,
@@ -251,7 +251,7 @@ class Trainer:
         self.accelerator.wait_for_everyone()
 
     def restore(self) -> None:
-        """Go on from the newest state, if there is one.
+        """Resume from the newest state, if there is one.
 
         Raises
         ------
@@ -260,7 +260,7 @@ class Trainer:
         """
         state, messages = self.state.load()
         for message in messages:
-            self.say(message)
+            self.warn(message)
         if not self.processes.agree(0 if state is None else state["step"]):
             raise InputError(
                 f"{self.state.folder}: the processes read different states, as when a file system "
@@ -272,19 +272,19 @@ class Trainer:
         self.seconds = state["seconds"]
         self.objective.load_state_dict(state["objective"])
         self.optimizer.load_state_dict(state["optimizer"])
-        if state["scaler"] is not None and self.accelerator.scaler is not None:
-            self.accelerator.scaler.load_state_dict(state["scaler"])
+        if state["scaler"]:  # empty where nothing was scaled
+            self.precision.scaler.load_state_dict(state["scaler"])
         keeps = self.accelerator.is_main_process
         self.meter.load_state(state["meter"], keeps, self.accelerator.device)
         # An earlier job may have found out what fits, unless another size is asked for now.
         if state.get("micro_batch_asked", self.micro_batch_asked) == self.micro_batch_asked:
             self.gradients.micro_batch = min(self.gradients.micro_batch, state["micro_batch"])
-        self.say(f"{self.run} goes on from step {self.step}/{self.plan.steps}")
+        logger.info(f"{self.run} resumes from step {self.step}/{self.plan.steps}")
 
-    def say(self, line: str) -> None:
-        """Log from one process only."""
+    def warn(self, message: str) -> None:
+        """Warn of what all processes have seen; unlike `info`, each would log it."""
         if self.accelerator.is_main_process:
-            print(line, file=sys.stderr, flush=True)
+            logger.warning(message)
 
     def _due(self, every: int) -> bool:
         return self.step % every == 0 or self.step == self.plan.steps

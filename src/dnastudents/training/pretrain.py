@@ -8,8 +8,8 @@ control that is never pretrained, with the same weights as its twins before thei
 
 from __future__ import annotations
 
+import logging
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,8 @@ from dnastudents.training.loop import Trainer
 from dnastudents.training.options import Pretraining, RunSettings
 from dnastudents.training.state import StateFolder
 
+logger = logging.getLogger(__name__)
+
 COLUMNS = ("step", "split", "stage", "loss", "learning_rate", "tokens_per_second")
 
 
@@ -53,7 +55,7 @@ def pretrain(
     features: Path | None = None,
     run: str = "run",
 ) -> int:
-    """Pretrain, or go on where a stopped job left off.
+    """Pretrain, or resume where a stopped job left off.
 
     Parameters
     ----------
@@ -74,7 +76,7 @@ def pretrain(
     Returns
     -------
     int
-        0, or 75 when a signal stopped the training: call again to go on.
+        0, or 75 when a signal stopped the training: call again to resume.
 
     Raises
     ------
@@ -84,7 +86,7 @@ def pretrain(
     transformers.utils.logging.disable_progress_bar()  # the log has its own lines
     parsed = parse(RunSettings, settings, run)
     plan = parsed.pretraining
-    accelerator = start_accelerator("no" if plan is None else plan.precision)
+    accelerator = start_accelerator()
     job = Job(run, parsed, output)
     student = job.initialise()
     if plan is not None and parsed.is_pretrained:
@@ -121,7 +123,7 @@ def train(
             folder.lock()
         accelerator.wait_for_everyone()
         if (metrics := _complete(job.output, who)) is not None:
-            print(f"{run}: {job.output} is complete already{_other_code(metrics)}", file=sys.stderr)
+            logger.info(f"{run}: {job.output} is complete already{_other_code(metrics)}")
             return 0
         if accelerator.is_main_process:
             require_room(objective, state, job.output)
@@ -193,21 +195,15 @@ def _other_code(metrics: Mapping[str, Any]) -> str:
     return f", by other code (commit {commit}); remove it and its state to train again"
 
 
-def start_accelerator(precision: str) -> Accelerator:
-    """One process, or all that the launcher started.
-
-    Mixed precision is for GPUs; a CPU computes in float32, where bf16 is slower.
+def start_accelerator() -> Accelerator:
+    """One process, or all that the launcher started; `Precision` sees to mixed precision.
 
     Raises
     ------
     InputError
         The processes do not form one training: each would train alone and write the same files.
     """
-    on_gpu = choose_device().type == "cuda"
-    accelerator = Accelerator(
-        cpu=not on_gpu,
-        mixed_precision=precision if on_gpu else "no",
-    )
+    accelerator = Accelerator(cpu=choose_device().type != "cuda", mixed_precision="no")
     for variable in ("WORLD_SIZE", "DNASTUDENTS_PROCESSES"):
         wanted = os.environ.get(variable)
         if wanted is not None and int(wanted) != accelerator.num_processes:
@@ -221,7 +217,7 @@ def start_accelerator(precision: str) -> Accelerator:
 def identity(settings: RunSettings, reference: Path, resources: Resources) -> str:
     """Digest of all that decides the result: settings and the content of the inputs.
 
-    Settings of the execution are left out, so that a run goes on when they change.
+    Settings of the execution are left out, so that a run resumes when they change.
     """
     deciding, _ = split_settings(settings)
     content = {"settings": deciding, "reference": read_json(reference / "reference.json")}

@@ -9,9 +9,9 @@ one waits a while, since the first may be the orphan of a workflow that was kill
 from __future__ import annotations
 
 import fcntl
+import logging
 import pickle
 import shutil
-import sys
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -24,6 +24,8 @@ from dnastudents.errors import InputError
 from dnastudents.files import atomic_file
 from dnastudents.provenance import code
 from dnastudents.training.progress import thousands
+
+logger = logging.getLogger(__name__)
 
 PATIENCE = 300.0  # seconds that a second job waits for the first; NCCL gives up after 600
 KEPT = 2  # the newest, and one in case that it cannot be read
@@ -65,10 +67,10 @@ class StateFolder:
             if time.monotonic() >= end:
                 raise InputError(
                     f"{self.folder}: another job trains this run; wait for it, or cancel it: it "
-                    "saves its state, and this one goes on from there"
+                    "saves its state, and this one resumes from there"
                 )
             if not waited:
-                print(f"{self.folder}: another job trains this run; waiting", file=sys.stderr)
+                logger.warning(f"{self.folder}: another job trains this run; waiting")
             waited = True
             time.sleep(1.0)
 
@@ -81,10 +83,9 @@ class StateFolder:
             lock.close()
             return False
         except OSError as error:  # as of Lustre without -o flock
-            print(
+            logger.warning(
                 f"{self.folder}: no file locks here ({error.strerror}); nothing keeps a second job "
-                "out of this run",
-                file=sys.stderr,
+                "out of this run"
             )
         self._lock = lock
         return True
@@ -118,7 +119,7 @@ class StateFolder:
                 f"{self.folder}: the state of step {step} was not written ({error.strerror}); it "
                 f"takes {thousands(tensor_bytes(state))}B, and "
                 f"{thousands(shutil.disk_usage(self.folder).free)}B are free; make room and start "
-                "again, the run goes on from the state before"
+                "again, the run resumes from the state before"
             ) from error
         files = self._files()
         # States beyond this step are of an older run with other settings.

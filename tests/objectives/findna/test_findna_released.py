@@ -16,8 +16,7 @@ from torch.testing import assert_close
 from dnastudents.errors import InputError
 from dnastudents.objectives.findna.ema import cosine_momentum
 from dnastudents.objectives.findna.losses import released_masked_loss
-from dnastudents.objectives.findna.objective import FinDNAOptions
-from dnastudents.objectives.findna.options import PRESETS
+from dnastudents.objectives.findna.options import RELEASED, FinDNAOptions
 from dnastudents.settings import parse
 from dnastudents.training.loop import Trainer
 from dnastudents.training.options import Pretraining
@@ -28,16 +27,16 @@ MANY = random_codes(200, 60)
 
 
 def test_the_preset_sets_every_difference_and_each_can_be_set_alone() -> None:
-    for released in (False, True):
+    described = {name: FinDNAOptions.model_fields[name].default for name in RELEASED}
+    for released, chosen, other in ((False, described, RELEASED), (True, RELEASED, described)):
         options = FinDNAOptions(as_released=released)
-        assert {name: getattr(options, name) for name in PRESETS} == {
-            name: choices[released] for name, choices in PRESETS.items()
-        }
-        for name, choices in PRESETS.items():
-            changes: dict[str, Any] = {name: choices[not released]}
+        assert {name: getattr(options, name) for name in RELEASED} == chosen
+        for name in RELEASED:
+            assert chosen[name] != other[name]
+            changes: dict[str, Any] = {name: other[name]}
             alone = FinDNAOptions(as_released=released, **changes)
-            assert getattr(alone, name) == choices[not released]
-            others = PRESETS.keys() - {name}
+            assert getattr(alone, name) == other[name]
+            others = RELEASED.keys() - {name}
             assert all(getattr(alone, n) == getattr(options, n) for n in others)
 
 
@@ -46,7 +45,7 @@ def test_the_preset_sets_every_difference_and_each_can_be_set_alone() -> None:
     [
         ({"masked_loss": "releasd"}, r"objective.masked_loss: .*did you mean 'released'"),
         ({"views": "once"}, "objective.views: unknown value 'once'"),
-        ({"random_n": "maybe"}, "objective.random_n: unknown value 'maybe'"),
+        ({"random_n": "maybe"}, "objective.random_n: must be true or false, not 'maybe'"),
         ({"contrastive_weight": 0.5}, "symmetric: true"),
     ],
 )

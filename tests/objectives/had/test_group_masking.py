@@ -12,8 +12,10 @@ from small import HYBRID, NT, NUCLEOTIDES, TEACHER, random_codes
 from dnastudents import models
 from dnastudents.errors import InputError
 from dnastudents.genome.codes import PAD, decode, encode
-from dnastudents.objectives.had.group_masking import GroupMasking, GroupOptions, token_of_base
+from dnastudents.objectives.had.group_masking import GroupMasking, token_of_base
 from dnastudents.objectives.had.objective import HAD
+from dnastudents.objectives.had.options import TeacherGroups
+from dnastudents.settings import parse
 
 SHARES = {"probability": 0.5, "mask_share": 0.5, "random_share": 0.3}
 
@@ -36,7 +38,7 @@ def test_token_of_base_is_that_of_the_spans() -> None:
     for row, tokens in zip(codes, found, strict=True):
         length = int((row != PAD).sum())
         expected = [-1] * codes.shape[1]
-        for token, (start, end) in enumerate(TEACHER.base_spans(row[:length])):
+        for token, (start, end) in enumerate(TEACHER.batch_spans(row[None, :length])[0]):
             expected[start:end] = [token] * (end - start)
         assert tokens == expected
 
@@ -51,7 +53,7 @@ def test_neither_model_sees_what_the_other_has_masked() -> None:
     ):
         length = int((row != PAD).sum())
         hidden_from_teacher = set()
-        for token, (start, end) in enumerate(TEACHER.base_spans(row[:length])):
+        for token, (start, end) in enumerate(TEACHER.batch_spans(row[None, :length])[0]):
             if teacher[token] == TEACHER.mask_id:
                 assert end - start == 6
                 hidden_from_teacher |= set(range(start, end))
@@ -93,7 +95,9 @@ def plain_views(codes: np.ndarray, generator: torch.Generator) -> list[tuple[str
     for number, row in enumerate(codes):
         letters = decode(row[row != PAD])
         student, teacher, targets = list(letters), [], []
-        for token, (start, end) in enumerate(TEACHER.base_spans(encode(letters)).tolist()):
+        for token, (start, end) in enumerate(
+            TEACHER.batch_spans(encode(letters)[None])[0].tolist()
+        ):
             text = letters[start:end]
             if end - start == 6 and drawn[number, token] < SHARES["probability"]:
                 targets += range(start, end)
@@ -203,4 +207,4 @@ def test_groups_that_are_kept_or_replaced_are_not_visible() -> None:
 )
 def test_options_are_checked(values: dict[str, object]) -> None:
     with pytest.raises(InputError, match="masking"):
-        GroupOptions(**values)  # type: ignore[arg-type]
+        parse(TeacherGroups, values, "masking")

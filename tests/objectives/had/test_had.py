@@ -15,8 +15,10 @@ from dnastudents.errors import InputError
 from dnastudents.genome.codes import PAD
 from dnastudents.objectives.had.decoder import CrossAttentionDecoder, query_positions
 from dnastudents.objectives.had.frozen_teacher import FrozenTeacher
-from dnastudents.objectives.had.objective import HAD, HADOptions
+from dnastudents.objectives.had.objective import HAD
+from dnastudents.objectives.had.options import HADOptions
 from dnastudents.randomness import torch_generator
+from dnastudents.settings import parse
 
 CODES = random_codes(4, 64, unknown=0.02)
 
@@ -35,7 +37,7 @@ def test_alignment_is_the_mean_over_bases(align_on: str) -> None:
     target = padded_features(objective, views["teacher_ids"])
     errors = []
     for row, codes in enumerate(CODES):
-        for token, (start, end) in enumerate(TEACHER.base_spans(codes)):
+        for token, (start, end) in enumerate(TEACHER.batch_spans(codes[None])[0]):
             for base in range(start, end):
                 masked = bool(views["masked"][row, base])
                 wanted = {"visible": not masked, "masked": masked, "all": True}[align_on]
@@ -54,7 +56,7 @@ def test_pooled_alignment_is_the_mean_over_tokens() -> None:
     target = padded_features(objective, views["teacher_ids"])
     errors = []
     for row, codes in enumerate(CODES):
-        for token, (start, end) in enumerate(TEACHER.base_spans(codes)):
+        for token, (start, end) in enumerate(TEACHER.batch_spans(codes[None])[0]):
             visible = views["teacher_ids"][row, token] != TEACHER.mask_id
             if end > start and visible and codes[start] < 4:
                 pooled = objective.project(hidden[row, start:end].mean(0))
@@ -130,8 +132,8 @@ def test_padding_changes_nothing() -> None:
 
 
 def test_unknown_alignment_is_refused() -> None:
-    with pytest.raises(InputError, match=r"align_on.*did you mean 'visible'"):
-        HADOptions(align_on="visibel")
+    with pytest.raises(InputError, match=r"objective\.align_on.*did you mean 'visible'"):
+        parse(HADOptions, {"align_on": "visibel"}, "objective")
 
 
 def test_normalised_teacher() -> None:

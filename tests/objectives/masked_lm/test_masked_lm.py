@@ -13,7 +13,8 @@ from torch.testing import assert_close
 from dnastudents import masking, models
 from dnastudents.genome import tokenizers
 from dnastudents.genome.codes import PAD
-from dnastudents.objectives.masked_lm.objective import MaskedLM, MaskedLMOptions
+from dnastudents.objectives.masked_lm.objective import MaskedLM
+from dnastudents.objectives.masked_lm.options import MaskedLMOptions
 
 
 def test_loss_is_that_of_full_logits() -> None:

@@ -4,7 +4,8 @@ It lets the whole workflow run in minutes without a download. It is not biology:
 from it says `simulated`.
 """
 
-from dnastudents.benchmarks.simulator.genome import simulate
-from dnastudents.benchmarks.simulator.tasks import TASKS, simulate_tasks
+from dnastudents.lazy import lazy
 
-__all__ = ["TASKS", "simulate", "simulate_tasks"]
+__getattr__, __all__ = lazy(
+    __name__, {"genome": ["simulate"], "tasks": ["TASKS", "simulate_tasks"]}
+)

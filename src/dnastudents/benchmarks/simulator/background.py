@@ -50,18 +50,6 @@ class Background:
                 sequences[:, position] = base
         return sequences
 
-    def log_likelihood(self, sequences: Codes) -> NDArray[np.float64]:
-        """Log-likelihood of each row of (rows, length) codes, its first five bases given."""
-        context = np.zeros(len(sequences), dtype=np.int64)
-        total = np.zeros(len(sequences))
-        log_probabilities = np.log(self.probabilities)
-        for position in range(sequences.shape[1]):
-            base = sequences[:, position].astype(np.int64)
-            if position >= ORDER:
-                total += log_probabilities[context, base]
-            context = (context * 4 + base) % CONTEXTS
-        return total
-
 
 def _chain(near: NDArray[np.float64], far: NDArray[np.float64], prior: list[float]) -> Background:
     """Combine a table on the last three bases, one on bases 5, 4 and 1 back, and a composition."""

@@ -8,7 +8,7 @@ import pandas as pd
 
 from dnastudents.benchmarks.facts import DevRule
 from dnastudents.benchmarks.task import require_task, write_task
-from dnastudents.files import read_json, sha256
+from dnastudents.files import read_json, reading, sha256
 from dnastudents.genome.codes import decode, encode, reverse_complement
 from dnastudents.genome.fasta import read_fasta
 
@@ -45,7 +45,8 @@ def simulate_tasks(
     require_task("simulated", task, TASKS)
     folder = Path(folder)
     truth = read_json(folder / "truth.json")
-    annotation = pd.read_csv(folder / "annotation.tsv", sep="\t")
+    with reading(folder / "annotation.tsv"):
+        annotation = pd.read_csv(folder / "annotation.tsv", sep="\t")
     classes = TASKS[task]
     windows = annotation[annotation["kind"].isin(classes)]
     places = windows[["chrom", "start", "end", "strand"]].itertuples(index=False, name=None)

@@ -15,7 +15,8 @@ import numpy as np
 from pydantic import Field
 
 from dnastudents.genome.codes import N
-from dnastudents.genome.reference import Reference, check_splits
+from dnastudents.genome.records import check_splits
+from dnastudents.genome.reference import Reference
 from dnastudents.randomness import numpy_generator
 from dnastudents.registry import Registry
 from dnastudents.settings import Settings

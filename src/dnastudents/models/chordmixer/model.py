@@ -33,7 +33,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dnastudents.models.chordmixer.options import ChordMixerOptions
-from dnastudents.models.classifier import content_mask, mean_pool
 from dnastudents.models.config import StudentConfig
 from dnastudents.models.layers import permute_rows
 from dnastudents.models.output import Student
@@ -220,25 +219,6 @@ class ChordMixerForMaskedLM(Student):
         """Features (..., D) to logits (..., 5) over A C G N T; sharp softmaxes need all digits."""
         with torch.autocast(hidden.device.type, enabled=False):
             return self.linear(hidden.to(self.linear.weight.dtype))
-
-
-class ChordMixerForSequenceClassification(ChordMixerForMaskedLM):
-    """ChordMixer with a linear head over `num_labels` classes; its weight names are the same.
-
-    This is the network of FinDNA's downstream tasks. Fine-tuning goes through `SequenceClassifier`,
-    which does the same for every student.
-    """
-
-    def __init__(self, config: ChordMixerConfig) -> None:
-        super().__init__(config)
-        self.linear = nn.Linear(config.channels, config.num_labels)  # type: ignore[arg-type]
-
-    def forward(  # type: ignore[override]
-        self, input_ids: Tensor, attention_mask: Tensor | None = None
-    ) -> Tensor:
-        """Logits (B, classes) of the mean over positions in `attention_mask`; default is all."""
-        mask = content_mask(input_ids, attention_mask)
-        return self.lm_head(mean_pool(self.backbone(input_ids, attention_mask), mask))
 
 
 def resized(

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -57,7 +58,7 @@ def write_shard(path: Path, ids: Tensor, features: Tensor, pad_id: int) -> None:
     Raises
     ------
     InputError
-        A feature is no number in half precision.
+        A feature is not finite in half precision.
     """
     real = ids != pad_id
     packed = features[real]
@@ -122,7 +123,10 @@ class FeatureCache:
         self.watch = Stopwatch()
         manifest = read_json(folder / MANIFEST)
         self.feature_size = int(manifest["width"])
-        shards = [load_file(path) for path in sorted(folder.glob("*.safetensors"))]
+        try:
+            shards = [load_file(path) for path in sorted(folder.glob("*.safetensors"))]
+        except SafetensorError as error:
+            raise InputError(f"{folder}: a file is damaged ({error}); make it again") from None
         rows = sum(len(shard["keys"]) for shard in shards)
         if rows != manifest["rows"]:
             raise InputError(

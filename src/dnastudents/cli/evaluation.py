@@ -1,0 +1,105 @@
+"""Subcommands that judge a run on a task."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from dnastudents.cli.parsing import (
+    Output,
+    Pretrained,
+    Replicas,
+    Run,
+    Seeds,
+    Settings,
+    State,
+    TaskFolder,
+    command,
+)
+
+app = typer.Typer()
+OF_HAD = "had --pretrained results/pretrain/had --task results/tasks/gue/mouse_0 --seeds 0 1 2 "
+
+
+@command(app, "finetune", OF_HAD + "--state state --output results/finetune/had/gue/mouse_0")
+def finetune(
+    run: Run,
+    *,
+    pretrained: Replicas,
+    task: TaskFolder,
+    settings: Settings,
+    seeds: Seeds,
+    state: State,
+    output: Output,
+) -> None:
+    """Fine-tune a run on a task, or resume it."""
+    from dnastudents.finetune.sweep import finetune
+
+    finetune(
+        run,
+        pretrained=pretrained,
+        task=task,
+        settings=settings,
+        seeds=seeds,
+        state=state,
+        output=output,
+    )
+
+
+@command(app, "knn", OF_HAD + "--output results/knn/had/gue/mouse_0")
+def knn(
+    run: Run,
+    *,
+    pretrained: Replicas,
+    task: TaskFolder,
+    settings: Settings,
+    seeds: Seeds,
+    output: Output,
+) -> None:
+    """Vote of nearest neighbours in frozen features.
+
+    One metrics row per pretraining.
+    """
+    from dnastudents.probes.knn import knn
+
+    knn(run, pretrained=pretrained, task=task, settings=settings, seeds=seeds, output=output)
+
+
+@command(app, "baseline", "--task results/tasks/gue/mouse_0 --output results/baseline/mouse_0")
+def baseline(
+    *,
+    task: TaskFolder,
+    settings: Settings,
+    seeds: Seeds,
+    output: Output,
+) -> None:
+    """Fit k-mer logistic regression on a task."""
+    from dnastudents.probes.kmer_logistic import kmer_logistic
+
+    kmer_logistic(task, output, seeds, settings)
+
+
+@command(
+    app,
+    "embed",
+    "--pretrained results/pretrain/had --task results/tasks/gue/mouse_0 --output mouse_0.npz",
+)
+def embed(
+    *,
+    pretrained: Pretrained,
+    task: TaskFolder,
+    split: Annotated[
+        Literal["train", "dev", "test"], typer.Option(help="whose sequences")
+    ] = "test",
+    max_sequences: Annotated[int, typer.Option(min=1, help="at most; drawn at random")] = 1000,
+    pooling: Annotated[
+        Literal["mean", "cls_tokens"],
+        typer.Option(help="how a sequence's tokens become one vector"),
+    ] = "mean",
+    output: Output,
+) -> None:
+    """Write frozen features of a task's sequences."""
+    from dnastudents.finetune.features import embed
+
+    embed(pretrained, task, split, max_sequences, output, pooling)

@@ -1,0 +1,115 @@
+"""Subcommands about a whole project: lay one out, show its configuration, estimate its costs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dnastudents.cli.parsing import command
+
+app = typer.Typer()
+config = typer.Typer(name="config", help="Show the configuration, as it is and as it may be.")
+app.add_typer(config)
+
+ConfigFiles = Annotated[
+    list[Path],
+    typer.Option(
+        default_factory=list, show_default=False, metavar="FILE...", help="as for Snakemake"
+    ),
+]
+
+
+@command(app, "init", "my_project --fasta genome.fa --csv data/mine")
+def init(
+    folder: Annotated[Path, typer.Argument(help="a new folder")],
+    *,
+    fasta: Annotated[
+        Path | None, typer.Option(help="genome to pretrain on; default: hg38, downloaded")
+    ] = None,
+    csv: Annotated[
+        Path | None, typer.Option(help="folder of TASK/train.csv and test.csv; default: papers'")
+    ] = None,
+) -> None:
+    """Lay out a project that uses the workflow of this package."""
+    from dnastudents.project import init
+
+    init(folder, fasta, csv)
+    print(f"{folder}: read its config.yaml, then run `snakemake -n` there")
+
+
+@command(config, "show", "--configfile demo/demo.yaml")
+def show(*, configfile: ConfigFiles) -> None:
+    """Print all that a configuration uses, with every default, as YAML."""
+    from dnastudents.config import export, read_config
+
+    print(export.as_yaml(export.resolved(read_config(configfile))), end="")
+
+
+@command(config, "run", "had --configfile demo/demo.yaml")
+def run(
+    name: Annotated[str, typer.Argument(help="a run, or run@1 for its first replica")],
+    *,
+    configfile: ConfigFiles,
+) -> None:
+    """Print the settings that `pretrain --settings` takes, as JSON."""
+    import json
+
+    from dnastudents.config import read_config
+
+    print(json.dumps(read_config(configfile).pretrain_settings(name).as_json(), indent=2))
+
+
+@command(config, "schema", "")
+def schema() -> None:
+    """Print the JSON schema of configuration files, for editors."""
+    import json
+
+    from dnastudents.config.export import json_schema
+
+    print(json.dumps(json_schema(), indent=1, ensure_ascii=False))
+
+
+@command(config, "docs", "")
+def docs() -> None:
+    """Print every key with its type, default and meaning, as Markdown."""
+    from dnastudents.config.export import markdown
+
+    print(markdown(), end="")
+
+
+@command(app, "plan", "--flops 2e14 --configfile my.yaml")
+def plan(
+    *,
+    configfile: ConfigFiles,
+    hardware: Annotated[
+        str, typer.Option(help="name of the device, for the table")
+    ] = "this machine",
+    devices: Annotated[int, typer.Option(min=1, help="devices that work side by side")] = 1,
+    flops: Annotated[float | None, typer.Option(help="FLOP/s that a device achieves")] = None,
+    rates: Annotated[Path | None, typer.Option(help="JSON of a plan that measured")] = None,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="time training steps on this machine")
+    ] = False,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads for --measure")] = 1,
+    tasks: Annotated[
+        Path | None, typer.Option(help="folder of task folders; default: RESULTS/tasks")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="file for all numbers")] = None,
+) -> None:
+    """Estimate hours, memory and disk of a configuration."""
+    from dnastudents.config import read_config
+    from dnastudents.plan import plan
+
+    plan(
+        read_config(configfile),
+        hardware=hardware,
+        devices=devices,
+        flops=flops,
+        rates=rates,
+        measured=measure,
+        threads=threads,
+        tasks=tasks,
+        output=json,
+    )

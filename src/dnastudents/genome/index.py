@@ -1,0 +1,128 @@
+"""Names and lengths of a FASTA without reading all of it, from its index.
+
+That is the index of `samtools faidx`: FILE.fai, and FILE.gzi beside it where bgzip compressed the
+file. One that is not older than its FASTA is used; else pyfaidx writes it, or, where the folder of
+the FASTA is read-only, writes it into a folder that the caller names.
+
+Other gzip cannot be read from the middle, and lines of uneven length cannot be counted by an index.
+Such a FASTA is read once from end to end, and its names and lengths are kept in that folder.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from dnastudents.errors import InputError
+from dnastudents.files import atomic_file, digest
+from dnastudents.genome.fasta import read_fasta
+from dnastudents.genome.records import Records
+
+logger = logging.getLogger(__name__)
+
+_COMPRESSED = (".gz", ".bgz")  # pyfaidx goes by the name
+_GZIP, _WITH_EXTRA, _BLOCKS = b"\x1f\x8b", 4, b"BC"  # magic, flag and field of bgzip's headers
+
+
+def read_records(fasta: Path, folder: Path) -> Records:
+    """Read the names and lengths of a FASTA's records.
+
+    Parameters
+    ----------
+    fasta : Path
+        FASTA, plain, bgzipped or gzipped.
+    folder : Path
+        For what cannot be written beside it.
+
+    Raises
+    ------
+    InputError
+        The FASTA, its index or the folder cannot be read or written, see also `read_fasta`.
+    """
+    try:
+        index = _index(fasta, folder)
+        rows = [line.split("\t") for line in index.read_text(encoding="utf-8").splitlines()]
+    except OSError as error:
+        raise InputError(f"{fasta}: neither it nor an index of it can be used ({error})") from None
+    try:
+        return Records([row[0] for row in rows], [int(row[1]) for row in rows], fasta.name)
+    except (ValueError, IndexError):
+        raise InputError(f"{index}: not the index of a FASTA; remove it") from None
+
+
+def check_names(fasta: Path, wanted: Mapping[str, Sequence[str]], folder: Path) -> None:
+    """Raise `InputError` if a place that a setting names is not in a FASTA.
+
+    Parameters
+    ----------
+    fasta, folder : Path
+        As for `read_records`.
+    wanted : mapping of str to sequence of str
+        Key of the setting, for the message, to places as for `Records.intervals`.
+    """
+    records = read_records(fasta, folder)
+    for key, places in wanted.items():
+        try:
+            if places:
+                records.intervals(places)
+        except InputError as error:
+            raise InputError(f"{key}: {error}") from None
+
+
+def _index(fasta: Path, folder: Path) -> Path:
+    """A file whose first two columns are names and lengths, made if there is none."""
+    beside = fasta.with_name(f"{fasta.name}.fai")
+    if beside.exists() and beside.stat().st_mtime >= fasta.stat().st_mtime:
+        return beside
+    facts = fasta.stat()
+    own = f"{fasta.name}.{digest([str(fasta.resolve()), facts.st_size, facts.st_mtime_ns])}"
+    for suffix in (".fai", ".sizes"):
+        if (folder / f"{own}{suffix}").exists():
+            return folder / f"{own}{suffix}"
+    target = beside if os.access(fasta.parent, os.W_OK) else folder / f"{own}.fai"
+    if _can_be_indexed(fasta) and _write_index(fasta, target):
+        return target
+    return _write_sizes(fasta, folder / f"{own}.sizes")
+
+
+def _can_be_indexed(fasta: Path) -> bool:
+    """Whether the file is plain or bgzipped, and named so."""
+    with fasta.open("rb") as handle:
+        head = handle.read(14)
+    is_gzip = head.startswith(_GZIP)
+    in_blocks = is_gzip and len(head) == 14 and head[3] == _WITH_EXTRA and head[12:] == _BLOCKS
+    return in_blocks == is_gzip == (fasta.suffix.lower() in _COMPRESSED)
+
+
+def _write_index(fasta: Path, target: Path) -> bool:
+    """Write the index of pyfaidx to `target`, complete or not at all; False where it has none."""
+    from pyfaidx import Faidx  # slow to import, and needed once
+
+    logger.warning(f"{fasta} has no index; {target} is written now, and used from then on")
+    try:
+        with ExitStack() as files:
+            partial, blocks = files.enter_context(atomic_file(target)), None
+            if fasta.suffix.lower() in _COMPRESSED:
+                blocks = files.enter_context(atomic_file(target.with_suffix(".gzi")))
+            Faidx(fasta, indexname=partial, gzi_indexname=blocks).close()
+    except Exception:  # of many kinds; `read_fasta` reads what it can, and says why not
+        return False
+    return True
+
+
+def _write_sizes(fasta: Path, target: Path) -> Path:
+    """Write names and lengths as read from the whole FASTA."""
+    logger.warning(
+        f"{fasta} cannot be indexed (gzip other than bgzip's, or lines of uneven length): it is "
+        "read to its end now, and its names are kept"
+    )
+    lengths: dict[str, int] = {}
+    for name, letters in read_fasta(fasta):
+        lengths[name] = lengths.get(name, 0) + len(letters)
+    with atomic_file(target) as partial:
+        rows = (f"{name}\t{length}\n" for name, length in lengths.items())
+        partial.write_text("".join(rows), encoding="utf-8")
+    return target

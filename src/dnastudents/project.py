@@ -1,0 +1,170 @@
+"""Where the files of the workflow are, and a new project that uses them.
+
+In a checkout they are its top-level folders; a wheel holds a copy of them (see setup.py).
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+
+from dnastudents.benchmarks.own_tables import task_tables
+from dnastudents.errors import InputError
+
+SNAKEFILE = """\
+# The workflow of the installed package dnastudents, changed by config.yaml. Rules of your own for
+# benchmarks go to workflow/rules/benchmarks/SUITE.smk.
+from dnastudents import project
+
+
+configfile: "config.yaml"
+
+
+module dnastudents:
+    snakefile:
+        project.snakefile()
+    config:
+        config
+
+
+use rule * from dnastudents
+"""
+START = """\
+# What this project changes in the papers' configuration, the config.yaml of dnastudents.
+# `runs` and `suites` select: only what they name is run. Paths are relative to this folder.
+results: results
+runs:
+  findna: {}
+  findna_scratch: {}        # the same student without pretraining
+"""
+GENOME = """
+genome: mine
+references:
+  mine:
+    fasta: %(fasta)s
+    splits:                 # whole sequences; what is held out is near a tenth of all bases
+%(splits)s
+pmi: {sequences: %(train)s, threshold: scaled}  # for runs whose masks follow it
+"""
+SUITE = """
+suites:                     # metric: accuracy, mcc, f1 (of class 1) or f1_macro
+  mine: {csv: %(csv)s, tasks: %(tasks)s, metric: accuracy, seeds: [0, 1, 2]}
+figures: {tsne: {tasks: [%(figure)s]}}
+"""
+SMALLEST = 1 / 20  # of the longest sequence; shorter ones are left out of the splits
+HELD_OUT = 1 / 10  # of all bases
+
+
+def root() -> Path:
+    """Find the folder of config.yaml and workflow/."""
+    package = Path(__file__).resolve().parent
+    packaged = package / "project_files"
+    return packaged if packaged.is_dir() else package.parents[1]
+
+
+def snakefile() -> str:
+    """Find the workflow, for the `module` statement of another Snakefile."""
+    return str(root() / "workflow/Snakefile")
+
+
+def init(folder: Path, fasta: Path | None = None, csv: Path | None = None) -> None:
+    """Lay out a project: a Snakefile, a config.yaml of few lines, and the profiles.
+
+    Parameters
+    ----------
+    folder : Path
+        A folder that is empty or not there yet.
+    fasta : Path, optional
+        Genome to pretrain on. Default is that of the papers.
+    csv : Path, optional
+        Folder of TASK/train.csv and TASK/test.csv. Default is the benchmarks of the papers.
+
+    Raises
+    ------
+    InputError
+        The folder is not empty, the FASTA is damaged or has less than two large sequences, or the
+        folder of CSV files holds no task.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder}: is not empty; name a new folder")
+    config = START
+    if fasta is not None:
+        config += _genome(fasta)
+    if csv is not None:
+        config += _suite(csv)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "Snakefile").write_text(SNAKEFILE, encoding="utf-8")
+    (folder / "config.yaml").write_text(config, encoding="utf-8")
+    for name in ("profiles", "slurm"):
+        shutil.copytree(root() / name, folder / name)
+
+
+def _genome(fasta: Path) -> str:
+    from dnastudents.genome.fasta import read_fasta
+
+    lengths: dict[str, int] = {}
+    for name, letters in read_fasta(fasta):
+        lengths[name] = lengths.get(name, 0) + len(letters)
+    splits = split_sequences(lengths)
+    if not splits["validation"]:
+        raise InputError(
+            f"{fasta}: one large sequence only; runs train and validate on whole sequences, "
+            "so give a FASTA with two or more"
+        )
+    lines = [f"      {name}: {_inline(names)}\n" for name, names in splits.items() if names]
+    return GENOME % {
+        "fasta": _inline(str(fasta.resolve())),
+        "splits": "".join(lines).rstrip(),
+        "train": _inline(splits["train"]),
+    }
+
+
+def split_sequences(lengths: Mapping[str, int]) -> dict[str, list[str]]:
+    """Choose sequences that train, validate and, where there are more than three, test.
+
+    Parameters
+    ----------
+    lengths : mapping of str to int
+        Bases of each sequence. Those below a twentieth of the longest are left out.
+
+    Returns
+    -------
+    dict of str to list of str
+        Held out are those whose length is nearest to a tenth of all bases.
+    """
+    large = [name for name in lengths if lengths[name] >= SMALLEST * max(lengths.values())]
+    wanted = HELD_OUT * sum(lengths[name] for name in large)
+    nearest = sorted(large, key=lambda name: abs(lengths[name] - wanted))
+    held = nearest[: 2 if len(large) > 3 else min(1, len(large) - 1)]
+    return {
+        "train": [name for name in large if name not in held],
+        "validation": held[:1],
+        "test": held[1:],
+    }
+
+
+def _suite(csv: Path) -> str:
+    if not csv.is_dir():
+        raise InputError(f"{csv}: no such folder; name the one that holds TASK/train.csv")
+    tasks = [
+        task.name
+        for task in sorted(csv.iterdir())
+        if all(Path(table).is_file() for table in task_tables(task))
+    ]
+    if not tasks:
+        raise InputError(f"{csv}: no TASK/train.csv with a test.csv; give each task a folder there")
+    return SUITE % {
+        "csv": _inline(str(csv.resolve())),
+        "tasks": _inline(tasks),
+        "figure": _inline(f"mine/{tasks[0]}"),
+    }
+
+
+def _inline(value: str | list[str]) -> str:
+    """Write YAML in one line, quoted where it must be between braces."""
+    listed = [value] if isinstance(value, str) else value
+    text = yaml.safe_dump(listed, default_flow_style=True, width=10**6, allow_unicode=True).strip()
+    return text[1:-1] if isinstance(value, str) else text

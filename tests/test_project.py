@@ -1,0 +1,84 @@
+"""A new project: what is read from the user's files, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from dnastudents import project
+from dnastudents.cli import main
+from dnastudents.config import load_config
+from dnastudents.errors import InputError
+from dnastudents.project import init, split_sequences
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """A genome of four chromosomes and a scrap, and two tasks beside what is none."""
+    sizes = {"1": 900, "2L": 900, "chr3": 200, "no": 300, "scrap": 10}
+    text = "".join(
+        f">{name} of a genome\n{'ACGTA' * (size // 5)}\n" for name, size in sizes.items()
+    )
+    (tmp_path / "genome.fa").write_text(text)
+    for name in (
+        "b/train.csv",
+        "b/test.csv",
+        "a, too/train.tsv",
+        "a, too/test.csv.gz",
+        "c/train.csv",
+    ):
+        file = tmp_path / "own, data" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    return tmp_path
+
+
+def test_files_are_read(files: Path) -> None:
+    folder = files / "new/project"
+    init(folder, files / "genome.fa", files / "own, data")
+    values = yaml.safe_load((folder / "config.yaml").read_text())
+    mine = values["references"]["mine"]
+    assert mine["fasta"] == str(files / "genome.fa")
+    assert mine["splits"] == {"train": ["1", "2L"], "validation": ["chr3"], "test": ["no"]}
+    assert values["suites"]["mine"]["csv"] == str(files / "own, data")
+    assert values["suites"]["mine"]["tasks"] == ["a, too", "b"]
+    for name in ("Snakefile", "slurm/config.yaml", "profiles/default/config.yaml"):
+        assert (folder / name).is_file()
+
+
+def test_a_project_without_files_is_a_selection_of_the_papers(tmp_path: Path) -> None:
+    assert main(["init", str(tmp_path / "new")]) == 0
+    values = yaml.safe_load((tmp_path / "new/config.yaml").read_text())
+    config = load_config(project.root(), values)
+    assert config.runs == ["findna", "findna_scratch"]
+    assert "gue" in config.suites
+
+
+def test_what_is_there_is_kept(files: Path) -> None:
+    with pytest.raises(InputError, match="own, data: is not empty; name a new folder"):
+        init(files / "own, data")
+    with pytest.raises(InputError, match=r"genome\.fa: is not empty; name a new folder"):
+        init(files / "genome.fa")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"fasta": "one.fa"}, "one.fa: one large sequence only"),
+        ({"csv": "own, data/b"}, "own, data/b: no TASK/train.csv with a test.csv"),
+        ({"csv": "genome.fa"}, "genome.fa: no such folder"),
+    ],
+)
+def test_files_that_are_of_no_use(files: Path, given: dict[str, str], message: str) -> None:
+    (files / "one.fa").write_text(">a\nACGTACGTACGTACGTACGTACGTACGTACGT\n>b\nA\n")
+    paths = {name: files / value for name, value in given.items()}
+    with pytest.raises(InputError, match=message):
+        init(files / "new", **paths)
+    assert not (files / "new").exists()
+
+
+def test_sequences_that_are_held_out() -> None:
+    assert split_sequences({"a": 5, "b": 90}) == {"train": ["b"], "validation": ["a"], "test": []}
+    assert split_sequences({"a": 50, "b": 50, "c": 50})["test"] == []
