@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 from pathlib import Path
@@ -35,13 +36,14 @@ def made(places: dict[str, Path], steps: int = 2, **settings: Any) -> dict[str, 
 
 
 def test_the_same_is_taken_and_says_so(
-    places: dict[str, Path], capsys: pytest.CaptureFixture[str]
+    places: dict[str, Path], caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO, "dnastudents")
     first = made(places)
     before = (places["output"] / "metrics.json").stat().st_mtime_ns
     assert made(places) == first
     assert (places["output"] / "metrics.json").stat().st_mtime_ns == before
-    assert capsys.readouterr().err.rstrip().endswith("is complete already")
+    assert caplog.messages[-1].endswith("is complete already")
 
 
 def test_other_settings_replace_it(places: dict[str, Path]) -> None:
@@ -82,14 +84,14 @@ def test_a_teacher_of_equal_weights_may_be_another(inputs: dict[str, Path], tmp_
 
 
 def test_what_other_code_has_made_is_said(
-    places: dict[str, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    places: dict[str, Path], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(state, "code", lambda: Code("1" * 40, False))
     first = made(places)
     assert first["trained_at"] == ["1" * 40]
     monkeypatch.setattr(module, "code_digest", lambda: "other")
     made(places)
-    assert "is complete already, by other code (commit " in capsys.readouterr().err
+    assert "is complete already, by other code (commit " in caplog.messages[-1]
     # A lost output is written from the state, which knows who trained it.
     monkeypatch.setattr(state, "code", lambda: Code("2" * 40, True))
     shutil.rmtree(places["output"])
