@@ -375,7 +375,7 @@ def test_your_own_tables(tmp_path: Path) -> None:
     assert read.metric == "accuracy"
     write_task("my_suite", "mine", [tmp_path], tmp_path / "t", metric="f1")
     assert load_task(tmp_path / "t").metric == "f1"
-    with pytest.raises(InputError, match="no metric 'auc'; known: accuracy, mcc, f1, f1_macro"):
+    with pytest.raises(InputError, match="no metric 'auc'; known: accuracy, f1, f1_macro, mcc"):
         write_task("my_suite", "mine", [tmp_path], tmp_path / "t", metric="auc")
     with pytest.raises(InputError, match="gue: has a metric of its own; drop `--metric mcc`"):
         write_task("gue", "H3", [tmp_path], tmp_path / "t", metric="mcc")

@@ -153,7 +153,7 @@ def test_every_kind_of_result_is_explained_and_made_again(
     text = explain(made, TASK, run, kind)
     assert says in text
     folder = made / ("baseline" if run == "kmer_logistic" else kind) / run / TASK
-    assert f"  snakemake --force {folder}" in text
+    assert f"  snakemake {folder} --forcerun {folder}" in text
     command = next(line for line in text.splitlines() if line.startswith("  python -m dnastudents"))
     monkeypatch.chdir(tmp_path)
     assert main(shlex.split(command)[3:]) == 0

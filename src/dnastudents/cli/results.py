@@ -51,6 +51,22 @@ def metrics(
     collect(folders, output)
 
 
+@command(app, "explain", "results gue/mouse_0 had")
+def explain(
+    results: Results,
+    task: Annotated[str, typer.Argument(metavar="SUITE/TASK", help="the task")],
+    run: Annotated[str, typer.Argument(help="a run, or kmer_logistic")],
+    *,
+    kind: Annotated[
+        Literal["finetune", "knn", "linear"], typer.Option(help="which results")
+    ] = "finetune",
+) -> None:
+    """Tell what made a cell of a table, and how to make it again."""
+    from dnastudents.results.explain import explain
+
+    print(explain(results, task, run, kind))
+
+
 @command(
     app,
     "table",

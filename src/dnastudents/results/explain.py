@@ -47,11 +47,6 @@ class Cell(NamedTuple):
         return self.results / self.kind / self.run / self.task
 
     @property
-    def state(self) -> Path:
-        """Where finished seeds are kept."""
-        return self.results / "state" / self.kind / self.run / self.task
-
-    @property
     def log(self) -> Path:
         """What its job has said."""
         name = self.task if self.kind == "baseline" else f"{self.run}/{self.task}"
@@ -174,7 +169,8 @@ def _task(cell: Cell, rows: Sequence[MetricsRow]) -> Iterator[str]:
     task = load_task(folder)
     yield f"task {folder}: {task.protocol.source}"
     yield f"  log: {_log(cell.results, f'tasks/{cell.task}')}"
-    yield f"  made by: {_made_by(**_who(read_json(folder / FILE)))}"
+    if (folder / FILE).is_file():  # a program of the user's own may have written the task
+        yield f"  made by: {_made_by(**_who(read_json(folder / FILE)))}"
     yield f"  sha256 of the source: {task.protocol.sha256 or 'not known'}"
     yield f"  dev: {task.protocol.dev_rule}"
     if other := [str(row.seed) for row in rows if row.task_digest != task.digest]:
@@ -183,10 +179,11 @@ def _task(cell: Cell, rows: Sequence[MetricsRow]) -> Iterator[str]:
 
 def _again(cell: Cell, seeds: Sequence[int]) -> Iterator[str]:
     """The commands that make the results again: in the workflow, or alone."""
-    yield "to make it again, with the workflow's own --configfile:"
-    if cell.state.is_dir():
-        yield f"  {shlex.join(['rm', '-r', str(cell.state)])}  # finished seeds are kept there"
-    yield f"  {shlex.join(['snakemake', '--force', str(cell.folder)])}"
+    yield "to make it again:"
+    resolved = cell.results / "config.resolved.yaml"
+    configfile = ["--configfile", str(resolved)] if resolved.is_file() else []
+    forced = [str(cell.folder), "--forcerun", str(cell.folder)]  # else kept seeds are taken
+    yield f"  {shlex.join(['snakemake', *forced, *configfile])}"
     yield "or without the workflow, beside what there is:"
     command = {"linear": "finetune"}.get(cell.kind, cell.kind)
     parts = ["python", "-m", "dnastudents", command]

@@ -123,7 +123,9 @@ def train(
             folder.lock()
         accelerator.wait_for_everyone()
         if (metrics := _complete(job.output, who)) is not None:
-            logger.info(f"{run}: {job.output} is complete already{_other_code(metrics)}")
+            other = _other_code(metrics)
+            level = logging.WARNING if other else logging.INFO
+            logger.log(level, f"{run}: {job.output} is complete already{other}")
             return 0
         if accelerator.is_main_process:
             require_room(objective, state, job.output)
