@@ -143,7 +143,6 @@ _MUST_BE = {
     "model_attributes_type": "keys and values",
     "list_type": "a list",
     "tuple_type": "a list",
-    "list_type": "a list",
     "none_required": "null",
     "literal_error": "{expected}",
     "greater_than_equal": "at least {ge:g}",

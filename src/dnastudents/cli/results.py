@@ -15,20 +15,6 @@ Results = Annotated[Path, typer.Argument(help="the workflow's results folder")]
 Kind = Annotated[Literal["finetune", "knn", "linear"], typer.Option(help="which results")]
 
 
-@command(app, "explain", "results gue/mouse_0 had")
-def explain(
-    results: Results,
-    task: Annotated[str, typer.Argument(help="suite/task")],
-    run: Annotated[str, typer.Argument(help="a run, or kmer_logistic")],
-    *,
-    kind: Kind = "finetune",
-) -> None:
-    """Tell what made a cell of a table: seeds, settings, commit, logs, and how to repeat it."""
-    from dnastudents.results.explain import explain
-
-    print(explain(results, task, run, kind))
-
-
 @command(
     app,
     "metrics",
