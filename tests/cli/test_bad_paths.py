@@ -51,7 +51,6 @@ CALLS = (
     "baseline --task [task] --settings [lock] --output {out}",
     "embed --pretrained [run] --task [task] --output {out}",
     "metrics [results] --runs had --tasks gue/tf_0 --output {out}",
-    "explain [results] gue/tf_0 had",
     "table gue --metrics [metrics] --published [train] --tasks tf_0 --output {out}",
     "comparisons --metrics [metrics] --pairs had:had_scratch --output {out}",
     "benchmarks-table [task] --output {out}",

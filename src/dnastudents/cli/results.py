@@ -43,9 +43,7 @@ def explain(
     task: Annotated[str, typer.Argument(metavar="SUITE/TASK", help="the task")],
     run: Annotated[str, typer.Argument(help="a run, or kmer_logistic")],
     *,
-    kind: Annotated[
-        Literal["finetune", "knn", "linear"], typer.Option(help="which results")
-    ] = "finetune",
+    kind: Kind = "finetune",
 ) -> None:
     """Tell what made a cell of a table, and how to make it again."""
     from dnastudents.results.explain import explain
