@@ -98,7 +98,7 @@ def write(sources: Paths, task: str, output: Path, leakage: str = "report") -> N
 
 
 def long_transcripts(path: Path, length: int) -> Iterator[tuple[str, str]]:
-    """Header and bases of the transcripts longer than 5,000 bases of one FASTA, cut to `length`."""
+    """Yield header and bases of a FASTA's transcripts of over 5,000 bases, cut to `length`."""
     for header, pieces in groupby(read_fasta(path, whole_header=True), key=lambda piece: piece[0]):
         bases = b"".join(letters for _, letters in pieces)
         if len(bases) > MINIMUM:
@@ -106,7 +106,7 @@ def long_transcripts(path: Path, length: int) -> Iterator[tuple[str, str]]:
 
 
 def gene_groups(table: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
-    """Gene and group of each transcript.
+    """Find gene and group of each transcript.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def gene_groups(table: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
 
 
 def _released_split(table: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], str, str]:
-    """Splits, the rule they follow, and what to know about them."""
+    """Return splits, the rule they follow, and what to know about them."""
     train, test = train_test_split(table, test_size=0.2, random_state=SEED)
     train, dev = train_test_split(train, test_size=0.25, random_state=SEED)
     rule = f"60/20/20 by scikit-learn's train_test_split, random_state {SEED}, as released"
@@ -145,7 +145,7 @@ def _released_split(table: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], str, 
 
 
 def _grouped_split(table: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], str, str]:
-    """The same where no group of genes is torn apart."""
+    """Return the same where no group of genes is torn apart."""
     genes, groups = gene_groups(table)
     if (fewest := int(table["label"].value_counts().min())) < FIFTHS:
         raise InputError(

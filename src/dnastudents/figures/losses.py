@@ -89,7 +89,7 @@ def losses_figure(histories: Mapping[str, str | Path], output: str | Path) -> No
 
 
 def _base(run: str) -> str:
-    """The run of which `run` is a further pretraining, or itself."""
+    """Return the run of which `run` is a further pretraining, or itself."""
     return run.partition("@")[0]
 
 
@@ -110,7 +110,7 @@ def _read(path: Path) -> pd.DataFrame:
 
 
 def _curve(frame: pd.DataFrame, split: str, metric: str) -> pd.DataFrame:
-    """Rows of one split that have the metric, by step; `stage` where the run has one."""
+    """Select rows of one split that have the metric, by step; `stage` where the run has one."""
     if metric not in frame:
         return pd.DataFrame(columns=["step", "value"])
     columns = ["step", metric] + (["stage"] if "stage" in frame else [])
@@ -131,21 +131,21 @@ def _draw(axis: Axes, curve: pd.DataFrame, run: str, look: Series, smooth: bool)
         *(steps, values), color=look.colour, linestyle=look.dash, label=run, marker=look.marker,
         markersize=2.8, markevery=every,
     )  # fmt: skip
-    for place in _switches(curve):
-        axis.plot(*(steps[place], values[place]), **SWITCH | {"markeredgecolor": look.colour})
+    for position in _switches(curve):
+        axis.plot(*(steps[position], values[position]), **SWITCH | {"markeredgecolor": look.colour})
 
 
 def _switches(curve: pd.DataFrame) -> list[int]:
-    """Positions at which the curriculum's stage is another than in the row before."""
+    """Find positions at which the curriculum's stage differs from the row before."""
     if "stage" not in curve:
         return []
     stages = curve["stage"].ffill()
     before = stages.shift()
-    return [int(place) for place in np.flatnonzero((stages != before) & before.notna())]
+    return [int(position) for position in np.flatnonzero((stages != before) & before.notna())]
 
 
 def _scale(axis: Axes) -> None:
-    """A logarithmic axis where values span more than a factor of ten."""
+    """Make the axis logarithmic where values span more than a factor of ten."""
     values = np.concatenate([np.asarray(line.get_ydata(), float) for line in axis.get_lines()])
     values = values[np.isfinite(values)]
     if values.size and values.min() > 0 and values.max() > 10 * values.min():

@@ -52,7 +52,7 @@ class Series(NamedTuple):
 
 @contextmanager
 def figure_style() -> Iterator[None]:
-    """The project's settings, on top of matplotlib's defaults rather than the user's own."""
+    """Apply the project's settings on top of matplotlib's defaults, not the user's own."""
     with plt.rc_context():
         plt.rcdefaults()
         plt.rcParams.update(cast(Any, _SETTINGS))  # stubs want every key as a literal
@@ -67,7 +67,7 @@ def series(index: int) -> Series:
 
 
 def wrapped(name: str, width: int = 22) -> str:
-    """A long name broken after underscores into lines of at most `width` characters."""
+    """Break a long name after underscores into lines of at most `width` characters."""
     lines = [""]
     for part in re.findall(r"[^_]*_?", name):
         if len(lines[-1]) + len(part) > width:
@@ -79,7 +79,7 @@ def wrapped(name: str, width: int = 22) -> str:
 def grid(
     panels: int, columns: int, width: float, panel_height: float, sharey: bool = False
 ) -> tuple[Figure, list[Axes]]:
-    """A figure of `panels` axes in even rows of at most `columns`; spare axes are removed."""
+    """Make a figure of `panels` axes in even rows of at most `columns`; remove spare axes."""
     rows = -(-panels // columns)
     columns = -(-panels // rows)
     size = (width, rows * panel_height)
@@ -92,7 +92,7 @@ def grid(
 
 
 def says_simulated(description: Path) -> bool:
-    """Whether a JSON file is there and its key `simulated` is true."""
+    """Return whether a JSON file is there and its key `simulated` is true."""
     return description.is_file() and bool(read_json(description).get("simulated"))
 
 
@@ -110,5 +110,5 @@ def save(figure: Figure, output: str | Path) -> None:
 
 
 def output_base(output: str | Path) -> str:
-    """`output` without .svg or .png at its end; other dots belong to the name."""
+    """Return `output` without .svg or .png at its end; other dots belong to the name."""
     return str(output).removesuffix(".svg").removesuffix(".png")

@@ -65,7 +65,7 @@ class Tokenizer(ABC):
 
     @abstractmethod
     def batch_spans(self, codes: np.ndarray) -> np.ndarray:
-        """The bases [start, end) under each token of `encode_batch`, int64 (B, T, 2).
+        """Return the bases [start, end) under each token of `encode_batch`, int64 (B, T, 2).
 
         (0, 0) for special and padding tokens.
         """
@@ -229,7 +229,7 @@ class NucleotideTransformerTokenizer(_KmerVocabulary):
         return spans
 
     def _layout(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Where tokens begin and where the 6-mers among them do, both bool (B, L)."""
+        """Find where tokens begin and where the 6-mers among them do, both bool (B, L)."""
         position = np.broadcast_to(np.arange(codes.shape[1]), codes.shape)
         is_break = codes >= N
         # Bases since the last break, and the bases of the whole part between two breaks.
@@ -243,13 +243,13 @@ class NucleotideTransformerTokenizer(_KmerVocabulary):
 
 
 def _trim(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Codes without the columns that are padding in every row, and each row's bases int64 (B,)."""
+    """Drop the columns that are padding in every row; also return each row's bases, int64 (B,)."""
     lengths = (codes != PAD).sum(1)
     return codes[:, : lengths.max(initial=0)], lengths
 
 
 def _pack(is_token: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
-    """Row, column and place in its row of each True of (B, L), and the most of them in one row."""
+    """Find row, column and rank in its row of each True of (B, L), and the most in one row."""
     row, start = np.nonzero(is_token)
     counts = is_token.sum(1)
     slot = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)

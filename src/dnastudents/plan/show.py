@@ -34,7 +34,7 @@ WITH_ACTIVATIONS = (
 
 
 def show(plan: Plan) -> str:
-    """Markdown tables of a plan."""
+    """Return a plan as Markdown tables."""
     sheets = [_by_run(plan), _by_suite(plan)]
     sheets[-1].notes = _notes(plan)
     return "\n".join(markdown(sheet) for sheet in sheets)
@@ -144,12 +144,12 @@ def _embolden(sheet: Sheet) -> None:
 
 
 def _number(value: float) -> str:
-    """Three significant digits, whole numbers from 100 on."""
+    """Format with three significant digits, whole numbers from 100 on."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _count(value: float) -> str:
-    """7257600 as 7.26 M."""
+    """Format 7257600 as 7.26 M."""
     for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= size:
             return f"{value / size:.3g} {letter}"

@@ -51,7 +51,7 @@ def table(counts: Counts, settings: PmiSettings | None = None) -> pd.DataFrame:
 
 
 def rank_table(ranking: pd.DataFrame, k: int = 6) -> np.ndarray:
-    """The ranks of k-mers in a `table`, rows in any order.
+    """Read the ranks of k-mers from a `table`, rows in any order.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def write(
 def load_ranks(
     folder: str | Path, tokenizer: Tokenizer, special_rank: int | None = None
 ) -> torch.Tensor:
-    """The PMI rank of each token.
+    """Load the PMI rank of each token.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ def load_ranks(
 
 
 def agreement(ranking: pd.DataFrame, published: str | Path, k: int = 6) -> dict[str, float]:
-    """How far a ranking is from the published one.
+    """Measure how far a ranking is from the published one.
 
     Parameters
     ----------
@@ -226,7 +226,7 @@ def _table_of_size(counts: Counts, size: int, settings: PmiSettings) -> pd.DataF
 
 
 def _ngrams(k: int) -> list[str]:
-    """All k-mers in the order of their numbers."""
+    """List all k-mers in the order of their numbers."""
     shifts = 2 * np.arange(k)[::-1]
     digits = (np.arange(4**k)[:, None] >> shifts) & 3
     letters = np.frombuffer(ALPHABET.encode(), dtype=np.uint8)[digits]

@@ -36,7 +36,7 @@ from dnastudents.tables.render import MINUS, MISSING, TIMES, Sheet, percent, wri
 LEVEL = 0.05
 FEWEST_SEEDS = 3  # for a test: on a small test set two differences are often equal by chance
 ALL_TASKS = "all tasks"
-COLUMNS = (
+COMPARISON_COLUMNS = (
     *("suite", "run", "control", "task", "metric", "seeds", "run_score", "control_score"),
     *("difference", "ci95", "p", "p_holm", "verdict", "simulated"),
 )
@@ -67,8 +67,8 @@ def write_comparisons(metrics_csv: str | Path, pairs: Pairs, output: str | Path)
         What `rows.collect` wrote.
     pairs : sequence of (run, control)
     output : path
-        `<output>.csv` (tidy: `COLUMNS`), `.md` and `.tex` (one table a suite) are written, scores
-        × 100; a suffix .csv is taken off first.
+        `<output>.csv` (tidy: `COMPARISON_COLUMNS`), `.md` and `.tex` (one table per suite) are
+        written, scores × 100; a suffix .csv is taken off first.
 
     Returns
     -------
@@ -83,7 +83,11 @@ def write_comparisons(metrics_csv: str | Path, pairs: Pairs, output: str | Path)
     metrics = read_metrics(metrics_csv)
     parts = [_compare(str(suite), rows, pairs) for suite, rows in metrics.groupby("suite")]
     records = [record for part in parts for record in part]
-    columns = [*COLUMNS, FINISHED] if any(record.get(FINISHED) for record in records) else COLUMNS
+    columns = (
+        [*COMPARISON_COLUMNS, FINISHED]
+        if any(record.get(FINISHED) for record in records)
+        else COMPARISON_COLUMNS
+    )
     frame = pd.DataFrame(records, columns=columns)
     if frame.empty:
         runs = ", ".join(run for run, _ in pairs) or "no runs"
@@ -130,7 +134,7 @@ def _record(ours: pd.DataFrame, theirs: pd.DataFrame, task: str, metric: str) ->
 def _paired(
     ours: pd.DataFrame, theirs: pd.DataFrame
 ) -> tuple[pd.DataFrame, pd.DataFrame, str | None]:
-    """Both runs' rows without the seeds that failed in either, and what is left, as 4/5.
+    """Return both runs' rows without the seeds that failed in either, and what is left, as 4/5.
 
     Both keep all rows where nothing would be left of one of them.
     """
@@ -160,7 +164,7 @@ def _verdict(gain: float, p: float) -> str | None:
 
 
 def _sheet(suite: str, frame: pd.DataFrame, pairs: Pairs) -> Sheet:
-    """One row a pair, one column a task."""
+    """Make one row per pair, one column per task."""
     metric = dict(zip(frame["task"], frame["metric"], strict=True))
     tasks = sorted(task for task in metric if task != ALL_TASKS)
     tasks += [ALL_TASKS] if ALL_TASKS in metric else []

@@ -76,7 +76,7 @@ def write_cost_table(
 
 
 def _sums(costs: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """Jobs, hours, memory and energy of each group; what no job of a group has is missing."""
+    """Sum jobs, hours, memory and energy of each group; what no job of a group has is missing."""
     groups = costs.groupby(keys, dropna=False, sort=True)
     hours = {name: groups[f"{name}_seconds"].sum(min_count=1) / 3600 for name in ("wall", "device")}
     columns = {
@@ -90,7 +90,7 @@ def _sums(costs: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
 
 
 def _sheet(title: str, key: str, costs: pd.DataFrame, energy: bool) -> Sheet:
-    """One row a value of `key`, and the total."""
+    """Make one row per value of `key`, and the total."""
     sheet = Sheet(title, [key, *HEADERS, *["kWh"] * energy], [], fixed=2)
     groups = [(str(name), rows) for name, rows in costs.groupby(key, sort=True)]
     for name, rows in [*groups, ("total", costs)]:
@@ -110,7 +110,7 @@ def _sheet(title: str, key: str, costs: pd.DataFrame, energy: bool) -> Sheet:
 
 
 def _run_and_task(costs: pd.DataFrame) -> list[Sheet]:
-    """Device hours of the jobs that are of one run and one task: none where there are no such."""
+    """Sum device hours of the jobs that have a run and a task; no sheet where there are none."""
     both = costs[costs["task"].notna() & (costs["run"] != SHARED) & costs["device"].notna()]
     if both.empty:
         return []
@@ -125,7 +125,7 @@ def _run_and_task(costs: pd.DataFrame) -> list[Sheet]:
 
 
 def _number(value: float) -> str:
-    """Three significant digits, whole numbers from 100 on."""
+    """Format with three significant digits, whole numbers from 100 on."""
     if pd.isna(value):
         return MISSING
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

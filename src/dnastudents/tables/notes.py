@@ -16,7 +16,7 @@ STRANDS = {
 
 
 def finetuning_notes(metrics: pd.DataFrame) -> list[str]:
-    """One line for each way of fine-tuning that is not the plain one, with the runs it is of.
+    """Return one line for each way of fine-tuning other than the plain one, with its runs.
 
     Parameters
     ----------

@@ -86,7 +86,7 @@ def _record(folder: Path) -> dict[str, Any]:
 
 
 def _switch(history: pd.DataFrame) -> int | None:
-    """The step of the last row before a curriculum's second stage."""
+    """Return the step of the last row before a curriculum's second stage."""
     stages = history["stage"]
     later = stages.index[stages != stages.iloc[0]]
     return int(history["step"].iloc[later[0] - 1]) if len(later) else None
@@ -108,7 +108,7 @@ def _line(run: str, rows: pd.DataFrame) -> list[str]:
 
 
 def _perplexity(values: pd.Series) -> str:
-    """Mean and interval with four significant digits: perplexities run from 2 to 4,000."""
+    """Format mean and interval with four significant digits: perplexities run from 2 to 4,000."""
     known = values.dropna().astype(float).tolist()
     if not known:
         return MISSING

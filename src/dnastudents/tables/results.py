@@ -141,7 +141,7 @@ def write_table(
 
 
 def _select(path: Path, suite: str, tasks: Sequence[str] | None) -> pd.DataFrame:
-    """The rows of one suite (and of `tasks`, each of which must have some)."""
+    """Select the rows of one suite (and of `tasks`, each of which must have some)."""
     metrics = read_metrics(path)
     metrics = metrics[metrics["suite"] == suite]
     if metrics.empty:
@@ -154,7 +154,7 @@ def _select(path: Path, suite: str, tasks: Sequence[str] | None) -> pd.DataFrame
 def published_lines(
     published: pd.DataFrame, suite: str, metrics: Mapping[str, str]
 ) -> tuple[list[Line], list[str]]:
-    """Published rows with at least one comparable cell, and their sources in order of use."""
+    """Return published rows with a comparable cell, and their sources in order of use."""
     tasks = list(metrics)
     mean_of_all = f"{MEAN_TASK}{len(tasks)}"
     rows = published[published["suite"] == suite]
@@ -213,7 +213,7 @@ def _sheet(lines: list[Line], names: Mapping[str, str]) -> Sheet:
 
 
 def _best(lines: list[Line], task: str | None) -> list[int]:
-    """Indices of the lines that are best at a task (None: on the mean) as far as is shown."""
+    """Return indices of the lines that are best at a task (None: on the mean) as far as shown."""
     scores = [line.mean if task is None else _score(line.cells.get(task)) for line in lines]
     shown = [round(100 * score, 1) for score in scores]
     best = max((value for value in shown if not math.isnan(value)), default=math.nan)
@@ -225,7 +225,7 @@ def _score(cell: Estimate | None) -> float:
 
 
 def _numbers(lines: list[Line], names: Mapping[str, str]) -> pd.DataFrame:
-    """What the CSV holds, scores × 100: for each task its score, interval or spread, and seeds."""
+    """Return what the CSV holds, scores × 100: per task its score, interval or spread, seeds."""
     records = []
     for line in lines:
         record: dict[str, object] = {"method": line.label, "kind": line.kind, "source": line.source}
@@ -265,7 +265,7 @@ def _seeds(line: Line) -> str:
 
 
 def _protocol(metrics: pd.DataFrame) -> list[str]:
-    """What the numbers are, as the rows of this table were made."""
+    """Return what the numbers are, as the rows of this table were made."""
     selections = _values(metrics, "selection") or ["best_dev"]
     learnt = metrics[metrics["pretrained"]]
     many = "pretraining_seed" in learnt and bool(
@@ -286,7 +286,7 @@ def _protocol(metrics: pd.DataFrame) -> list[str]:
 
 
 def _probe(metrics: pd.DataFrame) -> str:
-    """Which probe of frozen features the rows are of, for the title."""
+    """Return which probe of frozen features the rows are of, for the title."""
     if _values(metrics, "neighbours"):
         return "k-NN probe, "
     return "linear probe, " if _is_frozen(metrics) else ""
@@ -297,7 +297,7 @@ def _is_frozen(metrics: pd.DataFrame) -> bool:
 
 
 def _values(metrics: pd.DataFrame, column: str) -> list[Any]:
-    """What a column holds, sorted; nothing where there is no such column."""
+    """Return what a column holds, sorted; nothing where there is no such column."""
     return sorted(set(metrics[column].dropna())) if column in metrics else []
 
 
@@ -311,7 +311,7 @@ def _mode_notes(metrics: pd.DataFrame) -> list[str]:
 
 
 def _truncation_notes(metrics: pd.DataFrame) -> list[str]:
-    """Which runs read only the beginning of some sequences, because their positions end."""
+    """Name the runs that read only the beginning of some sequences, because their positions end."""
     if "n_truncated" not in metrics:
         return []
     cut = metrics[metrics["n_truncated"].fillna(0) > 0]

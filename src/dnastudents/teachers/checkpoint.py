@@ -100,7 +100,7 @@ def _check_head(file: Path) -> None:
 
 
 def _check_vocabulary(file: Path) -> None:
-    """Our ids are fixed: with another order of tokens the features would be those of other DNA."""
+    """Refuse another order of tokens: our ids are fixed, so the features would be of other DNA."""
     if not file.is_file():
         return
     tokens = file.read_text(encoding="utf-8").split()

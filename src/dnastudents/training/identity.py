@@ -16,7 +16,7 @@ EXECUTION = ("micro_batch_size", "checkpoint_every", "log_every", "stop_after_ba
 
 
 def split_settings(settings: RunSettings) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The settings of a pretraining without those of its execution, and these, as JSON.
+    """Split the settings of a pretraining into what decides the result and its execution, as JSON.
 
     Where the loss compares the rows of a micro-batch, its size decides the result.
     """
@@ -33,7 +33,7 @@ def split_settings(settings: RunSettings) -> tuple[dict[str, Any], dict[str, Any
 
 
 def merge_settings(settings: Mapping[str, Any], execution: Mapping[str, Any]) -> dict[str, Any]:
-    """What `split_settings` split; `execution` may be empty."""
+    """Merge what `split_settings` split; `execution` may be empty."""
     if not execution:
         return dict(settings)
     return {**settings, "pretraining": {**(settings.get("pretraining") or {}), **execution}}

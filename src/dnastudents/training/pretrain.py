@@ -41,7 +41,7 @@ from dnastudents.training.state import StateFolder
 
 logger = logging.getLogger(__name__)
 
-COLUMNS = ("step", "split", "stage", "loss", "learning_rate", "tokens_per_second")
+HISTORY_COLUMNS = ("step", "split", "stage", "loss", "learning_rate", "tokens_per_second")
 
 
 def pretrain(
@@ -109,7 +109,7 @@ def train(
     resources: Resources,
     accelerator: Accelerator,
 ) -> int:
-    """The part of `pretrain` for runs that learn."""
+    """Pretrain a run that learns."""
     run, settings, seed = job.run, job.settings, job.settings.seed
     if resources.features is not None:
         check_cache(resources.features, settings, reference, resources.teacher)
@@ -147,7 +147,7 @@ class Job:
         self.tokenizer = tokenizers.build(settings.student.tokenizer)
 
     def initialise(self) -> Any:
-        """The student with the random weights of the run's seed."""
+        """Make the student with the random weights of the run's seed."""
         torch.manual_seed(derive_seed(self.settings.seed, "weights"))
         return models.build(self.settings.student, self.tokenizer)
 
@@ -178,13 +178,13 @@ class Job:
 
 
 def _is_complete(output: Path, identity: str) -> bool:
-    """Whether the job that held the lock has made this very result."""
+    """Return whether the job that held the lock has made this very result."""
     file = output / "metrics.json"
     return file.is_file() and read_json(file).get("identity") == identity
 
 
 def start_accelerator() -> Accelerator:
-    """One process, or all that the launcher started; `Precision` sees to mixed precision.
+    """Start with one process, or all that the launcher started; `Precision` does mixed precision.
 
     Raises
     ------
@@ -221,5 +221,5 @@ def identity(settings: RunSettings, reference: Path, resources: Resources) -> st
 
 
 def _columns(history: list[dict[str, Any]]) -> list[str]:
-    parts = {name for row in history for name in row} - set(COLUMNS)
-    return [*COLUMNS, *sorted(parts)]
+    parts = {name for row in history for name in row} - set(HISTORY_COLUMNS)
+    return [*HISTORY_COLUMNS, *sorted(parts)]

@@ -62,7 +62,7 @@ def _chain(near: NDArray[np.float64], far: NDArray[np.float64], prior: list[floa
 def backgrounds(
     generator: np.random.Generator, peakedness: float = 1.1, divergence: float = 0.3
 ) -> dict[str, Background]:
-    """The chains of one simulated world: `host`, `foreign` and `cpg_island`.
+    """Make the chains of one simulated world: `host`, `foreign` and `cpg_island`.
 
     Parameters
     ----------

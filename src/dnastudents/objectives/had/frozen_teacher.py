@@ -48,7 +48,7 @@ class FrozenTeacher:
         views["teacher_lengths"] = self.lengths(views["teacher_ids"])
 
     def lengths(self, ids: Tensor) -> list[int]:
-        """Tokens of each row of ids (B, T), without padding."""
+        """Count the tokens of each row of ids (B, T), without padding."""
         return (ids != self.pad_id).sum(1).tolist()
 
     def launch(self, views: dict[str, Any], timed: bool) -> Callable[[], Tensor]:
@@ -88,7 +88,7 @@ class FrozenTeacher:
 
     @torch.no_grad()
     def features(self, ids: Tensor, lengths: Sequence[int]) -> Tensor:
-        """Final features, float32 (B, T, D), 0 at padding; computed in bf16 on a GPU.
+        """Compute final features, float32 (B, T, D), 0 at padding; in bf16 on a GPU.
 
         Parameters
         ----------

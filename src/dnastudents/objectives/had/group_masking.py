@@ -19,7 +19,7 @@ from dnastudents.genome.tokenizers import Tokenizer
 
 
 def token_of_base(spans: Tensor, length: int) -> Tensor:
-    """Which token covers each base.
+    """Find the token that covers each base.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ class GroupMasking:
         }
 
     def _deal(self, drawn: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Which of the drawn tokens, bool (B, T), are masked and which are replaced."""
+        """Decide which of the drawn tokens, bool (B, T), are masked and which are replaced."""
         if self.mask_share == 1:  # no number is drawn for what is decided
             return drawn, torch.zeros_like(drawn)
         draws = torch.rand(drawn.shape, generator=generator)
@@ -110,5 +110,5 @@ class GroupMasking:
 
 
 def _bases_of(tokens: Tensor, token_of_base: Tensor) -> Tensor:
-    """The bases under some tokens, bool (B, T), as bool (B, L)."""
+    """Map some tokens, bool (B, T), to the bases under them, bool (B, L)."""
     return tokens.gather(1, token_of_base.clamp(min=0)) & (token_of_base >= 0)

@@ -73,7 +73,7 @@ class HADOptions(ObjectiveOptions):
         return self.alignment_weight > 0
 
     def unfixed(self, pretraining: PretrainingBlock) -> list[str]:
-        """What must be set for windows and masks to be fixed."""
+        """Return what must be set for windows and masks to be fixed."""
         fixed = {
             "pretraining.window.count: N": pretraining.window.fixed_count is not None,
             "pretraining.reverse_complement: 0": pretraining.reverse_complement == 0,

@@ -35,7 +35,7 @@ class Stopwatch:
             self._seconds += time.perf_counter() - started
 
     def take(self) -> float:
-        """Seconds since the last call; waits until the GPU has come so far."""
+        """Return seconds since the last call; waits until the GPU has come so far."""
         for begin, end in self._events:
             end.synchronize()
             self._seconds += begin.elapsed_time(end) / 1000

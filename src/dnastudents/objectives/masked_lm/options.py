@@ -26,7 +26,7 @@ class MaskedLMOptions(ObjectiveOptions):
     )
 
     def method(self, masking: MaskingOptions | None) -> str:
-        """The masking, by which its methods differ."""
+        """Return the masking, by which its methods differ."""
         return self.name if masking is None else masking.name
 
     def build(self, ingredients: Ingredients) -> Objective:
