@@ -100,7 +100,7 @@ def test_a_job_that_is_in_no_step_over_its_nodes_starts_one(
 
 def test_what_cannot_be_launched(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
-    with pytest.raises(InputError, match="--nodes 2 needs a job of Slurm"):
+    with pytest.raises(InputError, match="--nodes 2 needs a Slurm job"):
         launch.launch(2, 1, 1, ["pretrain"])
     with pytest.raises(InputError, match="at least 1 of each"):
         launch.launch(1, 0, 1, ["pretrain"])

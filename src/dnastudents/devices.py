@@ -122,7 +122,7 @@ def as_many_as_fit(
     Parameters
     ----------
     work : callable
-        Takes how many at once, and does all of its work anew with each number.
+        Takes how many at once, and does all of its work again with each number.
     at_once : int
         To begin with.
     device : torch.device

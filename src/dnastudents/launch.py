@@ -7,8 +7,8 @@ that the training has saved its state. Whoever wants it may still call
 `accelerate launch -m dnastudents pretrain ...`, which trains in the same way.
 
 On one node the processes are children of this one, which hands signals on, and ends the others when
-one fails. On several, `srun` starts this launcher once a node (or once a GPU), and each starts its
-own children. One process alone needs no parent and takes this one's place.
+one fails. On several, `srun` starts this launcher once per node (or once per GPU), and each
+starts its own children. One process alone needs no parent and takes this one's place.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def launch(nodes: int, processes: int, threads: int, arguments: Sequence[str]) -
     Parameters
     ----------
     nodes : int
-        More than one is for jobs of Slurm. If this is not a task of a step over this many nodes,
+        More than one is for Slurm jobs. If this is not a task of a step over this many nodes,
         `srun` starts one.
     processes : int
         Of this launcher; one drives one GPU, or shares the CPU.
@@ -102,14 +102,14 @@ def launch(nodes: int, processes: int, threads: int, arguments: Sequence[str]) -
     Raises
     ------
     InputError
-        Several nodes outside of Slurm, or no process.
+        Several nodes outside Slurm, or no process.
     """
     if nodes < 1 or processes < 1:
         raise InputError(f"{nodes} nodes x {processes} processes; at least 1 of each")
     launcher = LauncherRank()
     if nodes > 1:
         if "SLURM_JOB_ID" not in os.environ:
-            raise InputError(f"--nodes {nodes} needs a job of Slurm; this is none")
+            raise InputError(f"--nodes {nodes} needs a Slurm job, and this is not one")
         step = LauncherRank.in_step(os.environ, nodes)
         if step is None:
             command = step_command(nodes, processes, threads, arguments)
@@ -125,14 +125,27 @@ def launch(nodes: int, processes: int, threads: int, arguments: Sequence[str]) -
 
 
 def step_command(nodes: int, processes: int, threads: int, arguments: Sequence[str]) -> list[str]:
-    """Return the command that runs this launcher once on each node of a job of Slurm."""
+    """Return the command that runs this launcher once on each node of a Slurm job."""
     return [
-        *("srun", f"--nodes={nodes}", f"--ntasks={nodes}", "--ntasks-per-node=1"),
+        "srun",
+        f"--nodes={nodes}",
+        f"--ntasks={nodes}",
+        "--ntasks-per-node=1",
         f"--cpus-per-task={threads}",
         "--overlap",  # the step that this is called in holds the same CPUs and GPUs
         "--wait=60",  # for launchers that end a little later than the first
-        *(sys.executable, "-m", "dnastudents", "launch", "--nodes", str(nodes)),
-        *("--processes", str(processes), "--threads", str(threads), "--", *arguments),
+        sys.executable,
+        "-m",
+        "dnastudents",
+        "launch",
+        "--nodes",
+        str(nodes),
+        "--processes",
+        str(processes),
+        "--threads",
+        str(threads),
+        "--",
+        *arguments,
     ]
 
 

@@ -1,8 +1,8 @@
 """Typed settings: every block of the configuration is a class, parsed once and passed on.
 
 A class says which keys its block may hold, their types, bounds, defaults and meaning; nothing else
-does. Values are taken as they are: `"5"` is no integer, and `true` no number. What is wrong is one
-`InputError` of one line that names the key and a likely fix.
+does. Values are taken as they are: `"5"` is not an integer, and `true` is not a number. A mistake
+is an `InputError` of one line that names the key and a likely fix.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def _require_text_keys(values: Any, where: str) -> None:
     if isinstance(values, Mapping):
         for key, value in values.items():
             if not isinstance(key, str):
-                raise InputError(f"{where or 'config'}: the key {key!r} is no text; quote it")
+                raise InputError(f"{where or 'config'}: the key {key!r} is not text; quote it")
             _require_text_keys(value, f"{where}.{key}" if where else key)
 
 
@@ -210,7 +210,7 @@ def _hint(value: Any) -> str:
 def _block_of(kind: Any, location: Sequence[int | str]) -> tuple[list[str], list[str]]:
     """Return the keys to a block that pydantic names, and what is known there: keys, or values.
 
-    Pydantic's locations also hold the tags and types of the members of unions, which are no keys.
+    Pydantic's locations also hold the tags and types of the members of unions, which are not keys.
     """
     path: list[str] = []
     known: list[str] = []

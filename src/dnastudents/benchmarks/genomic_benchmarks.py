@@ -2,7 +2,7 @@
 
 From coordinates: `<task>/{train,test}/<class>.csv.gz` (see `benchmarks.coordinates`) and the
 reference genome, or two of them where a task compares species or transcripts. From sequences: the
-official archive, with one file a sequence, `<task>/{train,test}/<class>/<id>.txt`. From tables:
+official archive, with one file per sequence, `<task>/{train,test}/<class>/<id>.txt`. From tables:
 `<task>/{train,test}.csv`, one sequence a row, with the columns seq and class (or label), as others
 share them. All give the same rows.
 

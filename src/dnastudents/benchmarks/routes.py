@@ -1,7 +1,7 @@
 """The routes by which the tasks of a suite are obtained: workflow/resources/tasks.csv.
 
 A suite may be published in more than one way, such as an archive or single tables. tasks.csv has
-one row a task and route; the first route of a task is its default, and `suites.<suite>.route` of
+one row per task and route; the first route of a task is its default, and `suites.<suite>.route` of
 the configuration names another. Free of pandas, so Snakemake parses fast.
 """
 

@@ -47,7 +47,7 @@ class Asked:
         job : str
             Its name, as that of its log.
         what : Any
-            Settings, and all else that decides the result and is no file; fit for JSON.
+            Settings, and all else that decides the result and is not a file; fit for JSON.
         own_files : iterable of path
             The user's files and folders that it reads.
 

@@ -75,7 +75,7 @@ def _relaxed(node: Any) -> Any:
         if isinstance(kept.get("required"), list):
             kept.pop("required")
         kept.pop("discriminator", None)
-        if "oneOf" in kept:  # a block may leave out the key that tells which it is
+        if "oneOf" in kept:  # a block may leave out the key that says which it is
             kept["anyOf"] = kept.pop("oneOf")
         return kept
     return [_relaxed(item) for item in node] if isinstance(node, list) else node

@@ -120,7 +120,7 @@ def check_data(
     Raises
     ------
     InputError
-        An id that the manifest does not have, or a mirror that is no folder.
+        An id that the manifest does not have, or a mirror that is not a folder.
     """
     needs = parse(dict[str, dict[str, list[str]]], needs, "needs")
     known, downloads = read_manifest(manifest), Path(downloads)

@@ -7,7 +7,7 @@ there may be gzipped where the manifest's is not.
   lock file, and enforced from then on; the commit of a repository on the hub too. See `manifest`.
 - Every address is tried in turn, each several times with growing pauses, and an interrupted
   transfer of a file with a known hash resumes where it stopped. See `transfer`.
-- A web page in the place of a file (logins, quotas, virus warnings) and an archive that cannot be
+- A web page instead of a file (logins, quotas, virus warnings) and an archive that cannot be
   read are recognised as such.
 """
 

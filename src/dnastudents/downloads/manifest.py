@@ -172,7 +172,7 @@ def pinned(url: str, lock: Mapping[str, str]) -> str:
 
 
 def verify(path: Path, dataset: Dataset, expected: str | None, packed: bool = False) -> str:
-    """Read a file through and tell whether it is the dataset.
+    """Read a file through and check whether it is the dataset.
 
     Parameters
     ----------
@@ -210,7 +210,7 @@ def verify(path: Path, dataset: Dataset, expected: str | None, packed: bool = Fa
     if found == expected:
         return found
     if looks_like_html(start):
-        raise Unusable("a web page came in the place of the file")
+        raise Unusable("a web page came instead of the file")
     if size == 0:
         raise Unusable("the file is empty")
     if dataset.bytes not in (None, size):

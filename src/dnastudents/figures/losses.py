@@ -38,8 +38,13 @@ PANELS = (
 SMOOTHING = 0.05  # width of the running mean, as a share of the logged steps
 MARKERS = 8  # marks on a curve: enough to tell curves apart, too few to hide them
 SWITCH: dict[str, Any] = {
-    **{"marker": "D", "markersize": 5, "markeredgecolor": GREY, "markerfacecolor": "white"},
-    **{"markeredgewidth": 1.1, "linestyle": "none", "zorder": 3},
+    "marker": "D",
+    "markersize": 5,
+    "markeredgecolor": GREY,
+    "markerfacecolor": "white",
+    "markeredgewidth": 1.1,
+    "linestyle": "none",
+    "zorder": 3,
 }
 
 
@@ -128,9 +133,15 @@ def _draw(axis: Axes, curve: pd.DataFrame, run: str, look: Series, smooth: bool)
         values = curve["value"].rolling(width, center=True, min_periods=1).mean().to_numpy()
     every = max(1, len(values) // MARKERS)
     axis.plot(
-        *(steps, values), color=look.colour, linestyle=look.dash, label=run, marker=look.marker,
-        markersize=2.8, markevery=every,
-    )  # fmt: skip
+        steps,
+        values,
+        color=look.colour,
+        linestyle=look.dash,
+        label=run,
+        marker=look.marker,
+        markersize=2.8,
+        markevery=every,
+    )
     for position in _switches(curve):
         axis.plot(*(steps[position], values[position]), **SWITCH | {"markeredgecolor": look.colour})
 

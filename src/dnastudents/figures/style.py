@@ -28,17 +28,26 @@ COLUMN, PAGE = 3.5, 7.2  # widths in inches of one and of two journal columns
 _DASHES = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.2, 1, 1.2)))
 _MARKERS = "os^vPX*"  # the diamond is that of a curriculum's switch
 _SETTINGS = {
-    **{"font.family": "DejaVu Sans", "font.size": 7, "axes.titlesize": 7.5, "axes.labelsize": 7},
-    **{"xtick.labelsize": 6.5, "ytick.labelsize": 6.5, "legend.fontsize": 6.5},
-    **{"axes.spines.top": False, "axes.spines.right": False, "axes.linewidth": 0.6},
-    **{"xtick.major.width": 0.6, "ytick.major.width": 0.6, "lines.linewidth": 1.1},
-    **{"axes.titlelocation": "left", "legend.frameon": False, "legend.handlelength": 2.6},
-    **{
-        "figure.dpi": 100,
-        "savefig.dpi": 300,
-        "svg.hashsalt": "dnastudents",
-        "svg.fonttype": "path",
-    },
+    "font.family": "DejaVu Sans",
+    "font.size": 7,
+    "axes.titlesize": 7.5,
+    "axes.labelsize": 7,
+    "xtick.labelsize": 6.5,
+    "ytick.labelsize": 6.5,
+    "legend.fontsize": 6.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "lines.linewidth": 1.1,
+    "axes.titlelocation": "left",
+    "legend.frameon": False,
+    "legend.handlelength": 2.6,
+    "figure.dpi": 100,
+    "savefig.dpi": 300,
+    "svg.hashsalt": "dnastudents",
+    "svg.fonttype": "path",
 }
 
 

@@ -1,4 +1,4 @@
-"""t-SNE of frozen embeddings, a panel a run or teacher, with two numbers that do not depend on it.
+"""t-SNE of frozen embeddings, a panel per run or teacher, and two numbers that do not need it.
 
 Neighbourhoods in t-SNE are easy to over-read, so each panel's title carries the silhouette and the
 cross-validated accuracy of a linear probe, both taken in the embedding space itself. The settings

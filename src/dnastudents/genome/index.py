@@ -46,7 +46,9 @@ def read_records(fasta: Path, folder: Path) -> Records:
         index = _index(fasta, folder)
         rows = [line.split("\t") for line in index.read_text(encoding="utf-8").splitlines()]
     except OSError as error:
-        raise InputError(f"{fasta}: neither it nor an index of it can be used ({error})") from None
+        raise InputError(
+            f"{fasta}: neither the file nor an index of it can be read ({error})"
+        ) from None
     try:
         return Records([row[0] for row in rows], [int(row[1]) for row in rows], fasta.name)
     except (ValueError, IndexError):

@@ -93,7 +93,7 @@ class Records:
         Raises
         ------
         InputError
-            An entry is unknown (the nearest name is given) or outside of the reference.
+            An entry is unknown (the nearest name is given) or outside the reference.
         """
         entries = [spec] if isinstance(spec, str) else list(spec)
         resolved = [interval for entry in entries for interval in self._resolve(entry)]

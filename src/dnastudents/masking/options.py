@@ -30,7 +30,7 @@ Direction = Literal["easy_to_hard", "hard_to_easy"]
 
 
 class MaskingOptions(Settings, ABC):
-    """What every masking has; `name` tells which it is."""
+    """What every masking has; `name` says which it is."""
 
     needs_ranks: ClassVar[bool] = False
     """Whether it follows a PMI ranking."""
@@ -159,7 +159,7 @@ class Ranked(TokenMasking):
     special_rank: int | None = Field(
         None,
         ge=0,
-        description="Rank of tokens that are no k-mer; null: 4**k, the worst; 0, the best, for "
+        description="Rank of tokens that are not k-mers; null: 4**k, the worst; 0, the best, for "
         "genemask as released.",
     )
 

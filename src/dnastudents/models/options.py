@@ -14,7 +14,7 @@ from dnastudents.settings import Settings
 
 
 class StudentOptions(Settings, ABC):
-    """Settings of a student; `architecture` tells which it is."""
+    """Settings of a student; `architecture` says which it is."""
 
     tokenizer: ClassVar[str]
     """Name of the tokenizer that it reads (`genome.tokenizers.build`)."""

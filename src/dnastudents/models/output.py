@@ -6,7 +6,7 @@ A student gives `backbone` (token ids to features), `lm_head` (features to logit
 - `forward` is `lm_head(backbone(...))`. Objectives that need logits at a few positions call the two
   themselves, so the head is computed only where a loss is taken.
 - `from_pretrained` refuses a checkpoint whose weights are not exactly the model's, where
-  transformers would warn and go on with random numbers, and it never reads a pickle.
+  transformers would warn and continue with random numbers, and it never reads a pickle.
 
 Shape letters: B sequences, T tokens, D features, V tokens of the vocabulary.
 """

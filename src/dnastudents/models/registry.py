@@ -72,7 +72,7 @@ def load(folder: str | Path) -> Any:
     Raises
     ------
     InputError
-        If the folder holds no model of ours, or weights that are not exactly the model's.
+        If the folder holds no model of this package, or weights that are not exactly the model's.
     """
     file = Path(folder) / "config.json"
     kind = read_json(file).get("model_type")

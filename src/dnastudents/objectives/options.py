@@ -42,7 +42,7 @@ class Computation:
 
 
 class ObjectiveOptions(Settings, ABC):
-    """Settings of an objective; `name` tells which it is."""
+    """Settings of an objective; `name` says which it is."""
 
     learns: ClassVar[bool] = True
     """Whether there is any pretraining."""

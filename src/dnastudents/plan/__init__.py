@@ -139,9 +139,14 @@ def as_json(result: Plan) -> dict[str, Any]:
         },
         "jobs": [
             {
-                **{"kind": job.kind, "run": job.run, "task": job.task, "tokens": job.tokens},
-                **{"flops": sum(job.flops.values()), "device_hours": hours},
-                **{"memory_bytes": memory, "disk_bytes": job.disk},
+                "kind": job.kind,
+                "run": job.run,
+                "task": job.task,
+                "tokens": job.tokens,
+                "flops": sum(job.flops.values()),
+                "device_hours": hours,
+                "memory_bytes": memory,
+                "disk_bytes": job.disk,
             }
             for job, hours, memory in zip(result.jobs, result.hours, result.memory, strict=True)
         ],

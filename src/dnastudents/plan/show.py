@@ -24,11 +24,11 @@ ASSUMPTIONS = (
     "that is not finished, cached features. References: one byte a base.",
 )
 STATE_ONLY = (
-    "at least weights, gradients and moments in float32, 16 bytes a parameter, and a teacher's 4; "
+    "at least weights, gradients and moments in float32, 16 bytes per parameter, a teacher's 4; "
     "activations come on top (--measure counts them)"
 )
 WITH_ACTIVATIONS = (
-    "weights, gradients and moments in float32, 16 bytes a parameter, a teacher's 4, and what was "
+    "weights, gradients, moments in float32, 16 bytes per parameter, a teacher's 4, and what was "
     "measured here to be kept for the gradients of a micro-batch, in float32"
 )
 
@@ -42,8 +42,13 @@ def show(plan: Plan) -> str:
 
 def _by_run(plan: Plan) -> Sheet:
     headers = [
-        *("run", "parameters", "pretraining tokens", "pretraining (h)", "fine-tuning (h)"),
-        *("memory (GiB)", "disk (GiB)"),
+        "run",
+        "parameters",
+        "pretraining tokens",
+        "pretraining (h)",
+        "fine-tuning (h)",
+        "memory (GiB)",
+        "disk (GiB)",
     ]
     sheet = Sheet(f"Plan by run, device hours on {plan.hardware} (estimates)", headers, [], fixed=7)
     rows: dict[str, list[int]] = {}

@@ -118,7 +118,7 @@ def count_kmers(
         Each uint8 (L,); no k-mer spans two of them or holds an N. Views of a file mapped read-only,
         such as those of a `Reference`, are read from that file, at most 4 MiB at a time.
     max_k : int
-        1 to 12; the tables take 11 * 4**max_k bytes a process, and once more while they are added.
+        1 to 12; tables take 11 * 4**max_k bytes per process, and once more while they are added.
     processes : int
         Processes that share the bases of files; fewer are used when there is little to count. The
         counts are equal for any number. They are spawned, so a script that asks for several needs

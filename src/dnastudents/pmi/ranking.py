@@ -148,7 +148,7 @@ def load_ranks(
     tokenizer : Tokenizer
         A vocabulary of k-mers, with the k of the table.
     special_rank : int or None
-        Rank of ids that are no k-mer. Default is 4**k, the worst.
+        Rank of ids that are not k-mers. Default is 4**k, the worst.
 
     Returns
     -------
@@ -158,7 +158,7 @@ def load_ranks(
     folder = Path(folder)
     k = read_json(folder / "pmi.json")["k"]
     if not isinstance(tokenizer, KmerTokenizer | NucleotideTransformerTokenizer):
-        raise InputError(f"PMI ranks k-mers; the tokens of '{tokenizer.name}' are none")
+        raise InputError(f"PMI ranks k-mers; the tokens of '{tokenizer.name}' are not k-mers")
     if tokenizer.k != k:
         raise InputError(f"{folder}: ranks {k}-mers; the tokenizer's k is {tokenizer.k}")
     ranks = torch.full((tokenizer.vocab_size,), 4**k if special_rank is None else special_rank)

@@ -37,22 +37,34 @@ LEVEL = 0.05
 FEWEST_SEEDS = 3  # for a test: on a small test set two differences are often equal by chance
 ALL_TASKS = "all tasks"
 COMPARISON_COLUMNS = (
-    *("suite", "run", "control", "task", "metric", "seeds", "run_score", "control_score"),
-    *("difference", "ci95", "p", "p_holm", "verdict", "simulated"),
+    "suite",
+    "run",
+    "control",
+    "task",
+    "metric",
+    "seeds",
+    "run_score",
+    "control_score",
+    "difference",
+    "ci95",
+    "p",
+    "p_holm",
+    "verdict",
+    "simulated",
 )
 FINISHED = "finished_seeds"  # as 4/5; a column only where some seed failed
 SCORES = ("run_score", "control_score", "difference", "ci95")
 NOTES = (
     f"Difference {TIMES} 100 of test-set scores, run minus control, ± half width of the 95 % t "
     "interval over seeds (over pretrainings, where a run or its control has several): paired where "
-    "both runs have the same seeds, else Welch. No ± where one seed ran.",
-    "Of a run or control that was pretrained once, how much another pretraining would differ is in "
-    "neither interval nor p: such a verdict is about these weights, not about the recipe.",
+    "both runs have the same seeds, otherwise Welch. No ± for a single seed.",
+    "Where a run or its control was pretrained only once, interval and p do not cover how much "
+    "another pretraining would differ: the verdict holds for these weights, not for the recipe.",
     f"Bold: Holm-adjusted p < {LEVEL} over all comparisons here; the sign says whether the run is "
     f"better (+) or worse ({MINUS}) than its control. Everything else is unclear at this number of "
     f"seeds; fewer than {FEWEST_SEEDS} seeds are not tested.",
-    f"{ALL_TASKS}: mean and interval over the tasks' differences, each task being one value; not "
-    f"tested. {MISSING}: one of the two runs was not measured.",
+    f"{ALL_TASKS}: mean and interval over the tasks' differences, one value per task; not tested. "
+    f"{MISSING}: one of the two runs was not measured.",
 )
 
 Pairs = Sequence[tuple[str, str]]  # (run, control)
@@ -124,9 +136,14 @@ def _record(ours: pd.DataFrame, theirs: pd.DataFrame, task: str, metric: str) ->
     gain = difference(values_by_seed(ours), values_by_seed(theirs), *units)
     p_value = gain.p_value if gain.n >= FEWEST_SEEDS else math.nan
     return {
-        **{"task": task, "metric": metric, "seeds": gain.n},
-        **{"run_score": estimate(ours).mean, "control_score": estimate(theirs).mean},
-        **{"difference": gain.mean, "ci95": gain.half_width, "p": p_value},
+        "task": task,
+        "metric": metric,
+        "seeds": gain.n,
+        "run_score": estimate(ours).mean,
+        "control_score": estimate(theirs).mean,
+        "difference": gain.mean,
+        "ci95": gain.half_width,
+        "p": p_value,
         FINISHED: finished,
     }
 

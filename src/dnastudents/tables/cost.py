@@ -14,14 +14,12 @@ from dnastudents.settings import parse
 from dnastudents.tables.render import MISSING, TIMES, Sheet, write_sheets
 
 KEYS = ["rule", "run", "task"]
-HEADERS = [
-    *("jobs", "wall (h)", "device (h)", "device", "CPU (h)", "peak memory (GiB)"),
-]
+HEADERS = ["jobs", "wall (h)", "device (h)", "device", "CPU (h)", "peak memory (GiB)"]
 SHARED = "shared by runs"
 NOTES = (
-    "wall: of each job, as if one ran after the other; the longer of what Snakemake measured of "
-    "its last attempt and what the job itself summed over all that it resumed from. Work lost "
-    "between the last saved state and a kill is not in it.",
+    "wall: summed over jobs, as if they ran one after another; for each the longer of what "
+    "Snakemake measured of its last attempt and what the job itself summed over all attempts that "
+    "it resumed from. Work lost between the last saved state and a kill is not counted.",
     f"device: wall {TIMES} number of devices; a CPU is one device, whatever its cores. Jobs that "
     f"do not record their device ({MISSING}) have none: features, downloads, tables, figures.",
     "CPU: time of all threads in the last attempt. peak memory: of the host, resident, of the "

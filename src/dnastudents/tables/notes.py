@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-GRID = "Learning rate and batch size are, for each task, the best on dev of a grid: {runs}."
+GRID = "Learning rate and batch size are the best on dev of a grid, for each task: {runs}."
 BY_SEED = "Each seed draws its own dev split from the training sequences: {runs}."
 STRANDS = {
     "augment": "Training sequences are read on either strand: {runs}.",

@@ -1,4 +1,4 @@
-"""One table a suite: our runs, their controls, and the published rows beside them.
+"""One table per suite: our runs, their controls, and the published rows beside them.
 
 Ours are test-set scores averaged over fine-tuning seeds, with the half width of the 95 % t
 interval. Published rows are shown as they were read, with their source and their own kind of
@@ -35,25 +35,25 @@ from dnastudents.tables.render import (
 
 PROTOCOL = (
     f"Scores are {TIMES} 100. Ours: mean ± half width of the 95 % t interval over fine-tuning "
-    "seeds; no ± where one seed ran. Each seed is one score on the whole test set, of {epoch}.",
+    "seeds; no ± for a single seed. Each seed gives one score on the whole test set, at {epoch}.",
     "{pretrainings}",
     f"{BASELINE}: logistic regression on k-mer frequencies, k = {{lengths}}, strength chosen on "
-    "{strength}; its fit is deterministic: one value, or one a seed where seeds train on subsets "
-    "of their own. *_scratch: the student of that name, never pretrained, with other weights for "
+    "{strength}; its fit is deterministic: one value, or one per seed where seeds train on subsets "
+    "of their own. *_scratch: the student of that name, never pretrained, with new weights for "
     "every seed.",
-    f"{MISSING}: not measured or not published. Means only where all tasks are there. Bold: best "
-    "of the rows measured here.",
+    f"{MISSING}: not measured or not published. Means only where every task has a score. Bold: "
+    "best of the rows measured here.",
 )
 NEIGHBOURS = (
     f"Scores are {TIMES} 100, on the whole test set. Ours: the vote of the {{k}} nearest training "
     "sequences (Euclidean distance) in frozen {pooling}-pooled features; nothing is fine-tuned or "
-    "selected. One value a pretraining, or a seed where seeds draw other sequences or weights; "
-    "± half width of the 95 % t interval over them."
+    "selected. One value per pretraining, or per seed where seeds draw different sequences or "
+    "weights; ± half width of the 95 % t interval over them."
 )
 FROZEN = (
     f"Scores are {TIMES} 100. Ours: a linear head on frozen, standardised features; mean ± half "
-    "width of the 95 % t interval over seeds; no ± where one seed ran. Each seed is one score on "
-    "the whole test set, of {epoch}."
+    "width of the 95 % t interval over seeds; no ± for a single seed. Each seed gives one score "
+    "on the whole test set, at {epoch}."
 )
 EPOCHS = {
     "best_dev": "the epoch that was best on dev by the same metric",
@@ -158,7 +158,7 @@ def published_lines(
     tasks = list(metrics)
     mean_of_all = f"{MEAN_TASK}{len(tasks)}"
     rows = published[published["suite"] == suite]
-    # Which tasks a published mean is over, its paper's other rows tell.
+    # The other rows of its paper say which tasks a published mean is over.
     single = rows[~rows["task"].str.startswith(MEAN_TASK)]
     same_tasks = single.groupby("paper")["task"].agg(lambda names: set(names) == set(tasks))
     is_mean = (rows["task"] == mean_of_all) & rows["paper"].map(same_tasks).eq(True)

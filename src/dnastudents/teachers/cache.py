@@ -158,7 +158,12 @@ class FixedWindows:
         tokenizer = tokenizers.build(settings.student.tokenizer)
         student = models.build(settings.student, tokenizer)
         self.objective = build(
-            *(settings.objective, settings.masking, student, tokenizer, seed, plan.steps),
+            settings.objective,
+            settings.masking,
+            student,
+            tokenizer,
+            seed,
+            plan.steps,
             Resources(teacher=teacher),
         )
         self.teacher = cast(FrozenTeacher, cast(HAD, self.objective).teacher)

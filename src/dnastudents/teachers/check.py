@@ -45,7 +45,7 @@ _BASES = np.eye(4)[_DIGITS].reshape(4**K, 4 * K)
 
 @dataclass(frozen=True)
 class Scores:
-    """How well masked 6-mers were predicted, one value a window, float64 (windows,).
+    """How well masked 6-mers were predicted, one value per window, float64 (windows,).
 
     Attributes
     ----------
@@ -290,7 +290,7 @@ def _score_teacher(
         at_masks = torch.from_numpy(masked[rows] + 1).to(device).unsqueeze(-1)
         logits = model.lm_head(hidden.gather(1, at_masks.expand(-1, -1, hidden.shape[-1])))
         finite &= bool(hidden.isfinite().all() and logits.isfinite().all())
-        # what goes to tokens that are no 6-mers is lost, as it should be
+        # what goes to tokens that are not 6-mers is lost, as it should be
         log_p = logits.double().log_softmax(-1).cpu().numpy()[..., tokenizer.kmer_ids]
         parts.append(score(log_p, np.take_along_axis(kmers[rows], masked[rows], axis=1)))
     return Scores.join(parts), finite

@@ -17,9 +17,18 @@ from dnastudents.genome.tokenizers import NucleotideTransformerTokenizer
 from dnastudents.models import NucleotideTransformerForMaskedLM, model_folder
 
 VOCABULARY = (
-    *("<unk>", "<pad>", "<mask>", "<cls>", "<eos>", "<bos>"),
+    "<unk>",
+    "<pad>",
+    "<mask>",
+    "<cls>",
+    "<eos>",
+    "<bos>",
     *map("".join, itertools.product("ATCG", repeat=6)),
-    *("A", "T", "C", "G", "N"),
+    "A",
+    "T",
+    "C",
+    "G",
+    "N",
 )
 
 
@@ -60,7 +69,7 @@ def load_teacher(folder: Path) -> tuple[Any, NucleotideTransformerTokenizer]:
 
 
 def import_teacher(files: Sequence[Path], output: Path) -> None:
-    """Load the hub's files strictly and write them as a checkpoint of ours, once for all jobs.
+    """Load the hub's files strictly and write a checkpoint of this package, once for all jobs.
 
     Parameters
     ----------

@@ -76,6 +76,7 @@ class Gradients:
             A single row is too much.
         """
         attempt = partial(self._attempt, views, dropout_seed)
+        # Never more than this process's rows (rounded up), so that halving soon has an effect.
         size = min(self.micro_batch, -(-len(views) // self.accelerator.num_processes))
         try:
             (terms, used), fits = as_many_as_fit(attempt, size, self.accelerator.device)
@@ -84,7 +85,7 @@ class Gradients:
                 "out of memory with one sequence at a time; shorten pretraining.window.length, "
                 "take a smaller student, or ask for more memory"
             ) from None
-        if fits < size:
+        if fits < size:  # the next steps begin with what fitted, instead of failing again
             self.micro_batch = fits
         return terms, self.processes.sum_gradients(used, terms["loss"])
 
@@ -92,6 +93,7 @@ class Gradients:
         """Cut this process's rows of `rows` into [start, stop), of `size` or else micro-batches."""
         size = size or self.micro_batch
         processes, index = self.accelerator.num_processes, self.accelerator.process_index
+        # Integer division gives every row to exactly one process, also where it does not divide.
         first, end = rows * index // processes, rows * (index + 1) // processes
         for start in range(first, end, size):
             yield start, min(start + size, end)
@@ -118,16 +120,20 @@ class Gradients:
         torch.OutOfMemoryError
             In every process, when memory ran out in any.
         """
+        # Seeded at each attempt: one that failed has used up random numbers.
         torch.manual_seed(dropout_seed)
         terms = self._of_this_process(views, size)
         has_gradient = [parameter.grad is not None for parameter in self.parameters]
+        # One exchange for two questions: did any process run out of memory, and which parameters
+        # have a gradient in any process? The sum over processes must be of the same ones in all.
         failed, *used = self.processes.any([terms is None, *has_gradient])
         if terms is None or failed:
             self._clear()
+            # Smaller slices would change such a loss, so only the user may choose them.
             if size > 1 and self.objective.compares_rows:
                 raise InputError(
                     f"out of memory with micro-batches of {size}; this objective compares the rows "
-                    "of one, so their number is yours to lower: pretraining.micro_batch_size"
+                    "of one, so only you may lower their number: pretraining.micro_batch_size"
                 )
             raise torch.OutOfMemoryError("out of memory in one of the processes")
         return terms, [p for p, is_used in zip(self.parameters, used, strict=True) if is_used]
@@ -156,4 +162,5 @@ class Gradients:
 def accumulate(total: dict[str, Tensor], terms: dict[str, Tensor]) -> None:
     """Add the terms of one slice to `total`."""
     for name, value in terms.items():
+        # Detached, or the graph of every slice would stay in memory.
         total[name] = total[name] + value.detach() if name in total else value.detach()

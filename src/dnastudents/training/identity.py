@@ -10,7 +10,7 @@ from typing import Any
 
 from dnastudents.training.options import RunSettings
 
-# In `pretraining`. Micro-batches change the order of sums, hence the last bits, and which units a
+# In `pretraining`. Micro-batches change the order of sums, and so the last bits, and which units a
 # dropout drops, as a number of processes does; neither is part of a run.
 EXECUTION = ("micro_batch_size", "checkpoint_every", "log_every", "stop_after_bad_steps")
 

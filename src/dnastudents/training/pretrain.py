@@ -1,7 +1,7 @@
 """Pretrain one run: from settings to a checkpoint folder, through a state that survives a kill.
 
 The output is complete or absent: `model/` (config.json, model.safetensors, dna_tokenizer.json),
-the recipe's other models beside it, `history.csv` (one row a log line or evaluation),
+the recipe's other models beside it, `history.csv` (one row per log line or evaluation),
 `metrics.json` and `settings.json`. A run whose objective is `none` is only initialised: the
 control that is never pretrained, with the same weights as its twins before their first step.
 """
@@ -114,8 +114,13 @@ def train(
     if resources.features is not None:
         check_cache(resources.features, settings, reference, resources.teacher)
     objective = build(
-        *(settings.objective, settings.masking, student),
-        *(job.tokenizer, seed, plan.steps, resources),
+        settings.objective,
+        settings.masking,
+        student,
+        job.tokenizer,
+        seed,
+        plan.steps,
+        resources,
     )
     corpus = Corpus(reference, plan, seed, resources.intervals)
     who = identity(settings, reference, resources)

@@ -19,7 +19,7 @@ class Processes:
 
     def __init__(self, count: int) -> None:
         self.count = count
-        # Of its own, because NCCL would make the CPU wait for the GPU.
+        # A gloo group for flags: with NCCL the CPU would have to wait for the GPU.
         self._group = distributed.new_group(backend="gloo") if count > 1 else None
 
     def any(self, flags: Sequence[bool]) -> list[bool]:

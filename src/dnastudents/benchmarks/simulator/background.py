@@ -69,7 +69,7 @@ def backgrounds(
     generator : numpy.random.Generator
         Source of the random tables.
     peakedness : float
-        Standard deviation of the shared log-probabilities. Default is 1.1: about 1.5 bits a base.
+        Standard deviation of the shared log-probabilities. Default is 1.1: about 1.5 bits per base.
     divergence : float
         Standard deviation of each species' own log-probabilities. Default is 0.3.
     """

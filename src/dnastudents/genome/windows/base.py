@@ -121,6 +121,7 @@ class EpochOrder:
 
     def indices(self, seed: int, step: int, batch_size: int) -> np.ndarray:
         """Return items of one step, int64 (batch_size,)."""
+        # Numbered through all epochs, so a step finds its items without those before it.
         number = np.arange(step * batch_size, (step + 1) * batch_size)
         epoch, item = np.divmod(number, self._total)
         numbers = np.empty(batch_size, dtype=np.int64)
@@ -163,8 +164,9 @@ def valid_runs(codes: np.ndarray, start: int, end: int, length: int, most_n: int
         last = min(first + _BLOCK, end - length + 1)
         unknown = codes[first : last + length - 1] == N
         if unknown.any():
-            before = np.concatenate(([0], np.cumsum(unknown)))
+            before = np.concatenate(([0], np.cumsum(unknown)))  # N before each base of the block
             valid = before[length:] - before[:-length] <= most_n
+            # Where validity changes, a run starts or ends: in turn, since both ends are False.
             edges.append(first + np.flatnonzero(np.diff(valid, prepend=False, append=False)))
         else:
             edges.append(np.array([first, last]))
@@ -177,5 +179,5 @@ def valid_runs(codes: np.ndarray, start: int, end: int, length: int, most_n: int
 
 def evenly_spaced(count: int, total: int, seed: int) -> np.ndarray:
     """Return `count` numbers in 0 .. total - 1 at equal distances, int64."""
-    shift = numpy_generator(seed, "fixed").random()
+    shift = numpy_generator(seed, "fixed").random()  # below 1, so the last number is below total
     return ((np.arange(count) + shift) * (total / count)).astype(np.int64)

@@ -112,6 +112,7 @@ class Pieces:
         self._codes = reference.codes
         self._runs = _Runs(np.concatenate(runs))
         sizes = [ends[:, 1] - ends[:, 0] for ends in runs]
+        # What is cut as one sequence: each run of known bases, or all runs of an interval together.
         if unknown == "delete":
             sizes = [size.sum(keepdims=True) for size in sizes]
         self._starts, self._lengths = _cut_all(sizes, min_length, max_length, seed)
@@ -145,7 +146,8 @@ class Pieces:
         # A copy for each row is faster here than one gather of all bases.
         for row, start, length in zip(batch, first.tolist(), lengths.tolist(), strict=True):
             row[:length] = self._codes[start : start + length]
-        for row_number in np.flatnonzero(last - first >= lengths).tolist():  # over deleted N
+        # Pieces that span deleted N are longer in the codes than in known bases: read base by base.
+        for row_number in np.flatnonzero(last - first >= lengths).tolist():
             known = np.arange(starts[row_number], starts[row_number] + lengths[row_number])
             batch[row_number, : len(known)] = self._codes[self._runs.to_codes(known)]
         return batch
@@ -190,7 +192,7 @@ class _Runs:
 
     def __init__(self, runs: np.ndarray) -> None:
         self._ends = np.cumsum(runs[:, 1] - runs[:, 0])
-        self._shifts = runs[:, 1] - self._ends
+        self._shifts = runs[:, 1] - self._ends  # bases before each run that do not count
 
     def to_codes(self, known: np.ndarray) -> np.ndarray:
         """Return the positions of known bases with these numbers, int64 of the same shape."""

@@ -96,7 +96,7 @@ class Windows:
         spec = list(spec)
         intervals = reference.intervals(spec)
         spans = [reference.span(interval) for interval in intervals]
-        most_n = int(max_n_fraction * length + 1e-9)
+        most_n = int(max_n_fraction * length + 1e-9)  # 0.29 * 100 is 28.999999999999996
         runs_by_span = [valid_runs(reference.codes, *span, length, most_n) for span in spans]
         runs = np.concatenate(runs_by_span)
         if not len(runs):
@@ -106,6 +106,8 @@ class Windows:
             )
         self.length = length
         self._codes = reference.codes
+        # All valid starts are numbered through the runs; this finds a number's run by bisection,
+        # with no list of starts, of which a genome has billions.
         self._first = runs[:, 0]
         self._total = np.cumsum(runs[:, 1] - runs[:, 0])
         names = np.repeat(
@@ -163,5 +165,6 @@ class Windows:
         """Return where in the codes the windows with these numbers begin."""
         run = np.searchsorted(self._total, numbers, side="right")
         last = self._total[run] - 1
+        # The last start of the run, less this number's distance from it.
         run_end = self._first[run] + last - np.concatenate(([0], self._total))[run]
         return run_end - (last - numbers)

@@ -74,12 +74,13 @@ class ViewMaker:
     ) -> dict[str, Tensor]:
         """Draw tensors over bases; two views of a sequence are rows beside each other."""
         options = self.options
-        if options.symmetric:
+        if options.symmetric:  # (B, L) to (2 B, L): rows 2 i and 2 i + 1 are of one sequence
             codes = codes.repeat(2, axis=0)
         batch = self.student_augment(Augmented.of(torch.from_numpy(codes)), generator)
         if options.symmetric:
             batch = self.teacher_augment(batch, generator)
-        targets = self._ids(batch.targets)
+        # Targets are before mutation: the student has to see through it.
+        targets = self._ids(batch.targets)  # (B, L)
         masked = masking(self._ids(batch.codes), generator, step)
         # No loss where nothing can be learnt: on N, and on random bases that were inserted.
         known = masked.mask & (batch.source != NEW)
@@ -92,10 +93,12 @@ class ViewMaker:
         }
         if noise:
             drawn = augment.noise((*targets.shape, SYMBOLS), generator, noise)
+            # By default masked and padding positions stay all zeros: that is what marks them.
             if not options.noise_on_masked:
                 drawn *= (masked.input_ids < SYMBOLS).unsqueeze(-1)
             tensors["noise"] = drawn
         if options.cls_weight:
+            # A view of its own; with `symmetric` the teacher reads the student's views, unmasked.
             if not options.symmetric:
                 batch = self.teacher_augment(Augmented.of(torch.from_numpy(codes)), generator)
             tensors["teacher_ids"] = self._ids(batch.codes)

@@ -65,5 +65,5 @@ def query_positions(masked: Tensor) -> Tensor:
     M is the largest number of any row; other rows are filled with visible positions, whose labels
     say that no loss is taken there.
     """
-    most = max(1, int(masked.sum(-1).max()))
+    most = max(1, int(masked.sum(-1).max()))  # at least one, so that no axis is empty
     return torch.argsort(masked, dim=-1, descending=True, stable=True)[:, :most].contiguous()

@@ -46,7 +46,7 @@ class GroupMasking:
     Parameters
     ----------
     student, teacher : Tokenizer
-        One id a base without special tokens; non-overlapping k-mers.
+        One id per base without special tokens; non-overlapping k-mers.
     probability, mask_share, random_share : float
         See `TeacherGroups`. Default is 0.15, 1 and 0.
     """
@@ -79,12 +79,13 @@ class GroupMasking:
         teacher_ids = torch.from_numpy(self.teacher.encode_batch(codes))
         spans = torch.from_numpy(self.teacher.batch_spans(codes))
         drawn = torch.rand(teacher_ids.shape, generator=generator) < self.probability
-        drawn &= spans[..., 1] - spans[..., 0] == self.teacher.k
+        # Only whole k-mers: special tokens span 0 bases, N and the letters of a tail 1.
+        drawn &= spans[..., 1] - spans[..., 0] == self.teacher.k  # (B, T)
         token = token_of_base(spans, codes.shape[1])
         hidden, replaced = self._deal(drawn, generator)
         student_ids = targets
         if self.random_share:
-            # Other letters in the place of letters leave the tokens where they are.
+            # Other letters instead of letters leave the tokens where they are.
             bases = torch.randint(N, token.shape, generator=generator, dtype=torch.uint8)
             read = np.where(_bases_of(replaced, token).numpy(), bases.numpy(), codes)
             student_ids = torch.from_numpy(self.student.encode_batch(read))

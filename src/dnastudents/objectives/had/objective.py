@@ -5,7 +5,7 @@ between the student's features, projected to the teacher's width, and the teache
 L_rec the cross-entropy of masked bases from a cross-attention decoder. Source: papers/had.md §2, 3;
 what the paper leaves open has the defaults given there.
 
-Projection, decoder and teacher serve pretraining only. The teacher is no submodule, see
+Projection, decoder and teacher serve pretraining only. The teacher is not a submodule, see
 `frozen_teacher`; where windows and masks are fixed, its features may come from a `feature_cache`.
 """
 
@@ -138,6 +138,7 @@ class HAD(Objective):
     def forward(self, views: dict[str, Any], counts: dict[str, float]) -> dict[str, Tensor]:
         """Compute the terms `loss`, `alignment`, `reconstruction` and `masked_accuracy`."""
         teacher = self.teacher
+        # Launched first, so that on a GPU the teacher runs beside the student; see `features()`.
         features = None if teacher is None else teacher.launch(views, timed=self.training)
         hidden = self.student.backbone(views["student_ids"], views.get("attention_mask"))
         terms: dict[str, Tensor] = {}

@@ -1,4 +1,4 @@
-"""Settings of HAD and of its masking; docs/had.md tells what the paper leaves open."""
+"""Settings of HAD and of its masking; docs/had.md says what the paper leaves open."""
 
 from __future__ import annotations
 

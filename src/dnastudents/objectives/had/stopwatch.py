@@ -1,4 +1,4 @@
-"""How long one part of the training takes, on a GPU too, which works while the CPU goes on."""
+"""How long one part of the training takes, on a GPU too, which works while the CPU runs ahead."""
 
 from __future__ import annotations
 
