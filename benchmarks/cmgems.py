@@ -113,12 +113,12 @@ def _each_row(twin: Callable[..., set[int]], each: list[Any], k: int) -> list[li
     """The mask of each row by the rule's twin on Python sets."""
     masks = []
     for centres, eligible, ranks in each:
-        chosen = twin(_places(centres), _places(eligible), ranks, k)
+        chosen = twin(_positions(centres), _positions(eligible), ranks, k)
         masks.append([place in chosen for place in range(len(ranks))])
     return masks
 
 
-def _places(row: list[bool]) -> set[int]:
+def _positions(row: list[bool]) -> set[int]:
     return {place for place, marked in enumerate(row) if marked}
 
 

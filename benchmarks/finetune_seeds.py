@@ -50,7 +50,7 @@ class Sweep:
     seeds: Sequence[int]
 
     def run(self, folder: Path, each: int, processes: int, threads: int) -> pd.DataFrame:
-        """Fine-tune all seeds, `each` a process, so many processes at a time; all predictions."""
+        """Fine-tune all seeds, `each` a process, that many processes at a time; all predictions."""
         parts = [self.seeds[start : start + each] for start in range(0, len(self.seeds), each)]
 
         def one(part: Sequence[int]) -> Path:

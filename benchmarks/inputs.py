@@ -94,8 +94,13 @@ def run(name: str, reference_folder: Path, quick: bool, **changes: Any) -> Run:
     torch.manual_seed(settings.seed)
     student = models.build(settings.student, tokenizer)
     objective = build(
-        *(settings.objective, settings.masking, student),
-        *(tokenizer, settings.seed, plan.steps, Resources()),
+        settings.objective,
+        settings.masking,
+        student,
+        tokenizer,
+        settings.seed,
+        plan.steps,
+        Resources(),
     )
     corpus = Corpus(reference_folder, plan, settings.seed)
     return Run(name, settings.seed, plan, tokenizer, corpus, objective)

@@ -67,7 +67,7 @@ def run_child(path: Path, ends: list[int], max_k: int, processes: int) -> list[f
 
 
 def repeated(reference: Reference, folder: Path, bases: int) -> tuple[Path, list[int]]:
-    """The codes of a reference, end to end until there are so many, and where its records end."""
+    """The codes of a reference, end to end until there are that many, and where its records end."""
     times = -(-bases // len(reference.codes))
     once = np.cumsum(reference.lengths)
     path = folder / f"{times}.npy"

@@ -13,7 +13,7 @@ import pytest
 
 from dnastudents import launch
 from dnastudents.errors import InputError
-from dnastudents.launch import Place, process_environments, step_command, supervise
+from dnastudents.launch import LauncherRank, process_environments, step_command, supervise
 
 STEP = {
     "SLURM_JOB_ID": "1234567",
@@ -35,13 +35,13 @@ def scontrol(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_one_process_is_told_that_it_is_alone() -> None:
-    assert process_environments(Place(), 1, 4) == [
+    assert process_environments(LauncherRank(), 1, 4) == [
         {"DNASTUDENTS_PROCESSES": "1", "OMP_NUM_THREADS": "4"}
     ]
 
 
 def test_processes_of_one_node_share_its_threads() -> None:
-    first, second = process_environments(Place(), 2, 5)
+    first, second = process_environments(LauncherRank(), 2, 5)
     assert (first["RANK"], first["LOCAL_RANK"]) == ("0", "0")
     assert (second["RANK"], second["LOCAL_RANK"]) == ("1", "1")
     for key, value in {
@@ -58,18 +58,18 @@ def test_processes_of_one_node_share_its_threads() -> None:
 @pytest.mark.usefixtures("scontrol")
 def test_ranks_over_two_nodes() -> None:
     """One launcher a node, with two processes; and one a GPU, four of them."""
-    place = Place.in_step(STEP, 2)
-    assert place is not None
-    found = process_environments(place, 2, 2)
+    launcher = LauncherRank.in_step(STEP, 2)
+    assert launcher is not None
+    found = process_environments(launcher, 2, 2)
     assert [each["RANK"] for each in found] == ["2", "3"]
     assert [each["LOCAL_RANK"] for each in found] == ["0", "1"]
     assert {each["WORLD_SIZE"] for each in found} == {"4"}
     assert {each["LOCAL_WORLD_SIZE"] for each in found} == {"2"}
     assert {(each["MASTER_ADDR"], each["MASTER_PORT"]) for each in found} == {("n1", "24567")}
     task = {"SLURM_STEP_NUM_TASKS": "4", "SLURM_PROCID": "3", "SLURM_LOCALID": "1"}
-    place = Place.in_step(STEP | task, 2)
-    assert place is not None
-    (found,) = process_environments(place, 1, 2)
+    launcher = LauncherRank.in_step(STEP | task, 2)
+    assert launcher is not None
+    (found,) = process_environments(launcher, 1, 2)
     assert (found["RANK"], found["LOCAL_RANK"]) == ("3", "1")
     assert (found["WORLD_SIZE"], found["LOCAL_WORLD_SIZE"]) == ("4", "2")
 
@@ -79,7 +79,7 @@ def test_a_job_that_is_in_no_step_over_its_nodes_starts_one(
 ) -> None:
     """Snakemake runs in a step of one node, or in the batch script."""
     for environment in ({}, {**STEP, "SLURM_STEP_NUM_NODES": "1"}):
-        assert Place.in_step(environment, 2) is None
+        assert LauncherRank.in_step(environment, 2) is None
     command = step_command(2, 4, 8, ["pretrain", "had"])
     assert command[:4] == ["srun", "--nodes=2", "--ntasks=2", "--ntasks-per-node=1"]
     again = ["launch", "--nodes", "2", "--processes", "4", "--threads", "8", "--"]
@@ -100,7 +100,7 @@ def test_a_job_that_is_in_no_step_over_its_nodes_starts_one(
 
 def test_what_cannot_be_launched(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
-    with pytest.raises(InputError, match="--nodes 2 needs a job of Slurm"):
+    with pytest.raises(InputError, match="--nodes 2 needs a Slurm job"):
         launch.launch(2, 1, 1, ["pretrain"])
     with pytest.raises(InputError, match="at least 1 of each"):
         launch.launch(1, 0, 1, ["pretrain"])
@@ -110,7 +110,9 @@ def ended(first: str, second: str) -> int:
     """The launcher's code for two processes that do this."""
     script = f"import os, signal, sys, time\nif os.environ['RANK'] == '0':\n {first}\n{second}"
     command = [sys.executable, "-c", script]
-    return supervise(command, [os.environ | each for each in process_environments(Place(), 2, 2)])
+    return supervise(
+        command, [os.environ | each for each in process_environments(LauncherRank(), 2, 2)]
+    )
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ Result = TypeVar("Result")
 
 @cache
 def choose_device() -> torch.device:
-    """The GPU of this process, else the CPU; a GPU that torch cannot use is warned of, once."""
+    """Return this process's GPU, else the CPU; warn once of a GPU that torch cannot use."""
     if torch.cuda.is_available():
         return torch.device("cuda")
     if given := unusable_gpu(os.environ):
@@ -35,7 +35,7 @@ def choose_device() -> torch.device:
 
 
 def unusable_gpu(environment: Mapping[str, str]) -> str:
-    """What gives this job a GPU, as `SLURM_JOB_GPUS is 0`; empty where nothing does."""
+    """Return what gives this job a GPU, as `SLURM_JOB_GPUS is 0`; empty where nothing does."""
     for name in ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_GPUS"):
         if environment.get(name, "-1") not in ("", "-1"):
             return f"{name} is {environment[name]}"
@@ -43,12 +43,12 @@ def unusable_gpu(environment: Mapping[str, str]) -> str:
 
 
 def device_name(device: torch.device) -> str:
-    """As in the cost table's rows: a GPU's name, or cpu."""
+    """Return a GPU's name, or cpu, as in the rows of the cost table."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
 
 
 def moved(tensor: Tensor, device: torch.device) -> Tensor:
-    """The tensor on the device; the CPU does not wait for the copy."""
+    """Move the tensor to the device; the CPU does not wait for the copy."""
     if device.type != "cuda":
         return tensor.to(device)
     return tensor.pin_memory().to(device, non_blocking=True)
@@ -80,7 +80,7 @@ class Precision:
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.name == "fp16")
 
     def autocast(self) -> torch.autocast:
-        """The context of every forward computation."""
+        """Return the context of every forward computation."""
         kind = torch.float16 if self.name == "fp16" else torch.bfloat16
         return torch.autocast(self._device, kind, enabled=self.name != "no")
 
@@ -110,7 +110,7 @@ class Precision:
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether a GPU's memory has run out, or the CPU's."""
+    """Return whether a GPU's memory has run out, or the CPU's."""
     return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
 
 
@@ -122,7 +122,7 @@ def as_many_as_fit(
     Parameters
     ----------
     work : callable
-        Takes how many at once, and does all of its work anew with each number.
+        Takes how many at once, and does all of its work again with each number.
     at_once : int
         To begin with.
     device : torch.device

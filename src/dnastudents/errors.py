@@ -13,7 +13,7 @@ class InputError(ValueError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint that ends an error message: the nearest known name, or all of them if they are few."""
+    """Return a hint that ends a message: the nearest known name, or all if they are few."""
     known = sorted(map(str, known))
     match = get_close_matches(str(name), known, n=1, cutoff=0.6)
     if match:

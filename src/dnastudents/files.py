@@ -39,7 +39,7 @@ def _sync(path: Path) -> None:
 
 
 def _partial(path: Path) -> Path:
-    """A fresh name beside `path`; leftovers of dead writers are removed."""
+    """Make a fresh name beside `path`; remove leftovers of dead writers."""
     path.parent.mkdir(parents=True, exist_ok=True)
     for leftover in path.parent.glob(f".{path.name}.partial-*"):
         if not _is_alive(leftover.name.rpartition("-")[2]):
@@ -122,13 +122,13 @@ def reading(path: str | Path) -> Iterator[None]:
 
 
 def sha256(path: str | Path) -> str:
-    """The SHA-256 of a file as a hexadecimal string."""
+    """Compute the SHA-256 of a file as a hexadecimal string."""
     with Path(path).open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def digest(value: Any) -> str:
-    """The first 16 hexadecimal digits of the SHA-256 of `value` as canonical JSON."""
+    """Compute the first 16 hexadecimal digits of the SHA-256 of `value` as canonical JSON."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -7,8 +7,8 @@ that the training has saved its state. Whoever wants it may still call
 `accelerate launch -m dnastudents pretrain ...`, which trains in the same way.
 
 On one node the processes are children of this one, which hands signals on, and ends the others when
-one fails. On several, `srun` starts this launcher once a node (or once a GPU), and each starts its
-own children. One process alone needs no parent and takes this one's place.
+one fails. On several, `srun` starts this launcher once per node (or once per GPU), and each
+starts its own children. One process alone needs no parent and takes this one's place.
 """
 
 from __future__ import annotations
@@ -32,29 +32,29 @@ POLL = 0.1
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where this launcher stands among those that start one training together.
+class LauncherRank:
+    """The rank of this launcher among those that start one training together.
 
     Attributes
     ----------
-    count, number : int
-        Launchers, and which of them this is. Default is one.
-    on_node, number_on_node : int
-        The same of this node alone.
+    count, rank : int
+        Launchers, and the number of this one among them.
+    local_count, local_rank : int
+        The same on this node alone.
     address, port : str and int
-        Where the first process listens; port 0 is any that is free. Default is this machine.
+        Where the first process listens; port 0 stands for any free one.
     """
 
     count: int = 1
-    number: int = 0
-    on_node: int = 1
-    number_on_node: int = 0
+    rank: int = 0
+    local_count: int = 1
+    local_rank: int = 0
     address: str = "127.0.0.1"
     port: int = 0
 
     @classmethod
-    def in_step(cls, environment: Mapping[str, str], nodes: int) -> Place | None:
-        """That of a task of a Slurm step over `nodes` nodes; None outside of such a step.
+    def in_step(cls, environment: Mapping[str, str], nodes: int) -> LauncherRank | None:
+        """Return that of a task of a Slurm step over `nodes` nodes; None outside such a step.
 
         The step counts, not the job: Snakemake itself may run in a step of one node.
         """
@@ -84,8 +84,8 @@ def launch(nodes: int, processes: int, threads: int, arguments: Sequence[str]) -
     Parameters
     ----------
     nodes : int
-        More than one is for jobs of Slurm. If this is no task of a step over so many nodes, `srun`
-        starts one.
+        More than one is for Slurm jobs. If this is not a task of a step over this many nodes,
+        `srun` starts one.
     processes : int
         Of this launcher; one drives one GPU, or shares the CPU.
     threads : int
@@ -102,22 +102,22 @@ def launch(nodes: int, processes: int, threads: int, arguments: Sequence[str]) -
     Raises
     ------
     InputError
-        Several nodes outside of Slurm, or no process.
+        Several nodes outside Slurm, or no process.
     """
     if nodes < 1 or processes < 1:
         raise InputError(f"{nodes} nodes x {processes} processes; at least 1 of each")
-    place = Place()
+    launcher = LauncherRank()
     if nodes > 1:
         if "SLURM_JOB_ID" not in os.environ:
-            raise InputError(f"--nodes {nodes} needs a job of Slurm; this is none")
-        step = Place.in_step(os.environ, nodes)
+            raise InputError(f"--nodes {nodes} needs a Slurm job, and this is not one")
+        step = LauncherRank.in_step(os.environ, nodes)
         if step is None:
             command = step_command(nodes, processes, threads, arguments)
             os.execvp(command[0], command)
-        place = step
+        launcher = step
     command = [sys.executable, "-m", "dnastudents", *arguments]
     environments = [
-        {**os.environ, **each} for each in process_environments(place, processes, threads)
+        {**os.environ, **each} for each in process_environments(launcher, processes, threads)
     ]
     if processes == 1:
         os.execve(command[0], command, environments[0])
@@ -125,20 +125,35 @@ def launch(nodes: int, processes: int, threads: int, arguments: Sequence[str]) -
 
 
 def step_command(nodes: int, processes: int, threads: int, arguments: Sequence[str]) -> list[str]:
-    """The command that runs this launcher once on each node of a job of Slurm."""
+    """Return the command that runs this launcher once on each node of a Slurm job."""
     return [
-        *("srun", f"--nodes={nodes}", f"--ntasks={nodes}", "--ntasks-per-node=1"),
+        "srun",
+        f"--nodes={nodes}",
+        f"--ntasks={nodes}",
+        "--ntasks-per-node=1",
         f"--cpus-per-task={threads}",
         "--overlap",  # the step that this is called in holds the same CPUs and GPUs
         "--wait=60",  # for launchers that end a little later than the first
-        *(sys.executable, "-m", "dnastudents", "launch", "--nodes", str(nodes)),
-        *("--processes", str(processes), "--threads", str(threads), "--", *arguments),
+        sys.executable,
+        "-m",
+        "dnastudents",
+        "launch",
+        "--nodes",
+        str(nodes),
+        "--processes",
+        str(processes),
+        "--threads",
+        str(threads),
+        "--",
+        *arguments,
     ]
 
 
-def process_environments(place: Place, processes: int, threads: int) -> list[dict[str, str]]:
-    """What the processes of a launcher find in their environments, in torch.distributed's names."""
-    world = place.count * processes
+def process_environments(
+    launcher: LauncherRank, processes: int, threads: int
+) -> list[dict[str, str]]:
+    """Return the environments of a launcher's processes, in torch.distributed's names."""
+    world = launcher.count * processes
     shared = {
         "DNASTUDENTS_PROCESSES": str(world),  # pretraining asserts it
         "OMP_NUM_THREADS": str(max(1, threads // processes)),
@@ -147,15 +162,15 @@ def process_environments(place: Place, processes: int, threads: int) -> list[dic
         return [shared]
     shared |= {
         "WORLD_SIZE": str(world),
-        "LOCAL_WORLD_SIZE": str(place.on_node * processes),
-        "MASTER_ADDR": place.address,
-        "MASTER_PORT": str(place.port or _free_port()),
+        "LOCAL_WORLD_SIZE": str(launcher.local_count * processes),
+        "MASTER_ADDR": launcher.address,
+        "MASTER_PORT": str(launcher.port or _free_port()),
     }
     return [
         {
             **shared,
-            "RANK": str(place.number * processes + each),
-            "LOCAL_RANK": str(place.number_on_node * processes + each),
+            "RANK": str(launcher.rank * processes + each),
+            "LOCAL_RANK": str(launcher.local_rank * processes + each),
         }
         for each in range(processes)
     ]
@@ -191,7 +206,7 @@ def supervise(command: Sequence[str], environments: Sequence[Mapping[str, str]])
 
 
 def _wait(children: Sequence[subprocess.Popen[bytes]]) -> int:
-    """The code of the first child that failed, once all have ended or GRACE has; 0 if none did."""
+    """Wait for all children, or GRACE after a failure; return the first code that is not 0."""
     failed, end = 0, float("inf")
     while time.monotonic() < end:
         codes = [child.poll() for child in children]

@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 
 
 def derive_seed(seed: int, purpose: str, step: int = 0) -> int:
-    """A 63-bit seed for one purpose at one step: BLAKE2b of the three names."""
+    """Derive a 63-bit seed for one purpose at one step: BLAKE2b of the three names."""
     name = f"{seed}/{purpose}/{step}".encode()
     return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "big") >> 1
 
 
 def numpy_generator(seed: int, purpose: str, step: int = 0) -> np.random.Generator:
-    """A NumPy generator for one purpose at one step."""
+    """Make a NumPy generator for one purpose at one step."""
     return np.random.default_rng(derive_seed(seed, purpose, step))
 
 
 def torch_generator(
     seed: int, purpose: str, step: int = 0, device: torch.device | str = "cpu"
 ) -> torch.Generator:
-    """A torch generator on `device` for one purpose at one step."""
+    """Make a torch generator on `device` for one purpose at one step."""
     import torch  # seconds, which tables and task folders need not wait for
 
     return torch.Generator(device=device).manual_seed(derive_seed(seed, purpose, step))

@@ -75,7 +75,7 @@ class Registry(Mapping[str, type[Kind]], Generic[Kind]):
         return one_of(*self._classes.values(), tag=self.tag)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
-        """A field `Annotated[Kind, registry]` holds one of these; called by pydantic."""
+        """Let a field `Annotated[Kind, registry]` hold one of these; called by pydantic."""
         return handler.generate_schema(self.union)
 
     def parse(self, values: Any, where: str = "") -> Kind:

@@ -1,8 +1,8 @@
 """Typed settings: every block of the configuration is a class, parsed once and passed on.
 
 A class says which keys its block may hold, their types, bounds, defaults and meaning; nothing else
-does. Values are taken as they are: `"5"` is no integer, and `true` no number. What is wrong is one
-`InputError` of one line that names the key and a likely fix.
+does. Values are taken as they are: `"5"` is not an integer, and `true` is not a number. A mistake
+is an `InputError` of one line that names the key and a likely fix.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     def changed(self: Options, **values: Any) -> Options:
-        """A copy with some values changed, checked like the first."""
+        """Copy with some values changed, checked like the first."""
         return type(self)(**{**dict(self), **values})
 
     def _preset(self, values: Mapping[str, Any]) -> None:
@@ -61,12 +61,12 @@ class Settings(BaseModel):
                 object.__setattr__(self, name, value)
 
     def as_json(self) -> dict[str, Any]:
-        """All values, defaults included, as `parse` takes them."""
+        """Return all values, defaults included, as `parse` takes them."""
         return self.model_dump(mode="json")
 
 
 def one_of(*kinds: type[Settings], tag: str) -> Any:
-    """The type of a block that is of one of some classes, told by the key `tag`."""
+    """Make the type of a block that is of one of some classes, chosen by the key `tag`."""
     return Annotated[Union[kinds], Field(discriminator=tag)]  # noqa: UP007
 
 
@@ -88,7 +88,7 @@ def parse(kind: Any, values: Any, where: str = "") -> Any:
     values : mapping
         The block. Settings that are parsed already are given back.
     where : str
-        The block's place in the configuration, for messages. Default is its top.
+        The block's path in the configuration, for messages; by default its top.
 
     Raises
     ------
@@ -121,7 +121,7 @@ def _require_text_keys(values: Any, where: str) -> None:
     if isinstance(values, Mapping):
         for key, value in values.items():
             if not isinstance(key, str):
-                raise InputError(f"{where or 'config'}: the key {key!r} is no text; quote it")
+                raise InputError(f"{where or 'config'}: the key {key!r} is not text; quote it")
             _require_text_keys(value, f"{where}.{key}" if where else key)
 
 
@@ -157,13 +157,13 @@ _MUST_BE = {
 def explain(
     error: ValidationError, kind: Any, where: str, ignored: Sequence[str] = ()
 ) -> list[str]:
-    """One line for each wrong key, typing errors first, missing keys last."""
+    """Return one line for each wrong key, typing errors first, missing keys last."""
     lines: dict[str, str] = {}
     must_be: dict[str, list[str]] = {}
     for each in sorted(error.errors(include_url=False), key=_rank):
         if each["type"] in ignored:
             continue
-        path, known = _place(kind, each["loc"])
+        path, known = _block_of(kind, each["loc"])
         value, details = each["input"], each.get("ctx", {})
         block, last = (".".join(filter(None, [where, *path[:-1]])), "".join(path[-1:]))
         key = ".".join(filter(None, [block, last])) or "config"
@@ -199,7 +199,7 @@ def _rank(error: Any) -> int:
 
 
 def _hint(value: Any) -> str:
-    """What to do with a number in quotes, or written as YAML does not know it, like 1e-3."""
+    """Suggest what to do with a number in quotes, or one that YAML does not know, like 1e-3."""
     try:
         number = float(value) if isinstance(value, str) else None
     except ValueError:
@@ -209,10 +209,10 @@ def _hint(value: Any) -> str:
     )
 
 
-def _place(kind: Any, location: Sequence[int | str]) -> tuple[list[str], list[str]]:
-    """The keys of a place that pydantic names, and what is known there: keys, or values.
+def _block_of(kind: Any, location: Sequence[int | str]) -> tuple[list[str], list[str]]:
+    """Return the keys to a block that pydantic names, and what is known there: keys, or values.
 
-    Pydantic's locations also hold the tags and types of the members of unions, which are no keys.
+    Pydantic's locations also hold the tags and types of the members of unions, which are not keys.
     """
     path: list[str] = []
     known: list[str] = []
@@ -243,7 +243,7 @@ def _place(kind: Any, location: Sequence[int | str]) -> tuple[list[str], list[st
 
 
 def _members(kind: Any) -> Iterator[Any]:
-    """The types that a union is made of, or the one type."""
+    """Return the types that a union is made of, or the one type."""
     origin = get_origin(kind)
     if origin is Annotated:
         inner, *notes = get_args(kind)
@@ -257,7 +257,7 @@ def _members(kind: Any) -> Iterator[Any]:
 
 
 def _tags(model: type[Settings]) -> set[Any]:
-    """The values of the fields that tell a class of settings from others."""
+    """Return the values of the fields that identify a class of settings."""
     fields = model.model_fields.values()
     return {
         v for f in fields if get_origin(f.annotation) is Literal for v in get_args(f.annotation)

@@ -280,7 +280,7 @@ def test_ablations_of_had_change_one_thing_each(root: Path) -> None:
             {"runs": {"my run; x": {"extends": "had"}}},
             "runs.my run; x: must be a name of letters, digits, '_', '.' and '-', not 'my run; x'",
         ),
-        ({"runs": {1: {"extends": "had"}}}, "runs: the key 1 is no text; quote it"),
+        ({"runs": {1: {"extends": "had"}}}, "runs: the key 1 is not text; quote it"),
         (
             {"pmi": {"threshold": "scald"}},
             "pmi.threshold: must be a number or 'scaled', not 'scald'",

@@ -70,7 +70,7 @@ def check(table: Path, *names: str, mirror: Path | None = None) -> DataCheck:
         ("set/hash.csv", CONTENT[:-1], State.WRONG, "21 bytes came, 22 were expected"),
         ("set/hash.csv", CONTENT.lower(), State.WRONG, f"SHA-256 is not {SHA256[:12]}"),
         ("set/size.csv", CONTENT[:-1], State.WRONG, "21 bytes came"),
-        ("set/hub.csv", PAGE, State.WRONG, "a web page came in the place of the file"),
+        ("set/hub.csv", PAGE, State.WRONG, "a web page came instead of the file"),
         ("set/hub.csv", b"", State.WRONG, "the file is empty"),
         ("set/archive.zip", CONTENT, State.WRONG, "a damaged archive"),
     ],

@@ -88,7 +88,7 @@ def test_what_works(
     [
         ("absent", "HTTP status 404"),
         ("broken", "HTTPError after 3 attempts"),
-        ("page", "a web page came in the place of the file"),
+        ("page", "a web page came instead of the file"),
         ("truncated", "IncompleteRead after 3 attempts|ProtocolError after 3 attempts"),
     ],
 )
@@ -174,7 +174,7 @@ def test_what_another_file_left_is_not_gone_on_with(tmp_path: Path, server: Serv
 @pytest.mark.parametrize(
     ("path", "name", "reason"),
     [
-        ("page", "set/file.zip", "a web page came in the place of the file"),
+        ("page", "set/file.zip", "a web page came instead of the file"),
         ("cut_zip", "set/file.zip", "a damaged archive"),
         ("good", "set/file.zip", "a damaged archive"),
         ("cut_gz", "set/file.gz", "a damaged archive"),

@@ -6,7 +6,7 @@ import torch
 
 from dnastudents.errors import InputError
 from dnastudents.genome import augment
-from dnastudents.genome.augment import NEW, View
+from dnastudents.genome.augment import NEW, Augmented
 from dnastudents.genome.augmentations import AUGMENTATIONS
 from dnastudents.genome.codes import PAD, reverse_complement, reverse_complement_padded
 from dnastudents.randomness import torch_generator
@@ -23,9 +23,9 @@ def batch(rows: int = 400, length: int = 90, pad: bool = True) -> torch.Tensor:
     return codes
 
 
-def draw(name: str, codes: torch.Tensor, seed: int = 0, **options: float) -> View:
+def draw(name: str, codes: torch.Tensor, seed: int = 0, **options: float) -> Augmented:
     chain = augment.build([{"name": name, **options}])
-    return chain(View.of(codes), torch_generator(seed, "augment"))
+    return chain(Augmented.of(codes), torch_generator(seed, "augment"))
 
 
 @pytest.mark.parametrize("name", AUGMENTATIONS)
@@ -98,7 +98,7 @@ def test_reverse_complement_twice_is_the_identity_and_comes_at_its_rate():
     assert torch.equal(once.codes, reverse_complement_padded(codes))
     twice = augment.reverse_complement(once, torch_generator(1, "a"), probability=1.0)
     assert torch.equal(twice.codes, codes)
-    assert torch.equal(twice.source, View.of(codes).source)
+    assert torch.equal(twice.source, Augmented.of(codes).source)
     some = draw("reverse_complement", batch(4000, pad=False), probability=0.3)
     rate = (some.source[:, 0] != 0).float().mean().item()
     assert abs(rate - 0.3) < 4 * np.sqrt(0.21 / 4000)
@@ -131,7 +131,7 @@ EVERYTHING = [
 def test_a_chain_says_where_every_base_came_from():
     codes = batch(pad=False)
     chain = augment.build([each for each in EVERYTHING if each["name"] != "inversion"])
-    view = chain(View.of(codes), torch_generator(0, "chain"))
+    view = chain(Augmented.of(codes), torch_generator(0, "chain"))
     kept = view.source != NEW
     assert (~kept).any()
     came = codes.gather(1, view.source.clamp(min=0))
@@ -144,7 +144,7 @@ def test_a_chain_says_where_every_base_came_from():
 
 def test_a_chain_keeps_lengths_and_padding():
     codes = batch()
-    view = augment.build(EVERYTHING)(View.of(codes), torch_generator(0, "chain"))
+    view = augment.build(EVERYTHING)(Augmented.of(codes), torch_generator(0, "chain"))
     for result in (view.codes, view.targets):
         assert result.dtype == torch.uint8
         assert torch.equal(result == PAD, codes == PAD)
@@ -159,10 +159,10 @@ def test_a_chain_keeps_lengths_and_padding():
 def test_a_chain_is_its_parts_one_after_the_other():
     codes = batch()
     whole, parts = torch_generator(0, "chain"), torch_generator(0, "chain")
-    view = View.of(codes)
+    view = Augmented.of(codes)
     for each in EVERYTHING:
         view = augment.build([each])(view, parts)
-    assert torch.equal(view.codes, augment.build(EVERYTHING)(View.of(codes), whole).codes)
+    assert torch.equal(view.codes, augment.build(EVERYTHING)(Augmented.of(codes), whole).codes)
 
 
 def test_padding_changes_no_row_beside_it():
@@ -192,7 +192,7 @@ def test_inversions_have_every_size_equally_often():
 
 def test_no_augmentation_and_a_batch_of_padding_stay():
     codes = batch()
-    assert augment.build([])(View.of(codes), torch_generator(0, "x")).codes is codes
+    assert augment.build([])(Augmented.of(codes), torch_generator(0, "x")).codes is codes
     empty = torch.full((3, 5), PAD, dtype=torch.uint8)
     for name in AUGMENTATIONS:
         assert torch.equal(draw(name, empty).codes, empty)

@@ -150,10 +150,10 @@ def test_what_is_no_fasta_is_one_clear_error(
 
 def test_paths_of_the_wrong_kind(fasta: Path, tmp_path: Path) -> None:
     for path in (tmp_path / "absent.fa", tmp_path / "data"):
-        with pytest.raises(InputError, match=f"{path}: neither it nor an index"):
+        with pytest.raises(InputError, match=f"{path}: neither the file nor an index"):
             read_records(path, tmp_path / "results")
     fasta.write_bytes(UNEVEN)
-    with pytest.raises(InputError, match="neither it nor an index"):
+    with pytest.raises(InputError, match="neither the file nor an index"):
         read_records(fasta, fasta)  # a file where a folder should be
 
 

@@ -164,7 +164,7 @@ def test_no_window_is_an_error(tmp_path, length):
 
 def test_pieces_tile_the_sequence_and_stop_at_n(random_genome):
     pieces = Pieces(random_genome, ["all"], max_length=60)
-    starts, lengths = pieces._runs.places(pieces._starts), pieces._lengths
+    starts, lengths = pieces._runs.to_codes(pieces._starts), pieces._lengths
     assert lengths.min() >= 6
     assert lengths.max() == 60
     gaps = starts[1:] - (starts[:-1] + lengths[:-1])

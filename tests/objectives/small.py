@@ -59,6 +59,6 @@ def masked_lm(seed: int = 0) -> MaskedLM:
 
 
 def whole(objective: Objective, codes: np.ndarray, step: int = 0) -> dict[str, torch.Tensor]:
-    """All shares of a batch in one slice: the losses themselves."""
+    """All terms of a batch in one slice: the losses themselves."""
     views = objective.views(codes, 1, step)
     return objective(views.rows(0, len(views), torch.device("cpu")), views.counts)

@@ -40,10 +40,10 @@ def test_numbers_of_every_width_are_counted(monkeypatch, max_k):
 
 @pytest.mark.parametrize("part", [1, 7, 64, 1 << 22])
 def test_files_in_parts_are_counted_as_whole_sequences(tmp_path, monkeypatch, part):
-    monkeypatch.setattr(counting, "_PART", part)
+    monkeypatch.setattr(counting, "_RANGE", part)
     texts = [random_text(length, length, 0.1) for length in (1, 4, 200, 301)]
     reference = write_genome(tmp_path, texts)
-    assert counting._place_in_file(reference.sequence("s1")) is not None
+    assert counting._file_of(reference.sequence("s1")) is not None
     assert_equal_the_plain_twin(count_kmers(reference, 5), texts)
     span = count_kmers([reference.codes[206:500]], 5)  # ends before its record does
     assert_equal_the_plain_twin(span, [texts[3][1:295]])
@@ -51,7 +51,7 @@ def test_files_in_parts_are_counted_as_whole_sequences(tmp_path, monkeypatch, pa
 
 @pytest.mark.parametrize("n_share", [0.0, 0.2])
 def test_any_number_of_processes_counts_the_same(tmp_path, monkeypatch, n_share):
-    monkeypatch.setattr(counting, "_PART", 1000)
+    monkeypatch.setattr(counting, "_RANGE", 1000)
     monkeypatch.setattr(counting, "_WORTH_A_PROCESS", 1)
     texts = [random_text(length, length, n_share) for length in (20_000, 3, 2_500, 999)]
     reference = write_genome(tmp_path, texts)

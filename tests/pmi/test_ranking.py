@@ -119,7 +119,7 @@ def test_written_and_loaded_as_ranks_of_tokens(tmp_path):
     assert load_ranks(tmp_path / "pmi", tokenizers.build("kmer6"))[0] == 4096
     with pytest.raises(InputError, match="ranks 6-mers"):
         load_ranks(tmp_path / "pmi", tokenizers.build("kmer5"))
-    with pytest.raises(InputError, match="'nucleotide' are none"):
+    with pytest.raises(InputError, match="'nucleotide' are not k-mers"):
         load_ranks(tmp_path / "pmi", tokenizers.build("nucleotide"))
 
 

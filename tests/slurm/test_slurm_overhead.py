@@ -70,6 +70,6 @@ def test_two_hundred_short_jobs(folder: Path) -> None:
     finish(folder, snakemake(folder, *arguments, "--configfile", "overhead.yaml"), 3600)
     assert len(list((folder / "results/tasks/mine").glob("task_*/task.json"))) == JOBS
     print(
-        f"\n{JOBS} jobs: {_cpu_seconds(since) / JOBS:.1f} CPU seconds a job, "
+        f"\n{JOBS} jobs: {_cpu_seconds(since) / JOBS:.1f} CPU seconds per job, "
         f"of which the command {command:.1f}"
     )

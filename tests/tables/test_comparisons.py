@@ -105,7 +105,7 @@ def test_so_are_those_of_its_control(rows, tmp_path):
     pairs = [("had", "findna")]
     row = write_comparisons(tmp_path / "metrics.csv", pairs, tmp_path / "c.csv").iloc[0]
     assert row["seeds"] == 2
-    assert "pretrained once" in (tmp_path / "c.md").read_text()
+    assert "pretrained only once" in (tmp_path / "c.md").read_text()
 
 
 def test_a_run_has_several_controls(rows, tmp_path):

@@ -61,8 +61,8 @@ def test_the_first_one_stops_and_is_named(
     plan = parse(Pretraining, settings["pretraining"], "pretraining")
     batch = Corpus(inputs["reference"], plan, 3).batch(6)
     reference = Reference.open(inputs["reference"])
-    for place, row in zip(named, batch, strict=True):
-        chrom, _, region = place.partition(":")
+    for region_name, row in zip(named, batch, strict=True):
+        chrom, _, region = region_name.partition(":")
         codes = reference.fetch(chrom, *map(int, region.split("-")))
         read = row[: len(codes)]
         assert np.array_equal(read, codes) or np.array_equal(read, 3 - codes[::-1])
@@ -115,15 +115,15 @@ def test_places_of_pieces_and_of_many_windows(inputs: dict[str, Path]) -> None:
     reference = Reference.open(inputs["reference"])
     plan = parse(Pretraining, settings_of("findna", batch_size=20)["pretraining"], "pretraining")
     corpus = Corpus(inputs["reference"], plan, 0)
-    assert corpus.places(5).endswith(", ... (20 sequences)")
-    assert corpus.places(5).count("chrA:") == 8
+    assert corpus.regions(5).endswith(", ... (20 sequences)")
+    assert corpus.regions(5).count("chrA:") == 8
     window = {"kind": "pieces", "length": 54, "unknown": "delete"}
     settings = settings_of("masked_lm", batch_size=400, window=window, reverse_complement=0.0)
     plan = parse(Pretraining, settings["pretraining"], "pretraining")
     corpus = Corpus(inputs["reference"], plan, 0)
     over_n = 0
-    for place, row in zip(corpus.places(0, 400).split(", "), corpus.batch(0), strict=True):
-        chrom, _, region = place.partition(":")
+    for region_name, row in zip(corpus.regions(0, 400).split(", "), corpus.batch(0), strict=True):
+        chrom, _, region = region_name.partition(":")
         codes = reference.fetch(chrom, *map(int, region.split("-")))
         over_n += len(codes) > 54
         assert np.array_equal(row[row < 4], codes[codes < 4])

@@ -19,18 +19,18 @@ def test_losses_are_float32_also_where_products_are_not(
     recipe: str, inputs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a CPU the switch that a GPU turns is turned by hand."""
-    plain, products, losses = Gradients.shares, set(), set()
+    plain, products, losses = Gradients.terms, set(), set()
 
     def lower(self: Gradients, *where: Any) -> dict[str, torch.Tensor]:
         self.precision.name = "bf16"
         layers = [m for m in self.objective.student.modules() if isinstance(m, torch.nn.Linear)]
         hook = layers[0].register_forward_hook(lambda layer, _, out: products.add(out.dtype))
-        shares = plain(self, *where)
+        terms = plain(self, *where)
         hook.remove()
-        losses.update(value.dtype for value in shares.values())
-        return shares
+        losses.update(value.dtype for value in terms.values())
+        return terms
 
-    monkeypatch.setattr(Gradients, "shares", lower)
+    monkeypatch.setattr(Gradients, "terms", lower)
     output = tmp_path / "out"
     settings = settings_of(recipe, steps=3, precision="bf16")
     assert pretrain(settings, output=output, state=tmp_path / "s", **inputs) == 0

@@ -18,7 +18,7 @@ from recipes import LEARNING, settings_of
 from safetensors.torch import load_file
 from test_resume import Killed, assert_equal_runs, kill, stop_before
 
-from dnastudents.launch import Place, process_environments, supervise
+from dnastudents.launch import LauncherRank, process_environments, supervise
 from dnastudents.training.pretrain import pretrain
 
 LAUNCH = [sys.executable, "-m", "dnastudents", "launch", "--processes", "2", "--threads", "2", "--"]
@@ -163,7 +163,7 @@ def test_one_of_two_processes_runs_out_of_memory(inputs: dict[str, Path], tmp_pa
     small = settings_of("findna", micro_batch_size=1)
     run([*LAUNCH, *arguments_of(small, inputs, tmp_path / "sa", a)])
     asked = arguments_of(settings_of("findna"), inputs, tmp_path / "sb", b)
-    environments = [os.environ | each for each in process_environments(Place(), 2, 2)]
+    environments = [os.environ | each for each in process_environments(LauncherRank(), 2, 2)]
     assert supervise([sys.executable, "-c", MEMORY_OF_ONE_ROW, *asked], environments) == 0
     assert_equal_runs(a, b)
     assert json.loads((b / "metrics.json").read_text())["micro_batch_size"] == 1
@@ -192,7 +192,7 @@ def test_processes_that_read_different_states_do_not_train(
     with pytest.raises(Killed):
         pretrain(settings, state=places[0], output=places[1], **inputs)
     asked = arguments_of(settings, inputs, *places)
-    environments = [os.environ | each for each in process_environments(Place(), 2, 2)]
+    environments = [os.environ | each for each in process_environments(LauncherRank(), 2, 2)]
     assert supervise([sys.executable, "-c", BLIND, *asked], environments) != 0
     assert "the processes read different states" in capfd.readouterr().err
     assert not places[1].exists()

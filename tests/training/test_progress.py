@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from dnastudents.errors import InputError
-from dnastudents.training.progress import Meter, clock, log_line, shares, thousands
+from dnastudents.training.progress import Meter, clock, log_line, thousands, time_shares
 
 
 def meter_with(losses: list[float], stop_after: int = 1) -> Meter:
-    places = "chrA:{0}-{0}".format
-    meter = Meter("mine", lambda values: values, stop_after=stop_after, places=places)
+    regions = "chrA:{0}-{0}".format
+    meter = Meter("mine", lambda values: values, stop_after=stop_after, regions=regions)
     for loss in losses:
         meter.add({"loss": torch.tensor(loss), "part": torch.tensor(2 * loss)}, tokens=10)
     return meter
@@ -50,8 +50,8 @@ def test_shares_of_parts() -> None:
     means = resumed.flush(2)
     assert means["teacher_share"] * means["seconds_per_step"] == pytest.approx(1.5)
     assert means["other_share"] * means["seconds_per_step"] == pytest.approx(0.5)
-    assert resumed.total_parts == {"teacher": 1.75, "other": 0.5}
-    assert shares({"teacher": 1.0}, 4.0) == {"teacher_share": 0.25}
+    assert resumed.total_section_seconds == {"teacher": 1.75, "other": 0.5}
+    assert time_shares({"teacher": 1.0}, 4.0) == {"teacher_share": 0.25}
 
 
 def test_other_processes_restore_zeros_because_rows_are_sums() -> None:

@@ -15,7 +15,7 @@ from dnastudents.errors import InputError
 from dnastudents.genome.codes import decode, reverse_complement
 from dnastudents.genome.reference import Reference
 
-COLUMNS = ("region", "start", "end", "strand")
+INTERVAL_COLUMNS = ("region", "start", "end", "strand")
 STRANDS = ("+", "-", "")
 
 
@@ -28,27 +28,27 @@ class Genomes:
 
     def __init__(self, references: Sequence[Reference]) -> None:
         self.sources = [reference.source for reference in references]
-        self._places: dict[str, tuple[Reference, str]] = {}
+        self._records: dict[str, tuple[Reference, str]] = {}
         known = [(r, name.rsplit(":", 1)[0]) for r in references for name in r.names]
         for reference, name in known:
-            self._places.setdefault(name, (reference, name))
+            self._records.setdefault(name, (reference, name))
         for reference, name in known:
             for alias in (f"chr{name}", name.split(".")[0], "chrMT" if name == "chrM" else name):
-                self._places.setdefault(alias, (reference, name))
+                self._records.setdefault(alias, (reference, name))
 
     def fetch(self, region: str, start: int, end: int, strand: str = "+") -> str:
-        """The bases of an interval on its strand.
+        """Read the bases of an interval on its strand.
 
         Raises
         ------
         InputError
             No genome has the region, or the region has not all of the interval.
         """
-        if region not in self._places:
+        if region not in self._records:
             raise InputError(
                 f"no '{region}' in {', '.join(self.sources)}; name the genome that has it too"
             )
-        reference, name = self._places[region]
+        reference, name = self._records[region]
         try:
             codes = reference.fetch(name, start, end)
         except InputError as error:
@@ -59,7 +59,7 @@ class Genomes:
 def read_intervals(
     table: pd.DataFrame, name: str, genomes: Genomes, skip_missing: bool = False
 ) -> list[str | None]:
-    """The sequence of each row.
+    """Read the sequence of each row.
 
     Parameters
     ----------
@@ -80,9 +80,9 @@ def read_intervals(
     _check(table, name)
     table = table.astype({"region": str, "start": int, "end": int})
     sequences: list[str | None] = []
-    for place in zip(*(table[column].tolist() for column in COLUMNS), strict=True):
+    for interval in zip(*(table[column].tolist() for column in INTERVAL_COLUMNS), strict=True):
         try:
-            sequences.append(genomes.fetch(*place))
+            sequences.append(genomes.fetch(*interval))
         except InputError as error:
             if not skip_missing:
                 raise InputError(f"{name}: {error}") from None
@@ -91,16 +91,18 @@ def read_intervals(
 
 
 def _check(table: pd.DataFrame, name: str) -> None:
-    """An `InputError` that names the first row that is no interval."""
-    if missing := [column for column in COLUMNS if column not in table.columns]:
-        raise InputError(f"{name}: no column {missing[0]!r}; expected id, {', '.join(COLUMNS)}")
+    """Return an `InputError` that names the first row that is not an interval."""
+    if missing := [column for column in INTERVAL_COLUMNS if column not in table.columns]:
+        raise InputError(
+            f"{name}: no column {missing[0]!r}; expected id, {', '.join(INTERVAL_COLUMNS)}"
+        )
     if table.empty:
         raise InputError(f"{name}: no intervals, so the class is empty; download it again")
-    places = table[["start", "end"]].apply(pd.to_numeric, errors="coerce")
-    start, end = places["start"], places["end"]
+    numbers = table[["start", "end"]].apply(pd.to_numeric, errors="coerce")
+    start, end = numbers["start"], numbers["end"]
     repeated = table["id"].duplicated() if "id" in table.columns else pd.Series(False, table.index)
     faults = {
-        "start and end are not whole numbers": (places % 1 != 0).any(axis=1),
+        "start and end are not whole numbers": (numbers % 1 != 0).any(axis=1),
         "an interval has 0 <= start < end": (start < 0) | (start >= end),
         "the strand is +, - or empty": ~table["strand"].isin(STRANDS),
         "the id is another row's too": repeated,

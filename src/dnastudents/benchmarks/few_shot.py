@@ -146,7 +146,7 @@ def _train_file(files: Sources, name: str, shots: int) -> pd.DataFrame:
 
 
 def _test(files: Sources, name: str) -> tuple[pd.DataFrame, list[str]]:
-    """The test split, official or substituted, and what to say about it."""
+    """Return the test split, official or substituted, and what to say about it."""
     official = OFFICIAL_TESTS.get(name, [f"{FOLDERS[name]}/test.tsv"])
     if found := files.find(official):
         return _kmer_table(files, found), []
@@ -165,7 +165,7 @@ def _test(files: Sources, name: str) -> tuple[pd.DataFrame, list[str]]:
 
 
 def _substitute(files: Sources, name: str) -> pd.DataFrame:
-    """The test split that stands in for an unreleased one."""
+    """Return the test split that stands in for an unreleased one."""
     if name == "cohn_enh" and not files.find(SUBSTITUTE_TESTS[name]):
         test = read_sequences(files, "human_enhancers_cohn", "test")
         if test is not None:

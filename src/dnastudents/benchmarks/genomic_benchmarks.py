@@ -2,7 +2,7 @@
 
 From coordinates: `<task>/{train,test}/<class>.csv.gz` (see `benchmarks.coordinates`) and the
 reference genome, or two of them where a task compares species or transcripts. From sequences: the
-official archive, with one file a sequence, `<task>/{train,test}/<class>/<id>.txt`. From tables:
+official archive, with one file per sequence, `<task>/{train,test}/<class>/<id>.txt`. From tables:
 `<task>/{train,test}.csv`, one sequence a row, with the columns seq and class (or label), as others
 share them. All give the same rows.
 
@@ -103,7 +103,7 @@ def write(
 
 
 def read_sequences(files: Sources, task: str, split: str) -> pd.DataFrame | None:
-    """A split of the sequence archive, label being the class's name; None if it is not there."""
+    """Read a split of the sequence archive, label being the class's name; None if it is absent."""
     texts = [name for name in files.names(f"{task}/{split}") if name.endswith(".txt")]
     if not texts:
         return None
@@ -116,7 +116,7 @@ def read_sequences(files: Sources, task: str, split: str) -> pd.DataFrame | None
 def _read_split(
     files: Sources, task: str, split: str, genomes: Sequence[Reference], skip_missing: bool
 ) -> pd.DataFrame:
-    """All classes of one split: sequence (None where missing) and label (the class's name)."""
+    """Read all classes of a split: sequence (None where missing) and label (the class's name)."""
     sequences = read_sequences(files, task, split)
     if sequences is not None:
         return sequences
@@ -131,18 +131,18 @@ def _read_split(
         )
     if not genomes:
         raise InputError(f"{SUITE}/{task}: coordinates need a reference; name its folder too")
-    places = Genomes(genomes)
+    genome = Genomes(genomes)
     classes = []
     for name in tables:
         table = files.table(name)
-        table["sequence"] = read_intervals(table, name, places, skip_missing)
+        table["sequence"] = read_intervals(table, name, genome, skip_missing)
         table["label"] = PurePosixPath(name).name.removesuffix(".gz").removesuffix(".csv")
         classes.append(table)
     return pd.concat(classes, ignore_index=True)
 
 
 def _read_rows(files: Sources, name: str) -> pd.DataFrame:
-    """A table of sequences; the names of classes win over their numbers."""
+    """Read a table of sequences; the names of classes win over their numbers."""
     table = files.table(name)
     labels = [column for column in ("class", "label") if column in table.columns]
     if "seq" not in table.columns or not labels:

@@ -99,7 +99,7 @@ def write(sources: Paths, task: str, output: Path, leakage: str = "report") -> N
 
 
 def long_transcripts(path: Path, length: int) -> Iterator[tuple[str, str]]:
-    """Header and bases of the transcripts longer than 5,000 bases of one FASTA, cut to `length`."""
+    """Yield header and bases of a FASTA's transcripts of over 5,000 bases, cut to `length`."""
     for header, pieces in groupby(read_fasta(path, whole_header=True), key=lambda piece: piece[0]):
         bases = b"".join(letters for _, letters in pieces)
         if len(bases) > MINIMUM:
@@ -107,7 +107,7 @@ def long_transcripts(path: Path, length: int) -> Iterator[tuple[str, str]]:
 
 
 def gene_groups(table: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
-    """Gene and group of each transcript.
+    """Find gene and group of each transcript.
 
     Parameters
     ----------

@@ -54,7 +54,7 @@ def write_version(
     output: Path,
     leakage: str = "report",
 ) -> None:
-    """The same for a version of the benchmark: the suite's name and the metric of each task."""
+    """Write a task of a version of the benchmark: its name as a suite, the metric of each task."""
     require_task(suite, task, metrics)
     files = Sources(sources)
     frames = {split: _split(files, f"{task}/{split}") for split in ("train", "test")}
@@ -85,7 +85,7 @@ def _split(files: Sources, stem: str) -> pd.DataFrame:
 
 
 def parse_fna(text: str, name: str) -> pd.DataFrame:
-    """Records with headers `>name|label` as a frame of sequence and label.
+    """Read records with headers `>name|label` as a frame of sequence and label.
 
     Names may repeat here, unlike in a genome, so the FASTA reader of references does not serve.
     """

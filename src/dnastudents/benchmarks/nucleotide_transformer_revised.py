@@ -16,8 +16,16 @@ from dnastudents.benchmarks.sources import Paths
 
 SUITE = "nucleotide_transformer_revised"
 _MARKS = (
-    *("H2AFZ", "H3K27ac", "H3K27me3", "H3K36me3", "H3K4me1", "H3K4me2", "H3K4me3"),
-    *("H3K9ac", "H3K9me3", "H4K20me1"),
+    "H2AFZ",
+    "H3K27ac",
+    "H3K27me3",
+    "H3K36me3",
+    "H3K4me1",
+    "H3K4me2",
+    "H3K4me3",
+    "H3K9ac",
+    "H3K9me3",
+    "H4K20me1",
 )
 _PROMOTERS = ("promoter_all", "promoter_no_tata", "promoter_tata")
 _SPLICE_SITES = ("splice_sites_acceptors", "splice_sites_all", "splice_sites_donors")

@@ -1,7 +1,7 @@
 """The routes by which the tasks of a suite are obtained: workflow/resources/tasks.csv.
 
 A suite may be published in more than one way, such as an archive or single tables. tasks.csv has
-one row a task and route; the first route of a task is its default, and `suites.<suite>.route` of
+one row per task and route; the first route of a task is its default, and `suites.<suite>.route` of
 the configuration names another. Free of pandas, so Snakemake parses fast.
 """
 
@@ -33,7 +33,7 @@ Routes = dict[str, dict[str, Route]]  # of each task of a suite, by name, the de
 
 
 def read_routes(path: Path) -> dict[str, Routes]:
-    """Each suite's tasks and their routes."""
+    """Read each suite's tasks and their routes."""
     suites: dict[str, Routes] = {}
     with path.open(encoding="utf-8", newline="") as handle:
         for row in csv.DictReader(handle):
@@ -43,7 +43,7 @@ def read_routes(path: Path) -> dict[str, Routes]:
 
 
 def choose(suite: str, tasks: Routes, name: str | None = None) -> dict[str, Route]:
-    """The route `name` of each task of a suite; by default the first.
+    """Return the route `name` of each task of a suite; by default the first.
 
     Raises
     ------

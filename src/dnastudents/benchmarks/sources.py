@@ -64,11 +64,11 @@ class Sources:
             self._members[path.as_posix()] = path.read_bytes
 
     def names(self, part: str) -> list[str]:
-        """Members whose path contains the folder `part` (as in `task/train`), sorted."""
+        """Return members whose path contains the folder `part` (as in `task/train`), sorted."""
         return sorted(name for name in self._members if f"/{part}/" in f"/{name}")
 
     def find(self, endings: Iterable[str]) -> str | None:
-        """The member that ends with the first possible of `endings`, shortest path first."""
+        """Find the member with the first possible of `endings`, shortest path first."""
         for ending in endings:
             for wanted in (f"/{ending}", f"/{ending}.gz"):
                 matches = [name for name in self._members if f"/{name}".endswith(wanted)]
@@ -77,26 +77,26 @@ class Sources:
         return None
 
     def member(self, names: Iterable[str]) -> str | None:
-        """The first of the names that there is, itself or with .gz."""
+        """Find the first of the names that exists, itself or with .gz."""
         both = (name + end for name in names for end in ("", ".gz"))
         return next((name for name in both if name in self._members), None)
 
     def files(self, prefix: str) -> list[Path]:
-        """Files on disk (not in archives) whose name begins with `prefix` in either case."""
+        """Find files on disk (not in archives) whose name begins with `prefix` in either case."""
         files = (Path(name) for name in sorted(self._members))
         return [f for f in files if f.name.lower().startswith(prefix) and f.is_file()]
 
     def require(self, endings: Sequence[str]) -> str:
-        """As `find`; an `InputError` that names the file where there is none."""
+        """Do as `find`, but raise an `InputError` that names the file where there is none."""
         name = self.find(endings)
         if name is None:
-            places = ", ".join(map(str, self.paths))
+            searched = ", ".join(map(str, self.paths))
             wanted = " or ".join(endings)
-            raise InputError(f"no {wanted} in {places}; download it, or name its folder")
+            raise InputError(f"no {wanted} in {searched}; download it, or name its folder")
         return name
 
     def read(self, name: str) -> bytes:
-        """The decompressed content of a member."""
+        """Read the decompressed content of a member."""
         content = self._members[name]()
         if name.endswith(".gz"):
             try:
@@ -109,7 +109,7 @@ class Sources:
         return content
 
     def table(self, name: str, separator: str = ",", **options: Any) -> pd.DataFrame:
-        """A member with a header line as a frame; `sequence` and `seq` stay text."""
+        """Read a member with a header line as a frame; `sequence` and `seq` stay text."""
         content = self.read(name)
         try:
             return pd.read_csv(
@@ -134,7 +134,7 @@ class Sources:
 
 
 def looks_like_html(content: bytes) -> bool:
-    """Whether a download is a web page, such as a login or a virus-scan warning."""
+    """Return whether a download is a web page, such as a login or a virus-scan warning."""
     start = content[:512].lstrip().lower()
     return start.startswith((b"<!doctype html", b"<html", b"<head"))
 

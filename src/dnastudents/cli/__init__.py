@@ -46,7 +46,7 @@ def dnastudents(quiet: Quiet = False, verbose: Verbose = False, version: Version
 
 @cache
 def parser() -> Any:
-    """All subcommands, ready to parse."""
+    """Make a parser of all subcommands."""
     return typer.main.get_command(app)
 
 

@@ -49,7 +49,7 @@ def data_check(
     lock: Lock = None,
     mirror: Mirror = None,
 ) -> int:
-    """Tell which data are present, missing or wrong.
+    """Say which data are present, missing or wrong.
 
     Exit status 1: some are missing or wrong.
     """

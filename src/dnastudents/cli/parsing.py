@@ -79,7 +79,7 @@ class Failure(typer.TyperException):
 
 
 def _repeated(args: Sequence[str], names: set[str]) -> list[str]:
-    """The arguments, with the name of an option of `names` before each of its values."""
+    """Return the arguments, with the name of an option of `names` before each of its values."""
     for name, value in pairwise([*args, "-"]):
         if name in names and value.startswith("-"):
             raise typer.BadParameter("give at least one, without a dash", param_hint=f"'{name}'")
@@ -94,7 +94,7 @@ def _repeated(args: Sequence[str], names: set[str]) -> list[str]:
 
 
 def _message(error: Exception) -> str:
-    """One line; errors of the system name their file first, as ours do."""
+    """Return one line; errors of the system name their file first, as this package's do."""
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename2 or error.filename}: {error.strerror}"
     return " ".join(str(error).split("\n"))
@@ -112,7 +112,7 @@ Verbose = Annotated[
 
 
 def _with_verbosity(function: Function) -> Function:
-    """The function with -q and -v, so that they may stand behind the subcommand too."""
+    """Add -q and -v to the function, so that they may stand behind the subcommand too."""
 
     @wraps(function)
     def run(*, quiet: bool, verbose: bool, **arguments: Any) -> Any:
@@ -152,7 +152,7 @@ def _named(path: Path) -> Path:
 
 
 def json_option(help: str, **keywords: Any) -> Any:
-    """An option that takes a JSON object."""
+    """Make an option that takes a JSON object."""
     return typer.Option(parser=_json, metavar="JSON", help=help, **keywords)
 
 

@@ -25,7 +25,7 @@ def launch(
         list[str], typer.Argument(metavar="SUBCOMMAND", help="and its arguments, after --")
     ],
     *,
-    nodes: Annotated[int, typer.Option(help="nodes of a job of Slurm")] = 1,
+    nodes: Annotated[int, typer.Option(help="nodes of a Slurm job")] = 1,
     processes: Annotated[int, typer.Option(help="processes on each node")] = 1,
     threads: Annotated[int, typer.Option(help="CPU threads on each node")] = 1,
 ) -> int:
@@ -97,7 +97,8 @@ def teacher_import(
 )
 def teacher_check(
     folder: Annotated[
-        Path, typer.Argument(help="a teacher of ours, or as downloaded from the hub")
+        Path,
+        typer.Argument(help="teacher folder, or files as downloaded from the hub"),
     ],
     *,
     fasta: Annotated[Path, typer.Option(help="FASTA, FASTA.gz, or reference folder")],

@@ -47,7 +47,7 @@ class Asked:
         job : str
             Its name, as that of its log.
         what : Any
-            Settings, and all else that decides the result and is no file; fit for JSON.
+            Settings, and all else that decides the result and is not a file; fit for JSON.
         own_files : iterable of path
             The user's files and folders that it reads.
 
@@ -78,7 +78,7 @@ def _plain(value: Any) -> Any:
 
 
 def signature(paths: Iterable[str | Path]) -> dict[str, list[int]]:
-    """Size in bytes and time of change in ns of files, and of all files in folders, by path."""
+    """Return size (bytes) and time of change (ns) of all files, also in folders, by path."""
     found: dict[str, list[int]] = {}
     for path in map(Path, paths):
         inside = sorted(path.rglob("*")) if path.is_dir() else [path]

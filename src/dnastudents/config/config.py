@@ -89,7 +89,7 @@ class Config:
         self.known_files = _read_files(root / "workflow/resources/datasets.csv")
 
     def _complete(self, values: Block) -> Block:
-        """The values with every selected run resolved, and the others left out."""
+        """Return the values with every selected run resolved, and the others left out."""
         blocks = values.get("runs")
         if not isinstance(blocks, dict):
             return values
@@ -106,7 +106,7 @@ class Config:
 
     @lru_cache(maxsize=1024)  # noqa: B019  (a configuration lives as long as its process)
     def run(self, name: str) -> Run:
-        """The run `name`; a replica, `name@2`, has its seed plus the number."""
+        """Return the run `name`; a replica, `name@2`, has its seed plus the number."""
         name, _, number = name.partition("@")
         if name not in self.settings.runs or (number and not number.isdecimal()):
             raise InputError(f"runs: no run '{name}' is selected; {nearest(name, self.runs)}")
@@ -114,26 +114,26 @@ class Config:
         return run.changed(seed=run.seed + int(number)) if number else run
 
     def replicas(self, name: str) -> list[str]:
-        """The pretrainings of a run: itself, then `name@1`, `name@2`, ... with the next seeds."""
+        """List a run's pretrainings: itself, then `name@1`, `name@2`, ... with the next seeds."""
         count = self.run(name).replicas if self.is_pretrained(name) else 1
         return [name, *(f"{name}@{number}" for number in range(1, count))]
 
     def is_pretrained(self, name: str) -> bool:
-        """Whether the run learns at all, or is a randomly initialised control."""
+        """Return whether the run learns at all, or is a randomly initialised control."""
         return self.run(name).learns
 
     def student(self, name: str) -> StudentOptions:
-        """The student `name`, without what it changes of fine-tuning."""
+        """Return the student `name`, without what it changes of fine-tuning."""
         block = self.settings.students[name]
         return STUDENTS.parse(block.model_dump(mode="json", exclude={"finetuning"}))
 
     @lru_cache(maxsize=1024)  # noqa: B019
     def pretrain_settings(self, name: str) -> RunSettings:
-        """All that decides the weights of a run: what `dnastudents pretrain` gets."""
+        """Return all that decides the weights of a run: what `dnastudents pretrain` gets."""
         return self._training_settings(self.run(name), f"runs.{name}")
 
     def teacher_settings(self, name: str) -> RunSettings:
-        """The same for a teacher that is trained here."""
+        """Return the same for a teacher that is trained here."""
         run = self.settings.teachers[name].train
         assert run is not None
         return self._training_settings(run, f"teachers.{name}.train")
@@ -156,7 +156,7 @@ class Config:
         return parse(RunSettings, values, where)  # type: ignore[no-any-return]
 
     def needs(self, name: str) -> dict[str, str]:
-        """What a run learns from beside its settings: kind of input to the name of it."""
+        """Return what a run learns from beside its settings: kind of input to the name of it."""
         run = self.run(name)
         if not run.learns:
             return {}
@@ -173,7 +173,7 @@ class Config:
         return needed
 
     def comparisons(self) -> list[tuple[str, str]]:
-        """Each pretrained run with its controls.
+        """Return each pretrained run with its controls.
 
         A control is the run of the same student without pretraining; then those that the run names
         in `compare_with`, as far as they are selected.
@@ -191,7 +191,7 @@ class Config:
     # ---- data
 
     def data(self) -> dict[str, dict[str, list[str]]]:
-        """What each reference, teacher and task of the selected runs and suites is made from.
+        """List what each reference, teacher and task of the selected runs and suites is made from.
 
         Ids of the manifest (`datasets`) or own paths (`files`); neither where the workflow makes
         it. The keys are `reference/NAME`, `intervals/NAME`, `teacher/NAME` and `SUITE/TASK`.
@@ -212,7 +212,7 @@ class Config:
         return found
 
     def own_files(self, suite: str, task: str) -> list[str]:
-        """The user's own files of a task, if there are any."""
+        """Return the user's own files of a task, if there are any."""
         block = self.suites[suite]
         if block.csv is not None:
             return task_tables(f"{block.csv}/{task}")
@@ -231,16 +231,16 @@ class Config:
         return {"files": [own]} if own is not None else {"datasets": [str(dataset)]}
 
     def task_references(self, suite: str, task: str) -> list[str]:
-        """The references of which the route of a task reads coordinates."""
+        """Return the references of which the route of a task reads coordinates."""
         route = self.routes.get(suite, {}).get(task)
         return route.references if route else []
 
     def teacher_datasets(self, name: str) -> list[str]:
-        """The ids of the files of a teacher that is downloaded."""
+        """Return the ids of the files of a teacher that is downloaded."""
         return [f"{self.settings.teachers[name].dataset}/{file}" for file in TEACHER_FILES]
 
     def cost_settings(self) -> Jobs:
-        """The jobs of this configuration by name, and watts: what `dnastudents cost` gets."""
+        """Return the configuration's jobs by name, and watts: what `dnastudents cost` gets."""
         data = self.data()
         shared = [name for name in data if name.startswith(("reference/", "teacher/"))]
         files = {id for origin in data.values() for id in origin.get("datasets", [])}
@@ -254,19 +254,19 @@ class Config:
     # ---- tasks and figures
 
     def is_simulated(self, reference: str) -> bool:
-        """Whether a reference comes from the simulator."""
+        """Return whether a reference comes from the simulator."""
         return self.settings.references[reference].simulate is not None
 
     def tasks(self) -> list[tuple[str, str]]:
-        """Every selected (suite, task)."""
+        """Return every selected (suite, task)."""
         return [(suite, task) for suite, block in self.suites.items() for task in block.tasks]
 
     def finetune_settings(self, run: str, suite: str, task: str) -> Finetuning:
-        """The fine-tuning settings of a run on a task."""
+        """Return the fine-tuning settings of a run on a task."""
         return self._finetuning(suite, task, self.run(run).student)
 
     def baseline_settings(self, suite: str, task: str) -> BaselineOptions:
-        """The k-mer baseline learns from the same sequences as the students."""
+        """Return the k-mer baseline's settings; it learns from the students' sequences."""
         shared = self._finetuning(suite, task)
         return BaselineOptions(
             k=self.settings.baseline.k,
@@ -276,23 +276,23 @@ class Config:
         )
 
     def probes(self) -> list[str]:
-        """The probes of frozen features that have a task."""
+        """Return the probes of frozen features that have a task."""
         return [name for name in ("knn", "linear") if self.probe_tasks(name)]
 
     def probe_tasks(self, probe: str) -> list[tuple[str, str]]:
-        """Every (suite, task) of a probe: `knn`, nearest neighbours; `linear`, a linear head."""
+        """List every (suite, task) of a probe: `knn` (nearest neighbours) or `linear`."""
         block = getattr(self.settings.probes, probe)
         return [task for task in self.tasks() if block is not None and task[0] in block.suites]
 
     def knn_settings(self, run: str, suite: str, task: str) -> KNNOptions:
-        """The probe learns from as many sequences as fine-tuning does."""
+        """Return those of the probe, which learns from as many sequences as fine-tuning does."""
         block = self.settings.probes.knn
         assert block is not None
         limit = self.finetune_settings(run, suite, task).max_train_sequences
         return KNNOptions(k=block.k, pooling=block.pooling, max_train_sequences=limit)
 
     def linear_settings(self, run: str, suite: str, task: str) -> Finetuning:
-        """Those of fine-tuning with what the probe changes, on frozen features."""
+        """Return those of fine-tuning with what the probe changes, on frozen features."""
         block = self.settings.probes.linear
         assert block is not None
         changes = block.model_dump(exclude={"suites"}, exclude_none=True)
@@ -301,7 +301,7 @@ class Config:
 
     @lru_cache(maxsize=4096)  # noqa: B019
     def _finetuning(self, suite: str, task: str, student: str | None = None) -> Finetuning:
-        """General settings, then the student's, the suite's, those for student, task and both."""
+        """Merge settings: general, the student's, the suite's, for student, for task, for both."""
         block = self.suites[suite]
         layers = [self.settings.finetuning]
         if student is not None:
@@ -317,7 +317,7 @@ class Config:
         return layered(*layers)
 
     def tsne(self, figure: str = "tsne") -> tuple[list[str], list[tuple[str, str]]]:
-        """Runs and (suite, task) of a t-SNE figure, of those that are selected at all.
+        """Return runs and (suite, task) of a t-SNE figure, of those that are selected at all.
 
         `tsne_cls` is of runs whose student has CLS positions of its own.
         """
@@ -329,7 +329,7 @@ class Config:
         return runs, [task for task in self.tasks() if "/".join(task) in wanted.tasks]
 
     def tsne_teachers(self) -> list[str]:
-        """The teachers that have a panel in the figure `tsne`: named, or those of its runs."""
+        """List the teachers that have a panel in the figure `tsne`: named, or those of its runs."""
         wanted = self.settings.figures.tsne.teachers
         if isinstance(wanted, tuple):
             return list(wanted)
@@ -343,6 +343,6 @@ def _joined(parts: list[dict[str, list[str]]]) -> dict[str, list[str]]:
 
 
 def _read_files(path: Path) -> list[str]:
-    """The ids of all files that can be downloaded."""
+    """Read the ids of all files that can be downloaded."""
     with path.open(encoding="utf-8", newline="") as handle:
         return [row["id"] for row in csv.DictReader(handle)]

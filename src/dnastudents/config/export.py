@@ -21,7 +21,7 @@ PAGE = "docs/configuration.md"  # written by `dnastudents config docs`
 
 
 def resolved(config: Config) -> dict[str, Any]:
-    """Everything that a workflow uses: defaults put in, only the selected runs and suites."""
+    """Return all that a workflow uses: defaults put in, only the selected runs and suites."""
     values = config.settings.as_json()
     genomes = {name.partition("/")[2] for name in config.data() if name.startswith("reference/")}
     genomes.add(config.settings.genome)
@@ -36,7 +36,7 @@ def resolved(config: Config) -> dict[str, Any]:
 
 
 def as_yaml(values: dict[str, Any]) -> str:
-    """Settings as YAML, in their order."""
+    """Return settings as YAML, in their order."""
     text: str = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)
     return text
 
@@ -51,7 +51,7 @@ def write_resolved(config: Config, path: str | Path) -> None:
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON schema of a configuration file, for editors.
+    """Return the JSON schema of a configuration file, for editors.
 
     A file changes another one, so no key is required, a name may be null, and `extends` is allowed
     where files and runs have it.
@@ -75,7 +75,7 @@ def _relaxed(node: Any) -> Any:
         if isinstance(kept.get("required"), list):
             kept.pop("required")
         kept.pop("discriminator", None)
-        if "oneOf" in kept:  # a block may leave out the key that tells which it is
+        if "oneOf" in kept:  # a block may leave out the key that says which it is
             kept["anyOf"] = kept.pop("oneOf")
         return kept
     return [_relaxed(item) for item in node] if isinstance(node, list) else node
@@ -105,7 +105,7 @@ Every key of `config.yaml`, with its type, default and meaning. This page is mad
 
 
 def markdown() -> str:
-    """The page docs/configuration.md."""
+    """Write the page docs/configuration.md."""
     schema = Configuration.model_json_schema(mode="validation")
     definitions = schema["$defs"]
     lines = [_HEAD, "## config.yaml", *_table(schema, definitions)]
@@ -120,7 +120,7 @@ def markdown() -> str:
 
 
 def _in_order(node: Any, definitions: dict[str, Any]) -> list[str]:
-    """The names of the definitions, each behind the first block that uses it."""
+    """Return the names of the definitions, each behind the first block that uses it."""
     found: dict[str, None] = {}
     waiting = list(_references(node.get("properties", {})))
     while waiting:
@@ -144,7 +144,7 @@ def _references(node: Any) -> Iterator[str]:
 
 
 def _target(field: dict[str, Any]) -> str:
-    """The name of the block that a field holds."""
+    """Return the name of the block that a field holds."""
     return str(field.get("$ref", "")).rpartition("/")[2]
 
 
@@ -170,7 +170,7 @@ def _default(value: Any) -> str:
 
 
 def _type(field: dict[str, Any]) -> str:
-    """A field's type in words, with bounds; blocks as links."""
+    """Return a field's type in words, with bounds; blocks as links."""
     if name := _target(field):
         return f"[{name}](#{name.lower()})"
     for key in ("anyOf", "oneOf"):

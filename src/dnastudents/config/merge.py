@@ -15,7 +15,7 @@ Block = dict[str, Any]
 
 
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> Block:
-    """A copy of `base` with `changes` put in: mappings merged key by key, all else replaced.
+    """Copy `base` with `changes` put in: mappings merged key by key, all else replaced.
 
     A mapping that says what it is by another `name`, `kind` or `architecture` replaces the old one
     whole, because the settings of the one mean nothing to the other.
@@ -48,7 +48,7 @@ def read_yaml(path: Path) -> Block:
 
 
 def chain(root: Path, changes: Block) -> list[Block]:
-    """A configuration and all that it extends; paths are relative to the repository's root."""
+    """Read a configuration and all that it extends; paths are relative to the repository's root."""
     links, seen = [changes], []
     while "extends" in links[-1]:
         path = root / str(links[-1].pop("extends"))
@@ -60,7 +60,7 @@ def chain(root: Path, changes: Block) -> list[Block]:
 
 
 def selection(key: str, links: list[Block]) -> Block | None:
-    """The blocks that the nearest configuration with this key names; None is all."""
+    """Return the blocks that the nearest configuration with this key names; None is all."""
     selected = next((link[key] for link in links if link.get(key) is not None), None)
     if selected == {}:
         raise InputError(f"{key}: names nothing; name at least one, or drop the key")
@@ -68,7 +68,7 @@ def selection(key: str, links: list[Block]) -> Block | None:
 
 
 def resolve(name: str, blocks: Mapping[str, Any]) -> Block:
-    """The block `name` with everything that it extends put in.
+    """Resolve the block `name` with everything that it extends put in.
 
     Raises
     ------

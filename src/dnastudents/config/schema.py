@@ -193,7 +193,7 @@ class Cost(Settings):
 
 
 def _with_finetuning(kind: type[Settings]) -> type[Settings]:
-    """A student's settings with what it changes of fine-tuning."""
+    """Make a student's settings with what it changes of fine-tuning."""
     about = Field(Finetuning(), description="What the student changes of fine-tuning.")
     return create_model(
         kind.__name__, __base__=kind, __doc__=kind.__doc__, finetuning=(Finetuning, about)

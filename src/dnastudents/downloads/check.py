@@ -25,7 +25,7 @@ from dnastudents.downloads.manifest import (
     Unusable,
     find,
     is_packed,
-    mirror_places,
+    mirror_files,
     pinned,
     read_lock,
     read_manifest,
@@ -120,18 +120,18 @@ def check_data(
     Raises
     ------
     InputError
-        An id that the manifest does not have, or a mirror that is no folder.
+        An id that the manifest does not have, or a mirror that is not a folder.
     """
     needs = parse(dict[str, dict[str, list[str]]], needs, "needs")
     known, downloads = read_manifest(manifest), Path(downloads)
     locked = read_lock(Path(lock) if lock else downloads / "download-lock.json")
     ids = sorted({name for need in needs.values() for name in need.get("datasets", ())})
-    own = sorted({name for need in needs.values() for name in need.get("files", ())})
+    own_paths = sorted({name for need in needs.values() for name in need.get("files", ())})
     entries = {name: find(known, name, manifest) for name in ids}
-    places = {name: [downloads / name, *mirror_places(mirror, name)] for name in ids}
-    _announce([*(p for some in places.values() for p in some), *map(Path, own)])
-    files = {name: _check_dataset(entries[name], places[name], locked) for name in ids}
-    files |= {name: _check_own(name) for name in own}
+    candidates = {name: [downloads / name, *mirror_files(mirror, name)] for name in ids}
+    _announce([*(p for paths in candidates.values() for p in paths), *map(Path, own_paths)])
+    files = {name: _check_dataset(entries[name], candidates[name], locked) for name in ids}
+    files |= {name: _check_own(name) for name in own_paths}
     missing = [entries[name] for name in ids if files[name].state == State.MISSING]
     return DataCheck(
         files=list(files.values()),
@@ -171,25 +171,27 @@ def _announce(paths: Sequence[Path]) -> None:
     logger.info(f"Reading {decimal(sum(sizes))} in {len(sizes)} files to check them")
 
 
-def _check_dataset(entry: Dataset, places: Sequence[Path], locked: Mapping[str, str]) -> Finding:
-    """The downloaded file decides; where there is none, the first good one of the mirror."""
+def _check_dataset(
+    entry: Dataset, candidates: Sequence[Path], locked: Mapping[str, str]
+) -> Finding:
+    """Check the downloaded file; where there is none, find the first good one of the mirror."""
     expected = entry.sha256 or locked.get(entry.id)
-    own, *mirrored = places
+    downloaded, *mirrored = candidates
     wrong = Finding(entry.id, State.MISSING, "")
-    for place in [own] if own.is_file() else mirrored:
+    for path in [downloaded] if downloaded.is_file() else mirrored:
         try:
-            verify(place, entry, expected, packed=is_packed(place, entry))
+            verify(path, entry, expected, packed=is_packed(path, entry))
         except Unusable as error:
-            wrong = Finding(entry.id, State.WRONG, f"{place}: {error}; remove or replace it")
+            wrong = Finding(entry.id, State.WRONG, f"{path}: {error}; remove or replace it")
         else:
-            where = "downloaded" if place == own else "in the mirror"
+            where = "downloaded" if path == downloaded else "in the mirror"
             how = "" if expected else "; no hash is known before first use"
             return Finding(entry.id, State.PRESENT, where + how)
     return wrong
 
 
 def _check_own(name: str) -> Finding:
-    """A file or folder of the user, which has no published hash."""
+    """Check a file or folder of the user, which has no published hash."""
     path = Path(name)
     if not path.exists():
         return Finding(name, State.MISSING, "your own path; correct it, or put the files there")
@@ -207,17 +209,17 @@ def _check_own(name: str) -> Finding:
 def _check_need(
     name: str, need: Mapping[str, Sequence[str]], files: Mapping[str, Finding]
 ) -> Finding:
-    """A task, reference or teacher is as good as the worst of its files."""
-    parts = [files[part] for part in (*need.get("datasets", ()), *need.get("files", ()))]
-    if not parts:
+    """Check a task, reference or teacher: it is as good as the worst of its files."""
+    findings = [files[part] for part in (*need.get("datasets", ()), *need.get("files", ()))]
+    if not findings:
         return Finding(name, State.PRESENT, "made by a rule; nothing to download")
     for state in (State.WRONG, State.MISSING):
-        if bad := sum(part.state == state for part in parts):
-            return Finding(name, state, f"{bad} of {len(parts)} file{'s' * (len(parts) > 1)}")
+        if bad := sum(finding.state == state for finding in findings):
+            return Finding(name, state, f"{bad} of {len(findings)} file{'s' * (len(findings) > 1)}")
     return Finding(name, State.PRESENT, "")
 
 
 def _instruction(entry: Dataset, downloads: Path, locked: Mapping[str, str]) -> str:
-    place, address = downloads / entry.id, pinned(entry.urls[0], locked)
+    target, address = downloads / entry.id, pinned(entry.urls[0], locked)
     note = f"# {entry.note}\n" if entry.note else ""
-    return f"{note}curl -fL --create-dirs -o {shlex.quote(str(place))} {shlex.quote(address)}"
+    return f"{note}curl -fL --create-dirs -o {shlex.quote(str(target))} {shlex.quote(address)}"

@@ -7,7 +7,7 @@ there may be gzipped where the manifest's is not.
   lock file, and enforced from then on; the commit of a repository on the hub too. See `manifest`.
 - Every address is tried in turn, each several times with growing pauses, and an interrupted
   transfer of a file with a known hash resumes where it stopped. See `transfer`.
-- A web page in the place of a file (logins, quotas, virus warnings) and an archive that cannot be
+- A web page instead of a file (logins, quotas, virus warnings) and an archive that cannot be
   read are recognised as such.
 """
 
@@ -27,7 +27,7 @@ from dnastudents.downloads.manifest import (
     find,
     is_address,
     is_packed,
-    mirror_places,
+    mirror_files,
     pinned,
     read_lock,
     read_manifest,
@@ -98,7 +98,7 @@ def _obtain(entry: Dataset, target: Path, mirror: str | Path | None, lock: Path)
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.download")
     reasons = []
-    sources: list[Path | str] = [*mirror_places(mirror, entry.id), *entry.urls]
+    sources: list[Path | str] = [*mirror_files(mirror, entry.id), *entry.urls]
     if mirror is not None and is_address(mirror):
         sources.insert(0, f"{str(mirror).rstrip('/')}/{entry.id}")
     for source in sources:

@@ -121,7 +121,7 @@ def _request(url: str, partial: Path, resume: bool, served: Served) -> None:
 
 @contextmanager
 def _progress(url: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """A bar on a terminal; elsewhere, as in the log of a job, a plain line now and then."""
+    """Show a bar on a terminal; elsewhere, as in a job's log, a plain line now and then."""
     name = url.rpartition("/")[2][:60]
     if not sys.stderr.isatty():
         yield _lines(name, total)

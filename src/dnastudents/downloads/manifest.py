@@ -28,7 +28,7 @@ from dnastudents.errors import InputError, nearest
 from dnastudents.files import read_json, reading, write_json
 
 CHUNK = 1 << 20
-COLUMNS = {"id", "url", "alternative_urls", "sha256", "bytes", "note"}
+MANIFEST_COLUMNS = {"id", "url", "alternative_urls", "sha256", "bytes", "note"}
 MOVING = re.compile(r"(?P<repository>.+?)/resolve/main/")  # another revision is taken as it is
 
 
@@ -72,7 +72,7 @@ def read_manifest(path: str | Path) -> dict[str, Dataset]:
     datasets: dict[str, Dataset] = {}
     with reading(path), path.open(encoding="utf-8", newline="") as handle:
         reader = csv.DictReader(handle, restval="")
-        if missing := COLUMNS - set(reader.fieldnames or ()):
+        if missing := MANIFEST_COLUMNS - set(reader.fieldnames or ()):
             raise InputError(f"{path}: no column {sorted(missing)[0]!r}")
         for row in reader:
             name = row["id"]
@@ -85,14 +85,14 @@ def read_manifest(path: str | Path) -> dict[str, Dataset]:
 
 
 def find(datasets: Mapping[str, Dataset], name: str, manifest: str | Path) -> Dataset:
-    """The row of an id; an `InputError` with the nearest one where there is none."""
+    """Find the row of an id; raise an `InputError` with the nearest one where there is none."""
     if name not in datasets:
         raise InputError(f"{manifest}: no dataset {name!r}; {nearest(name, datasets)}")
     return datasets[name]
 
 
-def mirror_places(mirror: str | Path | None, name: str) -> list[Path]:
-    """The files of a mirror folder that can stand for an id: itself, or gzipped.
+def mirror_files(mirror: str | Path | None, name: str) -> list[Path]:
+    """List the files of a mirror folder that can stand for an id: itself, or gzipped.
 
     Raises
     ------
@@ -108,12 +108,12 @@ def mirror_places(mirror: str | Path | None, name: str) -> list[Path]:
 
 
 def is_address(mirror: str | Path) -> bool:
-    """Whether a mirror is an address rather than a folder."""
+    """Return whether a mirror is an address rather than a folder."""
     return str(mirror).startswith(("http://", "https://"))
 
 
 def is_packed(path: Path, dataset: Dataset) -> bool:
-    """Whether a file of a mirror is the gzipped form of the dataset."""
+    """Return whether a file of a mirror is the gzipped form of the dataset."""
     return path.name == f"{Path(dataset.id).name}.gz"
 
 
@@ -121,7 +121,7 @@ def is_packed(path: Path, dataset: Dataset) -> bool:
 
 
 def read_lock(path: Path) -> dict[str, str]:
-    """The entries of a lock file; none where there is no file.
+    """Read the entries of a lock file; none where there is no file.
 
     Raises
     ------
@@ -157,13 +157,13 @@ def add_to_lock(path: Path, entries: Mapping[str, str]) -> None:
 
 
 def repository_of(url: str) -> str | None:
-    """The repository of an address that asks for `main` of one on the hub, else None."""
+    """Return the repository of an address that asks for `main` of one on the hub, else None."""
     found = MOVING.match(url)
     return found["repository"] if found else None
 
 
 def pinned(url: str, lock: Mapping[str, str]) -> str:
-    """An address with the commit of the lock file, if there is one, in the place of `main`."""
+    """Put the commit of the lock file, if there is one, for `main` in an address."""
     commit = lock.get(repository_of(url) or "")
     return url.replace("/resolve/main/", f"/resolve/{commit}/", 1) if commit else url
 
@@ -172,7 +172,7 @@ def pinned(url: str, lock: Mapping[str, str]) -> str:
 
 
 def verify(path: Path, dataset: Dataset, expected: str | None, packed: bool = False) -> str:
-    """Read a file through and tell whether it is the dataset.
+    """Read a file through and check whether it is the dataset.
 
     Parameters
     ----------
@@ -210,7 +210,7 @@ def verify(path: Path, dataset: Dataset, expected: str | None, packed: bool = Fa
     if found == expected:
         return found
     if looks_like_html(start):
-        raise Unusable("a web page came in the place of the file")
+        raise Unusable("a web page came instead of the file")
     if size == 0:
         raise Unusable("the file is empty")
     if dataset.bytes not in (None, size):
@@ -223,7 +223,7 @@ def verify(path: Path, dataset: Dataset, expected: str | None, packed: bool = Fa
 
 
 def _damage(path: Path, name: str) -> str | None:
-    """What is wrong with an archive; None for a good one and for every other file."""
+    """Return what is wrong with an archive; None for a good one and for every other file."""
     try:
         if name.endswith(".zip"):
             with zipfile.ZipFile(path) as archive:

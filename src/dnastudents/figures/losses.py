@@ -38,8 +38,13 @@ PANELS = (
 SMOOTHING = 0.05  # width of the running mean, as a share of the logged steps
 MARKERS = 8  # marks on a curve: enough to tell curves apart, too few to hide them
 SWITCH: dict[str, Any] = {
-    **{"marker": "D", "markersize": 5, "markeredgecolor": GREY, "markerfacecolor": "white"},
-    **{"markeredgewidth": 1.1, "linestyle": "none", "zorder": 3},
+    "marker": "D",
+    "markersize": 5,
+    "markeredgecolor": GREY,
+    "markerfacecolor": "white",
+    "markeredgewidth": 1.1,
+    "linestyle": "none",
+    "zorder": 3,
 }
 
 
@@ -89,7 +94,7 @@ def losses_figure(histories: Mapping[str, str | Path], output: str | Path) -> No
 
 
 def _base(run: str) -> str:
-    """The run of which `run` is a further pretraining, or itself."""
+    """Return the run of which `run` is a further pretraining, or itself."""
     return run.partition("@")[0]
 
 
@@ -110,7 +115,7 @@ def _read(path: Path) -> pd.DataFrame:
 
 
 def _curve(frame: pd.DataFrame, split: str, metric: str) -> pd.DataFrame:
-    """Rows of one split that have the metric, by step; `stage` where the run has one."""
+    """Select rows of one split that have the metric, by step; `stage` where the run has one."""
     if metric not in frame:
         return pd.DataFrame(columns=["step", "value"])
     columns = ["step", metric] + (["stage"] if "stage" in frame else [])
@@ -128,24 +133,30 @@ def _draw(axis: Axes, curve: pd.DataFrame, run: str, look: Series, smooth: bool)
         values = curve["value"].rolling(width, center=True, min_periods=1).mean().to_numpy()
     every = max(1, len(values) // MARKERS)
     axis.plot(
-        *(steps, values), color=look.colour, linestyle=look.dash, label=run, marker=look.marker,
-        markersize=2.8, markevery=every,
-    )  # fmt: skip
-    for place in _switches(curve):
-        axis.plot(*(steps[place], values[place]), **SWITCH | {"markeredgecolor": look.colour})
+        steps,
+        values,
+        color=look.colour,
+        linestyle=look.dash,
+        label=run,
+        marker=look.marker,
+        markersize=2.8,
+        markevery=every,
+    )
+    for position in _switches(curve):
+        axis.plot(*(steps[position], values[position]), **SWITCH | {"markeredgecolor": look.colour})
 
 
 def _switches(curve: pd.DataFrame) -> list[int]:
-    """Positions at which the curriculum's stage is another than in the row before."""
+    """Find positions at which the curriculum's stage differs from the row before."""
     if "stage" not in curve:
         return []
     stages = curve["stage"].ffill()
     before = stages.shift()
-    return [int(place) for place in np.flatnonzero((stages != before) & before.notna())]
+    return [int(position) for position in np.flatnonzero((stages != before) & before.notna())]
 
 
 def _scale(axis: Axes) -> None:
-    """A logarithmic axis where values span more than a factor of ten."""
+    """Make the axis logarithmic where values span more than a factor of ten."""
     values = np.concatenate([np.asarray(line.get_ydata(), float) for line in axis.get_lines()])
     values = values[np.isfinite(values)]
     if values.size and values.min() > 0 and values.max() > 10 * values.min():

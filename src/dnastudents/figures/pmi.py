@@ -67,9 +67,16 @@ def pmi_figure(folder: str | Path, output: str | Path, named: int = 5) -> None:
             axis.plot(rows["rank"], rows["score"], "o", color=COLOURS[1], markersize=2.5)
             lines = [f"{r.rank:4.0f} {r.ngram} {r.score:+6.2f}" for r in rows.itertuples()]
             axis.text(
-                *(x, x, "\n".join(lines)), transform=axis.transAxes, ha=side,
-                va=edge, fontsize=6, family="DejaVu Sans Mono", color=COLOURS[1],
-            )  # fmt: skip
+                x,
+                x,
+                "\n".join(lines),
+                transform=axis.transAxes,
+                ha=side,
+                va=edge,
+                fontsize=6,
+                family="DejaVu Sans Mono",
+                color=COLOURS[1],
+            )
         axis.set(xlabel="rank", ylabel="score", title=title)
         axis.margins(x=0.02)
         save(figure, output)

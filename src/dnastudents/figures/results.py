@@ -1,4 +1,4 @@
-"""All runs on all tasks at a glance: one panel a task, one dot a run, 95 % t intervals.
+"""All runs on all tasks at a glance: one panel per task, one dot per run, 95 % t intervals.
 
 Dots, not bars: the scores' zero is no natural start for accuracies. Controls (un-pretrained twins
 and the k-mer baseline) are hollow, and a line carries the baseline through every panel, so that
@@ -69,17 +69,24 @@ def _panel(axis: Axes, rows: pd.DataFrame, names: list[str]) -> None:
     metric = rows["metric"].iloc[0]
     least = -100.0 if metric == "mcc" else 0.0
     for name, score in estimates.items():
-        place, control = names.index(name), name in controls
+        height, control = names.index(name), name in controls
         colour = "#404040" if control else COLOURS[0]
         width = 0.0 if np.isnan(score.half_width) else score.half_width
         # An interval from two seeds can be wider than the scale; it is drawn to the scale's ends.
         below, above = min(width, score.mean - least), min(width, 100 - score.mean)
         axis.errorbar(
-            *(score.mean, place), xerr=[[below], [above]], fmt="o", color=colour, ms=3.6,
-            elinewidth=0.9, mew=0.9, mfc="white" if control else colour,
-        )  # fmt: skip
+            score.mean,
+            height,
+            xerr=[[below], [above]],
+            fmt="o",
+            color=colour,
+            ms=3.6,
+            elinewidth=0.9,
+            mew=0.9,
+            mfc="white" if control else colour,
+        )
         if incomplete(rows[rows["run"] == name]):
-            axis.annotate(MARK, (score.mean, place), (3, 0), textcoords="offset points",
+            axis.annotate(MARK, (score.mean, height), (3, 0), textcoords="offset points",
                           fontsize=6, va="center")  # fmt: skip
     axis.grid(axis="y", color="#ECECEC", linewidth=0.6)
     axis.set_axisbelow(True)

@@ -28,17 +28,26 @@ COLUMN, PAGE = 3.5, 7.2  # widths in inches of one and of two journal columns
 _DASHES = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.2, 1, 1.2)))
 _MARKERS = "os^vPX*"  # the diamond is that of a curriculum's switch
 _SETTINGS = {
-    **{"font.family": "DejaVu Sans", "font.size": 7, "axes.titlesize": 7.5, "axes.labelsize": 7},
-    **{"xtick.labelsize": 6.5, "ytick.labelsize": 6.5, "legend.fontsize": 6.5},
-    **{"axes.spines.top": False, "axes.spines.right": False, "axes.linewidth": 0.6},
-    **{"xtick.major.width": 0.6, "ytick.major.width": 0.6, "lines.linewidth": 1.1},
-    **{"axes.titlelocation": "left", "legend.frameon": False, "legend.handlelength": 2.6},
-    **{
-        "figure.dpi": 100,
-        "savefig.dpi": 300,
-        "svg.hashsalt": "dnastudents",
-        "svg.fonttype": "path",
-    },
+    "font.family": "DejaVu Sans",
+    "font.size": 7,
+    "axes.titlesize": 7.5,
+    "axes.labelsize": 7,
+    "xtick.labelsize": 6.5,
+    "ytick.labelsize": 6.5,
+    "legend.fontsize": 6.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "lines.linewidth": 1.1,
+    "axes.titlelocation": "left",
+    "legend.frameon": False,
+    "legend.handlelength": 2.6,
+    "figure.dpi": 100,
+    "savefig.dpi": 300,
+    "svg.hashsalt": "dnastudents",
+    "svg.fonttype": "path",
 }
 
 
@@ -52,7 +61,7 @@ class Series(NamedTuple):
 
 @contextmanager
 def figure_style() -> Iterator[None]:
-    """The project's settings, on top of matplotlib's defaults rather than the user's own."""
+    """Apply the project's settings on top of matplotlib's defaults, not the user's own."""
     with plt.rc_context():
         plt.rcdefaults()
         plt.rcParams.update(cast(Any, _SETTINGS))  # stubs want every key as a literal
@@ -67,7 +76,7 @@ def series(index: int) -> Series:
 
 
 def wrapped(name: str, width: int = 22) -> str:
-    """A long name broken after underscores into lines of at most `width` characters."""
+    """Break a long name after underscores into lines of at most `width` characters."""
     lines = [""]
     for part in re.findall(r"[^_]*_?", name):
         if len(lines[-1]) + len(part) > width:
@@ -79,7 +88,7 @@ def wrapped(name: str, width: int = 22) -> str:
 def grid(
     panels: int, columns: int, width: float, panel_height: float, sharey: bool = False
 ) -> tuple[Figure, list[Axes]]:
-    """A figure of `panels` axes in even rows of at most `columns`; spare axes are removed."""
+    """Make a figure of `panels` axes in even rows of at most `columns`; remove spare axes."""
     rows = -(-panels // columns)
     columns = -(-panels // rows)
     size = (width, rows * panel_height)
@@ -92,7 +101,7 @@ def grid(
 
 
 def says_simulated(description: Path) -> bool:
-    """Whether a JSON file is there and its key `simulated` is true."""
+    """Return whether a JSON file is there and its key `simulated` is true."""
     return description.is_file() and bool(read_json(description).get("simulated"))
 
 
@@ -110,5 +119,5 @@ def save(figure: Figure, output: str | Path) -> None:
 
 
 def output_base(output: str | Path) -> str:
-    """`output` without .svg or .png at its end; other dots belong to the name."""
+    """Return `output` without .svg or .png at its end; other dots belong to the name."""
     return str(output).removesuffix(".svg").removesuffix(".png")

@@ -1,4 +1,4 @@
-"""t-SNE of frozen embeddings, a panel a run or teacher, with two numbers that do not depend on it.
+"""t-SNE of frozen embeddings, a panel per run or teacher, and two numbers that do not need it.
 
 Neighbourhoods in t-SNE are easy to over-read, so each panel's title carries the silhouette and the
 cross-validated accuracy of a linear probe, both taken in the embedding space itself. The settings
@@ -107,7 +107,7 @@ def _legend(figure: Figure, axis: Axes) -> None:
 
 
 def _read_all(paths: list[Path], classes: int) -> tuple[list[Embeddings], Labels, Labels]:
-    """Embeddings of each run, and the labels and indices that all of them must share."""
+    """Read the embeddings of each run, and the labels and indices that all of them must share."""
     data = [_read(path) for path in paths]
     _, labels, index = data[0]
     for path, (_, other_labels, other_index) in zip(paths, data, strict=True):
@@ -122,7 +122,7 @@ def _read_all(paths: list[Path], classes: int) -> tuple[list[Embeddings], Labels
 
 
 def _pooling(paths: Sequence[str | Path]) -> str:
-    """What the embeddings of all runs are; those of older versions are means."""
+    """Return how the embeddings of all runs were pooled; those of older versions are means."""
     found = set()
     for path in paths:
         with np.load(path, allow_pickle=False) as archive:
@@ -155,7 +155,7 @@ def _read(path: Path) -> tuple[Embeddings, Labels, Labels]:
 
 
 def _scores(values: Embeddings, labels: Labels, seed: int) -> dict[str, float]:
-    """Silhouette of standardised embeddings, and accuracy of a linear probe over folds."""
+    """Compute the silhouette of standardised embeddings, and a linear probe's accuracy by folds."""
     counts = np.unique(labels, return_counts=True)[1]
     folds = StratifiedKFold(min(FOLDS, int(counts.min())), shuffle=True, random_state=seed)
     probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
@@ -171,7 +171,7 @@ def _scores(values: Embeddings, labels: Labels, seed: int) -> dict[str, float]:
 
 
 def _project(values: Embeddings, seed: int) -> Embeddings:
-    """Two t-SNE coordinates for each sequence."""
+    """Compute two t-SNE coordinates for each sequence."""
     values = StandardScaler().fit_transform(values)
     if (components := min(DIMENSIONS, *values.shape)) < values.shape[1]:
         values = PCA(components, random_state=seed, svd_solver="full").fit_transform(values)

@@ -1,10 +1,10 @@
-"""Augmentations of DNA, batched on the device of the batch and drawn anew at every call.
+"""Augmentations of DNA, batched on the device of the batch and drawn again at every call.
 
-An augmentation moves bases and changes bases, and the two are kept apart. `View.codes` is what a
-model sees; `View.targets` is the true base at each place, moved and complemented like the codes but
-never mutated; `View.source` says where each base came from and which ones are random, so that
-masks and labels follow. Augmentations therefore chain. They keep the number of bases of every row,
-and padding stays on the right.
+An augmentation moves bases and changes bases, and the two are kept apart. `Augmented.codes` is
+what a model sees; `Augmented.targets` is the true base at each position, moved and complemented
+like the codes but never mutated; `Augmented.source` says where each base came from and which ones
+are random, so that masks and labels follow. Augmentations therefore chain. They keep the number of
+bases of every row, and padding stays on the right.
 
 The operations are those of EvoAug (Lee et al. 2023) as FinDNA uses them. Unlike there, random DNA
 holds no N, and the reverse complement is correct on five symbols.
@@ -28,7 +28,7 @@ NEW = -1  # source of a base that was not in the sequence
 
 
 @dataclass(frozen=True)
-class View:
+class Augmented:
     """A batch on its way through augmentations.
 
     Attributes
@@ -46,8 +46,8 @@ class View:
     source: Tensor
 
     @classmethod
-    def of(cls, codes: Tensor) -> View:
-        """The batch as it is."""
+    def of(cls, codes: Tensor) -> Augmented:
+        """Wrap codes that have not been changed yet."""
         source = torch.arange(codes.shape[1], device=codes.device).expand(codes.shape)
         return cls(codes, codes, source)
 
@@ -57,70 +57,72 @@ class View:
         return (self.codes != PAD).sum(1, keepdim=True)
 
 
-Augmentation = Callable[[View, torch.Generator], View]
+Augmentation = Callable[[Augmented, torch.Generator], Augmented]
 
 
-def translocation(view: View, generator: torch.Generator, most: int) -> View:
+def translocation(batch: Augmented, generator: torch.Generator, most: int) -> Augmented:
     """Rotate each row by up to `most` bases to either side."""
-    shift = _integers(view, generator, -most, most)
-    return _take(view, generator, (_position(view) - shift) % view.lengths.clamp(min=1))
+    shift = _integers(batch, generator, -most, most)
+    return _take(batch, generator, (_position(batch) - shift) % batch.lengths.clamp(min=1))
 
 
-def deletion(view: View, generator: torch.Generator, most: int) -> View:
+def deletion(batch: Augmented, generator: torch.Generator, most: int) -> Augmented:
     """Delete up to `most` bases anywhere; random bases, half at each end, keep the length."""
-    size = _integers(view, generator, 0, most).minimum(view.lengths)
-    begin = _below(view.lengths - size + 1, generator)
-    kept = _position(view) - size // 2
+    size = _integers(batch, generator, 0, most).minimum(batch.lengths)
+    begin = _below(batch.lengths - size + 1, generator)
+    kept = _position(batch) - size // 2
     source = torch.where(kept < begin, kept, kept + size)
-    is_new = (kept < 0) | (source >= view.lengths)
-    return _take(view, generator, source.masked_fill(is_new, NEW))
+    is_new = (kept < 0) | (source >= batch.lengths)
+    return _take(batch, generator, source.masked_fill(is_new, NEW))
 
 
-def insertion(view: View, generator: torch.Generator, most: int) -> View:
+def insertion(batch: Augmented, generator: torch.Generator, most: int) -> Augmented:
     """Insert up to `most` random bases anywhere; what passes the end of the row is lost."""
-    size = _integers(view, generator, 0, most)
-    begin = _below(view.lengths + 1, generator)
-    position = _position(view)
+    size = _integers(batch, generator, 0, most)
+    begin = _below(batch.lengths + 1, generator)
+    position = _position(batch)
     source = torch.where(position < begin, position, position - size)
     is_new = (position >= begin) & (position < begin + size)
-    return _take(view, generator, source.masked_fill(is_new, NEW))
+    return _take(batch, generator, source.masked_fill(is_new, NEW))
 
 
-def inversion(view: View, generator: torch.Generator, most: int) -> View:
+def inversion(batch: Augmented, generator: torch.Generator, most: int) -> Augmented:
     """Replace up to `most` bases anywhere by their reverse complement."""
-    size = _integers(view, generator, 0, most).minimum(view.lengths)
-    begin = _below(view.lengths - size + 1, generator)
-    position = _position(view)
+    size = _integers(batch, generator, 0, most).minimum(batch.lengths)
+    begin = _below(batch.lengths - size + 1, generator)
+    position = _position(batch)
     inside = (position >= begin) & (position < begin + size)
     source = torch.where(inside, 2 * begin + size - 1 - position, position)
-    return _take(view, generator, source, inside)
+    return _take(batch, generator, source, inside)
 
 
-def reverse_complement(view: View, generator: torch.Generator, probability: float) -> View:
+def reverse_complement(
+    batch: Augmented, generator: torch.Generator, probability: float
+) -> Augmented:
     """Read each row from the other strand with `probability`."""
-    draws = torch.rand(len(view.codes), 1, generator=generator, device=view.codes.device)
-    position = _position(view)
-    flipped = (draws < probability).expand(view.codes.shape)
-    source = torch.where(flipped, view.lengths - 1 - position, position)
-    return _take(view, generator, source, flipped)
+    draws = torch.rand(len(batch.codes), 1, generator=generator, device=batch.codes.device)
+    position = _position(batch)
+    flipped = (draws < probability).expand(batch.codes.shape)
+    source = torch.where(flipped, batch.lengths - 1 - position, position)
+    return _take(batch, generator, source, flipped)
 
 
-def mutation(view: View, generator: torch.Generator, rate: float) -> View:
+def mutation(batch: Augmented, generator: torch.Generator, rate: float) -> Augmented:
     """Exchange each known base for another one with probability `rate`; targets keep the old."""
-    shape, device = view.codes.shape, view.codes.device
+    shape, device = batch.codes.shape, batch.codes.device
     draws = torch.rand(shape, generator=generator, device=device)
     step = torch.randint(1, 4, shape, generator=generator, device=device, dtype=torch.uint8)
-    changed = (draws < rate) & (view.codes < N)
-    codes = torch.where(changed, (view.codes + step) % 4, view.codes)
-    return View(codes, view.targets, view.source)
+    changed = (draws < rate) & (batch.codes < N)
+    codes = torch.where(changed, (batch.codes + step) % 4, batch.codes)
+    return Augmented(codes, batch.targets, batch.source)
 
 
 def noise(shape: tuple[int, ...], generator: torch.Generator, scale: float = 0.2) -> Tensor:
-    """Gaussian noise of standard deviation `scale`, to be added to a model's input channels."""
+    """Draw Gaussian noise of standard deviation `scale`, to add to a model's input channels."""
     return scale * torch.randn(shape, generator=generator, device=generator.device)
 
 
-FUNCTIONS: dict[str, Callable[..., View]] = {
+FUNCTIONS: dict[str, Callable[..., Augmented]] = {
     function.__name__: function
     for function in (translocation, deletion, insertion, inversion, mutation, reverse_complement)
 }
@@ -138,7 +140,8 @@ def build(settings: Iterable[Mapping[str, Any] | AugmentationOptions]) -> Augmen
     Returns
     -------
     callable
-        (View, torch.Generator) to View, to be called as `augment(View.of(codes), generator)`.
+        (Augmented, torch.Generator) to Augmented, called as
+        `augment(Augmented.of(codes), generator)`.
 
     Raises
     ------
@@ -150,43 +153,43 @@ def build(settings: Iterable[Mapping[str, Any] | AugmentationOptions]) -> Augmen
         for options in map(AUGMENTATIONS.parse, settings)
     ]
 
-    def augment(view: View, generator: torch.Generator) -> View:
+    def augment(batch: Augmented, generator: torch.Generator) -> Augmented:
         for step in chain:
-            view = step(view, generator)
-        return view
+            batch = step(batch, generator)
+        return batch
 
     return augment
 
 
-def _position(view: View) -> Tensor:
-    return torch.arange(view.codes.shape[1], device=view.codes.device).expand(view.codes.shape)
+def _position(batch: Augmented) -> Tensor:
+    return torch.arange(batch.codes.shape[1], device=batch.codes.device).expand(batch.codes.shape)
 
 
-def _integers(view: View, generator: torch.Generator, low: int, high: int) -> Tensor:
-    """One integer in low .. high for each row, int64 (B, 1)."""
-    shape, device = (len(view.codes), 1), view.codes.device
+def _integers(batch: Augmented, generator: torch.Generator, low: int, high: int) -> Tensor:
+    """Draw one integer in low .. high for each row, int64 (B, 1)."""
+    shape, device = (len(batch.codes), 1), batch.codes.device
     return torch.randint(low, high + 1, shape, generator=generator, device=device)
 
 
 def _below(count: Tensor, generator: torch.Generator) -> Tensor:
-    """One integer in 0 .. count - 1 for each row, int64 (B, 1)."""
+    """Draw one integer in 0 .. count - 1 for each row, int64 (B, 1)."""
     draws = torch.rand(count.shape, generator=generator, device=count.device, dtype=torch.float64)
     return (draws * count).long()
 
 
 def _take(
-    view: View,
+    batch: Augmented,
     generator: torch.Generator,
     source: Tensor,
     is_complement: Tensor | None = None,
-) -> View:
+) -> Augmented:
     """Build every row from the columns `source` of (B, L); -1 takes a random base.
 
     Padding stays where it is, whatever `source` says there.
     """
-    is_pad = view.codes == PAD
-    source = torch.where(is_pad, _position(view), source)
-    shape, device = view.codes.shape, view.codes.device
+    is_pad = batch.codes == PAD
+    source = torch.where(is_pad, _position(batch), source)
+    shape, device = batch.codes.shape, batch.codes.device
     random = torch.randint(0, 4, shape, generator=generator, device=device, dtype=torch.uint8)
     is_new = source == NEW
 
@@ -196,5 +199,5 @@ def _take(
             values = torch.where(is_complement, complement(values), values)
         return torch.where(is_new, random, values)
 
-    origin = view.source.gather(1, source.clamp(min=0)).masked_fill(is_new, NEW)
-    return View(taken(view.codes), taken(view.targets), origin)
+    origin = batch.source.gather(1, source.clamp(min=0)).masked_fill(is_new, NEW)
+    return Augmented(taken(batch.codes), taken(batch.targets), origin)

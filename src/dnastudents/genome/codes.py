@@ -24,7 +24,7 @@ Codes = TypeVar("Codes", np.ndarray, "torch.Tensor")
 
 
 def translation_table() -> bytes:
-    """The 256-byte table for `bytes.translate` from letters of either case to codes."""
+    """Make the 256-byte table for `bytes.translate` from letters of either case to codes."""
     table = bytearray([N]) * 256
     for code, base in enumerate("ACGT"):
         table[ord(base)] = table[ord(base.lower())] = code
@@ -122,7 +122,7 @@ def kmer_codes(codes: np.ndarray, k: int) -> np.ndarray:
 
 
 def _concatenate_digits(codes: np.ndarray, k: int) -> np.ndarray:
-    """Base-4 numbers of k digits by doubling: 6 digits are 3 + 3, 3 are 2 + 1, in log2(k) steps."""
+    """Make base-4 numbers of k digits by doubling (6 are 3 + 3, 3 are 2 + 1): log2(k) steps."""
     if k == 1:
         return codes.astype(np.int32)
     left = k // 2

@@ -17,7 +17,7 @@ from typing import BinaryIO, cast
 from dnastudents.errors import InputError
 
 BLOCK = 1 << 22  # bytes read at a time: large enough for C speed, small beside any genome
-LONGEST_HEADER = 1 << 20  # bytes; more is no header but a file without line ends
+LONGEST_HEADER = 1 << 20  # bytes; more is not a header but a file without line ends
 _WHITESPACE = b" \t\r\n\v\f"
 _NUCLEOTIDES = b"ACGTURYSWKMBDHVNXacgturyswkmbdhvnx-."
 _GZIP = b"\x1f\x8b"
@@ -133,6 +133,6 @@ def _check_letters(path: Path, name: str, letters: bytes) -> None:
     if foreign := letters.translate(None, _NUCLEOTIDES):
         shown = foreign[:1].decode("latin-1")
         raise InputError(
-            f"{path}: record {name!r} holds {shown!r}, which is no nucleotide letter; "
+            f"{path}: record {name!r} holds {shown!r}, which is not a nucleotide letter; "
             "give DNA, not protein or binary data"
         )

@@ -46,7 +46,9 @@ def read_records(fasta: Path, folder: Path) -> Records:
         index = _index(fasta, folder)
         rows = [line.split("\t") for line in index.read_text(encoding="utf-8").splitlines()]
     except OSError as error:
-        raise InputError(f"{fasta}: neither it nor an index of it can be used ({error})") from None
+        raise InputError(
+            f"{fasta}: neither the file nor an index of it can be read ({error})"
+        ) from None
     try:
         return Records([row[0] for row in rows], [int(row[1]) for row in rows], fasta.name)
     except (ValueError, IndexError):
@@ -54,42 +56,42 @@ def read_records(fasta: Path, folder: Path) -> Records:
 
 
 def check_names(fasta: Path, wanted: Mapping[str, Sequence[str]], folder: Path) -> None:
-    """Raise `InputError` if a place that a setting names is not in a FASTA.
+    """Raise `InputError` if a sequence that a setting names is not in a FASTA.
 
     Parameters
     ----------
     fasta, folder : Path
         As for `read_records`.
     wanted : mapping of str to sequence of str
-        Key of the setting, for the message, to places as for `Records.intervals`.
+        Key of the setting, for the message, to regions as for `Records.intervals`.
     """
     records = read_records(fasta, folder)
-    for key, places in wanted.items():
+    for key, regions in wanted.items():
         try:
-            if places:
-                records.intervals(places)
+            if regions:
+                records.intervals(regions)
         except InputError as error:
             raise InputError(f"{key}: {error}") from None
 
 
 def _index(fasta: Path, folder: Path) -> Path:
-    """A file whose first two columns are names and lengths, made if there is none."""
+    """Find a file whose first two columns are names and lengths; make it if there is none."""
     beside = fasta.with_name(f"{fasta.name}.fai")
     if beside.exists() and beside.stat().st_mtime >= fasta.stat().st_mtime:
         return beside
     facts = fasta.stat()
-    own = f"{fasta.name}.{digest([str(fasta.resolve()), facts.st_size, facts.st_mtime_ns])}"
+    stem = f"{fasta.name}.{digest([str(fasta.resolve()), facts.st_size, facts.st_mtime_ns])}"
     for suffix in (".fai", ".sizes"):
-        if (folder / f"{own}{suffix}").exists():
-            return folder / f"{own}{suffix}"
-    target = beside if os.access(fasta.parent, os.W_OK) else folder / f"{own}.fai"
+        if (folder / f"{stem}{suffix}").exists():
+            return folder / f"{stem}{suffix}"
+    target = beside if os.access(fasta.parent, os.W_OK) else folder / f"{stem}.fai"
     if _can_be_indexed(fasta) and _write_index(fasta, target):
         return target
-    return _write_sizes(fasta, folder / f"{own}.sizes")
+    return _write_sizes(fasta, folder / f"{stem}.sizes")
 
 
 def _can_be_indexed(fasta: Path) -> bool:
-    """Whether the file is plain or bgzipped, and named so."""
+    """Return whether the file is plain or bgzipped, and named so."""
     with fasta.open("rb") as handle:
         head = handle.read(14)
     is_gzip = head.startswith(_GZIP)

@@ -28,7 +28,7 @@ SPLITS = {"train": "train", "valid": "validation", "test": "test"}  # a fold's s
 
 
 def read_intervals(bed: Path, reference: Reference) -> dict[str, np.ndarray]:
-    """The intervals of each split that the file has, in its order and without shared bases.
+    """Read the intervals of each split of the file, in its order and without shared bases.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def read_intervals(bed: Path, reference: Reference) -> dict[str, np.ndarray]:
 
 
 def cut_out(spans: np.ndarray, held_out: np.ndarray) -> np.ndarray:
-    """What of `spans`, int64 (n, 2), lies in none of `held_out` (m, 2); both [start, end)."""
+    """Return what of `spans`, int64 (n, 2), is in none of `held_out` (m, 2); both [start, end)."""
     if not len(held_out):
         return spans
     held_out = held_out[held_out[:, 0].argsort()]
@@ -86,7 +86,7 @@ def cut_out(spans: np.ndarray, held_out: np.ndarray) -> np.ndarray:
 
 
 def _rows(bed: Path, reference: Reference) -> Iterator[tuple[tuple[int, int], str]]:
-    """Each line's [start, end) in the codes of the reference, and its fold."""
+    """Yield each line's [start, end) in the codes of the reference, and its fold."""
     try:
         lines = bed.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:

@@ -1,4 +1,4 @@
-"""Names and lengths of a genome's records, and what of them a list of places means.
+"""Names and lengths of a genome's records, and which of their bases a list of regions means.
 
 A record named `chrom:start-end` whose length is end - start (0-based, half open) is a part of a
 chromosome: coordinates of the chromosome find it. Free of numpy, for checks before any job runs.
@@ -77,7 +77,7 @@ class Records:
         return self._records[name]
 
     def intervals(self, spec: Iterable[str]) -> list[Interval]:
-        """Resolve a list of places into intervals of records.
+        """Resolve a list of names and regions into intervals of records.
 
         Parameters
         ----------
@@ -93,20 +93,20 @@ class Records:
         Raises
         ------
         InputError
-            An entry is unknown (the nearest name is given) or outside of the reference.
+            An entry is unknown (the nearest name is given) or outside the reference.
         """
         entries = [spec] if isinstance(spec, str) else list(spec)
-        found = [interval for entry in entries for interval in self._resolve(entry)]
-        if not found:
+        resolved = [interval for entry in entries for interval in self._resolve(entry)]
+        if not resolved:
             raise InputError('no sequences are named; give a list such as ["chr1"] or ["all"]')
         order = {name: position for position, name in enumerate(self.names)}
         merged: list[Interval] = []
-        for part in sorted(found, key=lambda part: (order[part.name], part.start, part.end)):
+        for new in sorted(resolved, key=lambda new: (order[new.name], new.start, new.end)):
             last = merged[-1] if merged else None
-            if last and last.name == part.name and part.start <= last.end:
-                merged[-1] = Interval(last.name, last.start, max(last.end, part.end))
+            if last and last.name == new.name and new.start <= last.end:
+                merged[-1] = Interval(last.name, last.start, max(last.end, new.end))
             else:
-                merged.append(part)
+                merged.append(new)
         return merged
 
     def _resolve(self, entry: str) -> list[Interval]:
@@ -151,12 +151,12 @@ def check_splits(records: Records, splits: dict[str, list[str]]) -> None:
     records : Records
         Of the genome.
     splits : dict of str to list of str
-        Name of the split to the places it is made of, as for `Records.intervals`.
+        Name of the split to the regions it is made of, as for `Records.intervals`.
     """
     resolved = {name: records.intervals(spec) for name, spec in splits.items()}
-    for (one, mine), (other, theirs) in combinations(resolved.items(), 2):
-        for a in mine:
-            for b in theirs:
+    for (one, intervals), (other, other_intervals) in combinations(resolved.items(), 2):
+        for a in intervals:
+            for b in other_intervals:
                 if a.name == b.name and a.start < b.end and b.start < a.end:
                     raise InputError(
                         f"splits {one!r} and {other!r} share bases of {a.name}; "

@@ -62,12 +62,12 @@ class Reference(Records):
         return reference
 
     def sequence(self, name: str) -> np.ndarray:
-        """The codes of the record `name` as a read-only view, uint8 (length,)."""
+        """Return the codes of the record `name` as a read-only view, uint8 (length,)."""
         record = self.record(name)
         return self.codes[record.offset : record.offset + record.length]
 
     def fetch(self, chrom: str, start: int, end: int) -> np.ndarray:
-        """The codes of [start, end), 0-based and half open, as a read-only view.
+        """Return the codes of [start, end), 0-based and half open, as a read-only view.
 
         Parameters
         ----------
@@ -86,7 +86,7 @@ class Reference(Records):
         return self.codes[first:last]
 
     def locate(self, chrom: str, start: int, end: int) -> tuple[int, int]:
-        """Where the bases that `fetch` reads lie in `codes`: [first, last)."""
+        """Find where the bases that `fetch` reads lie in `codes`: [first, last)."""
         if not 0 <= start <= end:
             raise InputError(f"{chrom}:{start}-{end}: a region is 0 <= start <= end")
         if chrom in self._records:
@@ -105,13 +105,13 @@ class Reference(Records):
         return record.offset + start, record.offset + end
 
     def name(self, first: int, last: int) -> str:
-        """The region `chrom:start-end` of codes [first, last) of one record; undoes `locate`."""
+        """Name the region `chrom:start-end` of codes [first, last); undoes `locate`."""
         record = next(r for r in self._records.values() if first < r.offset + r.length)
         shift = record.start - record.offset
         return f"{record.chrom}:{first + shift}-{last + shift}"
 
     def span(self, interval: Interval) -> tuple[int, int]:
-        """Where `interval` lies in `codes`: [start, end)."""
+        """Return where `interval` lies in `codes`: [start, end)."""
         offset = self.record(interval.name).offset
         return offset + interval.start, offset + interval.end
 

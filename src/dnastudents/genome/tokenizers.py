@@ -65,7 +65,7 @@ class Tokenizer(ABC):
 
     @abstractmethod
     def batch_spans(self, codes: np.ndarray) -> np.ndarray:
-        """The bases [start, end) under each token of `encode_batch`, int64 (B, T, 2).
+        """Return the bases [start, end) under each token of `encode_batch`, int64 (B, T, 2).
 
         (0, 0) for special and padding tokens.
         """
@@ -208,7 +208,8 @@ class NucleotideTransformerTokenizer(_KmerVocabulary):
 
     def encode_batch(self, codes: np.ndarray) -> np.ndarray:
         codes, _ = _trim(codes)
-        ids = self._letter_ids[codes]
+        # First an id for every base, then k-mers over those that begin one; only tokens are packed.
+        ids = self._letter_ids[codes]  # (B, L)
         is_token, is_kmer = self._layout(codes)
         numbers = kmer_codes(codes, self.k)
         row, start = np.nonzero(is_kmer)
@@ -229,29 +230,30 @@ class NucleotideTransformerTokenizer(_KmerVocabulary):
         return spans
 
     def _layout(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Where tokens begin and where the 6-mers among them do, both bool (B, L)."""
+        """Find where tokens begin and where the 6-mers among them do, both bool (B, L)."""
         position = np.broadcast_to(np.arange(codes.shape[1]), codes.shape)
         is_break = codes >= N
         # Bases since the last break, and the bases of the whole part between two breaks.
         last = np.maximum.accumulate(np.where(is_break, position, -1), axis=1)
         ahead = np.where(is_break, position, codes.shape[1])[:, ::-1]
         following = np.minimum.accumulate(ahead, axis=1)[:, ::-1]
-        rank, total = position - last - 1, following - last - 1
+        rank, total = position - last - 1, following - last - 1  # of each base in its part, and all
         in_kmer = ~is_break & (rank < total - total % self.k)
         is_kmer = in_kmer & (rank % self.k == 0)
         return is_kmer | (~in_kmer & (codes != PAD)), is_kmer
 
 
 def _trim(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Codes without the columns that are padding in every row, and each row's bases int64 (B,)."""
+    """Drop the columns that are padding in every row; also return each row's bases, int64 (B,)."""
     lengths = (codes != PAD).sum(1)
     return codes[:, : lengths.max(initial=0)], lengths
 
 
 def _pack(is_token: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
-    """Row, column and place in its row of each True of (B, L), and the most of them in one row."""
+    """Find row, column and rank in its row of each True of (B, L), and the most in one row."""
     row, start = np.nonzero(is_token)
     counts = is_token.sum(1)
+    # `nonzero` goes row by row, so a token's slot is its number less that of its row's first.
     slot = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
     return row, start, slot, int(counts.max(initial=0))
 

@@ -7,7 +7,12 @@ __getattr__, __all__ = lazy(
     {
         "masking": ["Masked", "Masking", "build"],
         "rules": [
-            *("bernoulli", "draw_centres", "genemask", "global_pmi", "random_span", "replace"),
+            "bernoulli",
+            "draw_centres",
+            "genemask",
+            "global_pmi",
+            "random_span",
+            "replace",
         ],
     },
 )

@@ -17,16 +17,16 @@ class Curriculum(Protocol):
     """Names the rule of a step."""
 
     def stage(self, step: int) -> str:
-        """The stage in words, for logs."""
+        """Return the stage in words, for logs."""
 
     def pick(self, step: int, generator: torch.Generator) -> str:
-        """The rule of the next batch."""
+        """Choose the rule of the next batch."""
 
     def observe(self, perplexity: float, step: int) -> None:
         """Learn the validation perplexity measured at `step`."""
 
     def state(self) -> dict[str, Any]:
-        """What has been learnt, fit for JSON."""
+        """Return what has been learnt, fit for JSON."""
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state` returned."""
@@ -104,7 +104,7 @@ class Gradual(Constant):
         self.total_steps = max(total_steps, 1)
 
     def share(self, step: int) -> float:
-        """Probability of the second rule."""
+        """Return probability of the second rule."""
         return min(100 * step // self.total_steps, 100) / 100
 
     def stage(self, step: int) -> str:

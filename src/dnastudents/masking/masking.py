@@ -37,7 +37,7 @@ class Masked:
 
     @classmethod
     def join(cls, parts: Sequence[Masked]) -> Masked:
-        """One batch of all rows of `parts`, in their order."""
+        """Join all rows of `parts` into one batch, in their order."""
         return cls(*(torch.cat([getattr(part, f.name) for part in parts]) for f in fields(cls)))
 
 
@@ -110,7 +110,7 @@ class Masking:
         return Masked(masked_ids, torch.where(mask, input_ids, NO_LABEL), mask)
 
     def stage(self, step: int) -> str:
-        """The stage of the curriculum at `step`, for logs and figures."""
+        """Return the stage of the curriculum at `step`, for logs and figures."""
         return self.curriculum.stage(step)
 
     def observe(self, perplexity: float, step: int) -> None:
@@ -118,7 +118,7 @@ class Masking:
         self.curriculum.observe(perplexity, step)
 
     def state(self) -> dict[str, Any]:
-        """What the curriculum has learnt, fit for JSON."""
+        """Return what the curriculum has learnt, fit for JSON."""
         return self.curriculum.state()
 
     def load_state(self, state: Mapping[str, Any]) -> None:
@@ -126,7 +126,7 @@ class Masking:
         self.curriculum.load_state(state)
 
     def validation(self) -> Masking:
-        """The masking by which perplexity is measured.
+        """Return the masking by which perplexity is measured.
 
         By default one rule that never changes (spans for overlapping k-mers, else single tokens),
         so that a change of perplexity means learning and not a change of masks; with the setting
@@ -149,7 +149,7 @@ class Masking:
         return kind.mask(centres, eligible, ranks, self.tokenizer.k, self.settings)
 
     def _ranks_at(self, input_ids: Tensor) -> Tensor:
-        """PMI rank of each position, int64 (B, T)."""
+        """Return PMI rank of each position, int64 (B, T)."""
         assert self._ranks is not None
         if cast(Ranked, self.settings).rank_source == "token":
             return _look_up(self._ranks, input_ids)
@@ -158,12 +158,12 @@ class Masking:
 
 
 def _look_up(table: Tensor, ids: Tensor) -> Tensor:
-    """table[ids] on the device of `ids`; index_select is several times faster than brackets."""
+    """Look up ids in a table on their device; index_select is much faster than brackets."""
     return table.to(ids.device).index_select(0, ids.flatten()).view_as(ids)
 
 
 def _complete_ranks(settings: Any, tokenizer: Tokenizer, ranks: Tensor | None) -> Tensor:
-    """Ranks with `special_rank` at every id that is no k-mer."""
+    """Give `special_rank` to every id that is not a k-mer."""
     if ranks is None:
         raise InputError(f"masking {settings.name} needs a PMI table; run `dnastudents pmi` first")
     if ranks.shape != (tokenizer.vocab_size,):

@@ -30,7 +30,7 @@ Direction = Literal["easy_to_hard", "hard_to_easy"]
 
 
 class MaskingOptions(Settings, ABC):
-    """What every masking has; `name` tells which it is."""
+    """What every masking has; `name` says which it is."""
 
     needs_ranks: ClassVar[bool] = False
     """Whether it follows a PMI ranking."""
@@ -120,7 +120,7 @@ class OneRule(TokenMasking):
     @staticmethod
     @abstractmethod
     def tokens(k: int) -> float:
-        """How many tokens of k bases a centre masks in the mean."""
+        """Return how many tokens of k bases a centre masks in the mean."""
 
     @staticmethod
     @abstractmethod
@@ -159,7 +159,7 @@ class Ranked(TokenMasking):
     special_rank: int | None = Field(
         None,
         ge=0,
-        description="Rank of tokens that are no k-mer; null: 4**k, the worst; 0, the best, for "
+        description="Rank of tokens that are not k-mers; null: 4**k, the worst; 0, the best, for "
         "genemask as released.",
     )
 
@@ -205,7 +205,7 @@ class Bernoulli(OneRule):
 
     @staticmethod
     def tokens(k: int) -> float:
-        """How many tokens a centre masks: itself."""
+        """Return how many tokens a centre masks: itself."""
         return 1.0
 
     @staticmethod
@@ -224,7 +224,7 @@ class RandomSpan(OneRule):
 
     @staticmethod
     def tokens(k: int) -> float:
-        """How many tokens a centre masks: those that cover one base."""
+        """Return how many tokens a centre masks: those that cover one base."""
         return float(k)
 
     @staticmethod
@@ -252,7 +252,7 @@ class GeneMask(OneRule, Ranked):
 
     @staticmethod
     def tokens(k: int) -> float:
-        """How many tokens a centre masks: k, and every other centre 2 k - 1 more."""
+        """Return how many tokens a centre masks: k, and every other centre 2 k - 1 more."""
         return (k + 2 * k - 1) / 2
 
     @staticmethod
@@ -271,7 +271,7 @@ class GlobalPMI(OneRule, Ranked):
 
     @staticmethod
     def tokens(k: int) -> float:
-        """How many tokens a centre masks: all that share a base with it."""
+        """Return how many tokens a centre masks: all that share a base with it."""
         return 2.0 * k - 1
 
     @staticmethod
@@ -324,7 +324,7 @@ class CMGems(TwoRules):
 
 
 def default_probability(rule: str, k: int) -> float:
-    """The share to mask, divided by the tokens that a centre masks, rounded as the authors do.
+    """Return the share to mask over the tokens a centre masks, rounded as the authors do.
 
     For k = 6: random_span 0.025, genemask 0.0176, global_pmi 0.0136.
     """

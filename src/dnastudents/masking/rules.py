@@ -170,13 +170,13 @@ def replace(
         int64 (B, T), a new tensor.
     """
     # Draws at the masked positions only: a seventh of all.
-    places = _places(mask)
-    ids = input_ids.flatten().index_select(0, places)
+    positions = _flat_positions(mask)
+    ids = input_ids.flatten().index_select(0, positions)
     draws = torch.rand(ids.shape, generator=generator, device=ids.device)
     picks = torch.randint(len(choices), ids.shape, generator=generator, device=ids.device)
     ids = torch.where(draws < mask_share + random_share, choices[picks], ids)
     ids.masked_fill_(draws < mask_share, mask_id)
-    return input_ids.flatten().index_copy(0, places, ids).view_as(input_ids)
+    return input_ids.flatten().index_copy(0, positions, ids).view_as(input_ids)
 
 
 def _dilate(marks: Tensor, before: int, after: int) -> Tensor:
@@ -193,13 +193,13 @@ def _dilate(marks: Tensor, before: int, after: int) -> Tensor:
 def _best_near(
     centres: Tensor, eligible: Tensor, ranks: Tensor, k: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Row of each centre, and place and rank of the best token of those around it, all (M,).
+    """Return each centre's row, and position and rank of the best token around it, all (M,).
 
-    Places count through the whole batch. The centre itself wins against equal ranks, then the
+    Positions count through the whole batch. The centre itself wins against equal ranks, then the
     leftmost.
     """
     length = ranks.shape[1]
-    centre = _places(centres)
+    centre = _flat_positions(centres)
     row, column = centre // length, centre % length
     before, after = (k - 1) // 2, k // 2
     offsets = sorted(range(-before, after + 1), key=lambda offset: (offset != 0, offset))
@@ -213,8 +213,8 @@ def _best_near(
     return row, near.gather(1, pick)[:, 0], near_ranks.gather(1, pick)[:, 0]
 
 
-def _places(mask: Tensor) -> Tensor:
-    """Where `mask` is true, counted through all of its elements in order, int64 (M,)."""
+def _flat_positions(mask: Tensor) -> Tensor:
+    """Find where `mask` is true, counted through all of its elements in order, int64 (M,)."""
     if mask.device.type == "cpu":  # several times faster than torch's
         return torch.from_numpy(np.flatnonzero(mask.numpy()))
     return mask.flatten().nonzero()[:, 0]

@@ -11,12 +11,16 @@ __getattr__, __all__ = lazy(
         "output": ["StudentOutput", "count_parameters"],
         "classifier": ["SequenceClassifier", "content_mask", "mean_pool"],
         "chordmixer.model": [
-            *("ChordMixerConfig", "ChordMixerForMaskedLM", "backbone_tensors", "resized"),
+            "ChordMixerConfig",
+            "ChordMixerForMaskedLM",
+            "backbone_tensors",
+            "resized",
         ],
         "hybrid.model": ["HybridConfig", "HybridForMaskedLM"],
         "bert.model": ["BertStudentConfig", "BertStudentForMaskedLM"],
         "nucleotide_transformer.model": [
-            *("NucleotideTransformerConfig", "NucleotideTransformerForMaskedLM"),
+            "NucleotideTransformerConfig",
+            "NucleotideTransformerForMaskedLM",
         ],
     },
 )

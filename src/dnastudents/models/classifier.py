@@ -20,7 +20,7 @@ POOLING = ("mean", "cls")
 def content_mask(
     input_ids: Tensor, attention_mask: Tensor | None, special_ids: Sequence[int] = ()
 ) -> Tensor:
-    """True at the tokens (B, T) that are attended to and whose id is not special."""
+    """Mark the tokens (B, T) that are attended to and whose id is not special."""
     real = torch.ones_like(input_ids, dtype=torch.bool)
     if attention_mask is not None:
         real = attention_mask.bool()
@@ -30,7 +30,7 @@ def content_mask(
 
 
 def mean_pool(hidden: Tensor, mask: Tensor) -> Tensor:
-    """Mean of the features (B, T, D) where `mask` (B, T) is True; zeros where it never is."""
+    """Average the features (B, T, D) where `mask` (B, T) is True; zeros where it never is."""
     weights = mask.to(hidden.dtype)
     # masked_fill, not a product with 0: what stands at padding may be anything
     total = hidden.masked_fill(~mask.unsqueeze(-1), 0).sum(dim=1)
@@ -84,7 +84,7 @@ class SequenceClassifier(nn.Module):
         attention_mask: Tensor | None = None,
         pooling_mask: Tensor | None = None,
     ) -> Tensor:
-        """Pooled features (B, D) of a batch; the arguments are those of `forward`."""
+        """Pool the features of a batch into (B, D); the arguments are those of `forward`."""
         hidden = self.student.backbone(input_ids, attention_mask)
         if self.pooling == "cls":
             return self.student.pool_cls(hidden)
@@ -98,7 +98,7 @@ class SequenceClassifier(nn.Module):
         attention_mask: Tensor | None = None,
         pooling_mask: Tensor | None = None,
     ) -> Tensor:
-        """Logits (B, classes).
+        """Compute logits (B, classes).
 
         Parameters
         ----------

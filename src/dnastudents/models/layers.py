@@ -16,7 +16,7 @@ from torch import Tensor
 def rotary_angles(
     length: int, head_size: int, device: torch.device, base: float = 10_000.0
 ) -> tuple[Tensor, Tensor]:
-    """Cosine and sine, each float32 (length, head_size), of rotary position embeddings.
+    """Compute cosine and sine, each float32 (length, head_size), of rotary position embeddings.
 
     Frequency i of head_size / 2 is base ** (-2i / head_size); both halves of a head share them
     (the "rotate half" layout; Su et al. 2021, RoFormer, eq. 34).
@@ -42,7 +42,7 @@ def rotary_attention(
     angles: tuple[Tensor, Tensor],
     attention_mask: Tensor | None,
 ) -> Tensor:
-    """Non-causal attention with rotary positions, scaled by head_size ** -0.5.
+    """Compute non-causal attention with rotary positions, scaled by head_size ** -0.5.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ class _PermuteRows(torch.autograd.Function):
 
 
 def permute_rows(rows: Tensor, source: Tensor, inverse: Tensor) -> Tensor:
-    """`rows[source]` of (R, E), for a permutation (R,) with a known inverse.
+    """Return `rows[source]` of (R, E), for a permutation (R,) with a known inverse.
 
     The gradient is `gradient[inverse]`, a gather too, where autograd's own would scatter and add.
     The result is a tensor of its own, that nothing else needs: it may be changed in place.

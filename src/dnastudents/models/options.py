@@ -14,7 +14,7 @@ from dnastudents.settings import Settings
 
 
 class StudentOptions(Settings, ABC):
-    """Settings of a student; `architecture` tells which it is."""
+    """Settings of a student; `architecture` says which it is."""
 
     tokenizer: ClassVar[str]
     """Name of the tokenizer that it reads (`genome.tokenizers.build`)."""
@@ -29,10 +29,10 @@ class StudentOptions(Settings, ABC):
     @classmethod
     @abstractmethod
     def model_class(cls) -> Any:
-        """The masked-LM class; imports torch."""
+        """Return the masked-LM class; imports torch."""
 
     def vocabulary(self, tokenizer: Any) -> dict[str, int]:
-        """What the tokenizer decides of the model's config."""
+        """Return what the tokenizer decides in the model's config."""
         return {"vocab_size": tokenizer.vocab_size, "pad_token_id": tokenizer.pad_id}
 
 

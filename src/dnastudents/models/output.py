@@ -6,7 +6,7 @@ A student gives `backbone` (token ids to features), `lm_head` (features to logit
 - `forward` is `lm_head(backbone(...))`. Objectives that need logits at a few positions call the two
   themselves, so the head is computed only where a loss is taken.
 - `from_pretrained` refuses a checkpoint whose weights are not exactly the model's, where
-  transformers would warn and go on with random numbers, and it never reads a pickle.
+  transformers would warn and continue with random numbers, and it never reads a pickle.
 
 Shape letters: B sequences, T tokens, D features, V tokens of the vocabulary.
 """
@@ -56,7 +56,7 @@ class StudentMixin:
         return int(self.config.hidden_size)
 
     def embed(self, input_ids: Tensor) -> Tensor:
-        """Token ids (B, T) to the embeddings (B, T, D) that `inputs_embeds` stands for."""
+        """Map token ids (B, T) to the embeddings (B, T, D) that `inputs_embeds` stands for."""
         raise NotImplementedError
 
     def backbone(
@@ -65,11 +65,11 @@ class StudentMixin:
         attention_mask: Tensor | None = None,
         inputs_embeds: Tensor | None = None,
     ) -> Tensor:
-        """Features (B, T, D) of a batch; the arguments are those of `forward`."""
+        """Compute features (B, T, D) of a batch; the arguments are those of `forward`."""
         raise NotImplementedError
 
     def pool_cls(self, hidden: Tensor) -> Tensor:
-        """Features (B, T, D) to one vector a sequence (B, D): that of the first token."""
+        """Pool features (B, T, D) to one vector per sequence (B, D): that of the first token."""
         return hidden[:, 0]
 
     def forward(
@@ -78,7 +78,7 @@ class StudentMixin:
         attention_mask: Tensor | None = None,
         inputs_embeds: Tensor | None = None,
     ) -> StudentOutput:
-        """Features and logits of a batch.
+        """Compute features and logits of a batch.
 
         Parameters
         ----------
@@ -93,7 +93,7 @@ class StudentMixin:
         return StudentOutput(last_hidden_state=hidden, logits=self.lm_head(hidden))  # type: ignore[attr-defined]
 
     def _first_features(self, input_ids: Tensor | None, inputs_embeds: Tensor | None) -> Tensor:
-        """`inputs_embeds`, or the embeddings of `input_ids`: exactly one must be given."""
+        """Return `inputs_embeds`, or the embeddings of `input_ids`: exactly one must be given."""
         if (input_ids is None) == (inputs_embeds is None):
             raise InputError("give the model input_ids or inputs_embeds: one of them, not both")
         return self.embed(input_ids) if input_ids is not None else inputs_embeds  # type: ignore[return-value]

@@ -23,7 +23,7 @@ _HUB_NAMES = {"esm": "nucleotide_transformer"}  # model types of the hub that ar
 
 
 def _registered() -> dict[str, Any]:
-    """The class of each model type."""
+    """Return the class of each model type."""
     found: dict[str, Any] = {}
     for kind in STUDENTS.values():
         model = kind.model_class()
@@ -39,12 +39,12 @@ MODELS = _registered()
 
 
 def tokenizer_name(settings: Mapping[str, Any] | StudentOptions) -> str:
-    """The name (`genome.tokenizers.build`) of the tokenizer of a student."""
+    """Return the name (`genome.tokenizers.build`) of the tokenizer of a student."""
     return STUDENTS.parse(settings).tokenizer
 
 
 def build(settings: Mapping[str, Any] | StudentOptions, tokenizer: Tokenizer) -> Any:
-    """A new model with random weights, which follow `torch.manual_seed`.
+    """Make a model with random weights, which follow `torch.manual_seed`.
 
     Parameters
     ----------
@@ -65,14 +65,14 @@ def build(settings: Mapping[str, Any] | StudentOptions, tokenizer: Tokenizer) ->
 
 
 def load(folder: str | Path) -> Any:
-    """The model of a checkpoint folder (config.json, model.safetensors), in evaluation mode.
+    """Load the model of a checkpoint folder (config.json, model.safetensors), in evaluation mode.
 
     A folder of the hub's Nucleotide Transformer v2 (`model_type` esm) is one too.
 
     Raises
     ------
     InputError
-        If the folder holds no model of ours, or weights that are not exactly the model's.
+        If the folder holds no model of this package, or weights that are not exactly the model's.
     """
     file = Path(folder) / "config.json"
     kind = read_json(file).get("model_type")
@@ -82,7 +82,7 @@ def load(folder: str | Path) -> Any:
 
 
 def model_folder(folder: Path) -> Path:
-    """The checkpoint in a folder of `dnastudents pretrain`, or the folder itself."""
+    """Find the checkpoint in a folder of `dnastudents pretrain`, or return the folder itself."""
     inner = folder / "model"
     return inner if inner.is_dir() else folder
 

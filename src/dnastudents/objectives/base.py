@@ -6,8 +6,8 @@ Three design decisions:
   are drawn for the whole batch on the CPU from generators named by (seed, purpose, step), then cut
   into slices. So a seed gives the same batches on every device, for any number of processes and
   any micro-batch, and the training step never has to ask a GPU for a count.
-- `forward` returns **shares**: sums over the rows that it got, divided by counts over the global
-  batch. The shares of all slices add up to the mean over the batch, however unevenly masked
+- `forward` returns **terms**: sums over the rows that it got, divided by counts over the global
+  batch. The terms of all slices add up to the mean over the batch, however unevenly masked
   positions fall; and one validation set is simply one large batch of fixed views.
 - An objective is an `nn.Module` that owns all that is trained, so it is what gets wrapped for
   data-parallel training, and its `state_dict` is all that a resumed run needs of it.
@@ -56,15 +56,15 @@ class Views:
         return len(self.tensors["labels"])
 
     def rows(self, start: int, stop: int, device: torch.device) -> dict[str, Any]:
-        """Rows start..stop-1 on `device`, with `positions` (M,): flat indices of the labels.
+        """Move rows start..stop-1 to `device`, with `positions` (M,): flat indices of labels.
 
         The positions are found here, on the CPU, because their number would cost a GPU a stop.
         """
-        part: dict[str, Any] = {k: tensor[start:stop] for k, tensor in self.tensors.items()}
-        part["positions"] = (part["labels"].flatten() != IGNORE).nonzero().squeeze(1)
+        sliced: dict[str, Any] = {k: tensor[start:stop] for k, tensor in self.tensors.items()}
+        sliced["positions"] = (sliced["labels"].flatten() != IGNORE).nonzero().squeeze(1)
         if self.prepare is not None:
-            self.prepare(part)
-        return {k: moved(v, device) if isinstance(v, Tensor) else v for k, v in part.items()}
+            self.prepare(sliced)
+        return {k: moved(v, device) if isinstance(v, Tensor) else v for k, v in sliced.items()}
 
 
 class Objective(nn.Module):
@@ -77,7 +77,7 @@ class Objective(nn.Module):
     """
 
     student: Any
-    prediction = "masked"  # the share that is a mean cross-entropy, exp of it a perplexity
+    prediction = "masked"  # the term that is a mean cross-entropy, exp of it a perplexity
     compares_rows = False  # whether a loss depends on which rows are in one slice
 
     def __init__(self, student: Any) -> None:
@@ -85,15 +85,15 @@ class Objective(nn.Module):
         self.student = student
 
     def views(self, codes: np.ndarray, seed: int, step: int) -> Views:
-        """The views of a training step from codes, uint8 (B, L), for the whole global batch."""
+        """Draw the views of a training step from the whole global batch, codes uint8 (B, L)."""
         raise NotImplementedError
 
     def validation_views(self, codes: np.ndarray, step: int) -> Views:
-        """The same with one fixed draw; `step` is the number of updates so far."""
+        """Draw the same in one fixed way; `step` is the number of updates so far."""
         raise NotImplementedError
 
     def forward(self, views: dict[str, Tensor], counts: dict[str, float]) -> dict[str, Tensor]:
-        """Shares of the loss (key `loss`) and of its parts, scalars."""
+        """Compute the terms of the loss (key `loss`) and what goes with it, scalars."""
         raise NotImplementedError
 
     def forget_step(self) -> None:
@@ -113,15 +113,15 @@ class Objective(nn.Module):
         return ""
 
     def seconds(self) -> dict[str, float]:
-        """Time of parts of the training steps since the last call, for the log."""
+        """Return time of parts of the training steps since the last call, for the log."""
         return {}
 
     def result(self) -> Any:
-        """The model that pretraining is for."""
+        """Return the model that pretraining is for."""
         return self.student
 
     def extras(self) -> dict[str, Any]:
-        """Models that are saved beside the result, by folder name."""
+        """Return models that are saved beside the result, by folder name."""
         return {}
 
 
@@ -132,7 +132,7 @@ def masked_prediction(
     positions: Tensor,
     count: float,
 ) -> dict[str, Tensor]:
-    """Shares of cross-entropy (nats) and accuracy, with logits only where there is a label.
+    """Compute the terms of cross-entropy (nats) and accuracy, with logits only at labels.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def masked_prediction(
 
 
 def row_generators(codes: np.ndarray, seed: int, purpose: str) -> Iterator[torch.Generator]:
-    """A generator for each row of codes, uint8 (B, L), named by the seed and the row's own bases.
+    """Yield a generator for each row of codes, uint8 (B, L), named by the seed and the row's bases.
 
     So a window's draws are the same whenever and beside whatever it comes, and no index of windows
     is needed. Its other strand is another window.
@@ -167,5 +167,5 @@ def row_generators(codes: np.ndarray, seed: int, purpose: str) -> Iterator[torch
 
 
 def count_of(mask: Tensor) -> float:
-    """How many are true; at least 1, because it divides."""
+    """Count how many are true; at least 1, because it divides."""
     return float(max(1, int(mask.sum())))

@@ -64,7 +64,7 @@ class Ingredients:
     resources: Resources
 
     def token_masking(self) -> Masking:
-        """The masking of the run, with the PMI ranks where it is one of k-mers."""
+        """Make the masking of the run, with the PMI ranks where it is one of k-mers."""
         ranks = None
         if self.resources.pmi is not None and isinstance(self.tokenizer, KmerTokenizer):
             ranks = pmi.load_ranks(self.resources.pmi, self.tokenizer)

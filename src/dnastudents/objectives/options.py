@@ -42,7 +42,7 @@ class Computation:
 
 
 class ObjectiveOptions(Settings, ABC):
-    """Settings of an objective; `name` tells which it is."""
+    """Settings of an objective; `name` says which it is."""
 
     learns: ClassVar[bool] = True
     """Whether there is any pretraining."""
@@ -81,11 +81,11 @@ class ObjectiveOptions(Settings, ABC):
         return Computation()
 
     def method(self, masking: MaskingOptions | None) -> str:
-        """The name of the method in tables."""
+        """Return the name of the method in tables."""
         return self.name
 
     def unfixed(self, pretraining: PretrainingBlock) -> list[str]:
-        """What keeps a teacher's features from being computed once: settings, as they must be."""
+        """List the settings that must change before a teacher's features can be cached."""
         return ["objective.name: had"]
 
     @abstractmethod
@@ -97,7 +97,7 @@ OBJECTIVES: Registry[ObjectiveOptions] = Registry("objective", "name")
 
 
 def require_masking(objective: ObjectiveOptions, masking: MaskingOptions | None) -> MaskingOptions:
-    """The masking of a run, or that of the paper; a ValueError where it does not go with it."""
+    """Return a run's masking, or the paper's; raise where it does not go with the objective."""
     if masking is None and objective.default_masking is not None:
         return MASKINGS.parse(objective.default_masking)
     known = [name for name, kind in MASKINGS.items() if issubclass(kind, objective.maskings)]

@@ -128,7 +128,7 @@ def plan(
 
 
 def as_json(result: Plan) -> dict[str, Any]:
-    """All numbers of a plan; `read_rates` takes the rates out of it."""
+    """Return all numbers of a plan; `read_rates` takes the rates out of it."""
     return {
         "hardware": result.hardware,
         "devices": result.devices,
@@ -139,9 +139,14 @@ def as_json(result: Plan) -> dict[str, Any]:
         },
         "jobs": [
             {
-                **{"kind": job.kind, "run": job.run, "task": job.task, "tokens": job.tokens},
-                **{"flops": sum(job.flops.values()), "device_hours": hours},
-                **{"memory_bytes": memory, "disk_bytes": job.disk},
+                "kind": job.kind,
+                "run": job.run,
+                "task": job.task,
+                "tokens": job.tokens,
+                "flops": sum(job.flops.values()),
+                "device_hours": hours,
+                "memory_bytes": memory,
+                "disk_bytes": job.disk,
             }
             for job, hours, memory in zip(result.jobs, result.hours, result.memory, strict=True)
         ],
@@ -168,7 +173,7 @@ def _rates(
     rates: Path | None,
     threads: int | None,
 ) -> Rates:
-    """The one source of rates that is given."""
+    """Return the one source of rates that is given."""
     if sum(given is not None for given in (flops, rates, threads)) != 1:
         raise InputError("plan: give one of --flops, --rates and --measure")
     if flops is not None:
@@ -194,7 +199,7 @@ def _hours(job: Work, networks: Mapping[str, Network], rates: Rates) -> float:
 
 
 def _memory(job: Work, config: Config, networks: Mapping[str, Network], rates: Rates) -> float:
-    """Weights, gradients and moments, and what was measured to be kept for the gradients."""
+    """Add up weights, gradients, moments, and what was measured to be kept for the gradients."""
     if job.kind == "teacher":
         network = networks[f"teachers/{job.run}"]
     else:
@@ -203,7 +208,7 @@ def _memory(job: Work, config: Config, networks: Mapping[str, Network], rates: R
 
 
 def _downloads(config: Config, networks: Mapping[str, Network]) -> dict[str, int | None]:
-    """The files of the manifest that are needed, with their sizes.
+    """Return the files of the manifest that are needed, with their sizes.
 
     Where the manifest has none, a teacher's weights are as large as its parameters in float32.
     """
@@ -223,7 +228,7 @@ def _downloads(config: Config, networks: Mapping[str, Network]) -> dict[str, int
 
 
 def _references(config: Config, files: Mapping[str, int | None]) -> float:
-    """One byte a base; bases by the size of the file, or as simulated."""
+    """Estimate one byte per base; bases by the size of the file, or as simulated."""
     total = 0.0
     for name, origin in config.data().items():
         kind, _, reference = name.partition("/")

@@ -39,17 +39,17 @@ class Network:
     longest: int | None = None
 
     def tokens(self, bases: float) -> float:
-        """Tokens of a sequence."""
+        """Count the tokens of a sequence."""
         tokens = bases * self.tokens_per_base
         return tokens if self.longest is None else min(tokens, self.longest)
 
     def flops(self, tokens: float, passes: float) -> float:
-        """2 FLOP a parameter and token for each pass: 1 forward, 2 more backward."""
+        """Count 2 FLOP per parameter and token for each pass: 1 forward, 2 more backward."""
         return 2.0 * self.active * tokens * passes
 
 
 def student_network(config: Config, name: str) -> Network:
-    """A student of the configuration, counted by building it without memory for its weights."""
+    """Count a student by building it without memory for its weights."""
     import torch
 
     from dnastudents import models
@@ -72,7 +72,7 @@ def student_network(config: Config, name: str) -> Network:
 
 
 def teacher_network(config: Config, name: str) -> Network:
-    """A teacher: trained here, in the results folder already, or as large as its name says.
+    """Describe a teacher: trained here, downloaded already, or as large as its name says.
 
     Raises
     ------

@@ -59,23 +59,23 @@ class Rates:
     default: float | None = None
 
     def of(self, network: Network) -> float:
-        """FLOP/s of a network."""
+        """Return FLOP/s of a network."""
         own = self._find(network)
         if own is not None:
             return own.flops
         return self.default or min(rate.flops for rate in self.measured)
 
     def kept_bytes(self, network: Network) -> float | None:
-        """Bytes that a token keeps in memory while a student learns; None: not known."""
+        """Return bytes that a token keeps in memory while a student learns; None: not known."""
         own = self._find(network)
         return own.kept_bytes if own else None
 
     def is_own(self, network: Network) -> bool:
-        """Whether the rate is the network's own."""
+        """Return whether the rate is the network's own."""
         return self.default is not None or self._find(network) is not None
 
     def as_json(self) -> dict[str, Any]:
-        """What `read_rates` reads."""
+        """Return what `read_rates` reads."""
         return {"origin": self.origin, "rates": [asdict(rate) for rate in self.measured]}
 
     def _find(self, network: Network) -> Rate | None:
@@ -181,7 +181,7 @@ def _measure_one(name: str, network: Network, block: PretrainingBlock | None, de
 
 
 def _kept_bytes(model: Any, inputs: Any) -> float:
-    """Bytes that a forward computation keeps for the gradients, each storage once."""
+    """Count the bytes that a forward computation keeps for the gradients, each storage once."""
     import torch
 
     own = {p.untyped_storage().data_ptr() for p in model.parameters()}

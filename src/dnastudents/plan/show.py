@@ -24,17 +24,17 @@ ASSUMPTIONS = (
     "that is not finished, cached features. References: one byte a base.",
 )
 STATE_ONLY = (
-    "at least weights, gradients and moments in float32, 16 bytes a parameter, and a teacher's 4; "
+    "at least weights, gradients and moments in float32, 16 bytes per parameter, a teacher's 4; "
     "activations come on top (--measure counts them)"
 )
 WITH_ACTIVATIONS = (
-    "weights, gradients and moments in float32, 16 bytes a parameter, a teacher's 4, and what was "
+    "weights, gradients, moments in float32, 16 bytes per parameter, a teacher's 4, and what was "
     "measured here to be kept for the gradients of a micro-batch, in float32"
 )
 
 
 def show(plan: Plan) -> str:
-    """Markdown tables of a plan."""
+    """Return a plan as Markdown tables."""
     sheets = [_by_run(plan), _by_suite(plan)]
     sheets[-1].notes = _notes(plan)
     return "\n".join(markdown(sheet) for sheet in sheets)
@@ -42,8 +42,13 @@ def show(plan: Plan) -> str:
 
 def _by_run(plan: Plan) -> Sheet:
     headers = [
-        *("run", "parameters", "pretraining tokens", "pretraining (h)", "fine-tuning (h)"),
-        *("memory (GiB)", "disk (GiB)"),
+        "run",
+        "parameters",
+        "pretraining tokens",
+        "pretraining (h)",
+        "fine-tuning (h)",
+        "memory (GiB)",
+        "disk (GiB)",
     ]
     sheet = Sheet(f"Plan by run, device hours on {plan.hardware} (estimates)", headers, [], fixed=7)
     rows: dict[str, list[int]] = {}
@@ -144,12 +149,12 @@ def _embolden(sheet: Sheet) -> None:
 
 
 def _number(value: float) -> str:
-    """Three significant digits, whole numbers from 100 on."""
+    """Format with three significant digits, whole numbers from 100 on."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _count(value: float) -> str:
-    """7257600 as 7.26 M."""
+    """Format 7257600 as 7.26 M."""
     for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= size:
             return f"{value / size:.3g} {letter}"

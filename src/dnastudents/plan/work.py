@@ -87,7 +87,7 @@ def task_size(folder: Path) -> TaskSize | None:
 
 
 def pretraining(kind: str, name: str, run: Run, student: Network, teacher: Network | None) -> Work:
-    """A pretraining, or the training of a teacher.
+    """Describe a pretraining, or the training of a teacher.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ def pretraining(kind: str, name: str, run: Run, student: Network, teacher: Netwo
 
 
 def teacher_cache(name: str, run: Run, teacher: Network, width: int) -> Work:
-    """Features of the teacher for every window of a run, float16."""
+    """Describe the caching of the teacher's features for every window of a run, float16."""
     assert run.pretraining is not None
     window = run.pretraining.window
     tokens = (window.fixed_count or 0) * teacher.tokens(window.mean_bases)
@@ -153,7 +153,7 @@ def finetuning(
     size: TaskSize,
     student: Network,
 ) -> Work:
-    """All seeds, and cells of a grid, of one run on one task."""
+    """Describe the fine-tuning of one run on one task: all seeds, and all cells of a grid."""
     limit = settings.max_train_sequences or size.train
     train, tokens = min(limit, size.train), student.tokens(size.bases)
     dev = 0 if settings.selection == "last" else size.dev
@@ -187,7 +187,7 @@ def finetuning(
 def all_work(
     config: Config, networks: Mapping[str, Network], sizes: Mapping[str, TaskSize | None]
 ) -> list[Work]:
-    """Every job of a configuration that trains or runs a network, but for figures.
+    """Return every job of a configuration that trains or runs a network, but for figures.
 
     Parameters
     ----------

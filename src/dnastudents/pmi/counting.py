@@ -3,8 +3,8 @@
 Only the longest k-mers are counted; a shorter one occurs as often as the k-mers that begin with it,
 plus the few times that it stands at the end of a stretch of known bases. Numbers have the smallest
 type that holds them and are made in blocks that fit the processor's cache. What is read from a file
-is read in parts, never mapped, so memory does not grow with the genome; parts are also what several
-processes share.
+is read in ranges, never mapped, so memory does not grow with the genome; several processes divide
+the ranges among them.
 
 Imports NumPy alone, so that a worker process starts fast and stays small.
 """
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 _N = 4  # as in dnastudents.genome.codes, which imports torch
 _BLOCK = 1 << 17  # bases numbered at a time, while the table of counts fits the cache as well
 _LARGE_BLOCK = 1 << 20  # for larger tables, which are added to the total once a block
-_PART = 1 << 22  # bases read at a time
+_RANGE = 1 << 22  # bases read at a time
 _WORTH_A_PROCESS = 1 << 26  # bases counted while another process starts
 
 
 @dataclass(frozen=True)
-class _Part:
+class _FileRange:
     """Bytes [first, last) of a file, at which k-mers start; they may reach up to byte `end`."""
 
     path: str
@@ -75,7 +75,7 @@ class _Tables:
             counts += other.ends[k]
 
     def by_size(self) -> dict[int, np.ndarray]:
-        """The counts of all sizes."""
+        """Return the counts of all sizes."""
         counts = {self.max_k: self.longest}
         for k in range(self.max_k - 1, 0, -1):
             counts[k] = self.ends[k] + marginalise(counts[k + 1])
@@ -102,9 +102,9 @@ class _Tables:
         for k, counts in self.ends.items():
             number += block[first].astype(np.int64) << (2 * (k - 1))
             counts += np.bincount(number[first < starts], minlength=4**k)
-            goes_on = first > 0
-            goes_on[goes_on] = ~unknown[first[goes_on] - 1]
-            first, number = first[goes_on] - 1, number[goes_on]
+            continues = first > 0
+            continues[continues] = ~unknown[first[continues] - 1]
+            first, number = first[continues] - 1, number[continues]
 
 
 def count_kmers(
@@ -118,7 +118,7 @@ def count_kmers(
         Each uint8 (L,); no k-mer spans two of them or holds an N. Views of a file mapped read-only,
         such as those of a `Reference`, are read from that file, at most 4 MiB at a time.
     max_k : int
-        1 to 12; the tables take 11 * 4**max_k bytes a process, and once more while they are added.
+        1 to 12; tables take 11 * 4**max_k bytes per process, and once more while they are added.
     processes : int
         Processes that share the bases of files; fewer are used when there is little to count. The
         counts are equal for any number. They are spawned, so a script that asks for several needs
@@ -140,27 +140,28 @@ def count_kmers(
     if processes < 1:
         raise InputError(f"{processes} processes cannot count; give 1 or more")
     tables = _Tables(max_k)
-    parts: list[_Part] = []
+    ranges: list[_FileRange] = []
     sequences = corpus if isinstance(corpus, Iterable) else map(corpus.sequence, corpus.names)
     for codes in sequences:
-        place = _place_in_file(codes)
-        if place is None:
+        location = _file_of(codes)
+        if location is None:
             tables.count(codes, len(codes))
         else:
-            parts += _parts(*place, len(codes))
-    processes = min(processes, sum(part.last - part.first for part in parts) // _WORTH_A_PROCESS)
-    for counted in _count_parts(parts, max_k, processes):
+            ranges += _ranges(*location, len(codes))
+    total = sum(file_range.last - file_range.first for file_range in ranges)
+    processes = min(processes, total // _WORTH_A_PROCESS)
+    for counted in _count_ranges(ranges, max_k, processes):
         tables.add(counted)
     return tables.by_size()
 
 
 def marginalise(counts: np.ndarray) -> np.ndarray:
-    """Counts of (k-1)-mers as the first bases of counted k-mers, (4**k,) to (4**(k-1),)."""
+    """Count (k-1)-mers as the first bases of counted k-mers, (4**k,) to (4**(k-1),)."""
     return counts.reshape(-1, 4).sum(1)
 
 
 def _numbers(codes: np.ndarray, k: int) -> np.ndarray:
-    """The number of the k-mer at each base of codes (L,) without N: unsigned (L - k + 1,)."""
+    """Number the k-mer at each base of codes (L,) without N: unsigned (L - k + 1,)."""
     count = len(codes) - k + 1
     numbers = codes[:count].copy()
     for offset in range(1, k):
@@ -172,7 +173,7 @@ def _numbers(codes: np.ndarray, k: int) -> np.ndarray:
 
 
 def _all_known(codes: np.ndarray, k: int) -> np.ndarray:
-    """Whether the k-mer at each base has no N: bool (L - k + 1,)."""
+    """Mark the bases whose k-mer has no N: bool (L - k + 1,)."""
     known = codes < _N
     count = len(codes) - k + 1
     result = known[:count].copy()
@@ -181,8 +182,8 @@ def _all_known(codes: np.ndarray, k: int) -> np.ndarray:
     return result
 
 
-def _place_in_file(codes: np.ndarray) -> tuple[str, int] | None:
-    """The file that `codes` are a view of, and the byte where they begin in it."""
+def _file_of(codes: np.ndarray) -> tuple[str, int] | None:
+    """Find the file that `codes` are a view of, and the byte where they begin in it."""
     root = codes
     while isinstance(root.base, np.ndarray):
         root = root.base
@@ -194,29 +195,31 @@ def _place_in_file(codes: np.ndarray) -> tuple[str, int] | None:
     return str(root.filename), root.offset + ahead
 
 
-def _parts(path: str, start: int, length: int) -> Iterator[_Part]:
+def _ranges(path: str, start: int, length: int) -> Iterator[_FileRange]:
     end = start + length
-    for first in range(start, end, _PART):
-        yield _Part(path, first, min(first + _PART, end), end)
+    for first in range(start, end, _RANGE):
+        yield _FileRange(path, first, min(first + _RANGE, end), end)
 
 
-def _count_parts(parts: Sequence[_Part], max_k: int, processes: int) -> Iterator[_Tables]:
-    """Count here, or in processes that take every so-manyth part."""
+def _count_ranges(ranges: Sequence[_FileRange], max_k: int, processes: int) -> Iterator[_Tables]:
+    """Count here, or in processes that take every n-th range of n processes."""
     if processes < 2:
-        yield _count_files(parts, max_k)
+        yield _count_files(ranges, max_k)
         return
     # Not forked: the threads of torch may hold locks.
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        shares = [parts[number::processes] for number in range(processes)]
-        yield from pool.map(_count_files, shares, [max_k] * processes)
+        assigned = [ranges[number::processes] for number in range(processes)]
+        yield from pool.map(_count_files, assigned, [max_k] * processes)
 
 
-def _count_files(parts: Iterable[_Part], max_k: int) -> _Tables:
+def _count_files(ranges: Iterable[_FileRange], max_k: int) -> _Tables:
     tables = _Tables(max_k)
-    for part in parts:
-        size = min(part.last + max_k - 1, part.end) - part.first
-        codes = np.fromfile(part.path, dtype=np.uint8, count=size, offset=part.first)
+    for file_range in ranges:
+        size = min(file_range.last + max_k - 1, file_range.end) - file_range.first
+        codes = np.fromfile(file_range.path, dtype=np.uint8, count=size, offset=file_range.first)
         if len(codes) < size:
-            raise InputError(f"{part.path}: cut short while it was read; build the reference again")
-        tables.count(codes, part.last - part.first)
+            raise InputError(
+                f"{file_range.path}: cut short while it was read; build the reference again"
+            )
+        tables.count(codes, file_range.last - file_range.first)
     return tables

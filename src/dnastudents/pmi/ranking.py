@@ -52,7 +52,7 @@ def table(counts: Counts, settings: PmiSettings | None = None) -> pd.DataFrame:
 
 
 def rank_table(ranking: pd.DataFrame, k: int = 6) -> np.ndarray:
-    """The ranks of k-mers in a `table`, rows in any order.
+    """Read the ranks of k-mers from a `table`, rows in any order.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def write(
 def load_ranks(
     folder: str | Path, tokenizer: Tokenizer, special_rank: int | None = None
 ) -> torch.Tensor:
-    """The PMI rank of each token.
+    """Load the PMI rank of each token.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ def load_ranks(
     tokenizer : Tokenizer
         A vocabulary of k-mers, with the k of the table.
     special_rank : int or None
-        Rank of ids that are no k-mer. Default is 4**k, the worst.
+        Rank of ids that are not k-mers. Default is 4**k, the worst.
 
     Returns
     -------
@@ -160,7 +160,7 @@ def load_ranks(
     folder = Path(folder)
     k = read_json(folder / "pmi.json")["k"]
     if not isinstance(tokenizer, KmerTokenizer | NucleotideTransformerTokenizer):
-        raise InputError(f"PMI ranks k-mers; the tokens of '{tokenizer.name}' are none")
+        raise InputError(f"PMI ranks k-mers; the tokens of '{tokenizer.name}' are not k-mers")
     if tokenizer.k != k:
         raise InputError(f"{folder}: ranks {k}-mers; the tokenizer's k is {tokenizer.k}")
     ranks = torch.full((tokenizer.vocab_size,), 4**k if special_rank is None else special_rank)
@@ -172,7 +172,7 @@ def load_ranks(
 
 
 def agreement(ranking: pd.DataFrame, published: str | Path, k: int = 6) -> dict[str, float]:
-    """How far a ranking is from the published one.
+    """Measure how far a ranking is from the published one.
 
     Parameters
     ----------
@@ -228,7 +228,7 @@ def _table_of_size(counts: Counts, size: int, settings: PmiSettings) -> pd.DataF
 
 
 def _ngrams(k: int) -> list[str]:
-    """All k-mers in the order of their numbers."""
+    """List all k-mers in the order of their numbers."""
     shifts = 2 * np.arange(k)[::-1]
     digits = (np.arange(4**k)[:, None] >> shifts) & 3
     letters = np.frombuffer(ALPHABET.encode(), dtype=np.uint8)[digits]

@@ -60,7 +60,7 @@ class PmiSettings(Settings):
         return range(self.k, self.k + 1) if self.max_n is None else range(2, self.max_n + 1)
 
     def minimum_count(self, bases: int) -> float:
-        """The threshold for a corpus of this many known bases."""
+        """Return the threshold for a corpus of this many known bases."""
         if self.threshold != "scaled":
             return float(self.threshold)
         return max(2.0, PUBLISHED_THRESHOLD * bases / PUBLISHED_BASES)
@@ -104,7 +104,7 @@ def scores(
 
 
 def _best_segmentation(logs: Mapping[int, np.ndarray], k: int, longest: int) -> np.ndarray:
-    """The largest sum of logs over the segmentations of each k-mer, float64 (4**k,).
+    """Compute the largest sum of logs over the segmentations of each k-mer, float64 (4**k,).
 
     Pieces have at most `longest` bases, fewer than k.
     """

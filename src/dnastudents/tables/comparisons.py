@@ -36,23 +36,35 @@ from dnastudents.tables.render import MINUS, MISSING, TIMES, Sheet, percent, wri
 LEVEL = 0.05
 FEWEST_SEEDS = 3  # for a test: on a small test set two differences are often equal by chance
 ALL_TASKS = "all tasks"
-COLUMNS = (
-    *("suite", "run", "control", "task", "metric", "seeds", "run_score", "control_score"),
-    *("difference", "ci95", "p", "p_holm", "verdict", "simulated"),
+COMPARISON_COLUMNS = (
+    "suite",
+    "run",
+    "control",
+    "task",
+    "metric",
+    "seeds",
+    "run_score",
+    "control_score",
+    "difference",
+    "ci95",
+    "p",
+    "p_holm",
+    "verdict",
+    "simulated",
 )
 FINISHED = "finished_seeds"  # as 4/5; a column only where some seed failed
 SCORES = ("run_score", "control_score", "difference", "ci95")
 NOTES = (
     f"Difference {TIMES} 100 of test-set scores, run minus control, ± half width of the 95 % t "
     "interval over seeds (over pretrainings, where a run or its control has several): paired where "
-    "both runs have the same seeds, else Welch. No ± where one seed ran.",
-    "Of a run or control that was pretrained once, how much another pretraining would differ is in "
-    "neither interval nor p: such a verdict is about these weights, not about the recipe.",
+    "both runs have the same seeds, otherwise Welch. No ± for a single seed.",
+    "Where a run or its control was pretrained only once, interval and p do not cover how much "
+    "another pretraining would differ: the verdict holds for these weights, not for the recipe.",
     f"Bold: Holm-adjusted p < {LEVEL} over all comparisons here; the sign says whether the run is "
     f"better (+) or worse ({MINUS}) than its control. Everything else is unclear at this number of "
     f"seeds; fewer than {FEWEST_SEEDS} seeds are not tested.",
-    f"{ALL_TASKS}: mean and interval over the tasks' differences, each task being one value; not "
-    f"tested. {MISSING}: one of the two runs was not measured.",
+    f"{ALL_TASKS}: mean and interval over the tasks' differences, one value per task; not tested. "
+    f"{MISSING}: one of the two runs was not measured.",
 )
 
 Pairs = Sequence[tuple[str, str]]  # (run, control)
@@ -67,8 +79,8 @@ def write_comparisons(metrics_csv: str | Path, pairs: Pairs, output: str | Path)
         What `rows.collect` wrote.
     pairs : sequence of (run, control)
     output : path
-        `<output>.csv` (tidy: `COLUMNS`), `.md` and `.tex` (one table a suite) are written, scores
-        × 100; a suffix .csv is taken off first.
+        `<output>.csv` (tidy: `COMPARISON_COLUMNS`), `.md` and `.tex` (one table per suite) are
+        written, scores × 100; a suffix .csv is taken off first.
 
     Returns
     -------
@@ -83,7 +95,11 @@ def write_comparisons(metrics_csv: str | Path, pairs: Pairs, output: str | Path)
     metrics = read_metrics(metrics_csv)
     parts = [_compare(str(suite), rows, pairs) for suite, rows in metrics.groupby("suite")]
     records = [record for part in parts for record in part]
-    columns = [*COLUMNS, FINISHED] if any(record.get(FINISHED) for record in records) else COLUMNS
+    columns = (
+        [*COMPARISON_COLUMNS, FINISHED]
+        if any(record.get(FINISHED) for record in records)
+        else COMPARISON_COLUMNS
+    )
     frame = pd.DataFrame(records, columns=columns)
     if frame.empty:
         runs = ", ".join(run for run, _ in pairs) or "no runs"
@@ -120,9 +136,14 @@ def _record(ours: pd.DataFrame, theirs: pd.DataFrame, task: str, metric: str) ->
     gain = difference(values_by_seed(ours), values_by_seed(theirs), *units)
     p_value = gain.p_value if gain.n >= FEWEST_SEEDS else math.nan
     return {
-        **{"task": task, "metric": metric, "seeds": gain.n},
-        **{"run_score": estimate(ours).mean, "control_score": estimate(theirs).mean},
-        **{"difference": gain.mean, "ci95": gain.half_width, "p": p_value},
+        "task": task,
+        "metric": metric,
+        "seeds": gain.n,
+        "run_score": estimate(ours).mean,
+        "control_score": estimate(theirs).mean,
+        "difference": gain.mean,
+        "ci95": gain.half_width,
+        "p": p_value,
         FINISHED: finished,
     }
 
@@ -130,7 +151,7 @@ def _record(ours: pd.DataFrame, theirs: pd.DataFrame, task: str, metric: str) ->
 def _paired(
     ours: pd.DataFrame, theirs: pd.DataFrame
 ) -> tuple[pd.DataFrame, pd.DataFrame, str | None]:
-    """Both runs' rows without the seeds that failed in either, and what is left, as 4/5.
+    """Return both runs' rows without the seeds that failed in either, and what is left, as 4/5.
 
     Both keep all rows where nothing would be left of one of them.
     """
@@ -160,7 +181,7 @@ def _verdict(gain: float, p: float) -> str | None:
 
 
 def _sheet(suite: str, frame: pd.DataFrame, pairs: Pairs) -> Sheet:
-    """One row a pair, one column a task."""
+    """Make one row per pair, one column per task."""
     metric = dict(zip(frame["task"], frame["metric"], strict=True))
     tasks = sorted(task for task in metric if task != ALL_TASKS)
     tasks += [ALL_TASKS] if ALL_TASKS in metric else []

@@ -14,14 +14,12 @@ from dnastudents.settings import parse
 from dnastudents.tables.render import MISSING, TIMES, Sheet, write_sheets
 
 KEYS = ["rule", "run", "task"]
-HEADERS = [
-    *("jobs", "wall (h)", "device (h)", "device", "CPU (h)", "peak memory (GiB)"),
-]
+HEADERS = ["jobs", "wall (h)", "device (h)", "device", "CPU (h)", "peak memory (GiB)"]
 SHARED = "shared by runs"
 NOTES = (
-    "wall: of each job, as if one ran after the other; the longer of what Snakemake measured of "
-    "its last attempt and what the job itself summed over all that it resumed from. Work lost "
-    "between the last saved state and a kill is not in it.",
+    "wall: summed over jobs, as if they ran one after another; for each the longer of what "
+    "Snakemake measured of its last attempt and what the job itself summed over all attempts that "
+    "it resumed from. Work lost between the last saved state and a kill is not counted.",
     f"device: wall {TIMES} number of devices; a CPU is one device, whatever its cores. Jobs that "
     f"do not record their device ({MISSING}) have none: features, downloads, tables, figures.",
     "CPU: time of all threads in the last attempt. peak memory: of the host, resident, of the "
@@ -76,7 +74,7 @@ def write_cost_table(
 
 
 def _sums(costs: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """Jobs, hours, memory and energy of each group; what no job of a group has is missing."""
+    """Sum jobs, hours, memory and energy of each group; what no job of a group has is missing."""
     groups = costs.groupby(keys, dropna=False, sort=True)
     hours = {name: groups[f"{name}_seconds"].sum(min_count=1) / 3600 for name in ("wall", "device")}
     columns = {
@@ -90,7 +88,7 @@ def _sums(costs: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
 
 
 def _sheet(title: str, key: str, costs: pd.DataFrame, energy: bool) -> Sheet:
-    """One row a value of `key`, and the total."""
+    """Make one row per value of `key`, and the total."""
     sheet = Sheet(title, [key, *HEADERS, *["kWh"] * energy], [], fixed=2)
     groups = [(str(name), rows) for name, rows in costs.groupby(key, sort=True)]
     for name, rows in [*groups, ("total", costs)]:
@@ -110,7 +108,7 @@ def _sheet(title: str, key: str, costs: pd.DataFrame, energy: bool) -> Sheet:
 
 
 def _run_and_task(costs: pd.DataFrame) -> list[Sheet]:
-    """Device hours of the jobs that are of one run and one task: none where there are no such."""
+    """Sum device hours of the jobs that have a run and a task; no sheet where there are none."""
     both = costs[costs["task"].notna() & (costs["run"] != SHARED) & costs["device"].notna()]
     if both.empty:
         return []
@@ -125,7 +123,7 @@ def _run_and_task(costs: pd.DataFrame) -> list[Sheet]:
 
 
 def _number(value: float) -> str:
-    """Three significant digits, whole numbers from 100 on."""
+    """Format with three significant digits, whole numbers from 100 on."""
     if pd.isna(value):
         return MISSING
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-GRID = "Learning rate and batch size are, for each task, the best on dev of a grid: {runs}."
+GRID = "Learning rate and batch size are the best on dev of a grid, for each task: {runs}."
 BY_SEED = "Each seed draws its own dev split from the training sequences: {runs}."
 STRANDS = {
     "augment": "Training sequences are read on either strand: {runs}.",
@@ -16,7 +16,7 @@ STRANDS = {
 
 
 def finetuning_notes(metrics: pd.DataFrame) -> list[str]:
-    """One line for each way of fine-tuning that is not the plain one, with the runs it is of.
+    """Return one line for each way of fine-tuning other than the plain one, with its runs.
 
     Parameters
     ----------

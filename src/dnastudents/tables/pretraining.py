@@ -1,4 +1,4 @@
-"""What each pretraining took and reached: one row a run, replicas averaged."""
+"""What each pretraining took and reached: one row per run, replicas averaged."""
 
 from __future__ import annotations
 
@@ -17,23 +17,28 @@ from dnastudents.tables.render import MISSING, TIMES, Sheet, write_sheets
 from dnastudents.training.options import RunSettings
 
 HEADERS = [
-    *("run", "parameters", f"steps {TIMES} batch", "tokens/s", "minutes"),
-    *("validation perplexity", "switch at step"),
+    "run",
+    "parameters",
+    f"steps {TIMES} batch",
+    "tokens/s",
+    "minutes",
+    "validation perplexity",
+    "switch at step",
 ]
 NOTES = (
-    "tokens: bases that were read. Perplexity of masked tokens, of which vocabularies differ, at "
-    "the last evaluation, on the same held-out sequences for all runs of one window. The CSV has "
-    "validation losses and accuracies too.",
+    "tokens: bases that were read. Perplexity: of masked tokens (vocabularies differ between "
+    "runs), at the last evaluation, on the same held-out sequences for all runs with one window. "
+    "The CSV has validation losses and accuracies too.",
     "Several pretrainings of one run differ in their seed: mean ± half width of the 95 % t "
     "interval, tokens/s and minutes as means.",
     "switch at step: the first evaluation after which a curriculum used its second masking; one "
-    "number a pretraining.",
+    "number per pretraining.",
 )
 MEASURES = ("loss", "perplexity", "masked_accuracy")
 
 
 def write_pretraining_table(folders: Iterable[str | Path], output: str | Path) -> pd.DataFrame:
-    """Write one row a run as CSV (one row a pretraining), Markdown and LaTeX.
+    """Write one row per run as CSV (one row per pretraining), Markdown and LaTeX.
 
     Parameters
     ----------
@@ -50,7 +55,7 @@ def write_pretraining_table(folders: Iterable[str | Path], output: str | Path) -
     Raises
     ------
     InputError
-        A folder is no finished pretraining.
+        A folder is not a finished pretraining.
     """
     frame = pd.DataFrame([_record(Path(folder)) for folder in folders])
     title = "Pretraining" + (" (simulated data)" if frame["simulated"].any() else "")
@@ -86,7 +91,7 @@ def _record(folder: Path) -> dict[str, Any]:
 
 
 def _switch(history: pd.DataFrame) -> int | None:
-    """The step of the last row before a curriculum's second stage."""
+    """Return the step of the last row before a curriculum's second stage."""
     stages = history["stage"]
     later = stages.index[stages != stages.iloc[0]]
     return int(history["step"].iloc[later[0] - 1]) if len(later) else None
@@ -108,7 +113,7 @@ def _line(run: str, rows: pd.DataFrame) -> list[str]:
 
 
 def _perplexity(values: pd.Series) -> str:
-    """Mean and interval with four significant digits: perplexities run from 2 to 4,000."""
+    """Format mean and interval with four significant digits: perplexities run from 2 to 4,000."""
     known = values.dropna().astype(float).tolist()
     if not known:
         return MISSING

@@ -63,7 +63,7 @@ class Sheet:
     fixed: int = 1
 
     def panels(self) -> Iterator[tuple[list[int], list[int]]]:
-        """Column and row indices of each panel.
+        """Return column and row indices of each panel.
 
         Panels are of nearly equal width. A row with nothing to show in a panel is left out there,
         unless it has nothing to show anywhere.
@@ -98,12 +98,12 @@ def write_sheets(output: str | Path, numbers: pd.DataFrame, sheets: Sequence[She
 
 
 def percent(value: float, sign: str = "") -> str:
-    """A fraction × 100 with one decimal, or the sign for a missing value; `sign` as in formats."""
+    """Format a fraction × 100 with one decimal, or the sign for a missing value."""
     return MISSING if math.isnan(value) else f"{100 * value:{sign}.1f}".replace("-", MINUS)
 
 
 def markdown(sheet: Sheet) -> str:
-    """The sheet as Markdown pipe tables, one a panel, with the notes below the last."""
+    """Lay out the sheet as Markdown pipe tables, one per panel, with the notes below the last."""
     lines = [f"**{sheet.title}**", ""]
     for columns, rows in sheet.panels():
         lines += [_pipe([sheet.headers[column] for column in columns])]
@@ -119,7 +119,7 @@ def markdown(sheet: Sheet) -> str:
 
 
 def latex(sheet: Sheet) -> str:
-    """The sheet as LaTeX tables, one float a panel, with the notes below the last."""
+    """Lay out the sheet as LaTeX tables, one float per panel, with the notes below the last."""
     lines = [r"% needs \usepackage{booktabs,adjustbox}"]
     panels = list(sheet.panels())
     for number, (columns, rows) in enumerate(panels, 1):
@@ -148,7 +148,7 @@ def latex(sheet: Sheet) -> str:
 
 
 def escape(text: str) -> str:
-    """`text` with LaTeX's special characters, and the signs that tables use, made safe."""
+    """Make LaTeX's special characters, and the signs that tables use, safe in `text`."""
     return "".join(_LATEX.get(sign, sign) for sign in text)
 
 

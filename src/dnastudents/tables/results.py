@@ -1,4 +1,4 @@
-"""One table a suite: our runs, their controls, and the published rows beside them.
+"""One table per suite: our runs, their controls, and the published rows beside them.
 
 Ours are test-set scores averaged over fine-tuning seeds, with the half width of the 95 % t
 interval. Published rows are shown as they were read, with their source and their own kind of
@@ -35,25 +35,25 @@ from dnastudents.tables.render import (
 
 PROTOCOL = (
     f"Scores are {TIMES} 100. Ours: mean ± half width of the 95 % t interval over fine-tuning "
-    "seeds; no ± where one seed ran. Each seed is one score on the whole test set, of {epoch}.",
+    "seeds; no ± for a single seed. Each seed gives one score on the whole test set, at {epoch}.",
     "{pretrainings}",
     f"{BASELINE}: logistic regression on k-mer frequencies, k = {{lengths}}, strength chosen on "
-    "{strength}; its fit is deterministic: one value, or one a seed where seeds train on subsets "
-    "of their own. *_scratch: the student of that name, never pretrained, with other weights for "
+    "{strength}; its fit is deterministic: one value, or one per seed where seeds train on subsets "
+    "of their own. *_scratch: the student of that name, never pretrained, with new weights for "
     "every seed.",
-    f"{MISSING}: not measured or not published. Means only where all tasks are there. Bold: best "
-    "of the rows measured here.",
+    f"{MISSING}: not measured or not published. Means only where every task has a score. Bold: "
+    "best of the rows measured here.",
 )
 NEIGHBOURS = (
     f"Scores are {TIMES} 100, on the whole test set. Ours: the vote of the {{k}} nearest training "
     "sequences (Euclidean distance) in frozen {pooling}-pooled features; nothing is fine-tuned or "
-    "selected. One value a pretraining, or a seed where seeds draw other sequences or weights; "
-    "± half width of the 95 % t interval over them."
+    "selected. One value per pretraining, or per seed where seeds draw different sequences or "
+    "weights; ± half width of the 95 % t interval over them."
 )
 FROZEN = (
     f"Scores are {TIMES} 100. Ours: a linear head on frozen, standardised features; mean ± half "
-    "width of the 95 % t interval over seeds; no ± where one seed ran. Each seed is one score on "
-    "the whole test set, of {epoch}."
+    "width of the 95 % t interval over seeds; no ± for a single seed. Each seed gives one score "
+    "on the whole test set, at {epoch}."
 )
 EPOCHS = {
     "best_dev": "the epoch that was best on dev by the same metric",
@@ -141,7 +141,7 @@ def write_table(
 
 
 def _select(path: Path, suite: str, tasks: Sequence[str] | None) -> pd.DataFrame:
-    """The rows of one suite (and of `tasks`, each of which must have some)."""
+    """Select the rows of one suite (and of `tasks`, each of which must have some)."""
     metrics = read_metrics(path)
     metrics = metrics[metrics["suite"] == suite]
     if metrics.empty:
@@ -154,11 +154,11 @@ def _select(path: Path, suite: str, tasks: Sequence[str] | None) -> pd.DataFrame
 def published_lines(
     published: pd.DataFrame, suite: str, metrics: Mapping[str, str]
 ) -> tuple[list[Line], list[str]]:
-    """Published rows with at least one comparable cell, and their sources in order of use."""
+    """Return published rows with a comparable cell, and their sources in order of use."""
     tasks = list(metrics)
     mean_of_all = f"{MEAN_TASK}{len(tasks)}"
     rows = published[published["suite"] == suite]
-    # Which tasks a published mean is over, its paper's other rows tell.
+    # The other rows of its paper say which tasks a published mean is over.
     single = rows[~rows["task"].str.startswith(MEAN_TASK)]
     same_tasks = single.groupby("paper")["task"].agg(lambda names: set(names) == set(tasks))
     is_mean = (rows["task"] == mean_of_all) & rows["paper"].map(same_tasks).eq(True)
@@ -213,7 +213,7 @@ def _sheet(lines: list[Line], names: Mapping[str, str]) -> Sheet:
 
 
 def _best(lines: list[Line], task: str | None) -> list[int]:
-    """Indices of the lines that are best at a task (None: on the mean) as far as is shown."""
+    """Return indices of the lines that are best at a task (None: on the mean) as far as shown."""
     scores = [line.mean if task is None else _score(line.cells.get(task)) for line in lines]
     shown = [round(100 * score, 1) for score in scores]
     best = max((value for value in shown if not math.isnan(value)), default=math.nan)
@@ -225,7 +225,7 @@ def _score(cell: Estimate | None) -> float:
 
 
 def _numbers(lines: list[Line], names: Mapping[str, str]) -> pd.DataFrame:
-    """What the CSV holds, scores × 100: for each task its score, interval or spread, and seeds."""
+    """Return what the CSV holds, scores × 100: per task its score, interval or spread, seeds."""
     records = []
     for line in lines:
         record: dict[str, object] = {"method": line.label, "kind": line.kind, "source": line.source}
@@ -265,7 +265,7 @@ def _seeds(line: Line) -> str:
 
 
 def _protocol(metrics: pd.DataFrame) -> list[str]:
-    """What the numbers are, as the rows of this table were made."""
+    """Return what the numbers are, as the rows of this table were made."""
     selections = _values(metrics, "selection") or ["best_dev"]
     learnt = metrics[metrics["pretrained"]]
     many = "pretraining_seed" in learnt and bool(
@@ -286,7 +286,7 @@ def _protocol(metrics: pd.DataFrame) -> list[str]:
 
 
 def _probe(metrics: pd.DataFrame) -> str:
-    """Which probe of frozen features the rows are of, for the title."""
+    """Return which probe of frozen features the rows are of, for the title."""
     if _values(metrics, "neighbours"):
         return "k-NN probe, "
     return "linear probe, " if _is_frozen(metrics) else ""
@@ -297,7 +297,7 @@ def _is_frozen(metrics: pd.DataFrame) -> bool:
 
 
 def _values(metrics: pd.DataFrame, column: str) -> list[Any]:
-    """What a column holds, sorted; nothing where there is no such column."""
+    """Return what a column holds, sorted; nothing where there is no such column."""
     return sorted(set(metrics[column].dropna())) if column in metrics else []
 
 
@@ -311,7 +311,7 @@ def _mode_notes(metrics: pd.DataFrame) -> list[str]:
 
 
 def _truncation_notes(metrics: pd.DataFrame) -> list[str]:
-    """Which runs read only the beginning of some sequences, because their positions end."""
+    """Name the runs that read only the beginning of some sequences, because their positions end."""
     if "n_truncated" not in metrics:
         return []
     cut = metrics[metrics["n_truncated"].fillna(0) > 0]

@@ -51,7 +51,7 @@ SHARD_BYTES = 1 << 28  # of a full shard; also what a killed job loses
 
 
 def made_from(settings: RunSettings, reference: Path, teacher: Path) -> Sections:
-    """All that decides the features of a run: its teacher, windows and masks.
+    """Return all that decides the features of a run: its teacher, windows and masks.
 
     Raises
     ------
@@ -159,7 +159,12 @@ class FixedWindows:
         tokenizer = tokenizers.build(settings.student.tokenizer)
         student = models.build(settings.student, tokenizer)
         self.objective = build(
-            *(settings.objective, settings.masking, student, tokenizer, seed, plan.steps),
+            settings.objective,
+            settings.masking,
+            student,
+            tokenizer,
+            seed,
+            plan.steps,
             Resources(teacher=teacher),
         )
         self.teacher = cast(FrozenTeacher, cast(HAD, self.objective).teacher)
@@ -174,14 +179,14 @@ class FixedWindows:
         self.bytes = int(self.rows * row)
 
     def estimate(self) -> str:
-        """What the cache will take, in words; rows with N have more tokens than others."""
+        """Describe what the cache will take; rows with N have more tokens than others."""
         return (
             f"{self.rows:,} rows x {self.tokens:.5g} tokens x {self.width:,} features x "
             f"{DTYPE.itemsize} bytes: {thousands(self.bytes)}B"
         )
 
     def shards(self) -> Iterator[tuple[str, Callable[[], Tensor]]]:
-        """Each shard's name and what makes its ids, int64 (rows, T)."""
+        """Return each shard's name and what makes its ids, int64 (rows, T)."""
         if self.rows > self.count:
             yield "validation.safetensors", self._validation
         for number in range(-(-self.count // self.rows_per_shard)):
@@ -189,7 +194,7 @@ class FixedWindows:
             yield f"windows_{number:06d}.safetensors", make
 
     def features(self, ids: Tensor) -> Tensor:
-        """The teacher's features of ids (rows, T), float16 (rows, T, D)."""
+        """Compute the teacher's features of ids (rows, T), float16 (rows, T, D)."""
         device = choose_device()
         parts = []
         for part in ids.split(self.batch_size):
@@ -199,7 +204,7 @@ class FixedWindows:
         return torch.cat(parts)
 
     def _train(self, rows: int, number: int) -> Tensor:
-        """Ids of rows number * rows, ... of the first epoch, which ends with row `count` - 1."""
+        """Tokenise rows number * rows, ... of the first epoch, which ends with row `count` - 1."""
         codes = self.corpus.train.batch(self.seed, number, rows)[: self.count - number * rows]
         return self.objective.views(codes, self.seed, 0).tensors["teacher_ids"]
 
@@ -247,13 +252,13 @@ def _publish(work: Path, output: Path, sections: Sections, width: int) -> None:
 
 
 def _is_complete(output: Path, sections: Sections) -> bool:
-    """Whether the job that held the lock has made this very cache."""
+    """Return whether the job that held the lock has made this very cache."""
     file = output / MANIFEST
     return file.is_file() and read_json(file).get("digests") == digests(sections)
 
 
 def _plan(settings: RunSettings) -> Pretraining:
-    """The pretraining, if its windows and masks are fixed and there is a teacher."""
+    """Return the pretraining, if its windows and masks are fixed and there is a teacher."""
     if settings.pretraining is None:
         raise InputError("pretraining: is missing; only a run that learns has a teacher")
     if unfixed := settings.objective.unfixed(settings.pretraining):

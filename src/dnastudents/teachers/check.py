@@ -45,7 +45,7 @@ _BASES = np.eye(4)[_DIGITS].reshape(4**K, 4 * K)
 
 @dataclass(frozen=True)
 class Scores:
-    """How well masked 6-mers were predicted, one value a window, float64 (windows,).
+    """How well masked 6-mers were predicted, one value per window, float64 (windows,).
 
     Attributes
     ----------
@@ -61,12 +61,12 @@ class Scores:
 
     @classmethod
     def join(cls, parts: Sequence[Scores]) -> Scores:
-        """Scores of all windows, in the order of the parts."""
+        """Join the scores of all windows, in the order of the parts."""
         names = (field.name for field in fields(cls))
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
     def estimates(self) -> dict[str, list[float]]:
-        """`perplexity`, `accuracy` and `base_accuracy`: mean, and ends of the 95 % interval."""
+        """Estimate `perplexity`, `accuracy`, `base_accuracy`: mean, ends of the 95 % interval."""
         return {
             "perplexity": _interval(mean_interval(self.log_loss.tolist()), _exp),
             "accuracy": _interval(mean_interval(self.accuracy.tolist())),
@@ -119,7 +119,7 @@ class TeacherCheck:
         return f"not usable: {found}; all of the interval must be below {MARGIN}"
 
     def as_json(self) -> dict[str, Any]:
-        """Facts, estimates as [mean, low, high] (null: not a number) and verdict."""
+        """Return facts, estimates as [mean, low, high] (null: not a number) and verdict."""
         return {
             **self.facts,
             "teacher_scores": {k: _nulls(v) for k, v in self.teacher.estimates().items()},
@@ -212,7 +212,7 @@ def check_teacher(
 def draw_windows(
     reference: Reference, sequences: int, length: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Random windows without N, and others that share no base with them or with each other.
+    """Draw windows without N, and others that share no base with them or with each other.
 
     Returns
     -------
@@ -243,7 +243,7 @@ def draw_windows(
 
 
 def frequencies(windows: np.ndarray) -> Floats:
-    """How frequent each 6-mer is at all bases of the windows (n, L), float64 (4096,), never 0."""
+    """Compute the frequency of each 6-mer in the windows (n, L), float64 (4096,), never 0."""
     counts = np.bincount(kmer_codes(windows, K).ravel(), minlength=4**K) + 1.0
     return counts / counts.sum()
 
@@ -276,7 +276,7 @@ def _score_teacher(
     windows: np.ndarray,
     masked: Integers,
 ) -> tuple[Scores, bool]:
-    """Scores, and whether all features and predictions are finite.
+    """Score the teacher, and check that all features and predictions are finite.
 
     `masked` (W, M) numbers the masked 6-mers of each window; <cls> stands before the first.
     """
@@ -290,30 +290,30 @@ def _score_teacher(
         at_masks = torch.from_numpy(masked[rows] + 1).to(device).unsqueeze(-1)
         logits = model.lm_head(hidden.gather(1, at_masks.expand(-1, -1, hidden.shape[-1])))
         finite &= bool(hidden.isfinite().all() and logits.isfinite().all())
-        # what goes to tokens that are no 6-mers is lost, as it should be
+        # what goes to tokens that are not 6-mers is lost, as it should be
         log_p = logits.double().log_softmax(-1).cpu().numpy()[..., tokenizer.kmer_ids]
         parts.append(score(log_p, np.take_along_axis(kmers[rows], masked[rows], axis=1)))
     return Scores.join(parts), finite
 
 
 def _kmers(windows: np.ndarray) -> Integers:
-    """The 6-mers that windows (W, L) without N are cut into, int64 (W, L // 6)."""
+    """Cut windows (W, L) without N into 6-mers, int64 (W, L // 6)."""
     return kmer_codes(windows, K)[:, ::K].astype(np.int64)
 
 
 def _interval(estimate: Estimate, scale: Callable[[float], float] = float) -> list[float]:
-    """Mean, and both ends of the interval."""
+    """Compute the mean, and both ends of the interval."""
     ends = (estimate.mean, estimate.mean - estimate.half_width, estimate.mean + estimate.half_width)
     return [scale(value) for value in ends]
 
 
 def _exp(value: float) -> float:
-    """What weights of another model lose may be beyond any float."""
+    """Compute the exponential; what weights of another model lose may be beyond any float."""
     return math.exp(value) if value < 700 else math.inf
 
 
 def _nulls(values: list[float]) -> list[float | None]:
-    """JSON has no infinity and no NaN."""
+    """Replace infinities and NaN, which JSON does not have, by None."""
     return [value if math.isfinite(value) else None for value in values]
 
 

@@ -18,9 +18,18 @@ from dnastudents.models import NucleotideTransformerForMaskedLM, model_folder
 from dnastudents.provenance import LEARNING, write_provenance
 
 VOCABULARY = (
-    *("<unk>", "<pad>", "<mask>", "<cls>", "<eos>", "<bos>"),
+    "<unk>",
+    "<pad>",
+    "<mask>",
+    "<cls>",
+    "<eos>",
+    "<bos>",
     *map("".join, itertools.product("ATCG", repeat=6)),
-    *("A", "T", "C", "G", "N"),
+    "A",
+    "T",
+    "C",
+    "G",
+    "N",
 )
 
 
@@ -61,7 +70,7 @@ def load_teacher(folder: Path) -> tuple[Any, NucleotideTransformerTokenizer]:
 
 
 def import_teacher(files: Sequence[Path], output: Path) -> None:
-    """Load the hub's files strictly and write them as a checkpoint of ours, once for all jobs.
+    """Load the hub's files strictly and write a checkpoint of this package, once for all jobs.
 
     Parameters
     ----------
@@ -103,7 +112,7 @@ def _check_head(file: Path) -> None:
 
 
 def _check_vocabulary(file: Path) -> None:
-    """Our ids are fixed: with another order of tokens the features would be those of other DNA."""
+    """Refuse another order of tokens: our ids are fixed, so the features would be of other DNA."""
     if not file.is_file():
         return
     tokens = file.read_text(encoding="utf-8").split()

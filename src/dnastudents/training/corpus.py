@@ -57,7 +57,7 @@ class Corpus:
             self._validation = samplers["validation"].fixed(count, VALIDATION_SEED)
 
     def batch(self, step: int) -> np.ndarray:
-        """Codes of one step, uint8 (batch_size, L), some of them read from the other strand."""
+        """Read the codes of one step, uint8 (batch_size, L), some of them from the other strand."""
         codes = self.train.batch(self.seed, step, self.plan.batch_size)
         if self.plan.reverse_complement:
             draws = numpy_generator(self.seed, "reverse complement", step).random(len(codes))
@@ -65,12 +65,12 @@ class Corpus:
             codes = np.where(turned, reverse_complement_padded(codes), codes)
         return codes
 
-    def places(self, step: int, limit: int = 8) -> str:
-        """Where the sequences of one step came from: the first regions, and the number of all."""
+    def regions(self, step: int, limit: int = 8) -> str:
+        """Name the regions that a step's sequences came from: the first few, and how many."""
         spans = self.train.spans(self.seed, step, self.plan.batch_size).tolist()
         named = ", ".join(self.reference.name(*span) for span in spans[:limit])
         return named + (f", ... ({len(spans)} sequences)" if len(spans) > limit else "")
 
     def validation(self) -> np.ndarray | None:
-        """The same codes for every run, uint8 (validation_sequences, L); None without a split."""
+        """Return the validation codes, uint8 (validation_sequences, L), the same for every run."""
         return self._validation

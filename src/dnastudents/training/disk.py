@@ -45,5 +45,5 @@ def _device(path: Path) -> int:
 
 
 def _existing(path: Path) -> Path:
-    """The path, or the nearest folder above it that is there."""
+    """Return the path, or the nearest folder above it that is there."""
     return path if path.exists() else _existing(path.absolute().parent)

@@ -1,7 +1,7 @@
 """Gradients of one global batch, for any number of processes and whatever fits in memory.
 
-- Every process computes its own rows, one micro-batch after the other. Shares of the loss (see
-  `objectives.base`) add up over slices, hence their gradients do.
+- Every process computes its own rows, one micro-batch after the other. Terms of the loss (see
+  `objectives.base`) add up over slices, so their gradients do too.
 - When memory runs out, the micro-batch is halved and the step begun again: same views, same
   dropout seed, clean gradients. The global batch stays what it is.
 - No process may wait in a sum for one that has failed. So nothing is exchanged while gradients are
@@ -65,7 +65,7 @@ class Gradients:
 
         Returns
         -------
-        shares : dict of Tensor
+        terms : dict of Tensor
             Sums over this process's rows, scalars.
         loss : Tensor
             Of the global batch, scalar, the same in every process.
@@ -76,32 +76,34 @@ class Gradients:
             A single row is too much.
         """
         attempt = partial(self._attempt, views, dropout_seed)
+        # Never more than this process's rows (rounded up), so that halving soon has an effect.
         size = min(self.micro_batch, -(-len(views) // self.accelerator.num_processes))
         try:
-            (shares, used), fits = as_many_as_fit(attempt, size, self.accelerator.device)
+            (terms, used), fits = as_many_as_fit(attempt, size, self.accelerator.device)
         except torch.OutOfMemoryError:
             raise InputError(
                 "out of memory with one sequence at a time; shorten pretraining.window.length, "
                 "take a smaller student, or ask for more memory"
             ) from None
-        if fits < size:
+        if fits < size:  # the next steps begin with what fitted, instead of failing again
             self.micro_batch = fits
-        return shares, self.processes.sum_gradients(used, shares["loss"])
+        return terms, self.processes.sum_gradients(used, terms["loss"])
 
-    def parts(self, rows: int, size: int | None = None) -> Iterator[tuple[int, int]]:
+    def slices(self, rows: int, size: int | None = None) -> Iterator[tuple[int, int]]:
         """Cut this process's rows of `rows` into [start, stop), of `size` or else micro-batches."""
         size = size or self.micro_batch
         processes, index = self.accelerator.num_processes, self.accelerator.process_index
+        # Integer division gives every row to exactly one process, also where it does not divide.
         first, end = rows * index // processes, rows * (index + 1) // processes
         for start in range(first, end, size):
             yield start, min(start + size, end)
 
-    def shares(self, views: Views, start: int, stop: int) -> dict[str, Tensor]:
-        """Compute the shares of rows [start, stop)."""
+    def terms(self, views: Views, start: int, stop: int) -> dict[str, Tensor]:
+        """Compute the terms of rows [start, stop)."""
         rows = views.rows(start, stop, self.accelerator.device)
         with self.precision.autocast():
-            shares: dict[str, Tensor] = self.objective(rows, views.counts)
-        return shares
+            terms: dict[str, Tensor] = self.objective(rows, views.counts)
+        return terms
 
     def _attempt(
         self, views: Views, dropout_seed: int, size: int
@@ -110,7 +112,7 @@ class Gradients:
 
         Returns
         -------
-        shares, used
+        terms, used
             Sums over this process's rows; the parameters that have a gradient in any process.
 
         Raises
@@ -118,28 +120,32 @@ class Gradients:
         torch.OutOfMemoryError
             In every process, when memory ran out in any.
         """
+        # Seeded at each attempt: one that failed has used up random numbers.
         torch.manual_seed(dropout_seed)
-        shares = self._of_this_process(views, size)
+        terms = self._of_this_process(views, size)
         has_gradient = [parameter.grad is not None for parameter in self.parameters]
-        failed, *used = self.processes.any([shares is None, *has_gradient])
-        if shares is None or failed:
+        # One exchange for two questions: did any process run out of memory, and which parameters
+        # have a gradient in any process? The sum over processes must be of the same ones in all.
+        failed, *used = self.processes.any([terms is None, *has_gradient])
+        if terms is None or failed:
             self._clear()
+            # Smaller slices would change such a loss, so only the user may choose them.
             if size > 1 and self.objective.compares_rows:
                 raise InputError(
                     f"out of memory with micro-batches of {size}; this objective compares the rows "
-                    "of one, so their number is yours to lower: pretraining.micro_batch_size"
+                    "of one, so only you may lower their number: pretraining.micro_batch_size"
                 )
             raise torch.OutOfMemoryError("out of memory in one of the processes")
-        return shares, [p for p, is_used in zip(self.parameters, used, strict=True) if is_used]
+        return terms, [p for p, is_used in zip(self.parameters, used, strict=True) if is_used]
 
     def _of_this_process(self, views: Views, size: int) -> dict[str, Tensor] | None:
-        """Sums of shares; None when memory ran out."""
+        """Sum the terms over this process's rows; None when memory ran out."""
         total: dict[str, Tensor] = {}
         try:
-            for start, stop in self.parts(len(views), size):
-                shares = self.shares(views, start, stop)
-                self.precision.backward(shares["loss"])
-                accumulate(total, shares)
+            for start, stop in self.slices(len(views), size):
+                terms = self.terms(views, start, stop)
+                self.precision.backward(terms["loss"])
+                accumulate(total, terms)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
@@ -153,7 +159,8 @@ class Gradients:
         self.objective.forget_step()
 
 
-def accumulate(total: dict[str, Tensor], shares: dict[str, Tensor]) -> None:
-    """Add the shares of one slice to `total`."""
-    for name, value in shares.items():
+def accumulate(total: dict[str, Tensor], terms: dict[str, Tensor]) -> None:
+    """Add the terms of one slice to `total`."""
+    for name, value in terms.items():
+        # Detached, or the graph of every slice would stay in memory.
         total[name] = total[name] + value.detach() if name in total else value.detach()

@@ -10,13 +10,13 @@ from typing import Any
 
 from dnastudents.training.options import RunSettings
 
-# In `pretraining`. Micro-batches change the order of sums, hence the last bits, and which units a
+# In `pretraining`. Micro-batches change the order of sums, and so the last bits, and which units a
 # dropout drops, as a number of processes does; neither is part of a run.
 EXECUTION = ("micro_batch_size", "checkpoint_every", "log_every", "stop_after_bad_steps")
 
 
 def split_settings(settings: RunSettings) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The settings of a pretraining without those of its execution, and these, as JSON.
+    """Split the settings of a pretraining into what decides the result and its execution, as JSON.
 
     Where the loss compares the rows of a micro-batch, its size decides the result.
     """
@@ -33,7 +33,7 @@ def split_settings(settings: RunSettings) -> tuple[dict[str, Any], dict[str, Any
 
 
 def merge_settings(settings: Mapping[str, Any], execution: Mapping[str, Any]) -> dict[str, Any]:
-    """What `split_settings` split; `execution` may be empty."""
+    """Merge what `split_settings` split; `execution` may be empty."""
     if not execution:
         return dict(settings)
     return {**settings, "pretraining": {**(settings.get("pretraining") or {}), **execution}}

@@ -29,7 +29,7 @@ from dnastudents.training.gradients import Gradients, accumulate
 from dnastudents.training.optimizer import adamw, learning_rate, leave_out_if, set_learning_rate
 from dnastudents.training.options import Pretraining
 from dnastudents.training.processes import Processes
-from dnastudents.training.progress import Meter, log_line, shares
+from dnastudents.training.progress import Meter, log_line, time_shares
 from dnastudents.training.signals import Interruption
 from dnastudents.training.state import StateFolder
 
@@ -98,7 +98,7 @@ class Trainer:
             lambda values: accelerator.reduce(values, "sum"),
             objective.seconds,
             plan.stop_after_bad_steps,
-            corpus.places,
+            corpus.regions,
         )
         self.step = 0  # updates done
         self.seconds = 0.0  # of earlier jobs
@@ -139,26 +139,26 @@ class Trainer:
         return True
 
     def advance(self) -> None:
-        """One update of the weights."""
+        """Update the weights once."""
         codes = self.corpus.batch(self.step)
         views = self.objective.views(codes, self.seed, self.step)
         process = self.accelerator.process_index
         set_learning_rate(self.optimizer, self.learning_rate(self.step))
         self.objective.train()
-        shares, loss = self.gradients.compute(
+        terms, loss = self.gradients.compute(
             views, derive_seed(self.seed, f"dropout {process}", self.step)
         )
         bad = self.precision.clip(
             self.optimizer, self.gradients.parameters, self.plan.gradient_clip
         )
-        loss, shares["loss"] = (x.masked_fill(bad, math.nan) for x in (loss, shares["loss"]))
+        loss, terms["loss"] = (x.masked_fill(bad, math.nan) for x in (loss, terms["loss"]))
         self.objective.before_step(self.step)
         leave_out_if(~loss.isfinite(), self.optimizer)
         self.precision.step(self.optimizer)
         self.optimizer.zero_grad()
         self.objective.after_step(self.step)
         self.step += 1
-        self.meter.add(shares, int(np.count_nonzero(codes != PAD)))
+        self.meter.add(terms, int(np.count_nonzero(codes != PAD)))
 
     @torch.no_grad()
     def evaluate(self) -> None:
@@ -169,8 +169,8 @@ class Trainer:
         everything = self.objective.validation_views(codes, self.step)
         self.objective.eval()
         total: dict[str, Tensor] = {}
-        for start, stop in self.gradients.parts(len(everything)):
-            accumulate(total, self.gradients.shares(everything, start, stop))
+        for start, stop in self.gradients.slices(len(everything)):
+            accumulate(total, self.gradients.terms(everything, start, stop))
         summed = {k: self.accelerator.reduce(v, "sum").item() for k, v in sorted(total.items())}
         row = self._record("validation", summed)
         self.objective.observe(row, self.step)
@@ -178,7 +178,7 @@ class Trainer:
         logger.info(f"{self.run} step {self.step}/{self.plan.steps} validation {shown}")
 
     def log(self) -> None:
-        """One line on stderr, one row of history."""
+        """Write one line on stderr and one row of history."""
         known = len(self.meter.bad)
         means = self.meter.flush(self.step)
         for step in self.meter.bad[known:]:
@@ -199,7 +199,7 @@ class Trainer:
         return row
 
     def learning_rate(self, step: int) -> float:
-        """Learning rate of update `step`, counted from 0."""
+        """Compute the learning rate of update `step`, counted from 0."""
         schedule, steps = self.plan.schedule, self.plan.steps
         return learning_rate(
             step,
@@ -211,18 +211,18 @@ class Trainer:
         )
 
     def wall_seconds(self) -> float:
-        """Time of all jobs that worked on this run."""
+        """Return time of all jobs that worked on this run."""
         return self.seconds + time.perf_counter() - self.began
 
     def summary(self) -> dict[str, Any]:
-        """What `metrics.json` tells of the training; the last validation under `validation`."""
+        """Return what `metrics.json` says about the training; `validation` is the last one."""
         validations = [row for row in self.history if row["split"] == "validation"]
         device = self.accelerator.device
         return {
             "steps": self.step,
             "tokens": self.meter.total_tokens,
             "tokens_per_second": self.meter.total_tokens / self.meter.total_seconds,
-            **shares(self.meter.total_parts, self.meter.total_seconds),
+            **time_shares(self.meter.total_section_seconds, self.meter.total_seconds),
             "wall_seconds": self.wall_seconds(),
             "processes": self.accelerator.num_processes,
             "micro_batch_size": self.gradients.micro_batch,

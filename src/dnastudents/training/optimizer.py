@@ -19,7 +19,7 @@ def adamw(
     betas: tuple[float, float] = (0.9, 0.999),
     eps: float = 1e-8,
 ) -> torch.optim.AdamW:
-    """AdamW over the trained parameters of `module`, fused into one call a step.
+    """Make AdamW over the trained parameters of `module`, fused into one call per step.
 
     Weights with two axes or more decay. Vectors do not (biases, norms, the decay rates of a
     recurrence): pulled to zero, they would change what they mean.
@@ -42,7 +42,7 @@ def adamw(
 def learning_rate(
     step: int, steps: int, peak: float, warmup: int, kind: str = "cosine", minimum: float = 0.0
 ) -> float:
-    """Learning rate of update `step`, counted from 0.
+    """Compute the learning rate of update `step`, counted from 0.
 
     Parameters
     ----------

@@ -48,7 +48,7 @@ class ScheduleOptions(Settings):
     minimum_learning_rate: NotNegative = Field(0.0, description="At the last step.")
 
     def warmup(self, steps: int) -> int:
-        """Steps of warm-up among `steps`."""
+        """Count the steps of warm-up among `steps`."""
         if self.warmup_steps is not None:
             return self.warmup_steps
         return round(self.warmup_fraction * steps)

@@ -1,7 +1,7 @@
 """Pretrain one run: from settings to a checkpoint folder, through a state that survives a kill.
 
 The output is complete or absent: `model/` (config.json, model.safetensors, dna_tokenizer.json),
-the recipe's other models beside it, `history.csv` (one row a log line or evaluation),
+the recipe's other models beside it, `history.csv` (one row per log line or evaluation),
 `metrics.json` and `settings.json`. A run whose objective is `none` is only initialised: the
 control that is never pretrained, with the same weights as its twins before their first step.
 """
@@ -40,7 +40,7 @@ from dnastudents.training.state import StateFolder
 
 logger = logging.getLogger(__name__)
 
-COLUMNS = ("step", "split", "stage", "loss", "learning_rate", "tokens_per_second")
+HISTORY_COLUMNS = ("step", "split", "stage", "loss", "learning_rate", "tokens_per_second")
 
 
 def pretrain(
@@ -108,13 +108,18 @@ def train(
     resources: Resources,
     accelerator: Accelerator,
 ) -> int:
-    """The part of `pretrain` for runs that learn."""
+    """Pretrain a run that learns."""
     run, settings, seed = job.run, job.settings, job.settings.seed
     if resources.features is not None:
         check_cache(resources.features, settings, reference, resources.teacher)
     objective = build(
-        *(settings.objective, settings.masking, student),
-        *(job.tokenizer, seed, plan.steps, resources),
+        settings.objective,
+        settings.masking,
+        student,
+        job.tokenizer,
+        seed,
+        plan.steps,
+        resources,
     )
     corpus = Corpus(reference, plan, seed, resources.intervals)
     who = identity(settings, reference, resources)
@@ -149,7 +154,7 @@ class Job:
         self.tokenizer = tokenizers.build(settings.student.tokenizer)
 
     def initialise(self) -> Any:
-        """The student with the random weights of the run's seed."""
+        """Make the student with the random weights of the run's seed."""
         torch.manual_seed(derive_seed(self.settings.seed, "weights"))
         return models.build(self.settings.student, self.tokenizer)
 
@@ -198,7 +203,7 @@ def _other_code(metrics: Mapping[str, Any]) -> str:
 
 
 def start_accelerator() -> Accelerator:
-    """One process, or all that the launcher started; `Precision` sees to mixed precision.
+    """Start with one process, or all that the launcher started; `Precision` does mixed precision.
 
     Raises
     ------
@@ -235,5 +240,5 @@ def identity(settings: RunSettings, reference: Path, resources: Resources) -> st
 
 
 def _columns(history: list[dict[str, Any]]) -> list[str]:
-    parts = {name for row in history for name in row} - set(COLUMNS)
-    return [*COLUMNS, *sorted(parts)]
+    parts = {name for row in history for name in row} - set(HISTORY_COLUMNS)
+    return [*HISTORY_COLUMNS, *sorted(parts)]

@@ -19,11 +19,11 @@ class Processes:
 
     def __init__(self, count: int) -> None:
         self.count = count
-        # Of its own, because NCCL would make the CPU wait for the GPU.
+        # A gloo group for flags: with NCCL the CPU would have to wait for the GPU.
         self._group = distributed.new_group(backend="gloo") if count > 1 else None
 
     def any(self, flags: Sequence[bool]) -> list[bool]:
-        """Which of the flags are set in at least one process."""
+        """Return which of the flags are set in at least one process."""
         if self._group is None:
             return list(flags)
         found = torch.tensor(flags, dtype=torch.uint8)
@@ -31,7 +31,7 @@ class Processes:
         return [bool(flag) for flag in found.tolist()]
 
     def agree(self, number: int) -> bool:
-        """Whether all have the same number."""
+        """Return whether all have the same number."""
         if self._group is None:
             return True
         ends = torch.tensor([number, -number])
@@ -56,10 +56,10 @@ class Processes:
         """
         if self.count == 1:
             return loss
-        parts = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
-        packed = torch.cat([*(part.flatten() for part in parts), loss.reshape(1)])
+        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+        packed = torch.cat([*(gradient.flatten() for gradient in gradients), loss.reshape(1)])
         distributed.all_reduce(packed)
-        *sums, total = packed.split([*(part.numel() for part in parts), 1])
+        *sums, total = packed.split([*(gradient.numel() for gradient in gradients), 1])
         for parameter, gradient in zip(parameters, sums, strict=True):
             parameter.grad = gradient.view_as(parameter)
         return total.squeeze(0)

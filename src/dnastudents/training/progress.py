@@ -18,7 +18,7 @@ from dnastudents.errors import InputError
 
 
 class Meter:
-    """Collects the parts of the loss, step by step, and the time they took.
+    """Collects the terms of the loss, step by step, and the time they took.
 
     Parameters
     ----------
@@ -27,12 +27,11 @@ class Meter:
     reduce : callable
         Sums a tensor over all processes.
     seconds : callable
-        Gives the time of parts of the steps since it was last asked, see `Objective.seconds`.
-        Default is no part.
+        Gives the time of sections of the steps since it was last asked, see `Objective.seconds`.
     stop_after : int
-        The training ends at so many steps whose loss or gradient is not finite. Default is 1.
-    places : callable
-        Tells where the sequences of a step, counted from 0, came from. Default knows nothing.
+        The training ends at this many steps whose loss or gradient is not finite.
+    regions : callable
+        Names where the sequences of a step, counted from 0, came from.
     """
 
     def __init__(
@@ -41,23 +40,23 @@ class Meter:
         reduce: Callable[[Tensor], Tensor],
         seconds: Callable[[], dict[str, float]] = dict,
         stop_after: int = 1,
-        places: Callable[[int], str] = lambda step: "unknown",
+        regions: Callable[[int], str] = lambda step: "unknown",
     ) -> None:
-        self.run, self.reduce, self.seconds_of_parts = run, reduce, seconds
-        self.stop_after, self.places = stop_after, places
+        self.run, self.reduce, self.read_sections = run, reduce, seconds
+        self.stop_after, self.regions = stop_after, regions
         self.bad: list[int] = []  # such steps until the last flush, counted from 1
         self.names: list[str] = []
         self.rows: list[Tensor] = []
         self.tokens = self.total_tokens = 0
         self.seconds = self.total_seconds = 0.0
-        self.parts: dict[str, float] = {}  # seconds of this process, as are the totals
-        self.total_parts: dict[str, float] = {}
+        self.section_seconds: dict[str, float] = {}  # seconds of this process, as are the totals
+        self.total_section_seconds: dict[str, float] = {}
         self.started = time.perf_counter()
 
-    def add(self, shares: dict[str, Tensor], tokens: int) -> None:
-        """Take this process's shares of one step and the tokens of the global batch."""
-        self.names = list(shares)
-        self.rows.append(torch.stack([value.detach().float() for value in shares.values()]))
+    def add(self, terms: dict[str, Tensor], tokens: int) -> None:
+        """Take this process's loss terms of one step and the tokens of the global batch."""
+        self.names = list(terms)
+        self.rows.append(torch.stack([value.detach().float() for value in terms.values()]))
         self.tokens += tokens
 
     @contextmanager
@@ -68,7 +67,7 @@ class Meter:
         self.started += time.perf_counter() - begin
 
     def settle(self, step: int) -> Tensor:
-        """The steps since the last flush, float32 (n, parts), summed over all processes.
+        """Read the steps since the last flush, float32 (n, terms), summed over all processes.
 
         Raises
         ------
@@ -87,20 +86,20 @@ class Meter:
                 f"{self.run}: the loss or its gradient is {new[last]} at step {last}{earlier}; "
                 "lower pretraining.optimizer.learning_rate or lengthen its warm-up, then start "
                 "again; pretraining.stop_after_bad_steps leaves such steps out. "
-                f"Step {last} read {self.places(last - 1)}"
+                f"Step {last} read {self.regions(last - 1)}"
             )
         return rows
 
     def _bad_steps(self, rows: Tensor, step: int) -> dict[int, float]:
-        """Steps, counted from 1, of which `rows` has a loss that is not finite, with that loss."""
+        """Find the steps, counted from 1, whose loss in `rows` is not finite, with that loss."""
         losses = rows[:, self.names.index("loss")].tolist()
         first = step - len(rows) + 1
         return {n: loss for n, loss in enumerate(losses, first) if not math.isfinite(loss)}
 
     def flush(self, step: int) -> dict[str, float]:
-        """Means since the last flush, with `tokens_per_second` and `seconds_per_step`.
+        """Average since the last flush, with `tokens_per_second` and `seconds_per_step`.
 
-        A part of the steps whose time is measured has a share of it, as `teacher_share`.
+        A section of the steps that is timed has a share of the time, as `teacher_share`.
         """
         rows = self.settle(step)
         now = time.perf_counter()
@@ -110,18 +109,18 @@ class Meter:
         self.bad += self._bad_steps(rows, step)
         means["tokens_per_second"] = self.tokens / seconds
         means["seconds_per_step"] = seconds / len(rows)
-        _add(self.parts, self.seconds_of_parts())
-        means |= shares(self.parts, seconds)
-        _add(self.total_parts, self.parts)
-        self.parts = {}
+        _add(self.section_seconds, self.read_sections())
+        means |= time_shares(self.section_seconds, seconds)
+        _add(self.total_section_seconds, self.section_seconds)
+        self.section_seconds = {}
         self.total_tokens += self.tokens
         self.total_seconds += seconds
         self.rows, self.tokens, self.seconds, self.started = [], 0, 0.0, now
         return means
 
     def state(self, step: int) -> dict[str, Any]:
-        """What a resumed run needs, so that its next line is that of an uninterrupted one."""
-        _add(self.parts, self.seconds_of_parts())
+        """Return what a resumed run needs to log what an uninterrupted one would."""
+        _add(self.section_seconds, self.read_sections())
         return {
             "names": self.names,
             "rows": self.settle(step) if self.rows else None,
@@ -129,8 +128,8 @@ class Meter:
             "seconds": self.seconds + time.perf_counter() - self.started,
             "total_tokens": self.total_tokens,
             "total_seconds": self.total_seconds,
-            "parts": dict(self.parts),
-            "total_parts": dict(self.total_parts),
+            "parts": dict(self.section_seconds),
+            "total_parts": dict(self.total_section_seconds),
             "bad": self.bad,
         }
 
@@ -142,14 +141,17 @@ class Meter:
             self.rows = list(rows.to(device))
         for name in ("tokens", "seconds", "total_tokens", "total_seconds", "bad"):
             setattr(self, name, state[name])
-        # A state that was saved before parts were measured has none.
-        self.parts, self.total_parts = state.get("parts", {}), state.get("total_parts", {})
+        # A state that was saved before sections were timed has none.
+        self.section_seconds, self.total_section_seconds = (
+            state.get("parts", {}),
+            state.get("total_parts", {}),
+        )
         self.started = time.perf_counter()
 
 
-def shares(parts: dict[str, float], seconds: float) -> dict[str, float]:
-    """Seconds of parts as `<part>_share` of all seconds."""
-    return {f"{name}_share": part / seconds for name, part in parts.items()}
+def time_shares(section_seconds: dict[str, float], seconds: float) -> dict[str, float]:
+    """Return the seconds of timed sections as `<section>_share` of all seconds."""
+    return {f"{name}_share": part / seconds for name, part in section_seconds.items()}
 
 
 def _add(total: dict[str, float], seconds: dict[str, float]) -> None:
@@ -158,18 +160,18 @@ def _add(total: dict[str, float], seconds: dict[str, float]) -> None:
 
 
 def log_line(run: str, step: int, steps: int, row: dict[str, Any], seconds_per_step: float) -> str:
-    """`had step 9/99 loss 1.234 lr 3.0e-04 0.12 s/step 81k tokens/s teacher 43% eta 0:03:12`."""
-    parts = {name.removesuffix("_share"): row[name] for name in row if name.endswith("_share")}
+    """Format `had step 9/99 loss 1.2 lr 3e-04 0.1 s/step 81k tokens/s teacher 43% eta 0:03:12`."""
+    time_share = {name.removesuffix("_share"): row[name] for name in row if name.endswith("_share")}
     return (
         f"{run} step {step}/{steps} loss {row['loss']:.4f} lr {row['learning_rate']:.1e} "
         f"{seconds_per_step:.2g} s/step {thousands(row['tokens_per_second'])} tokens/s "
-        f"{''.join(f'{name} {share:.0%} ' for name, share in parts.items())}"
+        f"{''.join(f'{name} {share:.0%} ' for name, share in time_share.items())}"
         f"eta {clock(seconds_per_step * (steps - step))}"
     )
 
 
 def thousands(number: float) -> str:
-    """81234 as `81k`."""
+    """Format 81234 as `81k`."""
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if number >= size:
             return f"{number / size:.3g}{letter}"
@@ -177,7 +179,7 @@ def thousands(number: float) -> str:
 
 
 def clock(seconds: float) -> str:
-    """191.4 as `0:03:12`."""
+    """Format 191.4 as `0:03:12`."""
     minutes, second = divmod(math.ceil(seconds), 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours}:{minute:02d}:{second:02d}"

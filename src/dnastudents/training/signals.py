@@ -1,7 +1,7 @@
 """Stop a training between two steps, when the cluster or the user asks for it.
 
 SIGTERM (scancel, preemption, time limit), SIGUSR1 (an earlier warning by `--signal=USR1@120`, for
-trainings in a script of one's own: Snakemake in a job would die of it) and SIGINT (Ctrl-C) only set
+trainings in your own scripts: it would kill Snakemake inside a job) and SIGINT (Ctrl-C) only set
 a flag; the loop saves at the next step and the command exits with 75 (EX_TEMPFAIL of sysexits.h:
 try again later). A second Ctrl-C stops at once; the same one may come twice, from the terminal and
 from the launcher.

@@ -128,7 +128,7 @@ class StateFolder:
             file.unlink()
 
     def load(self) -> tuple[dict[str, Any] | None, list[str]]:
-        """The newest usable state, if any, and a message for every file that was passed over."""
+        """Load the newest usable state, if any; with a message for every file passed over."""
         messages = []
         for file in reversed(self._files()):
             try:
@@ -143,7 +143,7 @@ class StateFolder:
         return None, messages
 
     def keep_newest(self) -> None:
-        """The run is complete: its last state alone can make the result once more."""
+        """Remove all but the last state, which alone can make the result once more."""
         for file in self._files()[:-1]:
             file.unlink()
 
@@ -152,7 +152,7 @@ class StateFolder:
 
 
 def tensor_bytes(value: Any) -> int:
-    """Bytes of all tensors in nested mappings and sequences."""
+    """Count the bytes of all tensors in nested mappings and sequences."""
     if isinstance(value, Tensor):
         return value.nbytes
     if isinstance(value, Mapping):

@@ -112,9 +112,9 @@ def test_cls_loss_is_the_plain_one() -> None:
     teacher = objective.teacher(views["teacher_ids"]).logits[:, -10:]
     target = ((teacher - objective.centre) / 0.04).softmax(-1)
     expected = -(target * student.log_softmax(-1)).sum(-1).mean()
-    shares = whole(objective, CODES)
-    assert_close(shares["loss"], expected)
-    assert_close(shares["cls_entropy"], -(target * target.log()).nansum(-1).mean())
+    terms = whole(objective, CODES)
+    assert_close(terms["loss"], expected)
+    assert_close(terms["cls_entropy"], -(target * target.log()).nansum(-1).mean())
 
 
 def test_centre_is_the_mean_over_the_whole_batch_whatever_the_slices() -> None:
@@ -150,8 +150,8 @@ def test_teacher_follows_the_student() -> None:
 def test_evaluation_tells_how_good_the_result_is() -> None:
     objective = findna(noise=0.0)
     assert "teacher_masked_accuracy" not in whole(objective, CODES)
-    shares = whole(objective.eval(), CODES)
-    assert shares["teacher_masked_accuracy"] == shares["masked_accuracy"]  # still a copy
+    terms = whole(objective.eval(), CODES)
+    assert terms["teacher_masked_accuracy"] == terms["masked_accuracy"]  # still a copy
     torch.nn.init.constant_(objective.teacher.linear.weight, 0.0)
     objective.teacher.linear.bias = torch.nn.Parameter(torch.eye(5)[SYMBOLS.unk_id])
     assert whole(objective, CODES)["teacher_masked_accuracy"] == 0.0  # N is never a label
@@ -179,8 +179,8 @@ def test_without_cls_weight_the_teacher_is_not_run() -> None:
     objective = findna(cls_weight=0.0)
     assert "teacher_ids" not in objective.views(CODES, 1, 0).tensors
     objective.teacher.forward = objective.teacher.backbone = None
-    shares = whole(objective, CODES)
-    assert "cls" not in shares
+    terms = whole(objective, CODES)
+    assert "cls" not in terms
     objective.after_step(0)
 
 
@@ -234,11 +234,11 @@ def test_symmetric_views_and_contrastive_loss_are_the_plain_ones() -> None:
     codes = CODES.copy()
     codes[1, 35:] = PAD
     expected = symmetric_twin(objective, objective.views(codes, 1, 0).tensors)
-    shares = whole(objective.train(), codes)
+    terms = whole(objective.train(), codes)
     for name in ("masked", "cls", "contrastive"):
-        assert_close(shares[name], expected[name], msg=name)
+        assert_close(terms[name], expected[name], msg=name)
     total = expected["masked"] + expected["cls"] + 0.3 * expected["contrastive"]
-    assert_close(shares["loss"], total)
+    assert_close(terms["loss"], total)
     objective.after_step(0)
     assert_close(objective.centre, expected["centre"])
 
@@ -283,17 +283,17 @@ def test_the_log_shows_a_collapse(collapsed: bool) -> None:
     with torch.no_grad():
         objective.teacher.linear.weight.mul_(0.0 if collapsed else 20.0)
     for step in range(30):
-        shares = whole(objective, random_codes(40, 60), step)
+        terms = whole(objective, random_codes(40, 60), step)
         objective.after_step(step)
-    assert_close(shares["centre_norm"], objective.centre.norm(dim=-1).mean(), rtol=0.1, atol=0)
-    information = (shares["cls_mean_entropy"] - shares["cls_entropy"]).item()
+    assert_close(terms["centre_norm"], objective.centre.norm(dim=-1).mean(), rtol=0.1, atol=0)
+    information = (terms["cls_mean_entropy"] - terms["cls_entropy"]).item()
     if collapsed:
         assert information == pytest.approx(0.0, abs=1e-4)
     else:
         assert information > 0.5
         target = objective.target_mean
         entropy = torch.special.entr(target).sum(-1).mean()
-        assert shares["cls_mean_entropy"].item() == pytest.approx(entropy.item(), abs=0.1)
+        assert terms["cls_mean_entropy"].item() == pytest.approx(entropy.item(), abs=0.1)
 
 
 def test_student_must_be_a_chordmixer() -> None:

@@ -124,7 +124,7 @@ def test_teacher_follows_the_weights_before_or_after_the_step(ema: str, tmp_path
             parameter.add_(0.01)
     plan = parse(Pretraining, PLAN, "pretraining")
     corpus = SimpleNamespace(
-        batch=lambda step: CODES, validation=lambda: None, places=lambda step: "nowhere"
+        batch=lambda step: CODES, validation=lambda: None, regions=lambda step: "nowhere"
     )
     state = StateFolder(tmp_path, "test")
     trainer = Trainer("run", plan, 1, objective, cast(Any, corpus), state, Accelerator(cpu=True))

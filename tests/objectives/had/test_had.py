@@ -44,9 +44,9 @@ def test_alignment_is_the_mean_over_bases(align_on: str) -> None:
                 if wanted and codes[base] < 4:
                     projected = objective.project(hidden[row, base])
                     errors.append(F.mse_loss(projected, target[row, token]))
-    shares = whole(objective, CODES)
-    assert_close(shares["alignment"], torch.stack(errors).mean())
-    assert "reconstruction" not in shares
+    terms = whole(objective, CODES)
+    assert_close(terms["alignment"], torch.stack(errors).mean())
+    assert "reconstruction" not in terms
 
 
 def test_pooled_alignment_is_the_mean_over_tokens() -> None:
@@ -76,9 +76,9 @@ def test_reconstruction_is_the_mean_over_masked_bases() -> None:
                 hidden[row : row + 1], base.view(1, 1), ~masked.unsqueeze(0)
             )[0, 0]
             losses.append(F.cross_entropy(logits, views["labels"][row, base]))
-    shares = whole(objective, CODES)
-    assert_close(shares["reconstruction"], torch.stack(losses).mean())
-    assert_close(shares["loss"], shares["reconstruction"])
+    terms = whole(objective, CODES)
+    assert_close(terms["reconstruction"], torch.stack(losses).mean())
+    assert_close(terms["loss"], terms["reconstruction"])
 
 
 def test_decoder_looks_at_visible_positions_and_its_own_query_only() -> None:

@@ -62,14 +62,14 @@ def _chain(near: NDArray[np.float64], far: NDArray[np.float64], prior: list[floa
 def backgrounds(
     generator: np.random.Generator, peakedness: float = 1.1, divergence: float = 0.3
 ) -> dict[str, Background]:
-    """The chains of one simulated world: `host`, `foreign` and `cpg_island`.
+    """Make the chains of one simulated world: `host`, `foreign` and `cpg_island`.
 
     Parameters
     ----------
     generator : numpy.random.Generator
         Source of the random tables.
     peakedness : float
-        Standard deviation of the shared log-probabilities. Default is 1.1: about 1.5 bits a base.
+        Standard deviation of the shared log-probabilities. Default is 1.1: about 1.5 bits per base.
     divergence : float
         Standard deviation of each species' own log-probabilities. Default is 0.3.
     """

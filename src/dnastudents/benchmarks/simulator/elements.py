@@ -100,7 +100,7 @@ class Instances:
     shuffled: bool = False
 
     @property
-    def cells(self) -> tuple[Index, Index]:
+    def base_index(self) -> tuple[Index, Index]:
         """The bases they cover, as an index of the windows."""
         return self.rows[:, None], self.offsets[:, None] + np.arange(self.motif.width)
 
@@ -124,14 +124,14 @@ class Windows:
         rows = np.arange(len(self.codes)) if rows is None else rows
         instances = Instances(motif, rows, offsets, shuffled)
         bases = motif.sample(len(rows), generator)
-        self.codes[instances.cells] = motif.shuffle(bases, generator) if shuffled else bases
+        self.codes[instances.base_index] = motif.shuffle(bases, generator) if shuffled else bases
         self.instances.append(instances)
 
     def decoys(self, generator: np.random.Generator) -> Windows:
-        """The same windows with every instance shuffled in its place."""
+        """Return the same windows with every instance shuffled where it stands."""
         copy = Windows(self.codes.copy())
         for one in self.instances:
-            copy.codes[one.cells] = one.motif.shuffle(self.codes[one.cells], generator)
+            copy.codes[one.base_index] = one.motif.shuffle(self.codes[one.base_index], generator)
             copy.instances.append(replace(one, shuffled=True))
         return copy
 
@@ -141,7 +141,7 @@ Kinds = dict[str, Windows]
 
 
 def promoters(species: Species, rows: int, generator: np.random.Generator) -> Kinds:
-    """Promoters and their decoys."""
+    """Draw promoters and their decoys."""
     real = Windows(species["host"].sample(rows, WINDOW, generator))
     tata = generator.integers(10, 50, size=rows)
     distance = generator.choice(TATA_TO_INITIATOR, size=rows)
@@ -161,7 +161,7 @@ def promoters(species: Species, rows: int, generator: np.random.Generator) -> Ki
 
 
 def splice_sites(species: Species, rows: int, generator: np.random.Generator) -> Kinds:
-    """Donors, acceptors and decoys; GT starts or AG ends at the middle of every window."""
+    """Draw donors, acceptors and decoys; GT starts or AG ends at the middle of every window."""
     names = ("splice_donor", "splice_acceptor", "splice_decoy")
     kinds = {n: Windows(species["host"].sample(rows, SPLICE_WINDOW, generator)) for n in names}
     kinds["splice_donor"].plant(DONOR, np.full(rows, DONOR_AT), generator)
@@ -174,7 +174,7 @@ def splice_sites(species: Species, rows: int, generator: np.random.Generator) ->
 
 
 def enhancers(species: Species, rows: int, generator: np.random.Generator) -> Kinds:
-    """Clusters of motif instances, and the same windows with the instances shuffled."""
+    """Draw clusters of motif instances, and the same windows with the instances shuffled."""
     windows = Windows(species["host"].sample(rows, WINDOW, generator))
     pitch = WINDOW // ENHANCER_INSTANCES
     for slot in range(ENHANCER_INSTANCES):
@@ -187,7 +187,7 @@ def enhancers(species: Species, rows: int, generator: np.random.Generator) -> Ki
 
 
 def two_species(species: Species, rows: int, generator: np.random.Generator) -> Kinds:
-    """Windows of the host's own background and of another species'."""
+    """Draw windows of the host's own background and of another species'."""
     names = ("host", "foreign")
     return {name: Windows(species[name].sample(rows, WINDOW, generator)) for name in names}
 

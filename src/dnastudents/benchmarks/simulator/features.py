@@ -46,12 +46,12 @@ class Feature:
     parts: list[tuple[str, int, int]] = field(default_factory=list)
 
     def forward(self) -> Codes:
-        """The bases as they stand on the forward strand."""
+        """Return the bases as they stand on the forward strand."""
         return reverse_complement(self.codes) if self.strand == "-" else self.codes
 
 
 def elements(species: Species, length: int, generator: np.random.Generator) -> list[Feature]:
-    """The windows of all tasks for a chromosome of `length` bases, on random strands."""
+    """Draw the windows of all tasks for a chromosome of `length` bases, on random strands."""
     features = []
     for task, plant in ELEMENTS.items():
         rows = max(2, round(WINDOWS_PER_MB[task] * length / 1e6))
@@ -71,7 +71,7 @@ def _as_features(kind: str, windows: Windows, generator: np.random.Generator) ->
 
 
 def repeat_families(generator: np.random.Generator) -> dict[str, Codes]:
-    """The consensus of each interspersed repeat family, shared by all chromosomes."""
+    """Draw the consensus of each interspersed repeat family, shared by all chromosomes."""
     widths = generator.integers(200, 700, size=REPEAT_FAMILIES)
     return {
         f"repeat_{index}": generator.integers(4, size=width, dtype=np.uint8)
@@ -82,7 +82,7 @@ def repeat_families(generator: np.random.Generator) -> dict[str, Codes]:
 def repeats(
     families: dict[str, Codes], length: int, generator: np.random.Generator
 ) -> list[Feature]:
-    """Copies of the families: truncated at the 5' end, 2 to 20 % of the bases substituted."""
+    """Draw copies of the families: cut at the 5' end, 2 to 20 % of the bases substituted."""
     features: list[Feature] = []
     missing = REPEAT_SHARE * length
     names = list(families)
@@ -98,7 +98,7 @@ def repeats(
 
 
 def tandem_repeats(length: int, generator: np.random.Generator) -> list[Feature]:
-    """A unit of 1 to 6 bases, 8 to 40 times over, 3 % of the bases substituted."""
+    """Draw a unit of 1 to 6 bases, 8 to 40 times over, 3 % of the bases substituted."""
     features = []
     for _ in range(round(TANDEM_REPEATS_PER_MB * length / 1e6)):
         unit = generator.integers(4, size=generator.integers(1, 7), dtype=np.uint8)
@@ -109,7 +109,7 @@ def tandem_repeats(length: int, generator: np.random.Generator) -> list[Feature]
 
 
 def cpg_islands(species: Species, length: int, generator: np.random.Generator) -> list[Feature]:
-    """Islands of 300 to 1,000 bases, rich in G, C and CpG."""
+    """Draw islands of 300 to 1,000 bases, rich in G, C and CpG."""
     count = round(CPG_ISLANDS_PER_MB * length / 1e6)
     bases = species["cpg_island"].sample(count, 1000, generator)
     widths = generator.integers(300, 1001, size=count)
@@ -117,7 +117,7 @@ def cpg_islands(species: Species, length: int, generator: np.random.Generator) -
 
 
 def gap(width: int) -> Feature:
-    """A run of N."""
+    """Make a run of N."""
     return Feature("gap", np.full(width, N, dtype=np.uint8))
 
 

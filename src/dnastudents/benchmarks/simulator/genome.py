@@ -31,7 +31,7 @@ from dnastudents.settings import parse
 
 LETTERS = np.frombuffer(b"ACGTN", dtype=np.uint8)
 LINE = 60
-COLUMNS = ["chrom", "start", "end", "strand", "kind", "name"]
+ANNOTATION_COLUMNS = ["chrom", "start", "end", "strand", "kind", "name"]
 
 
 def simulate(output: str | Path, settings: SimulatorOptions | Mapping[str, Any]) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def simulate(output: str | Path, settings: SimulatorOptions | Mapping[str, Any])
                 chromosome = _chromosome(species, families, bases, generator)
                 _write_record(fasta, name, chromosome)
                 rows += chromosome.annotation(name)
-        annotation = pd.DataFrame(rows, columns=COLUMNS)
+        annotation = pd.DataFrame(rows, columns=ANNOTATION_COLUMNS)
         annotation.to_csv(folder / "annotation.tsv", sep="\t", index=False)
         truth = _truth(seed, lengths, annotation)
         write_json(folder / "truth.json", truth)
@@ -76,14 +76,14 @@ def simulate(output: str | Path, settings: SimulatorOptions | Mapping[str, Any])
 
 
 def _chromosome_lengths(length: int, chromosomes: int) -> dict[str, int]:
-    """Lengths by name: a ninth for validation, two ninths for testing, the rest for training."""
+    """Divide lengths by name: a ninth for validation, two for testing, the rest for training."""
     training = chromosomes - 2
     shares = [6 / 9 / training] * training + [1 / 9, 2 / 9]
     return {f"sim{index}": round(share * length) for index, share in enumerate(shares, 1)}
 
 
 def split_chromosomes(names: list[str]) -> dict[str, list[str]]:
-    """Which chromosomes serve which split."""
+    """Return which chromosomes serve which split."""
     return {"train": names[:-2], "dev": names[-2:-1], "test": names[-1:]}
 
 
@@ -94,7 +94,7 @@ class _Chromosome:
     features: list[tuple[int, make.Feature]]
 
     def annotation(self, chrom: str) -> list[tuple[str, int, int, str, str, str]]:
-        """One row a feature and one a motif instance, in the order of the chromosome."""
+        """Return one row a feature and one a motif instance, in the order of the chromosome."""
         rows = []
         for number, (start, feature) in enumerate(self.features, 1):
             end = start + len(feature.codes)
@@ -109,7 +109,7 @@ class _Chromosome:
 def _chromosome(
     species: Species, families: dict[str, Codes], length: int, generator: np.random.Generator
 ) -> _Chromosome:
-    """Background with all features at random places; N runs at both ends and in between."""
+    """Draw a background with all features at random positions; N runs at both ends and between."""
     inner = [
         *make.elements(species, length, generator),
         *make.repeats(families, length, generator),

@@ -49,11 +49,11 @@ def simulate_tasks(
         annotation = pd.read_csv(folder / "annotation.tsv", sep="\t")
     classes = TASKS[task]
     windows = annotation[annotation["kind"].isin(classes)]
-    places = windows[["chrom", "start", "end", "strand"]].itertuples(index=False, name=None)
+    intervals = windows[["chrom", "start", "end", "strand"]].itertuples(index=False, name=None)
     genome = _genome(folder / "genome.fa")
     table = pd.DataFrame(
         {
-            "sequence": [_oriented(genome, *place) for place in places],
+            "sequence": [_oriented(genome, *interval) for interval in intervals],
             "label": windows["kind"].map({name: i for i, name in enumerate(classes)}),
             "chrom": windows["chrom"],
         }
@@ -85,6 +85,6 @@ def _genome(path: Path) -> dict[str, str]:
 
 
 def _oriented(genome: dict[str, str], chrom: str, start: int, end: int, strand: str) -> str:
-    """The window as read on its strand."""
+    """Read the window on its strand."""
     bases = genome[chrom][start:end]
     return decode(reverse_complement(encode(bases))) if strand == "-" else bases

@@ -1,6 +1,6 @@
 """What every kind of window has: settings, a sampler without a state, and an order of epochs.
 
-A sampler keeps an index of places only; the bases stay in the reference's memory map. It has no
+A sampler keeps an index of positions only; the bases stay in the reference's memory map. It has no
 state: a resumed run asks for the step it stopped at.
 """
 
@@ -38,13 +38,13 @@ class Sampler(Protocol):
     def __len__(self) -> int: ...
 
     def batch(self, seed: int, step: int, batch_size: int) -> np.ndarray:
-        """The codes of one training step, uint8 (batch_size, L), padded with PAD."""
+        """Read the codes of one training step, uint8 (batch_size, L), padded with PAD."""
 
     def spans(self, seed: int, step: int, batch_size: int) -> np.ndarray:
-        """Where in the reference's codes these rows lie, int64 (batch_size, 2), [first, last)."""
+        """Return these rows' [first, last) in the reference's codes, int64 (batch_size, 2)."""
 
     def fixed(self, count: int, seed: int) -> np.ndarray:
-        """A validation subset that never changes, uint8 (count, L), padded with PAD."""
+        """Read a validation subset that never changes, uint8 (count, L), padded with PAD."""
 
 
 class WindowOptions(Settings, ABC):
@@ -105,7 +105,7 @@ WINDOWS: Registry[WindowOptions] = Registry("window", "kind")
 class EpochOrder:
     """Goes through items 0 .. total - 1, in a new order each epoch.
 
-    A batch may hold the end of one epoch and the begin of the next.
+    A batch may hold the end of one epoch and the beginning of the next.
 
     Parameters
     ----------
@@ -120,13 +120,14 @@ class EpochOrder:
         self._orders: dict[tuple[int, int], np.ndarray] = {}
 
     def indices(self, seed: int, step: int, batch_size: int) -> np.ndarray:
-        """Items of one step, int64 (batch_size,)."""
-        place = np.arange(step * batch_size, (step + 1) * batch_size)
-        epoch, item = np.divmod(place, self._total)
+        """Return items of one step, int64 (batch_size,)."""
+        # Numbered through all epochs, so a step finds its items without those before it.
+        number = np.arange(step * batch_size, (step + 1) * batch_size)
+        epoch, item = np.divmod(number, self._total)
         numbers = np.empty(batch_size, dtype=np.int64)
-        for each in np.unique(epoch).tolist():
-            here = epoch == each
-            numbers[here] = self._order(seed, each)[item[here]]
+        for this_epoch in np.unique(epoch).tolist():
+            here = epoch == this_epoch
+            numbers[here] = self._order(seed, this_epoch)[item[here]]
         return numbers
 
     def _order(self, seed: int, epoch: int) -> np.ndarray:
@@ -151,7 +152,7 @@ def valid_runs(codes: np.ndarray, start: int, end: int, length: int, most_n: int
     length : int
         Bases of a window.
     most_n : int
-        A window holds at most so many N. Default is 0.
+        A window holds at most this many N.
 
     Returns
     -------
@@ -163,8 +164,9 @@ def valid_runs(codes: np.ndarray, start: int, end: int, length: int, most_n: int
         last = min(first + _BLOCK, end - length + 1)
         unknown = codes[first : last + length - 1] == N
         if unknown.any():
-            before = np.concatenate(([0], np.cumsum(unknown)))
+            before = np.concatenate(([0], np.cumsum(unknown)))  # N before each base of the block
             valid = before[length:] - before[:-length] <= most_n
+            # Where validity changes, a run starts or ends: in turn, since both ends are False.
             edges.append(first + np.flatnonzero(np.diff(valid, prepend=False, append=False)))
         else:
             edges.append(np.array([first, last]))
@@ -176,6 +178,6 @@ def valid_runs(codes: np.ndarray, start: int, end: int, length: int, most_n: int
 
 
 def evenly_spaced(count: int, total: int, seed: int) -> np.ndarray:
-    """`count` numbers in 0 .. total - 1 at equal distances, int64."""
-    shift = numpy_generator(seed, "fixed").random()
+    """Return `count` numbers in 0 .. total - 1 at equal distances, int64."""
+    shift = numpy_generator(seed, "fixed").random()  # below 1, so the last number is below total
     return ((np.arange(count) + shift) * (total / count)).astype(np.int64)

@@ -111,9 +111,10 @@ class Pieces:
         self.length = max_length
         self._codes = reference.codes
         self._runs = _Runs(np.concatenate(runs))
-        sizes = [each[:, 1] - each[:, 0] for each in runs]
+        sizes = [ends[:, 1] - ends[:, 0] for ends in runs]
+        # What is cut as one sequence: each run of known bases, or all runs of an interval together.
         if unknown == "delete":
-            sizes = [each.sum(keepdims=True) for each in sizes]
+            sizes = [size.sum(keepdims=True) for size in sizes]
         self._starts, self._lengths = _cut_all(sizes, min_length, max_length, seed)
         if duplicates == "drop":
             keep = ~self._repeats()
@@ -126,16 +127,16 @@ class Pieces:
         return len(self._starts)
 
     def batch(self, seed: int, step: int, batch_size: int) -> np.ndarray:
-        """The pieces of one step, uint8 (batch_size, max_length), padded with PAD."""
+        """Read the pieces of one step, uint8 (batch_size, max_length), padded with PAD."""
         return self._read(self._epochs.indices(seed, step, batch_size))
 
     def spans(self, seed: int, step: int, batch_size: int) -> np.ndarray:
-        """Where they lie in the reference's codes, int64 (batch_size, 2), [first, last)."""
+        """Return where they lie in the reference's codes, int64 (batch_size, 2), [first, last)."""
         first, last = self._ends(self._epochs.indices(seed, step, batch_size))
         return np.stack([first, last + 1], axis=1)
 
     def fixed(self, count: int, seed: int) -> np.ndarray:
-        """Evenly spaced pieces, uint8 (count, max_length); `seed` shifts where the first lies."""
+        """Read evenly spaced pieces, uint8 (count, max_length); `seed` shifts the first."""
         return self._read(evenly_spaced(count, len(self), seed))
 
     def _read(self, numbers: np.ndarray) -> np.ndarray:
@@ -145,24 +146,25 @@ class Pieces:
         # A copy for each row is faster here than one gather of all bases.
         for row, start, length in zip(batch, first.tolist(), lengths.tolist(), strict=True):
             row[:length] = self._codes[start : start + length]
-        for each in np.flatnonzero(last - first >= lengths).tolist():  # over deleted N
-            known = np.arange(starts[each], starts[each] + lengths[each])
-            batch[each, : len(known)] = self._codes[self._runs.places(known)]
+        # Pieces that span deleted N are longer in the codes than in known bases: read base by base.
+        for row_number in np.flatnonzero(last - first >= lengths).tolist():
+            known = np.arange(starts[row_number], starts[row_number] + lengths[row_number])
+            batch[row_number, : len(known)] = self._codes[self._runs.to_codes(known)]
         return batch
 
     def _ends(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Where in the codes the first and the last base of these pieces lie."""
+        """Return where in the codes the first and the last base of these pieces lie."""
         starts, lengths = self._starts[numbers], self._lengths[numbers]
-        return self._runs.places(starts), self._runs.places(starts + lengths - 1)
+        return self._runs.to_codes(starts), self._runs.to_codes(starts + lengths - 1)
 
     def _rows(self, numbers: np.ndarray) -> Iterator[bytes]:
-        """Padded pieces one by one, few of them in memory."""
+        """Yield padded pieces one by one, few of them in memory."""
         for first in range(0, len(numbers), _ROWS):
             for row in self._read(numbers[first : first + _ROWS]):
                 yield row.tobytes()
 
     def _repeats(self) -> np.ndarray:
-        """Whether a piece equals an earlier one, bool (pieces,).
+        """Return whether a piece equals an earlier one, bool (pieces,).
 
         A hash finds the few candidates, so that all pieces need never be in memory; then bases are
         compared, so the answer does not depend on the hash.
@@ -180,7 +182,7 @@ class Pieces:
 
 
 class _Runs:
-    """Maps coordinates in which only known bases count to places in the codes.
+    """Maps coordinates in which only known bases count to positions in the codes.
 
     Parameters
     ----------
@@ -190,17 +192,17 @@ class _Runs:
 
     def __init__(self, runs: np.ndarray) -> None:
         self._ends = np.cumsum(runs[:, 1] - runs[:, 0])
-        self._shifts = runs[:, 1] - self._ends
+        self._shifts = runs[:, 1] - self._ends  # bases before each run that do not count
 
-    def places(self, known: np.ndarray) -> np.ndarray:
-        """Where known bases with these numbers lie, int64 of the same shape."""
+    def to_codes(self, known: np.ndarray) -> np.ndarray:
+        """Return the positions of known bases with these numbers, int64 of the same shape."""
         return known + self._shifts[np.searchsorted(self._ends, known, side="right")]
 
 
 def _cut_all(
     sizes: list[np.ndarray], shortest: int, longest: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Starts and lengths of all pieces.
+    """Draw starts and lengths of all pieces.
 
     Parameters
     ----------
@@ -233,7 +235,7 @@ def _cut_all(
 
 
 def _cut(total: int, shortest: int, longest: int, generator: np.random.Generator) -> np.ndarray:
-    """Borders of consecutive pieces of `total` bases, int64 from 0 to total inclusive."""
+    """Draw borders of consecutive pieces of `total` bases, int64 from 0 to total inclusive."""
     borders = np.zeros(1, dtype=np.int64)
     while borders[-1] < total:
         # This many pieces are missing even if all were the longest; few rounds are needed.

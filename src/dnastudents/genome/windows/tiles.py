@@ -86,16 +86,16 @@ class Tiles:
         return len(self._starts)
 
     def batch(self, seed: int, step: int, batch_size: int) -> np.ndarray:
-        """The windows of one step, uint8 (batch_size, length)."""
+        """Read the windows of one step, uint8 (batch_size, length)."""
         return self._read(self._epochs.indices(seed, step, batch_size))
 
     def spans(self, seed: int, step: int, batch_size: int) -> np.ndarray:
-        """Where they lie in the reference's codes, int64 (batch_size, 2), [first, last)."""
+        """Return where they lie in the reference's codes, int64 (batch_size, 2), [first, last)."""
         starts = self._starts[self._epochs.indices(seed, step, batch_size)]
         return np.stack([starts, starts + self.length], axis=1)
 
     def fixed(self, count: int, seed: int) -> np.ndarray:
-        """Evenly spaced windows, uint8 (count, length); `seed` shifts where the first lies."""
+        """Read evenly spaced windows, uint8 (count, length); `seed` shifts the first."""
         return self._read(evenly_spaced(count, len(self), seed))
 
     def _read(self, numbers: np.ndarray) -> np.ndarray:
@@ -104,7 +104,7 @@ class Tiles:
 
 
 def _tiles(codes: np.ndarray, start: int, end: int, length: int, most_n: int) -> np.ndarray:
-    """Where the windows of one interval begin that have at most `most_n` N, int64 (windows,)."""
+    """Find where an interval's windows with at most `most_n` N begin, int64 (windows,)."""
     count = (end - start) // length
     whole = codes[start : start + count * length].reshape(count, length)
     unknown = np.count_nonzero(whole == N, axis=1)

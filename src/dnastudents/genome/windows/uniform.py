@@ -96,9 +96,9 @@ class Windows:
         spec = list(spec)
         intervals = reference.intervals(spec)
         spans = [reference.span(interval) for interval in intervals]
-        most_n = int(max_n_fraction * length + 1e-9)
-        found = [valid_runs(reference.codes, *span, length, most_n) for span in spans]
-        runs = np.concatenate(found)
+        most_n = int(max_n_fraction * length + 1e-9)  # 0.29 * 100 is 28.999999999999996
+        runs_by_span = [valid_runs(reference.codes, *span, length, most_n) for span in spans]
+        runs = np.concatenate(runs_by_span)
         if not len(runs):
             raise InputError(
                 f"no window of {length:,} bases with at most {max_n_fraction:.0%} N in "
@@ -106,9 +106,14 @@ class Windows:
             )
         self.length = length
         self._codes = reference.codes
+        # All valid starts are numbered through the runs; this finds a number's run by bisection,
+        # with no list of starts, of which a genome has billions.
         self._first = runs[:, 0]
         self._total = np.cumsum(runs[:, 1] - runs[:, 0])
-        names = np.repeat([interval.name for interval in intervals], [len(each) for each in found])
+        names = np.repeat(
+            [interval.name for interval in intervals],
+            [len(span_runs) for span_runs in runs_by_span],
+        )
         last = np.append(names[1:] != names[:-1], True)  # runs of one record are neighbours
         self._borders = np.append(0, self._total[last])
         self._by_name = sampling == "by_name"
@@ -124,20 +129,20 @@ class Windows:
         return self._read(self._draw(count, generator))
 
     def batch(self, seed: int, step: int, batch_size: int) -> np.ndarray:
-        """The windows of one step, uint8 (batch_size, length)."""
+        """Read the windows of one step, uint8 (batch_size, length)."""
         return self._read(self._numbers(seed, step, batch_size))
 
     def spans(self, seed: int, step: int, batch_size: int) -> np.ndarray:
-        """Where they lie in the reference's codes, int64 (batch_size, 2), [first, last)."""
+        """Return where they lie in the reference's codes, int64 (batch_size, 2), [first, last)."""
         starts = self._starts(self._numbers(seed, step, batch_size))
         return np.stack([starts, starts + self.length], axis=1)
 
     def fixed(self, count: int, seed: int) -> np.ndarray:
-        """Evenly spaced windows, uint8 (count, length), by any sampling; `seed` shifts them."""
+        """Read evenly spaced windows, uint8 (count, length); `seed` shifts them."""
         return self._read(evenly_spaced(count, len(self), seed))
 
     def _numbers(self, seed: int, step: int, batch_size: int) -> np.ndarray:
-        """Numbers of the windows of one step, int64 (batch_size,)."""
+        """Return numbers of the windows of one step, int64 (batch_size,)."""
         if self._count is None:
             return self._draw(batch_size, numpy_generator(seed, "windows", step))
         if seed not in self._drawn:
@@ -145,20 +150,21 @@ class Windows:
         return self._drawn[seed][self._epochs.indices(seed, step, batch_size)]
 
     def _draw(self, count: int, generator: np.random.Generator) -> np.ndarray:
-        """Numbers of windows, int64 (count,)."""
+        """Draw numbers of windows, int64 (count,)."""
         if not self._by_name:
             return generator.integers(len(self), size=count)
         record = generator.integers(len(self._borders) - 1, size=count)
         return generator.integers(self._borders[record], self._borders[record + 1])
 
     def _read(self, numbers: np.ndarray) -> np.ndarray:
-        """The windows with these numbers in 0 .. len(self) - 1."""
+        """Read the windows with these numbers in 0 .. len(self) - 1."""
         windows = np.lib.stride_tricks.sliding_window_view(self._codes, self.length)
         return windows[self._starts(numbers)]
 
     def _starts(self, numbers: np.ndarray) -> np.ndarray:
-        """Where in the codes the windows with these numbers begin."""
+        """Return where in the codes the windows with these numbers begin."""
         run = np.searchsorted(self._total, numbers, side="right")
         last = self._total[run] - 1
+        # The last start of the run, less this number's distance from it.
         run_end = self._first[run] + last - np.concatenate(([0], self._total))[run]
         return run_end - (last - numbers)

@@ -44,7 +44,7 @@ class BertStudentForMaskedLM(StudentMixin, BertForMaskedLM):  # type: ignore[mis
         self.post_init()
 
     def embed(self, input_ids: Tensor) -> Tensor:
-        """Token ids (B, T) to word embeddings (B, T, D), before positions and norm."""
+        """Map token ids (B, T) to word embeddings (B, T, D), before positions and norm."""
         return self.bert.embeddings.word_embeddings(input_ids)
 
     def backbone(
@@ -53,14 +53,14 @@ class BertStudentForMaskedLM(StudentMixin, BertForMaskedLM):  # type: ignore[mis
         attention_mask: Tensor | None = None,
         inputs_embeds: Tensor | None = None,
     ) -> Tensor:
-        """Features (B, T, D) of the last layer."""
+        """Compute the features (B, T, D) of the last layer."""
         embeddings = self._first_features(input_ids, inputs_embeds)
         return self.bert(inputs_embeds=embeddings, attention_mask=attention_mask).last_hidden_state
 
     def lm_head(self, hidden: Tensor) -> Tensor:
-        """Features (..., D) to logits (..., V)."""
+        """Map features (..., D) to logits (..., V)."""
         return self.cls(hidden)
 
     def pool_cls(self, hidden: Tensor) -> Tensor:
-        """tanh(linear(first token)), the pooler of BERT: (B, T, D) to (B, D)."""
+        """Compute tanh(linear(first token)), the pooler of BERT: (B, T, D) to (B, D)."""
         return self.bert.pooler(hidden)  # type: ignore[misc]

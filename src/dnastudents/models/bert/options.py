@@ -32,7 +32,7 @@ class BertOptions(StudentOptions):
 
     @classmethod
     def model_class(cls) -> Any:
-        """`BertStudentForMaskedLM`."""
+        """Return `BertStudentForMaskedLM`."""
         from dnastudents.models.bert.model import BertStudentForMaskedLM
 
         return BertStudentForMaskedLM

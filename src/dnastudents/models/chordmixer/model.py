@@ -65,7 +65,7 @@ class ChordMixerConfig(StudentConfig):
 def shift_rows(
     batch: int, length: int, channels: int, track_size: int, device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    """The shift as a permutation of (batch * length * pieces) rows of a tensor, and its inverse.
+    """Make the shift as a permutation of (batch * length * pieces) rows, and its inverse.
 
     Piece u of a position is in track k; row (b, t, u) of the result is row
     (b, (t + s_k) mod length, u), s = 0, 1, 2, 4, ... Without a smaller last track a piece is a
@@ -80,7 +80,7 @@ def shift_rows(
 def _permutations(
     lengths: Tensor, columns: int, channels: int, track_size: int
 ) -> tuple[Tensor, Tensor]:
-    """As `shift_rows`, where sequence b has lengths[b] real positions, which stand on the left."""
+    """Do as `shift_rows`, where sequence b has lengths[b] real positions, all on the left."""
     width = gcd(channels, track_size)
     piece = torch.arange(channels // width, device=lengths.device)
     track = piece * width // track_size
@@ -113,7 +113,7 @@ def shift(x: Tensor, track_size: int, attention_mask: Tensor | None = None) -> T
 
 
 def add_shifted(x: Tensor, mixed: Tensor, track_size: int, rows: tuple[Tensor, Tensor]) -> Tensor:
-    """x + shift(mixed) of (B, T, D), with the permutations `rows` of `shift_rows`."""
+    """Compute x + shift(mixed) of (B, T, D), with the permutations `rows` of `shift_rows`."""
     shifted, flat = permute_rows(_pieces(mixed, track_size), *rows), _pieces(x, track_size)
     # In place saves a pass over memory; under autocast the sum is wider than what was shifted.
     total = shifted.add_(flat) if shifted.dtype == flat.dtype else shifted + flat
@@ -146,15 +146,15 @@ class ChordMixerLayer(nn.Module):
         self.mlp = ChordMixerMLP(config.channels, config.hidden_size, config.mlp_dropout)
         self.track_size = config.track_size
         self.dropout = config.layer_dropout
-        self.place = config.norm
-        if self.place != "none":
+        self.norm_position = config.norm
+        if self.norm_position != "none":
             self.norm = nn.LayerNorm(config.channels)
 
     def forward(self, x: Tensor, rows: tuple[Tensor, Tensor]) -> Tensor:
-        mixed = self.mlp(self.norm(x) if self.place == "pre" else x)
+        mixed = self.mlp(self.norm(x) if self.norm_position == "pre" else x)
         mixed = F.dropout(mixed, self.dropout, self.training)
         x = add_shifted(x, mixed, self.track_size, rows)
-        return self.norm(x) if self.place == "post" else x
+        return self.norm(x) if self.norm_position == "post" else x
 
 
 class ChordMixerBlock(nn.Module):
@@ -191,7 +191,7 @@ class ChordMixerForMaskedLM(Student):
         return self.config.channels
 
     def embed(self, input_ids: Tensor) -> Tensor:
-        """Symbols (B, T) to embeddings (B, T, D).
+        """Map symbols (B, T) to embeddings (B, T, D).
 
         Noise on the symbols themselves: call `embedding` on (B, T, 5) instead.
         """
@@ -205,7 +205,7 @@ class ChordMixerForMaskedLM(Student):
         attention_mask: Tensor | None = None,
         inputs_embeds: Tensor | None = None,
     ) -> Tensor:
-        """Features (B, T, D); positions outside `attention_mask` are the all-zero symbol."""
+        """Compute features (B, T, D); outside `attention_mask` is the all-zero symbol."""
         # Dozens of additions without a norm between them: float32, whatever autocast says.
         x = self._first_features(input_ids, inputs_embeds).to(self.embedding.weight.dtype)
         if attention_mask is not None:
@@ -216,7 +216,7 @@ class ChordMixerForMaskedLM(Student):
         return x
 
     def lm_head(self, hidden: Tensor) -> Tensor:
-        """Features (..., D) to logits (..., 5) over A C G N T; sharp softmaxes need all digits."""
+        """Map features (..., D) to logits (..., 5) over A C G N T in full precision."""
         with torch.autocast(hidden.device.type, enabled=False):
             return self.linear(hidden.to(self.linear.weight.dtype))
 
@@ -224,7 +224,7 @@ class ChordMixerForMaskedLM(Student):
 def resized(
     student: ChordMixerForMaskedLM, max_length: int, track_size: int, blocks: int
 ) -> tuple[ChordMixerForMaskedLM, int]:
-    """FinDNA's released way into fine-tuning: a new network with the weights that still fit.
+    """Make a new network with the weights that still fit: FinDNA's released way to fine-tune.
 
     Width and everything else stay. Another track size gives the same channels other strides, and
     another length or number of blocks drops layers or adds random ones (`torch.manual_seed`).
@@ -244,12 +244,12 @@ def resized(
     fields = student.config.to_dict() | {"width": student.config.channels}
     fields |= {"max_length": max_length, "track_size": track_size, "blocks": blocks}
     new = ChordMixerForMaskedLM(ChordMixerConfig.from_dict(fields))
-    mine, weights = new.state_dict(), student.state_dict()
-    common = {name: weights[name] for name in mine if name in weights}
-    new.load_state_dict({**mine, **common})
+    values, weights = new.state_dict(), student.state_dict()
+    common = {name: weights[name] for name in values if name in weights}
+    new.load_state_dict({**values, **common})
     return new, len(backbone_tensors(common))
 
 
 def backbone_tensors(names: Iterable[str]) -> list[str]:
-    """Those of a ChordMixer's weight names that a classifier uses: all but the masked head's."""
+    """Return the names of a ChordMixer's weights that a classifier uses: not the masked head's."""
     return [name for name in names if not name.startswith("linear.")]

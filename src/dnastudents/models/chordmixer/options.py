@@ -43,11 +43,11 @@ class ChordMixerOptions(StudentOptions):
 
     @classmethod
     def model_class(cls) -> Any:
-        """`ChordMixerForMaskedLM`."""
+        """Return `ChordMixerForMaskedLM`."""
         from dnastudents.models.chordmixer.model import ChordMixerForMaskedLM
 
         return ChordMixerForMaskedLM
 
     def vocabulary(self, tokenizer: Any) -> dict[str, int]:
-        """Nothing: it always reads and predicts the five symbols A C G N T."""
+        """Return nothing: it always reads and predicts the five symbols A C G N T."""
         return {}

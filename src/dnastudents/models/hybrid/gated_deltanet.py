@@ -45,7 +45,7 @@ def recurrent_gated_delta_rule(
     beta: Tensor,
     initial_state: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """The gated delta rule, token by token: slow, and plainly the definition.
+    """Compute the gated delta rule token by token: slow, and plainly the definition.
 
     Parameters and returns are those of `gated_delta_rule`.
     """
@@ -71,7 +71,7 @@ def gated_delta_rule(
     initial_state: Tensor | None = None,
     chunk_size: int = 64,
 ) -> tuple[Tensor, Tensor]:
-    """The gated delta rule, in chunks of tokens.
+    """Compute the gated delta rule, in chunks of tokens.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def gated_delta_rule(
 
 
 def _working_precision(*tensors: Tensor | None) -> list[Tensor]:
-    """All in one floating type, at least float32; an absent last one becomes the zero state."""
+    """Cast all to one floating type, at least float32; an absent last one is the zero state."""
     query, _, value = tensors[:3]
     assert query is not None and value is not None
     given = [x for x in tensors if x is not None]
@@ -145,7 +145,7 @@ def _working_precision(*tensors: Tensor | None) -> list[Tensor]:
 
 
 def _cut(x: Tensor, chunk_size: int) -> Tensor:
-    """(B, T, H, ...) to chunks (B, H, N, C, ...), zeros behind: they neither write nor decay."""
+    """Cut (B, T, H, ...) to chunks (B, H, N, C, ...), zeros behind: these change no state."""
     x = x.transpose(1, 2)
     missing = -x.shape[2] % chunk_size
     if missing:
@@ -156,7 +156,7 @@ def _cut(x: Tensor, chunk_size: int) -> Tensor:
 def _pass_states(
     state: Tensor, kept: Tensor, erase: Tensor, write: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """States (B, H, N, K, V) at the start of each chunk, and the state after the last.
+    """Compute the states (B, H, N, K, V) at the start of each chunk, and after the last.
 
     S_next = kept S - erase S + write, with kept (B, H, N, 1, 1), erase (B, H, N, K, K) and
     write (B, H, N, K, V).
@@ -171,7 +171,7 @@ def _pass_states(
 
 
 def reversed_rows(attention_mask: Tensor) -> Tensor:
-    """Where each of the B * T rows comes from when every sequence's real tokens are reversed.
+    """Return where each of B * T rows comes from when every sequence's real tokens are reversed.
 
     `attention_mask` (B, T) is 1 at real tokens, which stand on the left. Padding stays where it is,
     so the permutation (int64, (B * T,)) is its own inverse.
@@ -184,7 +184,7 @@ def reversed_rows(attention_mask: Tensor) -> Tensor:
 
 
 def _reverse_second(x: Tensor, rows: Tensor | None) -> Tensor:
-    """x (B, T, 2, E) with its second half reversed; `rows` None means that all tokens are real."""
+    """Reverse the second half of x (B, T, 2, E); `rows` None: all tokens are real."""
     forward, backward = x.unbind(2)
     if rows is None:
         backward = backward.flip(1)
@@ -194,7 +194,7 @@ def _reverse_second(x: Tensor, rows: Tensor | None) -> Tensor:
 
 
 def _unit(x: Tensor) -> Tensor:
-    """L2-normalised over the last dimension, in float32."""
+    """L2-normalise over the last dimension, in float32."""
     x = x.float()
     return x * torch.rsqrt(x.square().sum(-1, keepdim=True) + 1e-6)
 
@@ -252,7 +252,7 @@ class BidirectionalGatedDeltaNet(nn.Module):
         self.out_proj = nn.Linear(2 * values, hidden_size, bias=False)
 
     def forward(self, x: Tensor, rows: Tensor | None = None) -> Tensor:
-        """x (B, T, D) to (B, T, D).
+        """Map x (B, T, D) to (B, T, D).
 
         `rows` is `reversed_rows(attention_mask)`; None means that all tokens are real.
         """
@@ -279,7 +279,7 @@ class BidirectionalGatedDeltaNet(nn.Module):
         return self.out_proj(self._norm_and_gate(output, self.gate_proj(x)))
 
     def _norm_and_gate(self, output: Tensor, gate: Tensor) -> Tensor:
-        """RMSNorm of each head of (B, T, 2, H * V), times SiLU(gate (B, T, 2 * H * V))."""
+        """Compute RMSNorm per head of (B, T, 2, H * V), times SiLU(gate (B, T, 2 * H * V))."""
         by_head = output.unflatten(-1, (self.heads, self.value_size))
         normed = F.rms_norm(by_head, (self.value_size,), eps=self.norm_eps)
         normed = normed * self.norm_weight.view(2, 1, self.value_size)

@@ -30,7 +30,7 @@ HALF = (torch.bfloat16, torch.float16)
 
 @cache
 def find_fla() -> Rule | None:
-    """flash-linear-attention's `chunk_gated_delta_rule`; None where it is not installed.
+    """Return flash-linear-attention's `chunk_gated_delta_rule`; None where it is not installed.
 
     An installed package that cannot be used (too old, without Triton) is named in one warning, and
     None is returned too: our own form gives the same result to the precision of its inputs.
@@ -53,7 +53,7 @@ def find_fla() -> Rule | None:
 
 
 def fla_serves(value: Tensor, *others: Tensor) -> bool:
-    """Whether flash-linear-attention computes the rule of these values and other inputs."""
+    """Return whether flash-linear-attention computes the rule of these values and other inputs."""
     return (
         value.device.type in DEVICES
         and value.dtype in HALF
@@ -70,7 +70,7 @@ def fla_gated_delta_rule(
     beta: Tensor,
     initial_state: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """The gated delta rule by flash-linear-attention, for inputs that `fla_serves`.
+    """Compute the gated delta rule by flash-linear-attention, for inputs that `fla_serves`.
 
     Parameters and returns are those of `gated_deltanet.gated_delta_rule`: both results are float32.
     Query and key are rounded to the precision of `value`, in which the kernels multiply; gates and

@@ -97,7 +97,7 @@ class HybridForMaskedLM(Student):
         self.post_init()
 
     def embed(self, input_ids: Tensor) -> Tensor:
-        """Token ids (B, T) to embeddings (B, T, D)."""
+        """Map token ids (B, T) to embeddings (B, T, D)."""
         return self.embedding(input_ids)
 
     def backbone(
@@ -106,7 +106,7 @@ class HybridForMaskedLM(Student):
         attention_mask: Tensor | None = None,
         inputs_embeds: Tensor | None = None,
     ) -> Tensor:
-        """Features (B, T, D) after the last norm. Padding must be on the right."""
+        """Compute features (B, T, D) after the last norm. Padding must be on the right."""
         x = self._first_features(input_ids, inputs_embeds)
         rows = None if attention_mask is None else reversed_rows(attention_mask)
         for layer in self.layers:

@@ -45,7 +45,7 @@ class HybridOptions(StudentOptions):
 
     @classmethod
     def model_class(cls) -> Any:
-        """`HybridForMaskedLM`."""
+        """Return `HybridForMaskedLM`."""
         from dnastudents.models.hybrid.model import HybridForMaskedLM
 
         return HybridForMaskedLM

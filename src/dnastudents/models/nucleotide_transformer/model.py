@@ -59,7 +59,7 @@ class NucleotideTransformerConfig(StudentConfig):
 
 
 def _dense(inputs: int, outputs: int, bias: bool = True) -> nn.ModuleDict:
-    """A linear layer under the hub's name for it."""
+    """Make a linear layer under the hub's name for it."""
     return nn.ModuleDict({"dense": nn.Linear(inputs, outputs, bias=bias)})
 
 
@@ -150,7 +150,7 @@ class NucleotideTransformerForMaskedLM(Student):
         self.post_init()
 
     def embed(self, input_ids: Tensor) -> Tensor:
-        """Token ids (B, T) to embeddings (B, T, D)."""
+        """Map token ids (B, T) to embeddings (B, T, D)."""
         return self.esm["embeddings"]["word_embeddings"](input_ids)  # type: ignore[index]
 
     def backbone(
@@ -159,6 +159,6 @@ class NucleotideTransformerForMaskedLM(Student):
         attention_mask: Tensor | None = None,
         inputs_embeds: Tensor | None = None,
     ) -> Tensor:
-        """Features (B, T, D) after the last norm, what the hub calls the last hidden state."""
+        """Compute features (B, T, D) after the last norm, the hub's last hidden state."""
         x = self._first_features(input_ids, inputs_embeds)
         return self.esm["encoder"](x, attention_mask)

@@ -37,7 +37,7 @@ class NucleotideTransformerOptions(StudentOptions):
 
     @classmethod
     def model_class(cls) -> Any:
-        """`NucleotideTransformerForMaskedLM`."""
+        """Return `NucleotideTransformerForMaskedLM`."""
         from dnastudents.models.nucleotide_transformer.model import (
             NucleotideTransformerForMaskedLM,
         )

@@ -12,7 +12,7 @@ from torch import nn
 
 
 def cosine_momentum(step: int, total_steps: int, base: float) -> float:
-    """m_k = 1 - (1 - base) (1 + cos(pi k / K)) / 2: from `base` at step 0 to 1 at the end."""
+    """Compute m_k = 1 - (1 - base) (1 + cos(pi k / K)) / 2: `base` at step 0, 1 at the end."""
     return 1.0 - (1.0 - base) * (1.0 + math.cos(math.pi * step / total_steps)) / 2.0
 
 

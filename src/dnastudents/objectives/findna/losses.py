@@ -18,7 +18,7 @@ def distil(
     student_temperature: float = 0.1,
     teacher_temperature: float = 0.04,
 ) -> tuple[Tensor, Tensor]:
-    """Cross-entropy of the student under the teacher's centred, sharpened softmax.
+    """Compute the student's cross-entropy under the teacher's centred, sharpened softmax.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def distil(
 
 
 def entropies(target: Tensor, mean_target: Tensor) -> tuple[Tensor, Tensor]:
-    """How sharp targets are, and how different from each other.
+    """Measure how sharp targets are, and how different from each other.
 
     Parameters
     ----------
@@ -70,12 +70,12 @@ def entropies(target: Tensor, mean_target: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def running_mean(old: Tensor, batch_mean: Tensor, momentum: float = 0.9) -> Tensor:
-    """C <- m C + (1 - m) mean, with the mean over the global batch: the centre's update."""
+    """Compute m C + (1 - m) mean over the global batch: the update of a centre C."""
     return momentum * old + (1.0 - momentum) * batch_mean
 
 
 def nt_xent(features: Tensor, temperature: float = 0.1) -> Tensor:
-    """Cross-entropy of finding the other view of a sequence among all other rows, by cosine.
+    """Compute the cross-entropy of finding a sequence's other view among all rows, by cosine.
 
     Parameters
     ----------
@@ -99,10 +99,10 @@ def nt_xent(features: Tensor, temperature: float = 0.1) -> Tensor:
 
 
 def scrambled_mask(mask: Tensor, symbols: int = 5) -> Tensor:
-    """The mask as the released code expands it over symbols, bool (B, L) to (B, L, V).
+    """Expand the mask over symbols as the released code does, bool (B, L) to (B, L, V).
 
     Entry (b, t, c) is the mask at flat index ((b L + t) V + c) mod (B L), so the loss falls on
-    masked bases no oftener than chance. Kept for `masked_loss: released`.
+    masked bases no more often than chance. Kept for `masked_loss: released`.
     """
     return mask.repeat(symbols, 1).reshape(*mask.shape, symbols)
 
@@ -110,7 +110,7 @@ def scrambled_mask(mask: Tensor, symbols: int = 5) -> Tensor:
 def released_masked_loss(
     logits: Tensor, symbols: Tensor, scrambled: Tensor, temperature: float = 0.1
 ) -> Tensor:
-    """Sum of binary cross-entropies at the scrambled mask, as released.
+    """Sum binary cross-entropies at the scrambled mask, as released.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def released_masked_loss(
     """
     known = torch.arange(logits.shape[-1], device=symbols.device)
     target = (symbols.unsqueeze(-1) == known).float()  # a padding symbol is all zeros
-    each = F.binary_cross_entropy_with_logits(
+    losses = F.binary_cross_entropy_with_logits(
         logits.float() / temperature, target, reduction="none"
     )
-    return torch.where(scrambled, each, 0.0).sum()
+    return torch.where(scrambled, losses, 0.0).sum()

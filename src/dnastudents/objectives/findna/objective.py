@@ -4,8 +4,8 @@ L = cls_weight * L_CL + masked_weight * L_MNM. The student sees a masked and noi
 a translocated one without masks; CLS positions (zero vectors) stand at the end of both. The
 teacher, whose weights follow the student's, is the result. Source: papers/findna.md §2 to §5.
 
-Options are in `findna_options`: what the released code does otherwise, two symmetric views, and a
-contrastive loss between them. `findna_views` draws what is seen, `distillation` has the losses.
+Options are in `options`: what the released code does differently, two symmetric views, and a
+contrastive loss between them. `views` draws what is seen, `losses` has the losses.
 """
 
 from __future__ import annotations
@@ -81,46 +81,46 @@ class FinDNA(Objective):
         self._cls_rows = 0
 
     def train(self, mode: bool = True) -> FinDNA:
-        """The teacher is always in evaluation mode."""
+        """Set the mode of all but the teacher, which is always in evaluation mode."""
         super().train(mode)
         self.teacher.eval()
         return self
 
     def views(self, codes: np.ndarray, seed: int, step: int) -> Views:
-        """A masked, noisy view for the student, a translocated one for the teacher."""
+        """Draw a masked, noisy view for the student, a translocated one for the teacher."""
         return self.view_maker.train(codes, seed, step)
 
     def validation_views(self, codes: np.ndarray, step: int) -> Views:
-        """The same with one fixed draw, and no noise."""
+        """Draw the same in one fixed way, without noise."""
         return self.view_maker.validation(codes, step)
 
     def forward(self, views: dict[str, Tensor], counts: dict[str, float]) -> dict[str, Tensor]:
-        """Shares `loss`, `masked` and `masked_accuracy`.
+        """Compute the terms `loss`, `masked` and `masked_accuracy`.
 
         By option `released`, `contrastive`, and those of `_distil`. In evaluation
-        `teacher_masked_accuracy` tells how good the result is by now.
+        `teacher_masked_accuracy` shows how good the result is by now.
         """
         options = self.options
         if options.symmetric:  # rows 2 i and 2 i + 1 are the views of one sequence
             flat = {n: t.flatten(0, 1) for n, t in views.items() if n != "positions"}
             views = views | flat
         hidden = self.student.backbone(inputs_embeds=self._embed(views))
-        shares = self._predict(self.student, hidden, views, counts)
+        terms = self._predict(self.student, hidden, views, counts)
         if not self.training:
             averaged = self.teacher.backbone(views["student_ids"])
             accuracy = self._predict(self.teacher, averaged, views, counts)["masked_accuracy"]
-            shares["teacher_masked_accuracy"] = accuracy
-        loss = options.masked_weight * shares["masked"]
+            terms["teacher_masked_accuracy"] = accuracy
+        loss = options.masked_weight * terms["masked"]
         if options.masked_loss == "released":
-            shares["released"] = self._released(hidden, views) / counts["scrambled"]
-            loss = options.masked_weight * shares["released"]
+            terms["released"] = self._released(hidden, views) / counts["scrambled"]
+            loss = options.masked_weight * terms["released"]
         if options.cls_weight:
-            shares |= self._distil(hidden, views["teacher_ids"], counts["rows"])
-            loss = loss + options.cls_weight * shares["cls"]
+            terms |= self._distil(hidden, views["teacher_ids"], counts["rows"])
+            loss = loss + options.cls_weight * terms["cls"]
         if options.contrastive_weight:
-            shares["contrastive"] = self._contrast(hidden, views) / counts["rows"]
-            loss = loss + options.contrastive_weight * shares["contrastive"]
-        return {"loss": loss, **shares}
+            terms["contrastive"] = self._contrast(hidden, views) / counts["rows"]
+            loss = loss + options.contrastive_weight * terms["contrastive"]
+        return {"loss": loss, **terms}
 
     def _predict(
         self, model: Any, hidden: Tensor, views: dict[str, Tensor], counts: dict[str, float]
@@ -134,7 +134,7 @@ class FinDNA(Objective):
         )
 
     def _embed(self, views: dict[str, Tensor]) -> Tensor:
-        """Embeddings of the student's view; noise is on the five channels, never on CLS."""
+        """Embed the student's view; noise is on the five channels, never on CLS."""
         embedded = self.student.embed(views["student_ids"])
         if "noise" in views:
             noise = F.linear(views["noise"], self.student.embedding.weight)
@@ -147,10 +147,10 @@ class FinDNA(Objective):
         return released_masked_loss(logits, views["symbols"], views["scrambled"], temperature)
 
     def _distil(self, hidden: Tensor, teacher_ids: Tensor, rows: float) -> dict[str, Tensor]:
-        """Share `cls`, and what tells of a collapse.
+        """Compute the term `cls`, and what shows a collapse.
 
         `cls_entropy` is the mean entropy of a target, `cls_mean_entropy` about that of the mean
-        target of each CLS position: their difference is what the targets tell of the sequence,
+        target of each CLS position: their difference is what the targets say about the sequence,
         in nats, and 0 after a collapse. `centre_norm` is the length of the centre.
         """
         options = self.options
@@ -181,10 +181,10 @@ class FinDNA(Objective):
         }
 
     def _contrast(self, hidden: Tensor, views: dict[str, Tensor]) -> Tensor:
-        """Sum of NT-Xent over the rows, between means over the bases of each view.
+        """Sum NT-Xent over the rows, between means over the bases of each view.
 
         The negatives of a row are the other rows of its slice (micro-batch and process), so unlike
-        the other losses this one depends on the slices; shares add up to the mean over all rows.
+        the other losses this one depends on the slices; terms add up to the mean over all rows.
         """
         tokens = self.options.cls_tokens
         is_base = views["student_ids"][:, :-tokens] != self.tokenizer.pad_id
@@ -192,16 +192,16 @@ class FinDNA(Objective):
         return nt_xent(total, self.options.contrastive_temperature).sum()
 
     def forget_step(self) -> None:
-        """The step's sums begin anew."""
+        """Begin the step's sums again."""
         self._sums, self._cls_rows = None, 0
 
     def before_step(self, step: int) -> None:
-        """As released, the teacher follows the weights that the step will change."""
+        """Let the teacher follow the weights that the step will change, as released."""
         if self.options.ema == "before_step":
             self._follow(step)
 
     def after_step(self, step: int) -> None:
-        """The teacher follows the student, the centre the teacher's logits."""
+        """Let the teacher follow the student, and the centre the teacher's logits."""
         if self.options.ema == "after_step":
             self._follow(step)
         if self._sums is not None:
@@ -216,16 +216,16 @@ class FinDNA(Objective):
         follow(self.teacher, self.student, momentum)
 
     def result(self) -> nn.Module:
-        """The teacher."""
+        """Return the teacher: pretraining is for it."""
         return self.teacher
 
     def extras(self) -> dict[str, nn.Module]:
-        """The student, beside it."""
+        """Return the student, which is saved beside the teacher."""
         return {"student": self.student}
 
 
 def mean_over_processes(total: Tensor, rows: int) -> Tensor:
-    """Mean of rows that several processes have summed."""
+    """Average rows that several processes have summed."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         packed = torch.cat([total.flatten(), total.new_full((1,), rows)])
         torch.distributed.all_reduce(packed)

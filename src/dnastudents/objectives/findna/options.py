@@ -81,7 +81,7 @@ class FinDNAOptions(ObjectiveOptions):
     )
     views: Literal["fresh", "static"] = Field(
         "fresh",
-        description="Drawn anew at every step; or once for each window; default by as_released.",
+        description="Drawn again at every step; or once for each window; default by as_released.",
     )
     ema: Literal["after_step", "before_step"] = Field(
         "after_step",

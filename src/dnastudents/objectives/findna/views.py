@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dnastudents.genome import augment
-from dnastudents.genome.augment import NEW, View
+from dnastudents.genome.augment import NEW, Augmented
 from dnastudents.genome.tokenizers import Tokenizer
 from dnastudents.masking import Masking
 from dnastudents.models.chordmixer.model import SYMBOLS
@@ -33,7 +33,7 @@ class ViewMaker:
     tokenizer : Tokenizer
         Of single nucleotides, with a CLS id.
     masking : Masking
-        Of the student's view.
+        Of the student's batch.
     options : FinDNAOptions
         Which views, and how.
     """
@@ -46,7 +46,7 @@ class ViewMaker:
         self.teacher_augment = augment.build(options.teacher_augmentations)
 
     def train(self, codes: np.ndarray, seed: int, step: int) -> Views:
-        """Views of a step from codes, uint8 (B, L).
+        """Draw the views of a step from codes, uint8 (B, L).
 
         Static ones are drawn row by row, see `row_generators`.
         """
@@ -55,10 +55,12 @@ class ViewMaker:
             generator = torch_generator(seed, "views", step)
             return self._finish([self._draw(codes, masking, generator, step, noise)])
         rows = zip(codes[:, None], row_generators(codes, seed, "views"), strict=True)
-        return self._finish([self._draw(row, masking, each, step, noise) for row, each in rows])
+        return self._finish(
+            [self._draw(row, masking, generator, step, noise) for row, generator in rows]
+        )
 
     def validation(self, codes: np.ndarray, step: int) -> Views:
-        """The same with one fixed draw, and no noise."""
+        """Draw the same in one fixed way, without noise."""
         generator = torch_generator(VALIDATION_SEED, "validation views")
         return self._finish([self._draw(codes, self.validation_masking, generator, step, 0.0)])
 
@@ -70,17 +72,18 @@ class ViewMaker:
         step: int,
         noise: float,
     ) -> dict[str, Tensor]:
-        """Tensors over bases; two views of a sequence are rows beside each other."""
+        """Draw tensors over bases; two views of a sequence are rows beside each other."""
         options = self.options
-        if options.symmetric:
+        if options.symmetric:  # (B, L) to (2 B, L): rows 2 i and 2 i + 1 are of one sequence
             codes = codes.repeat(2, axis=0)
-        view = self.student_augment(View.of(torch.from_numpy(codes)), generator)
+        batch = self.student_augment(Augmented.of(torch.from_numpy(codes)), generator)
         if options.symmetric:
-            view = self.teacher_augment(view, generator)
-        targets = self._ids(view.targets)
-        masked = masking(self._ids(view.codes), generator, step)
+            batch = self.teacher_augment(batch, generator)
+        # Targets are before mutation: the student has to see through it.
+        targets = self._ids(batch.targets)  # (B, L)
+        masked = masking(self._ids(batch.codes), generator, step)
         # No loss where nothing can be learnt: on N, and on random bases that were inserted.
-        known = masked.mask & (view.source != NEW)
+        known = masked.mask & (batch.source != NEW)
         known &= torch.isin(targets, torch.tensor(self.tokenizer.base_ids))
         tensors = {
             "student_ids": masked.input_ids,
@@ -90,18 +93,20 @@ class ViewMaker:
         }
         if noise:
             drawn = augment.noise((*targets.shape, SYMBOLS), generator, noise)
+            # By default masked and padding positions stay all zeros: that is what marks them.
             if not options.noise_on_masked:
                 drawn *= (masked.input_ids < SYMBOLS).unsqueeze(-1)
             tensors["noise"] = drawn
         if options.cls_weight:
+            # A view of its own; with `symmetric` the teacher reads the student's views, unmasked.
             if not options.symmetric:
-                view = self.teacher_augment(View.of(torch.from_numpy(codes)), generator)
-            tensors["teacher_ids"] = self._ids(view.codes)
+                batch = self.teacher_augment(Augmented.of(torch.from_numpy(codes)), generator)
+            tensors["teacher_ids"] = self._ids(batch.codes)
         return tensors
 
-    def _finish(self, parts: list[dict[str, Tensor]]) -> Views:
+    def _finish(self, row_tensors: list[dict[str, Tensor]]) -> Views:
         """Join the rows, add CLS positions, count."""
-        tensors = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+        tensors = {name: torch.cat([row[name] for row in row_tensors]) for name in row_tensors[0]}
         mask, symbols = tensors.pop("mask"), tensors.pop("symbols")
         counts = {"masked": count_of(tensors["labels"] != IGNORE), "rows": float(len(mask))}
         cls_id, cls_tokens = self.tokenizer.cls_id, self.options.cls_tokens
@@ -116,14 +121,14 @@ class ViewMaker:
         return Views(tensors, counts)
 
     def _ids(self, codes: Tensor) -> Tensor:
-        """Ids of codes, int64 (B, L); the tokenizer leaves out columns that are padding for all."""
+        """Tokenise codes to int64 (B, L); put back the padding that the tokenizer trims."""
         ids = torch.from_numpy(self.tokenizer.encode_batch(codes.numpy()))
         missing = codes.shape[1] - ids.shape[1]
         return F.pad(ids, (0, missing), value=self.tokenizer.pad_id)
 
 
 def _with_n(masking: Masking) -> Masking:
-    """The same masking, whose random replacements may be N too."""
+    """Copy the masking, with random replacements that may be N too."""
     tokenizer = copy.copy(masking.tokenizer)
     tokenizer.base_ids = (*tokenizer.base_ids, tokenizer.unk_id)
     return Masking(masking.settings, tokenizer, None, masking.total_steps)

@@ -36,7 +36,7 @@ class CrossAttentionDecoder(nn.Module):
         self.classify = nn.Linear(width, symbols)
 
     def forward(self, hidden: Tensor, queries: Tensor, visible: Tensor) -> Tensor:
-        """Logits (B, M, V) at the queried positions.
+        """Compute logits (B, M, V) at the queried positions.
 
         Parameters
         ----------
@@ -60,10 +60,10 @@ class CrossAttentionDecoder(nn.Module):
 
 
 def query_positions(masked: Tensor) -> Tensor:
-    """Positions of the masked bases of each row, int64 (B, M).
+    """List the positions of the masked bases of each row, int64 (B, M).
 
     M is the largest number of any row; other rows are filled with visible positions, whose labels
     say that no loss is taken there.
     """
-    most = max(1, int(masked.sum(-1).max()))
+    most = max(1, int(masked.sum(-1).max()))  # at least one, so that no axis is empty
     return torch.argsort(masked, dim=-1, descending=True, stable=True)[:, :most].contiguous()

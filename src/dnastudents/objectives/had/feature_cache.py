@@ -32,13 +32,15 @@ Sections = Mapping[str, Mapping[str, Any]]  # what decides the features: teacher
 
 
 def row_keys(ids: Tensor, pad_id: int) -> Tensor:
-    """One number for the tokens of each row of ids (B, T), whatever the padding; int64 (B,).
+    """Compute a number for the tokens of each row of ids (B, T) without padding, int64 (B,).
 
     64 bits of BLAKE2b: among ten million rows two are equal with a probability of 3e-6.
     """
     rows = ids.numpy().astype("<i4")
     digests = (hashlib.blake2b(row[row != pad_id].tobytes(), digest_size=8) for row in rows)
-    return torch.tensor([int.from_bytes(each.digest(), "little", signed=True) for each in digests])
+    return torch.tensor(
+        [int.from_bytes(digest.digest(), "little", signed=True) for digest in digests]
+    )
 
 
 def write_shard(path: Path, ids: Tensor, features: Tensor, pad_id: int) -> None:
@@ -96,7 +98,7 @@ def check_sections(folder: Path, wanted: Sections) -> None:
 
 
 def digests(sections: Sections) -> dict[str, str]:
-    """A digest of each section."""
+    """Compute a digest of each section."""
     return {name: digest(content) for name, content in sections.items()}
 
 
@@ -133,13 +135,13 @@ class FeatureCache:
                 f"{folder}: holds {rows:,} of {manifest['rows']:,} rows; make it again"
             )
         self._features = [shard["features"] for shard in shards]
-        places = []
+        locations = []
         for number, shard in enumerate(shards):
             ends = shard["ends"]
             starts = torch.cat([ends.new_zeros(1), ends[:-1]])
-            places.append(torch.stack([torch.full_like(ends, number), starts, ends], dim=1))
+            locations.append(torch.stack([torch.full_like(ends, number), starts, ends], dim=1))
         self._keys, order = torch.cat([shard["keys"] for shard in shards]).sort()
-        self._places = torch.cat(places)[order]  # shard, first and last + 1 token of each row
+        self._locations = torch.cat(locations)[order]  # shard, first and last + 1 token of each row
 
     def prepare(self, views: dict[str, Any], timed: bool) -> None:
         """Add `teacher_features`, float16 (B, T, D), to a slice that is on the CPU."""
@@ -147,11 +149,11 @@ class FeatureCache:
             views["teacher_features"] = self.lookup(views["teacher_ids"])
 
     def launch(self, views: dict[str, Any], timed: bool) -> Callable[[], Tensor]:
-        """What gives the features of a slice, float32 (B, T, D), see `FrozenTeacher.launch`."""
+        """Return a function that gives a slice's features, as `FrozenTeacher.launch` does."""
         return lambda: views["teacher_features"].float()
 
     def lookup(self, ids: Tensor) -> Tensor:
-        """Features of rows of masked tokens, float16 (B, T, D), 0 at padding.
+        """Look up the features of rows of masked tokens, float16 (B, T, D), 0 at padding.
 
         Parameters
         ----------
@@ -172,6 +174,6 @@ class FeatureCache:
                 "make it again"
             )
         features = torch.zeros(*ids.shape, self.feature_size, dtype=DTYPE)
-        for row, (shard, start, end) in enumerate(self._places[number].tolist()):
+        for row, (shard, start, end) in enumerate(self._locations[number].tolist()):
             features[row, : end - start] = self._features[shard][start:end]
         return features

@@ -22,7 +22,7 @@ from dnastudents.objectives.had.stopwatch import Stopwatch
 class FrozenTeacher:
     """Runs a teacher that does not learn.
 
-    It is no module: not trained, not wrapped, and not part of any checkpoint.
+    It is not a module: not trained, not wrapped, and not part of any checkpoint.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class FrozenTeacher:
         views["teacher_lengths"] = self.lengths(views["teacher_ids"])
 
     def lengths(self, ids: Tensor) -> list[int]:
-        """Tokens of each row of ids (B, T), without padding."""
+        """Count the tokens of each row of ids (B, T), without padding."""
         return (ids != self.pad_id).sum(1).tolist()
 
     def launch(self, views: dict[str, Any], timed: bool) -> Callable[[], Tensor]:
@@ -77,10 +77,11 @@ class FrozenTeacher:
         self._stream.wait_stream(student)  # the ids may still be on their way
         with torch.cuda.stream(self._stream), watch:
             features = self.features(ids, lengths)
+        # Else the allocator may hand out their memory while the teacher still reads them.
         ids.record_stream(self._stream)  # type: ignore[no-untyped-call]
 
         def wait() -> Tensor:
-            student.wait_stream(self._stream)
+            student.wait_stream(self._stream)  # the GPU waits, the CPU does not
             features.record_stream(student)  # type: ignore[no-untyped-call]
             return features
 
@@ -88,7 +89,7 @@ class FrozenTeacher:
 
     @torch.no_grad()
     def features(self, ids: Tensor, lengths: Sequence[int]) -> Tensor:
-        """Final features, float32 (B, T, D), 0 at padding; computed in bf16 on a GPU.
+        """Compute final features, float32 (B, T, D), 0 at padding; in bf16 on a GPU.
 
         Parameters
         ----------
@@ -121,7 +122,7 @@ class FrozenTeacher:
 def halve_matrices(model: nn.Module) -> None:
     """Hold the weights of linear layers in bf16.
 
-    Autocast gives the same numbers, but casts weights that take no gradient anew at each call.
+    Autocast gives the same numbers, but casts weights that take no gradient again at each call.
     """
     for module in model.modules():
         if isinstance(module, nn.Linear):

@@ -19,7 +19,7 @@ from dnastudents.genome.tokenizers import Tokenizer
 
 
 def token_of_base(spans: Tensor, length: int) -> Tensor:
-    """Which token covers each base.
+    """Find the token that covers each base.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class GroupMasking:
     Parameters
     ----------
     student, teacher : Tokenizer
-        One id a base without special tokens; non-overlapping k-mers.
+        One id per base without special tokens; non-overlapping k-mers.
     probability, mask_share, random_share : float
         See `TeacherGroups`. Default is 0.15, 1 and 0.
     """
@@ -79,12 +79,13 @@ class GroupMasking:
         teacher_ids = torch.from_numpy(self.teacher.encode_batch(codes))
         spans = torch.from_numpy(self.teacher.batch_spans(codes))
         drawn = torch.rand(teacher_ids.shape, generator=generator) < self.probability
-        drawn &= spans[..., 1] - spans[..., 0] == self.teacher.k
+        # Only whole k-mers: special tokens span 0 bases, N and the letters of a tail 1.
+        drawn &= spans[..., 1] - spans[..., 0] == self.teacher.k  # (B, T)
         token = token_of_base(spans, codes.shape[1])
         hidden, replaced = self._deal(drawn, generator)
         student_ids = targets
         if self.random_share:
-            # Other letters in the place of letters leave the tokens where they are.
+            # Other letters instead of letters leave the tokens where they are.
             bases = torch.randint(N, token.shape, generator=generator, dtype=torch.uint8)
             read = np.where(_bases_of(replaced, token).numpy(), bases.numpy(), codes)
             student_ids = torch.from_numpy(self.student.encode_batch(read))
@@ -101,7 +102,7 @@ class GroupMasking:
         }
 
     def _deal(self, drawn: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Which of the drawn tokens, bool (B, T), are masked and which are replaced."""
+        """Decide which of the drawn tokens, bool (B, T), are masked and which are replaced."""
         if self.mask_share == 1:  # no number is drawn for what is decided
             return drawn, torch.zeros_like(drawn)
         draws = torch.rand(drawn.shape, generator=generator)
@@ -110,5 +111,5 @@ class GroupMasking:
 
 
 def _bases_of(tokens: Tensor, token_of_base: Tensor) -> Tensor:
-    """The bases under some tokens, bool (B, T), as bool (B, L)."""
+    """Map some tokens, bool (B, T), to the bases under them, bool (B, L)."""
     return tokens.gather(1, token_of_base.clamp(min=0)) & (token_of_base >= 0)

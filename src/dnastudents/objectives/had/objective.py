@@ -5,7 +5,7 @@ between the student's features, projected to the teacher's width, and the teache
 L_rec the cross-entropy of masked bases from a cross-attention decoder. Source: papers/had.md §2, 3;
 what the paper leaves open has the defaults given there.
 
-Projection, decoder and teacher serve pretraining only. The teacher is no submodule, see
+Projection, decoder and teacher serve pretraining only. The teacher is not a submodule, see
 `frozen_teacher`; where windows and masks are fixed, its features may come from a `feature_cache`.
 """
 
@@ -94,19 +94,19 @@ class HAD(Objective):
             )
 
     def views(self, codes: np.ndarray, seed: int, step: int) -> Views:
-        """Both models' ids with the same groups masked."""
+        """Tokenise for both models, with the same groups masked."""
         if not self.options.static_masks:
             return self._views(self.masking(codes, torch_generator(seed, "mask", step)))
         rows = zip(codes[:, None], row_generators(codes, seed, "mask"), strict=True)
         return self._views(self._join([self.masking(*row) for row in rows]))
 
     def validation_views(self, codes: np.ndarray, step: int) -> Views:
-        """The same with one fixed draw."""
+        """Draw the same in one fixed way."""
         generator = torch_generator(VALIDATION_SEED, "validation mask")
         return self._views(self.masking(codes, generator))
 
     def _join(self, rows: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-        """One batch of rows that were masked one by one; the longest sets its width."""
+        """Join rows that were masked one by one into a batch; the longest sets its width."""
         student, teacher = self.masking.student.pad_id, self.masking.teacher.pad_id
         fill = {"student_ids": student, "teacher_ids": teacher, "targets": student}
         fill |= {"token_of_base": -1, "masked": False, "real": False, "padding": True}
@@ -136,19 +136,20 @@ class HAD(Objective):
         return count_of(_tokens_of(tensors, aligned) if self.options.pooled else aligned)
 
     def forward(self, views: dict[str, Any], counts: dict[str, float]) -> dict[str, Tensor]:
-        """Shares `loss`, `alignment`, `reconstruction` and `masked_accuracy`."""
+        """Compute the terms `loss`, `alignment`, `reconstruction` and `masked_accuracy`."""
         teacher = self.teacher
+        # Launched first, so that on a GPU the teacher runs beside the student; see `features()`.
         features = None if teacher is None else teacher.launch(views, timed=self.training)
         hidden = self.student.backbone(views["student_ids"], views.get("attention_mask"))
-        shares: dict[str, Tensor] = {}
+        terms: dict[str, Tensor] = {}
         loss = hidden.new_zeros((), dtype=torch.float32)
         if features is not None:
-            shares["alignment"] = self._align(hidden, views, features()) / counts["aligned"]
-            loss = loss + self.options.alignment_weight * shares["alignment"]
+            terms["alignment"] = self._align(hidden, views, features()) / counts["aligned"]
+            loss = loss + self.options.alignment_weight * terms["alignment"]
         if self.options.reconstruction_weight:
-            shares |= self._reconstruct(hidden, views, counts["masked"])
-            loss = loss + self.options.reconstruction_weight * shares["reconstruction"]
-        return {"loss": loss, **shares}
+            terms |= self._reconstruct(hidden, views, counts["masked"])
+            loss = loss + self.options.reconstruction_weight * terms["reconstruction"]
+        return {"loss": loss, **terms}
 
     def _reconstruct(
         self, hidden: Tensor, views: dict[str, Tensor], count: float
@@ -160,7 +161,7 @@ class HAD(Objective):
         return {"reconstruction": loss / count, "masked_accuracy": correct / count}
 
     def _align(self, hidden: Tensor, views: dict[str, Tensor], target: Tensor) -> Tensor:
-        """Sum over aligned bases (or tokens) of the mean squared error over features."""
+        """Sum over aligned bases (or tokens) the mean squared error over features."""
         if self.options.normalize_teacher:
             target = F.layer_norm(target, target.shape[-1:])
         aligned, token = views["aligned"], views["token_of_base"].clamp(min=0)
@@ -174,19 +175,19 @@ class HAD(Objective):
         return (error * aligned).sum()
 
     def seconds(self) -> dict[str, float]:
-        """`teacher`: time in which it ran, or in which its features were read."""
+        """Return the time in which the `teacher` ran, or in which its features were read."""
         return {} if self.teacher is None else {"teacher": self.teacher.watch.take()}
 
 
 def _tokens_of(views: dict[str, Tensor], bases: Tensor) -> Tensor:
-    """Which tokens cover at least one of `bases`, bool (B, T)."""
+    """Find the tokens that cover at least one of `bases`, bool (B, T)."""
     hit = torch.zeros(views["teacher_ids"].shape, dtype=torch.int32, device=bases.device)
     token = views["token_of_base"].clamp(min=0)
     return hit.scatter_add(1, token, bases.to(hit.dtype)) > 0
 
 
 def _mean_over_tokens(hidden: Tensor, token: Tensor, bases: Tensor, tokens: int) -> Tensor:
-    """Mean of hidden (B, L, D) over those `bases` (B, L) that a token covers, (B, T, D)."""
+    """Average hidden (B, L, D) over those `bases` (B, L) that a token covers, (B, T, D)."""
     weight = bases.to(hidden.dtype).unsqueeze(-1)
     index = token.unsqueeze(-1).expand_as(hidden)
     total = hidden.new_zeros(len(hidden), tokens, hidden.shape[-1])
@@ -201,10 +202,14 @@ def build(options: HADOptions, made: Ingredients) -> HAD:
     teacher_tokenizer = tokenizers.build("nucleotide_transformer")
     teacher = _teacher_features(options, teacher_tokenizer.pad_id, made)
     torch.manual_seed(derive_seed(made.seed, "objective"))
-    shares = groups.probability, groups.mask_share, groups.random_share
-    return HAD(
-        made.student, GroupMasking(made.tokenizer, teacher_tokenizer, *shares), teacher, options
+    masking = GroupMasking(
+        made.tokenizer,
+        teacher_tokenizer,
+        groups.probability,
+        groups.mask_share,
+        groups.random_share,
     )
+    return HAD(made.student, masking, teacher, options)
 
 
 def _teacher_features(

@@ -1,4 +1,4 @@
-"""Settings of HAD and of its masking; docs/had.md tells what the paper leaves open."""
+"""Settings of HAD and of its masking; docs/had.md says what the paper leaves open."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class HADOptions(ObjectiveOptions):
         return self.alignment_weight > 0
 
     def unfixed(self, pretraining: PretrainingBlock) -> list[str]:
-        """What must be set for windows and masks to be fixed."""
+        """Return what must be set for windows and masks to be fixed."""
         fixed = {
             "pretraining.window.count: N": pretraining.window.fixed_count is not None,
             "pretraining.reverse_complement: 0": pretraining.reverse_complement == 0,

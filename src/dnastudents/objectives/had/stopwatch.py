@@ -1,4 +1,4 @@
-"""How long one part of the training takes, on a GPU too, which works while the CPU goes on."""
+"""How long one part of the training takes, on a GPU too, which works while the CPU runs ahead."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Stopwatch:
             self._seconds += time.perf_counter() - started
 
     def take(self) -> float:
-        """Seconds since the last call; waits until the GPU has come so far."""
+        """Return seconds since the last call; waits until the GPU has come so far."""
         for begin, end in self._events:
             end.synchronize()
             self._seconds += begin.elapsed_time(end) / 1000

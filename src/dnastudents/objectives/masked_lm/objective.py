@@ -61,7 +61,7 @@ class MaskedLM(Objective):
         return self._views(ids, self.masking(ids, torch_generator(seed, "mask", step), step))
 
     def validation_views(self, codes: np.ndarray, step: int) -> Views:
-        """One fixed draw, and by default one fixed rule: a change of perplexity is learning.
+        """Mask in one fixed way, by default by one fixed rule: a change of perplexity is learning.
 
         With `validation: current` the rule is that of the update `step`, the next one. It is drawn
         for a few sequences at a time, so that cm_step validates on its share of each rule.
@@ -69,8 +69,8 @@ class MaskedLM(Objective):
         ids = self._ids(codes)
         masking = self.masking.validation()
         generator = torch_generator(VALIDATION_SEED, "validation mask")
-        parts = [masking(part, generator, step) for part in ids.split(EVALUATION_ROWS)]
-        return self._views(ids, Masked.join(parts))
+        masked = [masking(rows, generator, step) for rows in ids.split(EVALUATION_ROWS)]
+        return self._views(ids, Masked.join(masked))
 
     def _ids(self, codes: np.ndarray) -> Tensor:
         return torch.from_numpy(self.tokenizer.encode_batch(codes))
@@ -84,23 +84,23 @@ class MaskedLM(Objective):
         return Views(tensors, {"masked": count_of(masked.mask)})
 
     def forward(self, views: dict[str, Tensor], counts: dict[str, float]) -> dict[str, Tensor]:
-        """Shares `loss` = `masked`, and `masked_accuracy`."""
+        """Compute the terms `loss` = `masked`, and `masked_accuracy`."""
         hidden = self.student.backbone(views["input_ids"], views.get("attention_mask"))
-        shares = masked_prediction(
+        terms = masked_prediction(
             self.student.lm_head, hidden, views["labels"], views["positions"], counts["masked"]
         )
-        return {"loss": shares["masked"], **shares}
+        return {"loss": terms["masked"], **terms}
 
     def observe(self, metrics: dict[str, float], step: int) -> None:
         """Tell the curriculum the validation perplexity."""
         self.masking.observe(metrics["perplexity"], step)
 
     def stage(self, step: int) -> str:
-        """The masking's stage."""
+        """Return the masking's stage."""
         return self.masking.stage(step)
 
     def get_extra_state(self) -> dict[str, Any]:
-        """The curriculum's history."""
+        """Return the curriculum's history."""
         return self.masking.state()
 
     def set_extra_state(self, state: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @OBJECTIVES.add
 class MaskedLMOptions(ObjectiveOptions):
-    """Masked-token prediction; its masking tells CM-GEMS from its controls."""
+    """Masked-token prediction; its masking is what sets CM-GEMS apart from its controls."""
 
     name: Literal["masked_lm"] = "masked_lm"
     attention_mask: bool = Field(
@@ -26,7 +26,7 @@ class MaskedLMOptions(ObjectiveOptions):
     )
 
     def method(self, masking: MaskingOptions | None) -> str:
-        """The masking, by which its methods differ."""
+        """Return the masking, by which its methods differ."""
         return self.name if masking is None else masking.name
 
     def build(self, ingredients: Ingredients) -> Objective:

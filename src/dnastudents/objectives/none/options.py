@@ -22,7 +22,7 @@ class NoObjective(ObjectiveOptions):
     name: Literal["none"]
 
     def method(self, masking: MaskingOptions | None) -> str:
-        """Its name in tables."""
+        """Return its name in tables."""
         return "scratch"
 
     def build(self, ingredients: Ingredients) -> Objective:

@@ -1,4 +1,4 @@
-"""Shares of slices add up to the loss of the batch, whatever the slices; so do gradients."""
+"""Terms of slices add up to the loss of the batch, whatever the slices; so do gradients."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def backward(objective: Objective, views: Views, cuts: list[int]) -> dict[str, t
     """Shares of the slices between `cuts`, added up, with the gradients of all."""
     total: dict[str, torch.Tensor] = {}
     for start, stop in pairwise(cuts):
-        shares = objective(views.rows(start, stop, CPU), views.counts)
-        shares["loss"].backward()
-        for name, value in shares.items():
+        terms = objective(views.rows(start, stop, CPU), views.counts)
+        terms["loss"].backward()
+        for name, value in terms.items():
             total[name] = total.get(name, torch.tensor(0.0)) + value.detach()
     grads = {n: p.grad for n, p in objective.named_parameters() if p.grad is not None}
     return total | grads
@@ -77,8 +77,8 @@ def test_state_dict_restores_everything(make: Callable[[], Objective]) -> None:
     objective, fresh = make(), make()
     views = objective.views(codes, 1, 0)
     objective.train()
-    shares = objective(views.rows(0, 3, CPU), views.counts)
-    shares["loss"].backward()
+    terms = objective(views.rows(0, 3, CPU), views.counts)
+    terms["loss"].backward()
     with torch.no_grad():
         for parameter in objective.student.parameters():
             parameter.add_(0.01)
