@@ -179,7 +179,7 @@ def test_what_the_paper_needs(root: Path) -> None:
         "teacher/nt_v2_500m"  # the others are of no run, and no run reads intervals
     ]
     assert {f"{suite}/{task}" for suite, task in config.tasks()} < set(data)
-    assert all(data[f"gue/{task}"]["datasets"] for task in config.suites["gue"]["tasks"])
+    assert all(data[f"gue/{task}"]["datasets"] for task in config.suites["gue"].tasks)
 
 
 def test_what_the_demo_and_own_files_need(root: Path, tmp_path: Path) -> None:
@@ -188,10 +188,12 @@ def test_what_the_demo_and_own_files_need(root: Path, tmp_path: Path) -> None:
         f"simulated/{task}" for task in ("promoter", "splice_site", "enhancer", "species")
     }
     assert not any(need.get("datasets") or need.get("files") for need in demo.values())
-    bed, fasta = place(tmp_path, "own.bed"), place(tmp_path, "own.fa")
+    bed, fasta = place(tmp_path, "own.bed"), place(tmp_path, "own.fa", b">a\nACGT\n>b\nACGT\n")
     block = {"fasta": str(fasta), "intervals": {"bed": str(bed)}}
+    block["splits"] = {"train": ["a"], "validation": ["b"], "test": None}
     window = {"kind": "intervals", "length": 1024}
     changes = {
+        "results": str(tmp_path / "results"),
         "references": {"hg38": block},
         "runs": {"findna": {"pretraining": {"window": window}}},
         "suites": {"gue": {"source": str(tmp_path), "tasks": ["tf_0"]}},

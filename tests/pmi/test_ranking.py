@@ -126,13 +126,13 @@ def test_written_and_loaded_as_ranks_of_tokens(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"k": 1}, "pmi.k is 1"),
-        ({"kind": "pmi"}, "no score 'pmi'"),
-        ({"threshold": 1}, "pmi.threshold is 1"),
-        ({"threshold": "scale"}, "pmi.threshold is scale"),
-        ({"max_n": 5}, "pmi.max_n is 5; give 6 to 10"),
-        ({"max_n": 11}, "pmi.max_n is 11"),
-        ({"max_n": "ten"}, "pmi.max_n is ten"),
+        ({"k": 1}, "pmi.k: must be at least 2, not 1"),
+        ({"kind": "pmi"}, "pmi.kind: unknown value 'pmi'; known: genemask, naive, true"),
+        ({"threshold": 1}, "pmi.threshold: must be above 1 or 'scaled', not 1"),
+        ({"threshold": "scale"}, "pmi.threshold: must be a number or 'scaled', not 'scale'"),
+        ({"max_n": 5}, "pmi.max_n: is 5; give 6 to 10"),
+        ({"max_n": 11}, "pmi.max_n: must be at most 10, not 11"),
+        ({"max_n": "ten"}, "pmi.max_n: must be an integer, not 'ten'"),
         ({"treshold": 5}, "unknown key 'treshold'"),
     ],
 )

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from recipes import settings_of
 
-from dnastudents import models, objectives
+from dnastudents import models
 from dnastudents.cli import main
 from dnastudents.errors import InputError
 from dnastudents.objectives.had import feature_cache
@@ -54,7 +54,7 @@ def test_a_run_with_cached_features_is_the_run_with_its_teacher(
     def load(folder: Path) -> None:
         raise AssertionError("the teacher was loaded")
 
-    monkeypatch.setattr(objectives.models, "load", load)
+    monkeypatch.setattr(models, "load", load)
     pretrain(chosen, output=tmp_path / "b", state=tmp_path / "sb", **folders, features=cached)
     one, other = (pd.read_csv(tmp_path / name / "history.csv") for name in "ab")
     for part in ("loss", "alignment", "reconstruction"):
@@ -162,7 +162,10 @@ def test_features_of_a_random_teacher_are_its_own(folders: dict[str, Path], tmp_
     ("change", "message"),
     [
         ({"objective": {"name": "had"}}, "set objective.static_masks: true"),
-        ({"objective": {"name": "findna"}}, "only 'had'"),
+        (
+            {"objective": {"name": "findna"}, "masking": {"name": "bernoulli"}},
+            "set objective.name: had",
+        ),
         ({"reverse_complement": 0.5}, "set pretraining.reverse_complement: 0"),
         ({"window": {"kind": "windows", "length": 54}}, "set pretraining.window.count: N"),
         (
