@@ -69,7 +69,8 @@ def _check_run(config: Config, key: str, run: Run) -> None:
         if run.teacher is None:
             raise InputError(f"{key}: the objective '{run.objective.name}' needs a `teacher:`")
         _known(f"{key}.teacher", run.teacher, settings.teachers)
-    unfixed = run.objective.unfixed(run.pretraining) if run.teacher_cache else []
+    window, turned = run.pretraining.window, run.pretraining.reverse_complement
+    unfixed = run.objective.unfixed(window, turned) if run.teacher_cache else []
     if unfixed and run.objective.needs_teacher:
         raise InputError(
             f"{key}.teacher_cache: features are cached of fixed windows and masks; set "

@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from dnastudents.genome.windows import WindowOptions
 from dnastudents.masking.options import MASKINGS, MaskingOptions, TokenMasking
 from dnastudents.registry import Registry
 from dnastudents.settings import Settings, Wrong
@@ -18,7 +19,6 @@ from dnastudents.settings import Settings, Wrong
 if TYPE_CHECKING:
     from dnastudents.objectives.base import Objective
     from dnastudents.objectives.ingredients import Ingredients
-    from dnastudents.training.options import PretrainingBlock
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class ObjectiveOptions(Settings, ABC):
         """Return the name of the method in tables."""
         return self.name
 
-    def unfixed(self, pretraining: PretrainingBlock) -> list[str]:
+    def unfixed(self, window: WindowOptions, reverse_complement: float) -> list[str]:
         """List the settings that must change before a teacher's features can be cached."""
         return ["objective.name: had"]
 

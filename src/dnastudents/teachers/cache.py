@@ -261,9 +261,10 @@ def _plan(settings: RunSettings) -> Pretraining:
     """Return the pretraining, if its windows and masks are fixed and there is a teacher."""
     if settings.pretraining is None:
         raise InputError("pretraining: is missing; only a run that learns has a teacher")
-    if unfixed := settings.objective.unfixed(settings.pretraining):
+    plan = settings.pretraining
+    if unfixed := settings.objective.unfixed(plan.window, plan.reverse_complement):
         raise InputError(
             "features are cached of fixed windows and masks, where there is a teacher; "
             f"set {', '.join(unfixed)}"
         )
-    return settings.pretraining
+    return plan

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from dnastudents.genome.windows import WindowOptions
 from dnastudents.masking.options import MASKINGS, MaskingOptions
 from dnastudents.objectives.options import OBJECTIVES, ObjectiveOptions
 from dnastudents.settings import Count, NotNegative, Share
@@ -13,7 +14,6 @@ from dnastudents.settings import Count, NotNegative, Share
 if TYPE_CHECKING:
     from dnastudents.objectives.base import Objective
     from dnastudents.objectives.ingredients import Ingredients
-    from dnastudents.training.options import PretrainingBlock
 
 
 @MASKINGS.add
@@ -72,11 +72,11 @@ class HADOptions(ObjectiveOptions):
         """Not without alignment: that is reconstruction alone."""
         return self.alignment_weight > 0
 
-    def unfixed(self, pretraining: PretrainingBlock) -> list[str]:
+    def unfixed(self, window: WindowOptions, reverse_complement: float) -> list[str]:
         """Return what must be set for windows and masks to be fixed."""
         fixed = {
-            "pretraining.window.count: N": pretraining.window.fixed_count is not None,
-            "pretraining.reverse_complement: 0": pretraining.reverse_complement == 0,
+            "pretraining.window.count: N": window.fixed_count is not None,
+            "pretraining.reverse_complement: 0": reverse_complement == 0,
             "objective.static_masks: true": self.static_masks,
             "objective.alignment_weight: 1": self.alignment_weight > 0,
         }
