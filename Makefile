@@ -4,7 +4,9 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 PYTHON ?= python3
-.PHONY: demo test lint test-slurm setup clean help
+# Tests that neither train nor start Snakemake.
+FAST := $(addprefix tests/,config downloads genome masking pmi results tables test_settings.py test_registry.py)
+.PHONY: demo check test lint test-slurm setup clean help
 
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/'
@@ -40,6 +42,13 @@ lint: setup
 	mypy
 	snakefmt --check Snakefile workflow
 	snakemake --lint
+
+check: setup     ## in a minute: ruff, mypy, and the tests that train nothing
+	@export PATH="$$PWD/.venv/bin:$$PATH"
+	ruff check .
+	ruff format --check .
+	mypy
+	python -m pytest -q -m "not slow and not slurm" $(FAST)
 
 test: lint       ## ruff, mypy, snakefmt, snakemake --lint and pytest
 	@PATH="$$PWD/.venv/bin:$$PATH" python -m pytest

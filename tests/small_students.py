@@ -28,3 +28,11 @@ HYBRID: dict[str, Any] = {
     "intermediate_size": 16,
 }
 NUCLEOTIDE_TRANSFORMER: dict[str, Any] = {**BERT, "architecture": "nucleotide_transformer"}
+# Of folders that pass for pretrained.
+PRETRAINING: dict[str, Any] = {
+    "steps": 1,
+    "batch_size": 16,
+    "window": {"kind": "windows", "length": 60},
+    "splits": {"train": ["chrA"]},
+    "optimizer": {"learning_rate": 1e-3},
+}

@@ -14,6 +14,9 @@ from dnastudents.cli import main
 
 # In each call, one input in brackets after the other is replaced by something else.
 CALLS = (
+    "init {out} --fasta [fasta] --csv [results]",
+    "config show --configfile [configfile]",
+    "config run had --configfile [configfile]",
     "plan --flops 1e12 --configfile [configfile]",
     "plan --rates [lock]",
     "download x.csv --manifest [manifest] --lock [lock] --mirror [results] --output {out}",
@@ -48,7 +51,6 @@ CALLS = (
     "baseline --task [task] --settings [lock] --output {out}",
     "embed --pretrained [run] --task [task] --output {out}",
     "metrics [results] --runs had --tasks gue/tf_0 --output {out}",
-    "explain [results] gue/tf_0 had",
     "table gue --metrics [metrics] --published [train] --tasks tf_0 --output {out}",
     "comparisons --metrics [metrics] --pairs had:had_scratch --output {out}",
     "benchmarks-table [task] --output {out}",
@@ -59,6 +61,7 @@ CALLS = (
     "figure losses [run] --output {out}",
     "figure overview [metrics] --output {out}",
     "figure pmi [pmi] --output {out}",
+    "explain [results] gue/tf_0 had",
     "init {out} --fasta [fasta]",
     "init {out} --csv [results]",
     "config show --configfile [configfile]",
@@ -89,9 +92,8 @@ FINE = {  # what a subcommand may be given after all
 
 
 def test_no_command_is_left_out() -> None:
-    assert {name for name in COMMANDS if any(call.startswith(name) for call in CALLS)} == {
-        *COMMANDS
-    }
+    called = {name for name in COMMANDS for call in CALLS if f"{call} ".startswith(f"{name} ")}
+    assert called == {*COMMANDS} - {"config schema", "config docs"}  # which take no argument
 
 
 @pytest.fixture

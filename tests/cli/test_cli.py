@@ -32,7 +32,7 @@ def test_every_example_can_be_parsed(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    arguments = shlex.split(COMMANDS[name].epilog)
+    arguments = shlex.split(COMMANDS[name].epilog.partition("> ")[0])
     for argument in arguments:
         if argument.endswith(".json"):
             Path(argument).write_text("{}")
@@ -164,6 +164,19 @@ def test_a_reader_that_stops_reading_gets_no_traceback() -> None:
     writer.stdout.close()
     assert writer.stderr.read() == b""
     assert writer.wait() == 1
+
+
+def test_a_full_disk_behind_stdout_is_one_line() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "dnastudents", "--help"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={"PYTHONPATH": ":".join(sys.path)},
+        )
+    assert done.returncode == 1
+    assert done.stderr == "dnastudents: error: stdout: No space left on device\n"
 
 
 def test_interrupted(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

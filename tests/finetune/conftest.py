@@ -11,7 +11,7 @@ import pytest
 
 from dnastudents.benchmarks.task import write_task
 from dnastudents.training.pretrain import pretrain
-from small_students import BERT, HYBRID
+from small_students import BERT, HYBRID, PRETRAINING
 
 STUDENTS = {"bert": {**BERT, "max_position_embeddings": 48}, "hybrid": HYBRID}
 
@@ -34,7 +34,7 @@ def replicas(students: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
         folder = tmp_path_factory.mktemp("replicas") / str(seed)
         settings = {"student": STUDENTS["hybrid"], "objective": {"name": "none"}, "seed": seed}
         pretrain(settings, output=folder, state=folder.with_suffix(".state"), run="replica")
-        learnt = {**settings, "objective": {"name": "findna"}, "pretraining": {"steps": 1}}
+        learnt = {**settings, "objective": {"name": "findna"}, "pretraining": PRETRAINING}
         (folder / "settings.json").write_text(json.dumps(learnt))
         folders.append(folder)
     return folders

@@ -14,7 +14,7 @@ from dnastudents.config import load_config
 from dnastudents.files import read_json
 from dnastudents.finetune.fit import Fit
 from dnastudents.finetune.job import Job
-from dnastudents.finetune.options import Finetuning
+from dnastudents.finetune.options import Finetuning, Grid
 from dnastudents.finetune.sweep import finetune
 from dnastudents.probes.kmer_logistic import kmer_logistic
 from dnastudents.tables.notes import finetuning_notes
@@ -55,9 +55,8 @@ def test_students_and_baseline_learn_from_the_same_sequences(
         state=tmp_path / "state",
         output=tmp_path / "out",
     )
-    kmer_logistic(
-        drawn_task, tmp_path / "kmer", [1, 2], k=[1], max_train_sequences=50, dev="by_seed"
-    )
+    baseline = {"k": [1], "max_train_sequences": 50, "dev": "by_seed"}
+    kmer_logistic(drawn_task, tmp_path / "kmer", [1, 2], baseline)
     read = load_task(drawn_task)
     pool = pd.concat([read.train, read.dev], ignore_index=True)
     for seed in (1, 2):
@@ -73,7 +72,7 @@ def test_students_and_baseline_learn_from_the_same_sequences(
 
 def test_tokens_are_those_of_the_draw(students: dict[str, Path], drawn_task: Path) -> None:
     read = load_task(drawn_task)
-    job = Job("mine", students["hybrid"], read, Finetuning(dev="by_seed"), "")
+    job = Job("mine", students["hybrid"], read, Finetuning(dev="by_seed"), "", "")
     pool = pd.concat([read.train, read.dev], ignore_index=True)["sequence"]
     drawn, splits = draw(read, 4, "best_dev", dev="by_seed"), job._splits(4)
     for name, rows in (("train", drawn.train), ("dev", drawn.dev)):
@@ -85,7 +84,7 @@ def test_tokens_are_those_of_the_draw(students: dict[str, Path], drawn_task: Pat
 def test_baseline_with_the_task_s_own_dev_split_is_as_before(
     drawn_task: Path, tmp_path: Path
 ) -> None:
-    kmer_logistic(drawn_task, tmp_path / "a", [0, 1], k=[1, 2])
+    kmer_logistic(drawn_task, tmp_path / "a", [0, 1], {"k": [1, 2]})
     row = read_json(tmp_path / "a/seed_0.json")
     assert (row["dev"], row["n_train"], row["n_dev"]) == ("task", 64, 16)
     assert not (tmp_path / "a/seed_1.json").exists()  # it would repeat seed 0
@@ -94,23 +93,23 @@ def test_baseline_with_the_task_s_own_dev_split_is_as_before(
 def test_had_follows_the_protocol_of_caduceus(root: Path) -> None:
     config = load_config(root)
     for suite, task, epochs, sizes, seeds in (
-        ("nucleotide_transformer", "H3", 20, [128, 512], list(range(1, 11))),
-        ("genomic_benchmarks", "human_or_worm", 10, [128, 256], list(range(1, 6))),
+        ("nucleotide_transformer", "H3", 20, (128, 512), tuple(range(1, 11))),
+        ("genomic_benchmarks", "human_or_worm", 10, (128, 256), tuple(range(1, 6))),
     ):
         settings = config.finetune_settings("had", suite, task)
-        assert settings["grid"] == {"learning_rate": [1e-3, 2e-3], "batch_size": sizes}
-        assert (settings["dev"], settings["epochs"]) == ("by_seed", epochs)
-        assert settings["selection"] == "best_dev"
-        assert config.suites[suite]["seeds"] == seeds
-        assert "grid" not in config.finetune_settings("findna", suite, task)
+        assert settings.grid == Grid(learning_rate=(1e-3, 2e-3), batch_size=sizes)
+        assert (settings.dev, settings.epochs) == ("by_seed", epochs)
+        assert settings.selection == "best_dev"
+        assert config.suites[suite].seeds == seeds
+        assert config.finetune_settings("findna", suite, task).grid is None
 
 
 def test_baseline_learns_as_the_students(root: Path) -> None:
     config = load_config(root)
     task = ("genomic_benchmarks", "human_enhancers_cohn")
-    students = {config.finetune_settings(run, *task)["dev"] for run in config.runs}
-    assert students == {config.baseline_settings(*task)["dev"]} == {"by_seed"}
-    assert config.baseline_settings("gue", "H3").get("dev", "task") == "task"
+    students = {config.finetune_settings(run, *task).dev for run in config.runs}
+    assert students == {config.baseline_settings(*task).dev} == {"by_seed"}
+    assert config.baseline_settings("gue", "H3").dev == "task"
 
 
 def test_the_linear_probe_has_no_grid(root: Path) -> None:
@@ -118,8 +117,8 @@ def test_the_linear_probe_has_no_grid(root: Path) -> None:
     settings = load_config(root, changes).linear_settings(
         "had", "genomic_benchmarks", "human_or_worm"
     )
-    assert "grid" not in settings
-    assert (settings["learning_rate"], settings["dev"]) == (0.01, "by_seed")
+    assert settings.grid is None
+    assert (settings.learning_rate, settings.dev) == (0.01, "by_seed")
 
 
 def test_notes_name_the_runs_that_differ() -> None:

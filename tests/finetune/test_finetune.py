@@ -23,6 +23,7 @@ from dnastudents.finetune.sweep import finetune
 from dnastudents.models import content_mask
 from dnastudents.results.metrics import classification_metrics
 from dnastudents.results.rows import collect
+from small_students import HYBRID, PRETRAINING
 
 FAST = {"epochs": 6, "batch_size": 8, "learning_rate": 1e-2}
 
@@ -129,7 +130,7 @@ def test_a_student_that_was_never_pretrained_is_new_with_each_seed(
     students: dict[str, Path], task: Path
 ) -> None:
     options = Finetuning(epochs=1, batch_size=8, learning_rate=1e-3)
-    job = Job("scratch", students["hybrid"], load_task(task), options, "")
+    job = Job("scratch", students["hybrid"], load_task(task), options, "", "")
     first, again, other = (
         next(job._classifier(seed).student.parameters()).detach() for seed in (0, 0, 1)
     )
@@ -239,20 +240,14 @@ def test_bad_settings_and_diverged_loss(
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        ({"objective": {"name": "had"}, "pretraining": {"steps": 9}}, ("had", True)),
-        (
-            {
-                "objective": {"name": "masked_lm"},
-                "masking": {"name": "cm_gems"},
-                "pretraining": {"steps": 9},
-            },
-            ("cm_gems", True),
-        ),
+        ({"objective": {"name": "had"}}, ("had", True)),
+        ({"objective": {"name": "masked_lm"}, "masking": {"name": "cm_gems"}}, ("cm_gems", True)),
         ({"objective": {"name": "none"}}, ("scratch", False)),
     ],
 )
 def test_provenance(settings: dict[str, Any], expected: tuple[str, bool], tmp_path: Path) -> None:
-    (tmp_path / "settings.json").write_text(json.dumps(settings))
+    whole = {"student": HYBRID, "pretraining": PRETRAINING, **settings}
+    (tmp_path / "settings.json").write_text(json.dumps(whole))
     found = provenance(tmp_path)
     assert (found["method"], found["pretrained"]) == expected
     assert found["simulated"] is False
@@ -275,6 +270,6 @@ def test_provenance(settings: dict[str, Any], expected: tuple[str, bool], tmp_pa
 def test_rows_say_whether_the_released_code_was_followed(
     settings: dict[str, Any], mode: str, tmp_path: Path
 ) -> None:
-    settings = {**settings, "pretraining": {"steps": 1}}
-    (tmp_path / "settings.json").write_text(json.dumps(settings))
+    whole = {"student": HYBRID, "pretraining": PRETRAINING, **settings}
+    (tmp_path / "settings.json").write_text(json.dumps(whole))
     assert provenance(tmp_path)["mode"] == mode

@@ -18,7 +18,7 @@ OPTIONS = {"epochs": 2, "batch_size": 8, "learning_rate": 1e-2}
 
 def fit(student: Path, task: Path, device: torch.device, precision: str) -> tuple[Fit, Job]:
     options = Finetuning(**OPTIONS, precision=precision)
-    mine = Job("mine", student, load_task(task), options, "")
+    mine = Job("mine", student, load_task(task), options, "", "")
     return Fit(mine._classifier(0), options, 0, device), mine
 
 

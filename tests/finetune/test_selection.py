@@ -97,7 +97,8 @@ def test_students_and_baseline_learn_from_the_same_rows(
     monkeypatch.setattr(Fit, "train", note)
     options = {"selection": selection, "frozen": frozen}
     output = run(tmp_path, [students["hybrid"]], few_shot_task, (0, 1), **options)
-    kmer_logistic(few_shot_task, tmp_path / "kmer", [0, 1], k=[1], selection=selection)
+    baseline = {"k": [1], "selection": selection}
+    kmer_logistic(few_shot_task, tmp_path / "kmer", [0, 1], baseline)
     for seed in (0, 1):
         ours, theirs = row(output, seed), row(tmp_path / "kmer", seed)
         assert [(r["n_train"], r["n_dev"]) for r in (ours, theirs)] == [counts] * 2
@@ -108,7 +109,7 @@ def test_students_and_baseline_learn_from_the_same_rows(
 
 def test_tokens_are_those_of_the_draw(students: dict[str, Path], few_shot_task: Path) -> None:
     read = load_task(few_shot_task)
-    mine = Job("mine", students["hybrid"], read, job.Finetuning(selection="last"), "")
+    mine = Job("mine", students["hybrid"], read, job.Finetuning(selection="last"), "", "")
     for seed in (0, 1):
         rows = draw(read, seed, "last").train
         sequences = read.train["sequence"].iloc[rows].tolist()
@@ -194,7 +195,7 @@ def test_folders_that_are_no_replicas(
 
 def test_what_updates_share_equals_its_plain_twin(students: dict[str, Path], task: Path) -> None:
     """The list of parameters that is made once, and the seeding without `torch.manual_seed`."""
-    mine = Job("mine", students["hybrid"], load_task(task), job.Finetuning(), "")
+    mine = Job("mine", students["hybrid"], load_task(task), job.Finetuning(), "", "")
     fit = Fit(mine._classifier(0), job.Finetuning(), 0, torch.device("cpu"))
     assert list(map(id, fit.parameters)) == list(map(id, fit.model.parameters()))
     _seed(5, fit.device)

@@ -39,7 +39,7 @@ class SmallMemory:
 def fit(student: Path, task: Path) -> tuple[Fit, Job]:
     """Without dropout, which draws by what is computed together."""
     options = Finetuning(epochs=2, batch_size=8, learning_rate=1e-3, dropout=0.0)
-    mine = Job("mine", student, load_task(task), options, "")
+    mine = Job("mine", student, load_task(task), options, "", "")
     return Fit(mine._classifier(0), options, 0, CPU), mine
 
 

@@ -19,6 +19,7 @@ from dnastudents.finetune.job import Job
 from dnastudents.finetune.options import Finetuning
 from dnastudents.finetune.sweep import finetune
 from dnastudents.genome import tokenizers
+from dnastudents.settings import parse
 
 OTHER = str.maketrans("ACGTN", "TGCAN")
 
@@ -104,12 +105,12 @@ def test_each_epoch_reads_about_half_of_the_sequences_on_either_strand(
     def epochs(kind: str, seed: int) -> list[dict[int, bytes]]:
         """What was read of each row in each of two epochs."""
         options = Finetuning(epochs=2, batch_size=8, reverse_complement=kind)
-        job = Job("mine", students["hybrid"], load_task(task), options, "")
+        job = Job("mine", students["hybrid"], load_task(task), options, "", "")
         read.clear()
         job._train(seed)
         return [dict(read[:80]), dict(read[80:])]
 
-    tokens = Job("mine", students["hybrid"], load_task(task), Finetuning(), "").tokens["train"]
+    tokens = Job("mine", students["hybrid"], load_task(task), Finetuning(), "", "").tokens["train"]
     plain = epochs("none", 0)
     assert plain[0] == plain[1] == {row: ids.tobytes() for row, ids in enumerate(tokens.ids)}
     for kind in ("augment", "conjoin"):
@@ -172,7 +173,7 @@ def test_conjoined_predictions_do_not_depend_on_the_strand(
 
 def test_conjoining_averages_logits(students: dict[str, Path], task: Path) -> None:
     options = Finetuning(reverse_complement="conjoin")
-    job = Job("mine", students["hybrid"], load_task(task), options, "")
+    job = Job("mine", students["hybrid"], load_task(task), options, "", "")
     fit = Fit(job._classifier(0), options, 0, job.device)
     fit.model.eval()
     found = fit.predict(job.tokens["test"])
@@ -187,4 +188,4 @@ def test_conjoining_averages_logits(students: dict[str, Path], task: Path) -> No
 
 def test_unknown_kind_is_refused() -> None:
     with pytest.raises(InputError, match=r"reverse_complement: unknown value 'conjoined'; did you"):
-        Finetuning(reverse_complement="conjoined")
+        parse(Finetuning, {"reverse_complement": "conjoined"}, "finetuning")

@@ -14,6 +14,7 @@ from dnastudents.files import read_json
 from dnastudents.finetune.job import Job
 from dnastudents.finetune.options import Finetuning
 from dnastudents.finetune.sweep import finetune
+from dnastudents.settings import parse
 from dnastudents.training.pretrain import pretrain
 
 TRANSFER = {"max_length": 100, "track_size": 4, "blocks": 1}
@@ -35,7 +36,7 @@ def mixer(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def job(mixer: Path, task: Path, pretrained: bool = True, **settings: Any) -> Job:
-    made = Job("mixer", mixer, load_task(task), Finetuning(**QUICK, **settings), "")
+    made = Job("mixer", mixer, load_task(task), Finetuning(**QUICK, **settings), "", "")
     made.provenance["pretrained"] = pretrained
     return made
 
@@ -92,13 +93,13 @@ def test_other_students_have_none(students: dict[str, Path], task: Path) -> None
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
-        ({"blocks": 0}, "blocks: must be an integer from 1"),
-        ({"max_length": 2.5}, "max_length: must be an integer from 2"),
+        ({"blocks": 0}, "blocks: must be at least 1, not 0"),
+        ({"max_length": 2.5}, "max_length: must be an integer, not 2.5"),
         ({"blocs": 2}, "unknown key 'blocs'; did you mean 'blocks'"),
     ],
 )
 def test_bad_settings_are_refused(bad: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=rf"finetuning\.released_transfer.*{message}"):
-        Finetuning(released_transfer={**TRANSFER, **bad})
-    with pytest.raises(InputError, match="'blocks' is missing"):
-        Finetuning(released_transfer={"max_length": 100, "track_size": 4})
+        parse(Finetuning, {"released_transfer": {**TRANSFER, **bad}}, "finetuning")
+    with pytest.raises(InputError, match=r"finetuning\.released_transfer: 'blocks' is missing"):
+        parse(Finetuning, {"released_transfer": {"max_length": 100, "track_size": 4}}, "finetuning")

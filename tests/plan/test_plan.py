@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
+from recipes import RECIPES
 
 from dnastudents import models
 from dnastudents.benchmarks.task import write_task
@@ -21,6 +22,7 @@ from dnastudents.errors import InputError
 from dnastudents.finetune.options import Finetuning
 from dnastudents.genome import tokenizers
 from dnastudents.genome.windows import WINDOWS
+from dnastudents.objectives import OBJECTIVES
 from dnastudents.plan import Plan, plan
 from dnastudents.plan.networks import Network, student_network, teacher_network
 from dnastudents.plan.rates import Rate, Rates, measure, read_rates
@@ -60,6 +62,14 @@ def test_passes_of_the_student(objective: dict[str, Any], learning: int, validat
     views = 2 if objective.get("symmetric") else 1
     assert work.tokens == LEARNT * views
     assert work.batch_tokens == 4 * 600 * views
+
+
+@pytest.mark.parametrize("name", [name for name, kind in OBJECTIVES.items() if kind.learns])
+def test_every_objective_can_be_planned(name: str) -> None:
+    run = parse(Run, {**RECIPES[name], "student": "s", "pretraining": PRETRAINING}, name)
+    work = pretraining("pretrain", name, run, STUDENT, None)
+    assert work.flops["s"] >= 2 * 900 * (3 * LEARNT + VALIDATED)
+    assert work.memory >= 16 * 1000
 
 
 def test_a_teacher_reads_sixths_of_the_tokens_and_learns_nothing() -> None:

@@ -77,14 +77,14 @@ def test_baseline_writes_what_fine_tuning_writes(task, tmp_path):
 
 def test_baseline_is_deterministic(task, tmp_path):
     for name in ("a", "b"):
-        kmer_logistic(task, tmp_path / name, k=[1, 2, 3])
+        kmer_logistic(task, tmp_path / name, settings={"k": [1, 2, 3]})
     assert (tmp_path / "a/predictions.parquet").read_bytes() == (
         tmp_path / "b/predictions.parquet"
     ).read_bytes()
 
 
 def test_a_limit_draws_other_rows_by_seed(task, tmp_path):
-    kmer_logistic(task, tmp_path / "out", seeds=[0, 1], k=[1, 2], max_train_sequences=40)
+    kmer_logistic(task, tmp_path / "out", [0, 1], {"k": [1, 2], "max_train_sequences": 40})
     rows = [json.loads((tmp_path / f"out/seed_{seed}.json").read_text()) for seed in (0, 1)]
     assert [row["n_train"] for row in rows] == [40, 40]
     table = pd.read_parquet(tmp_path / "out/predictions.parquet")
@@ -93,10 +93,10 @@ def test_a_limit_draws_other_rows_by_seed(task, tmp_path):
 
 
 def test_test_labels_never_select(task, tmp_path):
-    kmer_logistic(task, tmp_path / "a", k=[1, 2, 3])
+    kmer_logistic(task, tmp_path / "a", settings={"k": [1, 2, 3]})
     test = pd.read_parquet(task / "test.parquet")
     test.assign(label=1 - test["label"]).to_parquet(task / "test.parquet", index=False)
-    kmer_logistic(task, tmp_path / "b", k=[1, 2, 3])
+    kmer_logistic(task, tmp_path / "b", settings={"k": [1, 2, 3]})
     a, b = (pd.read_parquet(tmp_path / name / "predictions.parquet") for name in "ab")
     pd.testing.assert_series_equal(a["p_yes"], b["p_yes"])
 
@@ -115,7 +115,8 @@ def rows_of(folder):
 
 @pytest.mark.parametrize(("selection", "counts"), [("best_dev", (36, 4)), ("last", (40, 0))])
 def test_few_shot_seeds_draw_their_own_rows(few_shot_task, tmp_path, selection, counts):
-    kmer_logistic(few_shot_task, tmp_path / "out", seeds=[0, 1], k=[1, 2, 3], selection=selection)
+    settings = {"k": [1, 2, 3], "selection": selection}
+    kmer_logistic(few_shot_task, tmp_path / "out", [0, 1], settings)
     rows = rows_of(tmp_path / "out")
     assert [(row["n_train"], row["n_dev"]) for row in rows] == [counts] * 2
     assert {row["selection"] for row in rows} == {selection}
@@ -129,14 +130,14 @@ def test_seeds_that_share_a_draw_have_one_row(few_shot_task, tmp_path):
     write_task(tmp_path / "t", "few", "motif", splits, ["no", "yes"], "accuracy", shots=20)
     for selection, count in (("last", 1), ("best_dev", 2)):  # dev differs, so does what trains
         folder = tmp_path / selection
-        kmer_logistic(tmp_path / "t", folder, seeds=[0, 1], k=[1, 2], selection=selection)
+        kmer_logistic(tmp_path / "t", folder, [0, 1], {"k": [1, 2], "selection": selection})
         assert len(rows_of(folder)) == count
 
 
 def test_cross_validation_equals_its_plain_twin(task, tmp_path):
     """With `last` no dev is used: the split may be missing."""
     (task / "dev.parquet").unlink()
-    kmer_logistic(task, tmp_path / "out", k=[1, 2, 3], selection="last")
+    kmer_logistic(task, tmp_path / "out", settings={"k": [1, 2, 3], "selection": "last"})
     train = pd.read_parquet(task / "train.parquet")
     inputs, labels = kmer_features(train["sequence"].tolist(), [1, 2, 3]), train["label"]
     scores = {}
@@ -161,7 +162,7 @@ def test_three_classes_have_all_metrics(tmp_path):
     rows["label"] = np.arange(60) % 3
     splits = {"train": rows, "test": rows}
     write_task(tmp_path / "t", "few", "three", splits, ["a", "b", "c"], "accuracy", shots=10)
-    kmer_logistic(tmp_path / "t", tmp_path / "out", k=[1, 2, 3], selection="last")
+    kmer_logistic(tmp_path / "t", tmp_path / "out", settings={"k": [1, 2, 3], "selection": "last"})
     (row,) = rows_of(tmp_path / "out")
     table = pd.read_parquet(tmp_path / "out/predictions.parquet")
     scores = table[["p_a", "p_b", "p_c"]].to_numpy()
@@ -180,7 +181,8 @@ def test_three_classes_have_all_metrics(tmp_path):
 
 def test_bad_settings(task, tmp_path):
     with pytest.raises(InputError, match="selection: unknown value 'best'; did you mean 'best_dev"):
-        kmer_logistic(task, tmp_path / "out", selection="best")
+        kmer_logistic(task, tmp_path / "out", settings={"selection": "best"})
     with pytest.raises(InputError, match=r"a class has [01] training sequences; cross-validation"):
-        kmer_logistic(task, tmp_path / "out", selection="last", max_train_sequences=2)
+        settings = {"selection": "last", "max_train_sequences": 2}
+        kmer_logistic(task, tmp_path / "out", settings=settings)
     assert not (tmp_path / "out").exists()

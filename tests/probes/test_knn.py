@@ -20,6 +20,7 @@ from dnastudents.probes.knn import knn
 from dnastudents.results.rows import collect
 from dnastudents.tables.results import write_table
 from dnastudents.training.pretrain import pretrain
+from small_students import PRETRAINING
 
 STUDENT = {
     **{"architecture": "chordmixer", "max_length": 40, "track_size": 4},
@@ -45,7 +46,7 @@ def replicas(scratch: list[Path], tmp_path_factory: pytest.TempPathFactory) -> l
         (folder / start.name).mkdir()
         (folder / start.name / "model").symlink_to(start / "model")
         settings = json.loads((start / "settings.json").read_text())
-        settings |= {"objective": {"name": "findna"}, "pretraining": {"steps": 1}}
+        settings |= {"objective": {"name": "findna"}, "pretraining": PRETRAINING, "masking": None}
         (folder / start.name / "settings.json").write_text(json.dumps(settings))
     return [folder / start.name for start in scratch]
 

@@ -5,6 +5,7 @@ import pytest
 
 from dnastudents.errors import InputError
 from dnastudents.tables.pretraining import write_pretraining_table
+from small_students import BERT, PRETRAINING
 
 
 def finished(folder, name, seed, perplexity, masking="cm_gems", switch=20):
@@ -15,7 +16,8 @@ def finished(folder, name, seed, perplexity, masking="cm_gems", switch=20):
         **{"wall_seconds": 120.0, "seed": seed, "device": "cpu", "simulated": False},
         "validation": {"loss": 2.0, "perplexity": perplexity, "masked_accuracy": 0.25},
     }
-    settings = {"masking": {"name": masking}, "pretraining": {"batch_size": 16}}
+    settings = {"student": BERT, "objective": {"name": "masked_lm"}, "masking": {"name": masking}}
+    settings["pretraining"] = PRETRAINING
     (folder / "metrics.json").write_text(json.dumps(metrics))
     (folder / "settings.json").write_text(json.dumps(settings))
     stages = ["genemask" if step <= switch else "global_pmi" for step in (10, 20, 30, 40)]

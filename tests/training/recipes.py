@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from dnastudents.objectives import OBJECTIVES
 from small_students import BERT, CHORDMIXER, HYBRID
 
+# Every objective that learns; one without a small recipe below fails each test of the training.
+LEARNING = [name for name, kind in OBJECTIVES.items() if kind.learns]
 RECIPES: dict[str, dict[str, Any]] = {
     "masked_lm": {
         "student": BERT,
@@ -28,6 +31,8 @@ RECIPES: dict[str, dict[str, Any]] = {
 
 def settings_of(recipe: str, **changes: Any) -> dict[str, Any]:
     """Settings of 12 steps with evaluations and checkpoints between them."""
+    if recipe not in RECIPES:
+        raise KeyError(f"the objective '{recipe}' has no small recipe in tests/training/recipes.py")
     pieces = recipe == "masked_lm"
     pretraining = {
         "steps": 12,

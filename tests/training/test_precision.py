@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 import torch
-from recipes import RECIPES, settings_of
+from recipes import LEARNING, settings_of
 
 from dnastudents.training.gradients import Gradients
 from dnastudents.training.pretrain import pretrain
 
 
-@pytest.mark.parametrize("recipe", list(RECIPES))
+@pytest.mark.parametrize("recipe", LEARNING)
 def test_losses_are_float32_also_where_products_are_not(
     recipe: str, inputs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

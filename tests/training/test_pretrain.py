@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from recipes import RECIPES, settings_of
+from recipes import LEARNING, settings_of
 from transformers import AutoModelForMaskedLM
 
 from dnastudents import models
@@ -22,7 +22,7 @@ from dnastudents.training.state import StateFolder
 from small_students import HYBRID
 
 
-@pytest.mark.parametrize("recipe", list(RECIPES))
+@pytest.mark.parametrize("recipe", LEARNING)
 def test_output_folder(recipe: str, inputs: dict[str, Path], tmp_path: Path) -> None:
     settings = settings_of(recipe)
     output = tmp_path / "out"

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
-from recipes import RECIPES, settings_of
+from recipes import LEARNING, settings_of
 from safetensors.torch import load_file
 from test_resume import Killed, assert_equal_runs, kill, stop_before
 
@@ -68,8 +68,8 @@ def assert_close_runs(one: Path, two: Path) -> None:
 
 @pytest.mark.parametrize(
     ("recipe", "launcher"),
-    [*((recipe, LAUNCH) for recipe in sorted(RECIPES)), ("findna", ACCELERATE)],
-    ids=[*sorted(RECIPES), "accelerate"],
+    [*((recipe, LAUNCH) for recipe in LEARNING), ("findna", ACCELERATE)],
+    ids=[*LEARNING, "accelerate"],
 )
 def test_two_processes_equal_one(
     recipe: str, launcher: list[str], inputs: dict[str, Path], tmp_path: Path

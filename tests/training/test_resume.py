@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
-from recipes import settings_of
+from recipes import LEARNING, settings_of
 from safetensors.torch import load_file
 
 from dnastudents.training import loop
@@ -53,7 +53,7 @@ def kill() -> None:
     raise Killed
 
 
-@pytest.mark.parametrize("recipe", ["masked_lm", "findna", "had"])
+@pytest.mark.parametrize("recipe", LEARNING)
 def test_killed_run_resumes_bit_exactly(
     recipe: str, inputs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

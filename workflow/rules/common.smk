@@ -154,13 +154,15 @@ def task_results(kind, tasks):
     ]
 
 
+def pretrained_runs():
+    """All runs that learn, with their replicas."""
+    learning = filter(CONFIG.is_pretrained, CONFIG.runs)
+    return [name for run in learning for name in CONFIG.replicas(run)]
+
+
 def pretrainings():
-    """The folders of all runs that learn, with their replicas."""
-    return [
-        f"{OUT}/pretrain/{name}"
-        for run in filter(CONFIG.is_pretrained, CONFIG.runs)
-        for name in CONFIG.replicas(run)
-    ]
+    """Their folders."""
+    return [f"{OUT}/pretrain/{name}" for name in pretrained_runs()]
 
 
 def pretrain_input(wildcards):

@@ -36,7 +36,7 @@ rule losses:
     """Draw the pretraining losses of all runs."""
     input:
         folders=pretrainings(),
-        asked=asked("losses", pretrainings()),
+        asked=asked("losses", pretrained_runs()),
     output:
         **figure("losses", "losses", "pretraining losses"),
     log:

@@ -130,7 +130,7 @@ rule pretraining_table:
     """Write what each pretraining took and reached."""
     input:
         folders=pretrainings(),
-        asked=asked("pretraining_table", pretrainings()),
+        asked=asked("pretraining_table", pretrained_runs()),
     output:
         **table("pretraining", "pretraining", "pretraining"),
     log:

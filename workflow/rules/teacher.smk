@@ -14,7 +14,7 @@ rule download_teacher:
     """Join the downloaded files of a teacher and check them."""
     input:
         files=teacher_files,
-        asked=asked("teacher/{teacher}", teacher_files),
+        asked=asked("teacher/{teacher}", lambda w: CONFIG.teacher_datasets(w.teacher)),
     output:
         directory(f"{OUT}/teacher/{{teacher}}"),
     log:

@@ -68,7 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command = context.command_path if context else "dnastudents"
         print(f"{command}: error: {error.format_message()}", file=sys.stderr)
         return error.exit_code
-    except BrokenPipeError:  # the reader, as `head`, has enough
+    except OSError as error:  # of stdout: its reader, as `head`, has enough, or its disk is full
+        if not isinstance(error, BrokenPipeError):
+            print(f"dnastudents: error: stdout: {error.strerror}", file=sys.stderr)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return status or 0

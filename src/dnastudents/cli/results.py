@@ -12,6 +12,7 @@ from dnastudents.cli.parsing import AllRuns, Metrics, Output, Runs, Settings, co
 app = typer.Typer()
 
 Results = Annotated[Path, typer.Argument(help="the workflow's results folder")]
+Kind = Annotated[Literal["finetune", "knn", "linear"], typer.Option(help="which results")]
 
 
 @command(
@@ -23,9 +24,7 @@ def metrics(
     results: Results,
     *,
     tasks: Annotated[list[str], typer.Option(metavar="SUITE/TASK...", help="tasks")],
-    kind: Annotated[
-        Literal["finetune", "knn", "linear"], typer.Option(help="which results")
-    ] = "finetune",
+    kind: Kind = "finetune",
     runs: Runs,
     output: Output,
 ) -> None:
@@ -44,9 +43,7 @@ def explain(
     task: Annotated[str, typer.Argument(metavar="SUITE/TASK", help="the task")],
     run: Annotated[str, typer.Argument(help="a run, or kmer_logistic")],
     *,
-    kind: Annotated[
-        Literal["finetune", "knn", "linear"], typer.Option(help="which results")
-    ] = "finetune",
+    kind: Kind = "finetune",
 ) -> None:
     """Tell what made a cell of a table, and how to make it again."""
     from dnastudents.results.explain import explain

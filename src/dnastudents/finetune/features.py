@@ -132,7 +132,7 @@ def embed(
     Raises
     ------
     InputError
-        Unknown pooling, CLS tokens of another student, or a missing folder.
+        CLS tokens of another student, or a missing folder.
     """
     frame = load_task(task).split(split)
     index = np.arange(len(frame))
