@@ -125,7 +125,7 @@ def test_notes_name_the_runs_that_differ() -> None:
     metrics = pd.DataFrame(
         {
             "run": ["had", "had", "findna", "kmer"],
-            "cells": [4, 4, 1, None],
+            "grid_cells": [4, 4, 1, None],
             "dev": ["by_seed", "by_seed", "task", "by_seed"],
             "reverse_complement": ["conjoin", "conjoin", "none", None],
         }

@@ -100,7 +100,7 @@ def test_dev_chooses_though_another_cell_is_better_on_test(
     chosen = grid[grid["chosen"]].set_index("seed")
     found = rows(output)
     for row in found:
-        assert (row["learning_rate"], row["batch_size"], row["cells"]) == (*best, 4)
+        assert (row["learning_rate"], row["batch_size"], row["grid_cells"]) == (*best, 4)
         assert row["best_dev"] == chosen["dev"][row["seed"]] > 0.3
     assert list(zip(chosen["learning_rate"], chosen["batch_size"], strict=True)) == [best] * 2
     plain = {"grid": None, "learning_rate": 1e-9, "batch_size": found[0]["batch_size"]}
@@ -125,7 +125,7 @@ def test_the_chosen_cell_is_what_its_settings_alone_give(
     assert (output / "history.csv").read_text() == (plain / "history.csv").read_text()
     assert not (plain / "grid.csv").exists()
     for ours, theirs in zip(rows(output), rows(plain), strict=True):
-        assert {k for k in ours if ours[k] != theirs[k]} == {"config_digest", "cells"}
+        assert {k for k in ours if ours[k] != theirs[k]} == {"config_digest", "grid_cells"}
 
 
 @pytest.mark.parametrize(("step", "call"), [("train_seed", 6), ("test_seed", 2)])

@@ -80,7 +80,7 @@ class Job:
         task: Task,
         options: Finetuning,
         config_digest: str,
-        weights: str,
+        weights: str | None = None,
     ) -> None:
         self.run, self.task, self.options = run, task, options
         self.grid_cells = len(options.cells)
