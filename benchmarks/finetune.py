@@ -185,7 +185,7 @@ def padding_row(data: Path) -> Row:
     """Padding among the tokens of an epoch, with batches of like length and without."""
     where = data / "genomic_benchmarks/coordinates/human_enhancers_ensembl/train"
     tables = [pd.read_csv(file) for file in sorted(where.glob("*.csv.gz"))]
-    generator, size = np.random.default_rng(0), Finetuning.batch_size
+    generator, size = np.random.default_rng(0), Finetuning().batch_size
     lengths = generator.integers(2, 574, 100_000)
     if tables:
         lengths = np.concatenate([(table["end"] - table["start"]).to_numpy() for table in tables])
