@@ -131,7 +131,7 @@ def test_notes_name_the_runs_that_differ() -> None:
         }
     )
     grid, dev, strands = finetuning_notes(metrics)
-    assert grid.endswith("of a grid: had.")
+    assert grid.endswith("of a grid, for each task: had.")
     assert dev.endswith("from the training sequences: had, kmer.")
     assert "averaged" in strands and strands.endswith(": had.")
     assert finetuning_notes(metrics[["run"]]) == []
