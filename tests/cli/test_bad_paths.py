@@ -66,8 +66,6 @@ CALLS = (
     "init {out} --csv [results]",
     "config show --configfile [configfile]",
     "config run had --configfile [configfile]",
-    "config schema",
-    "config docs",
 )
 BAD: dict[str, Callable[[Path], object]] = {
     "missing": lambda path: None,

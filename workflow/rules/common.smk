@@ -26,6 +26,7 @@ except InputError as error:
 
 OUT = CONFIG.settings.results.rstrip("/")
 ASKED = Asked(f"{OUT}/asked", workflow.dryrun)
+ASKED_FILES = {}
 OWN_RULES = own_rules(ROOT)
 ENVIRONMENT = str(ROOT / "envs/dnastudents.yaml")
 DATASETS = str(ROOT / "workflow/resources/datasets.csv")
@@ -81,9 +82,17 @@ def settings(value):
 
 def asked(job, what, own_files=lambda w: ()):
     """What a job is asked, as a file that is newer than the result where that has changed."""
-    return lambda w: ASKED.file(
-        job.format(**dict(w.items())), what(w) if callable(what) else what, own_files(w)
-    )
+
+    def file(wildcards):
+        name = job.format(**dict(wildcards.items()))
+        if (
+            name not in ASKED_FILES
+        ):  # Snakemake asks for the inputs of a job several times
+            content = what(wildcards) if callable(what) else what
+            ASKED_FILES[name] = ASKED.file(name, content, own_files(wildcards))
+        return ASKED_FILES[name]
+
+    return file
 
 
 def deciding(run):
