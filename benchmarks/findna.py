@@ -26,7 +26,7 @@ from accelerate import Accelerator
 from timing import Row, always, hardware, interleaved, report
 from torch import Tensor, nn
 
-from dnastudents.models import chordmixer
+from dnastudents.models.chordmixer import model as chordmixer
 from dnastudents.objectives.findna.ema import follow
 from dnastudents.training.loop import Trainer
 from dnastudents.training.state import StateFolder

@@ -165,8 +165,8 @@ MISTAKES: list[tuple[Any, Any, str]] = [
         "at.by_student.logo.by_task.H3.epochs: must be at least 1, not 0",
     ),
     # keys that are no text
-    (Finetuning, {1: 2}, "at: the key 1 is no text; quote it"),
-    (Suite, {**SUITE, "by_task": {True: {}}}, "at.by_task: the key True is no text; quote it"),
+    (Finetuning, {1: 2}, "at: the key 1 is not text; quote it"),
+    (Suite, {**SUITE, "by_task": {True: {}}}, "at.by_task: the key True is not text; quote it"),
     # unions of blocks
     (
         STUDENTS.union,
@@ -280,7 +280,7 @@ def test_a_part_may_lack_what_another_block_has() -> None:
     check_part(Run, {"objective": {}, "pretraining": {"steps": 3}}, "runs.base")
     with pytest.raises(InputError, match=r"^runs\.base\.pretraining: unknown key 'step'"):
         check_part(Run, {"pretraining": {"step": 3}}, "runs.base")
-    with pytest.raises(InputError, match=r"^runs\.base\.pretraining: the key 3 is no text"):
+    with pytest.raises(InputError, match=r"^runs\.base\.pretraining: the key 3 is not text"):
         check_part(Run, {"pretraining": {3: 3}}, "runs.base")
 
 
