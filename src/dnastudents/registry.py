@@ -9,7 +9,6 @@ from __future__ import annotations
 import pkgutil
 from collections.abc import Iterator, Mapping
 from importlib import import_module
-from types import ModuleType
 from typing import Any, Generic, TypeVar, get_args
 
 from dnastudents.errors import InputError, nearest
@@ -83,9 +82,8 @@ class Registry(Mapping[str, type[Kind]], Generic[Kind]):
         return parse(self.union, values, where or self.what)
 
 
-def discover(package: ModuleType | str, module: str = "options") -> None:
-    """Import `module` of every folder of a package, so that what it registers is known."""
-    package = import_module(package) if isinstance(package, str) else package
-    for found in pkgutil.iter_modules(package.__path__):
+def discover(package: str) -> None:
+    """Import `options` of every folder of a package, so that what it registers is known."""
+    for found in pkgutil.iter_modules(import_module(package).__path__):
         if found.ispkg:
-            import_module(f"{package.__name__}.{found.name}.{module}")
+            import_module(f"{package}.{found.name}.options")

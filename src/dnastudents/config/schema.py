@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, create_model, model_validator
 
+from dnastudents.benchmarks.facts import Metric
 from dnastudents.benchmarks.simulator.options import SimulatorOptions
 from dnastudents.finetune.options import Finetuning
 from dnastudents.masking.options import MASKINGS, MaskingOptions
@@ -21,7 +22,6 @@ from dnastudents.settings import Count, Distinct, Name, Positive, Seed, Settings
 from dnastudents.training.options import PretrainingBlock
 
 Names = Distinct[str]
-Metric = Literal["accuracy", "mcc", "f1", "f1_macro"]
 
 
 class Intervals(Settings):
