@@ -82,8 +82,13 @@ def test_the_other_seeds_are_the_result(
     record = json.loads((output / "failed_seed_1.json").read_text())
     assert record.pop("wall_seconds") >= 0
     assert record == {
-        **{"run": "mine", "suite": "made", "task": "gc", "seed": 1, "kind": "diverged"},
-        **{"reason": "finetuning: the loss is nan in epoch 1", "device": "cpu"},
+        "run": "mine",
+        "suite": "made",
+        "task": "gc",
+        "seed": 1,
+        "kind": "diverged",
+        "reason": "finetuning: the loss is nan in epoch 1",
+        "device": "cpu",
     }
     for table in ("history.csv", "predictions.parquet"):
         read = pd.read_csv if table.endswith("csv") else pd.read_parquet
@@ -152,7 +157,9 @@ def test_of_a_grid_the_others_choose_the_cell(
     began.clear()
     fail(7, Diverged(""))
     assert names(run(tmp_path, students["hybrid"], task, grid=GRID)) == [
-        *("seed_0.json", "seed_1.json", "seed_2.json")
+        "seed_0.json",
+        "seed_1.json",
+        "seed_2.json",
     ]
 
 

@@ -91,8 +91,15 @@ def test_dev_chooses_though_another_cell_is_better_on_test(
     assert tested == [(1e-2, 0), (1e-2, 1)]  # test is seen by the chosen cell alone
     grid = pd.read_csv(output / "grid.csv")
     assert list(grid) == [
-        *("learning_rate", "batch_size", "seed", "metric", "dev", "dev_loss", "best_epoch"),
-        *("wall_seconds", "chosen"),
+        "learning_rate",
+        "batch_size",
+        "seed",
+        "metric",
+        "dev",
+        "dev_loss",
+        "best_epoch",
+        "wall_seconds",
+        "chosen",
     ]
     assert len(grid) == 2 * 2 * 2
     means = grid.groupby(["learning_rate", "batch_size"])[["dev", "dev_loss"]].mean()

@@ -23,8 +23,11 @@ from dnastudents.training.pretrain import pretrain
 from small_students import PRETRAINING
 
 STUDENT = {
-    **{"architecture": "chordmixer", "max_length": 40, "track_size": 4},
-    **{"hidden_size": 16, "blocks": 1},
+    "architecture": "chordmixer",
+    "max_length": 40,
+    "track_size": 4,
+    "hidden_size": 16,
+    "blocks": 1,
 }
 
 

@@ -113,7 +113,10 @@ class Failures:
         seconds += self.records.get(seed, {}).get("wall_seconds", 0.0)
         self.records[seed] = {
             **self.facts,
-            **{"seed": seed, "kind": kind, "reason": reason, "wall_seconds": seconds},
+            "seed": seed,
+            "kind": kind,
+            "reason": reason,
+            "wall_seconds": seconds,
             "device": device_name(choose_device()),
         }
         logger.error(f"{self._job()} seed {seed} FAILED: {reason}")

@@ -239,8 +239,12 @@ def _row(
 ) -> MetricsRow:
     """The metrics row of one seed; `facts` are those that differ between seeds."""
     values = {
-        **{"run": BASELINE, "method": METHOD, "task": task.task, "suite": task.suite},
-        **{"metric": task.metric, "value": primary(metrics, task.metric)},
+        "run": BASELINE,
+        "method": METHOD,
+        "task": task.task,
+        "suite": task.suite,
+        "metric": task.metric,
+        "value": primary(metrics, task.metric),
         **metrics,
         "n_test": len(task.test),
         **dict.fromkeys(("best_epoch", "learning_rate", "batch_size")),

@@ -126,7 +126,9 @@ class Probe(Job):
         nothing = ("selection", "best_dev", "best_epoch", "learning_rate", "batch_size")
         facts = {
             **dict.fromkeys(nothing),  # nothing is fitted or selected
-            **{"frozen": True, "pooling": self.options.pooling, "neighbours": self.k},
+            "frozen": True,
+            "pooling": self.options.pooling,
+            "neighbours": self.k,
             "wall_seconds": time.perf_counter() - began,
             "peak_memory_mb": self._peak_memory(),
         }

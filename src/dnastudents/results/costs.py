@@ -26,8 +26,16 @@ from dnastudents.results.jobs import BASELINE, Jobs
 
 MEASURED = ("pretrain", "teacher", "finetune", "linear", "knn", "baseline")  # rules with metrics
 COLUMNS = (
-    *("rule", "run", "task", "wall_seconds", "cpu_seconds", "peak_memory_mb"),
-    *("device", "devices", "device_seconds", "kwh"),
+    "rule",
+    "run",
+    "task",
+    "wall_seconds",
+    "cpu_seconds",
+    "peak_memory_mb",
+    "device",
+    "devices",
+    "device_seconds",
+    "kwh",
 )
 
 
@@ -99,7 +107,9 @@ def _record(
     wall = max(own.seconds, benchmark["wall_seconds"])  # the first, where the second is NaN
     power = watts_of(own.device, watts)
     return record | {
-        **{"wall_seconds": wall, "device": own.device, "devices": own.devices},
+        "wall_seconds": wall,
+        "device": own.device,
+        "devices": own.devices,
         "device_seconds": wall * own.devices,
         "kwh": math.nan if power is None else wall * own.devices * power / 3.6e6,
     }

@@ -15,8 +15,19 @@ from dnastudents.errors import InputError
 from dnastudents.files import reading
 
 COLUMNS = (
-    *("paper", "source", "suite", "task", "model", "role", "parameters", "metric"),
-    *("value", "spread", "spread_kind", "unit", "note"),
+    "paper",
+    "source",
+    "suite",
+    "task",
+    "model",
+    "role",
+    "parameters",
+    "metric",
+    "value",
+    "spread",
+    "spread_kind",
+    "unit",
+    "note",
 )
 SCALE = {"fraction": 1.0, "percent": 0.01}
 MEAN_TASK = "mean of "  # the task name of a published average, followed by the number of tasks

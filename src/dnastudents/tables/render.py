@@ -22,16 +22,16 @@ TIMES = "\u00d7"
 PANEL_COLUMNS = 6
 _LATEX = {
     **{sign: rf"\{sign}" for sign in "&%$#_{}"},
-    **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
-    **{
-        "†": r"$\dagger$",
-        "±": r"$\pm$",
-        TIMES: r"$\times$",
-        MINUS: "$-$",
-        EN_DASH: "--",
-        "≥": r"$\geq$",
-        "<": "$<$",
-    },
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "†": r"$\dagger$",
+    "±": r"$\pm$",
+    TIMES: r"$\times$",
+    MINUS: "$-$",
+    EN_DASH: "--",
+    "≥": r"$\geq$",
+    "<": "$<$",
 }
 
 
