@@ -12,7 +12,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from dnastudents.errors import InputError
 from dnastudents.figures import losses, pmi, results, style, tsne
-from dnastudents.results.rows import COLUMNS
+from dnastudents.results.rows import REQUIRED_COLUMNS
 
 
 @pytest.fixture
@@ -275,7 +275,7 @@ def test_overview_shows_means_intervals_and_controls(tmp_path, drawn):
         for run, values in scores.items()
         for seed, value in enumerate(values)
     ]
-    frame = pd.DataFrame(rows, columns=COLUMNS)
+    frame = pd.DataFrame(rows, columns=REQUIRED_COLUMNS)
     frame = frame.assign(metric="mcc", simulated=True, pretrained=frame["run"] == "had")
     frame.to_csv(tmp_path / "metrics.csv", index=False)
     results.overview_figure(tmp_path / "metrics.csv", tmp_path / "overview.png", ["had"])
@@ -302,7 +302,7 @@ def test_overview_marks_where_seeds_failed(tmp_path, drawn):
         for run, lost in reasons.items()
         for seed in range(2)
     ]
-    frame = pd.DataFrame(rows, columns=[*COLUMNS, "failed_seeds"])
+    frame = pd.DataFrame(rows, columns=[*REQUIRED_COLUMNS, "failed_seeds"])
     frame = frame.assign(metric="mcc", simulated=False, pretrained=True)
     frame.to_csv(tmp_path / "metrics.csv", index=False)
     results.overview_figure(tmp_path / "metrics.csv", tmp_path / "overview.png", ["findna", "had"])

@@ -14,7 +14,7 @@ import pytest
 
 from dnastudents.benchmarks.task import write_task
 from dnastudents.finetune import finished
-from dnastudents.finetune.job import Job
+from dnastudents.finetune.on_task import StudentOnTask
 from dnastudents.finetune.sweep import finetune
 
 Change = Callable[[Path, Path], None]
@@ -61,13 +61,13 @@ def made_up_genome(_: Path, start: Path) -> None:
 def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The seeds that are trained, in order."""
     done: list[int] = []
-    run_seed = Job.run_seed
+    run_seed = StudentOnTask.run_seed
 
-    def note(self: Job, seed: int, folder: Path) -> None:
+    def note(self: StudentOnTask, seed: int, folder: Path) -> None:
         done.append(seed)
         run_seed(self, seed, folder)
 
-    monkeypatch.setattr(Job, "run_seed", note)
+    monkeypatch.setattr(StudentOnTask, "run_seed", note)
     return done
 
 

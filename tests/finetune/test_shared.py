@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dnastudents.finetune import features, job
+from dnastudents.finetune import features, on_task
 from dnastudents.finetune.sweep import finetune
 
 GRID = {"learning_rate": [1e-3, 1e-2], "batch_size": [8, 16]}
@@ -17,7 +17,7 @@ GRID = {"learning_rate": [1e-3, 1e-2], "batch_size": [8, 16]}
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """Each reading of a student, and each split that is tokenised or embedded, with its size."""
     noted: list[tuple[str, int]] = []
-    load, tokenize, embed = job.Checkpoint.load, features.tokenize, job.feature_split
+    load, tokenize, embed = on_task.Checkpoint.load, features.tokenize, on_task.feature_split
 
     def note_load(folder: Path) -> Any:
         noted.append(("load", 1))
@@ -31,9 +31,9 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
         noted.append(("features", len(split)))
         return embed(classifier, split, device)
 
-    monkeypatch.setattr(job.Checkpoint, "load", note_load)
+    monkeypatch.setattr(on_task.Checkpoint, "load", note_load)
     monkeypatch.setattr(features, "tokenize", note_tokens)
-    monkeypatch.setattr(job, "feature_split", note_features)
+    monkeypatch.setattr(on_task, "feature_split", note_features)
     return noted
 
 

@@ -15,7 +15,7 @@ from dnastudents.errors import InputError
 from dnastudents.files import read_json
 from dnastudents.finetune.data import FeatureSplit, tokenize
 from dnastudents.finetune.fit import Fit
-from dnastudents.finetune.job import Job
+from dnastudents.finetune.on_task import StudentOnTask
 from dnastudents.finetune.options import Finetuning
 from dnastudents.finetune.sweep import finetune
 from dnastudents.genome import tokenizers
@@ -105,12 +105,14 @@ def test_each_epoch_reads_about_half_of_the_sequences_on_either_strand(
     def epochs(kind: str, seed: int) -> list[dict[int, bytes]]:
         """What was read of each row in each of two epochs."""
         options = Finetuning(epochs=2, batch_size=8, reverse_complement=kind)
-        job = Job("mine", students["hybrid"], load_task(task), options, "", "")
+        mine = StudentOnTask("mine", students["hybrid"], load_task(task), options, "", "")
         read.clear()
-        job._train(seed)
+        mine._train(seed)
         return [dict(read[:80]), dict(read[80:])]
 
-    tokens = Job("mine", students["hybrid"], load_task(task), Finetuning(), "", "").tokens["train"]
+    tokens = StudentOnTask(
+        "mine", students["hybrid"], load_task(task), Finetuning(), "", ""
+    ).tokens["train"]
     plain = epochs("none", 0)
     assert plain[0] == plain[1] == {row: ids.tobytes() for row, ids in enumerate(tokens.ids)}
     for kind in ("augment", "conjoin"):
@@ -173,13 +175,13 @@ def test_conjoined_predictions_do_not_depend_on_the_strand(
 
 def test_conjoining_averages_logits(students: dict[str, Path], task: Path) -> None:
     options = Finetuning(reverse_complement="conjoin")
-    job = Job("mine", students["hybrid"], load_task(task), options, "", "")
-    fit = Fit(job._classifier(0), options, 0, job.device)
+    mine = StudentOnTask("mine", students["hybrid"], load_task(task), options, "", "")
+    fit = Fit(mine._classifier(0), options, 0, mine.device)
     fit.model.eval()
-    found = fit.predict(job.tokens["test"])
+    found = fit.predict(mine.tokens["test"])
     for text, score in zip(load_task(task).test["sequence"], found, strict=True):
         pair = [
-            torch.tensor([job.checkpoint.tokenizer.encode(s)]) for s in (text, other_strand(text))
+            torch.tensor([mine.checkpoint.tokenizer.encode(s)]) for s in (text, other_strand(text))
         ]
         with torch.inference_mode():
             logits = sum(fit.model(ids)[0] for ids in pair) / 2

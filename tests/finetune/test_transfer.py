@@ -11,7 +11,7 @@ import torch
 from dnastudents.benchmarks.task import load_task
 from dnastudents.errors import InputError
 from dnastudents.files import read_json
-from dnastudents.finetune.job import Job
+from dnastudents.finetune.on_task import StudentOnTask
 from dnastudents.finetune.options import Finetuning
 from dnastudents.finetune.sweep import finetune
 from dnastudents.settings import parse
@@ -35,8 +35,8 @@ def mixer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "run"
 
 
-def job(mixer: Path, task: Path, pretrained: bool = True, **settings: Any) -> Job:
-    made = Job("mixer", mixer, load_task(task), Finetuning(**QUICK, **settings), "", "")
+def job(mixer: Path, task: Path, pretrained: bool = True, **settings: Any) -> StudentOnTask:
+    made = StudentOnTask("mixer", mixer, load_task(task), Finetuning(**QUICK, **settings), "", "")
     made.provenance["pretrained"] = pretrained
     return made
 

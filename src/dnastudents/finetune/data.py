@@ -61,8 +61,8 @@ class TokenSplit:
         chosen = [self.ids[row] for row in rows]
         longest = max(map(len, chosen))
         batch = np.full((len(chosen), longest), self.pad_id, dtype=np.int64)
-        for place, row in zip(batch, chosen, strict=True):
-            place[: len(row)] = row
+        for padded, row in zip(batch, chosen, strict=True):
+            padded[: len(row)] = row
         inputs = {"input_ids": torch.from_numpy(batch)}
         if min(map(len, chosen)) < longest:
             inputs["attention_mask"] = inputs["input_ids"] != self.pad_id
@@ -182,8 +182,8 @@ def _ids(
     for start in range(0, len(codes), CHUNK):
         chunk = codes[start : start + CHUNK]
         padded = np.full((len(chunk), max(map(len, chunk))), sequence.PAD, dtype=np.uint8)
-        for place, row in zip(padded, chunk, strict=True):
-            place[: len(row)] = row
+        for padded_row, row in zip(padded, chunk, strict=True):
+            padded_row[: len(row)] = row
         ids = tokenizer.encode_batch(padded)
         counts = (ids != tokenizer.pad_id).sum(1)
         rows += [row[:count].copy() for row, count in zip(ids, counts, strict=True)]
@@ -191,8 +191,8 @@ def _ids(
     for number, ids in enumerate(rows):
         if most is not None and len(ids) > most:
             # Students with a limit read overlapping k-mers: one base more is one token more.
-            kept = codes[number][: len(codes[number]) - (len(ids) - most)]
-            rows[number], truncated[number] = tokenizer.encode_codes(kept), True
+            begin = codes[number][: len(codes[number]) - (len(ids) - most)]
+            rows[number], truncated[number] = tokenizer.encode_codes(begin), True
     return rows, truncated
 
 
@@ -214,5 +214,5 @@ def evaluation_batches(lengths: np.ndarray, batch_size: int) -> list[np.ndarray]
 
 
 def cut(rows: np.ndarray, size: int) -> list[np.ndarray]:
-    """Parts of at most so many rows."""
+    """The rows in pieces of at most `size`."""
     return [rows[start : start + size] for start in range(0, len(rows), size)]

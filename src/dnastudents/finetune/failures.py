@@ -32,18 +32,18 @@ class Failures:
 
     Parameters
     ----------
-    facts : mapping
-        What identifies the job in a record: run, suite, task.
+    names : mapping
+        Of run, suite and task, for the records.
 
     Attributes
     ----------
     records : dict of int to dict
-        By seed: `facts`, seed, kind (diverged, out_of_memory), reason, and the wall_seconds and
+        By seed: `names`, seed, kind (diverged, out_of_memory), reason, and the wall_seconds and
         device that it took in this job.
     """
 
-    def __init__(self, facts: Mapping[str, str]) -> None:
-        self.facts = dict(facts)
+    def __init__(self, names: Mapping[str, str]) -> None:
+        self.names = dict(names)
         self.records: dict[int, dict[str, Any]] = {}
 
     def each(
@@ -112,7 +112,7 @@ class Failures:
         seconds = time.perf_counter() - began
         seconds += self.records.get(seed, {}).get("wall_seconds", 0.0)
         self.records[seed] = {
-            **self.facts,
+            **self.names,
             "seed": seed,
             "kind": kind,
             "reason": reason,
@@ -122,4 +122,4 @@ class Failures:
         logger.error(f"{self._job()} seed {seed} FAILED: {reason}")
 
     def _job(self) -> str:
-        return "{run} {suite}/{task}".format(**self.facts)
+        return "{run} {suite}/{task}".format(**self.names)

@@ -9,7 +9,7 @@ from typing import Any
 
 from dnastudents.benchmarks.task import Task
 from dnastudents.files import atomic_directory, digest, read_json, sha256, write_json
-from dnastudents.finetune.job import Job
+from dnastudents.finetune.on_task import StudentOnTask
 from dnastudents.finetune.options import Finetuning
 from dnastudents.finetune.pretrainings import provenance
 from dnastudents.models import model_digest, model_folder
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 class Kept:
-    """Finished pieces of work, each with the digest of all that decides it, and the job behind.
+    """Finished pieces of work of a run on a task, each with the digest of all that decides it.
 
     Parameters
     ----------
@@ -40,16 +40,19 @@ class Kept:
     ) -> None:
         self.run, self.task, self.options, self.state = run, task, options, state
         self._starts: dict[Path, tuple[str, str]] = {}
-        self._job: tuple[Path, Job] | None = None
+        self._loaded: tuple[Path, StudentOnTask] | None = None
 
-    def job(self, start: Path) -> Job:
-        """The job of one pretraining; its student is loaded when first asked for, one at a time."""
-        if self._job is None or self._job[0] != start:
-            self._job = None  # the last one's sequences go before these come
+    def student(self, start: Path) -> StudentOnTask:
+        """The student of one pretraining; loaded when it is first needed, one at a time."""
+        if self._loaded is None or self._loaded[0] != start:
+            self._loaded = None  # the last one's sequences go before these come
             weights, _ = self._content(start)
             config_digest = self._digest(start, self.options)
-            self._job = start, Job(self.run, start, self.task, self.options, config_digest, weights)
-        return self._job[1]
+            student = StudentOnTask(
+                self.run, start, self.task, self.options, config_digest, weights
+            )
+            self._loaded = start, student
+        return self._loaded[1]
 
     def identity(self, start: Path, options: Finetuning | None = None, *more: Any) -> str:
         """Digest of what decides a piece: run, pretraining, task and settings (default: all)."""

@@ -6,7 +6,8 @@ With `reverse_complement: augment` an epoch reads each training sequence on eith
 probability 1/2. With `conjoin` it does so too, and what is predicted is the mean of the logits of
 both strands, so that the answer does not depend on the strand (post-hoc conjoining, Caduceus-Ph).
 
-A batch that memory does not hold is computed in parts; its gradient, and the learning rate, stay.
+A batch that memory does not hold is computed in micro-batches; its gradient stays what it is, and
+so does the learning rate.
 """
 
 from __future__ import annotations
@@ -98,7 +99,8 @@ class Fit:
         self.parameters = list(model.parameters())
         self.optimizer = adamw(model, options.learning_rate, options.weight_decay)
         self.step = 0
-        self.part, self.read_part = options.batch_size, EVALUATION_BATCH  # what fits at once
+        # Sequences that fit in memory at once, with gradients and without.
+        self.micro_batch, self.read_batch = options.batch_size, EVALUATION_BATCH
         self.precision = Precision(options.precision, device)
 
     def train(
@@ -172,7 +174,7 @@ class Fit:
         rate = learning_rate(self.step, total, options.learning_rate, warmup)
         set_learning_rate(self.optimizer, rate)
         gradients = partial(self._gradients, train, rows)
-        loss, self.part = as_many_as_fit(gradients, self.part, self.device)
+        loss, self.micro_batch = as_many_as_fit(gradients, self.micro_batch, self.device)
         bad = self.precision.clip(self.optimizer, self.parameters, options.gradient_clip)
         loss = loss.masked_fill(bad, math.nan)
         self.precision.step(self.optimizer)
@@ -184,9 +186,10 @@ class Fit:
         _seed(derive_seed(self.seed, "dropout", self.step), self.device)
         self.optimizer.zero_grad()
         total = torch.zeros((), device=self.device)
-        for part in cut(rows, at_once):
-            labels = moved(torch.from_numpy(train.labels[part]), self.device)
-            loss = F.cross_entropy(self._logits(train, part), labels) * (len(part) / len(rows))
+        for some in cut(rows, at_once):
+            labels = moved(torch.from_numpy(train.labels[some]), self.device)
+            # Weighted by its size, so that the sum is the mean over the batch.
+            loss = F.cross_entropy(self._logits(train, some), labels) * (len(some) / len(rows))
             self.precision.backward(loss)
             total += loss.detach()
         return total
@@ -202,7 +205,7 @@ class Fit:
         """Class probabilities, float32 (n, C), in the order of the split."""
         self.model.eval()
         predict = partial(self._predict, split)
-        scores, self.read_part = as_many_as_fit(predict, self.read_part, self.device)
+        scores, self.read_batch = as_many_as_fit(predict, self.read_batch, self.device)
         return scores
 
     def _predict(self, split: Split, at_once: int) -> np.ndarray:

@@ -24,7 +24,7 @@ from dnastudents.files import read_json, write_json
 from dnastudents.finetune.failures import Failures
 from dnastudents.finetune.finished import Kept
 from dnastudents.finetune.fit import Diverged
-from dnastudents.finetune.job import TRAINED, WEIGHTS
+from dnastudents.finetune.on_task import TRAINED, WEIGHTS
 from dnastudents.finetune.options import Finetuning
 
 logger = logging.getLogger(__name__)
@@ -122,7 +122,7 @@ def _trained(kept: Kept, cell: Finetuning, seed: int, start: Path, again: bool =
 
     def make(folder: Path) -> None:
         try:
-            kept.job(start).at(cell).train_seed(seed, folder)
+            kept.student(start).at(cell).train_seed(seed, folder)
         except Diverged as error:
             logger.warning(f"{kept.run} seed {seed}: {error}; not chosen")
             keys = ("value", "loss", "epoch", "wall_seconds")
@@ -140,7 +140,7 @@ def _test(kept: Kept, cell: Finetuning, seed: int, start: Path) -> Path:
         trained = _trained(kept, cell, seed, start)
         if not (trained / WEIGHTS).is_file():  # another cell was chosen before
             trained = _trained(kept, cell, seed, start, again=True)
-        kept.job(start).at(cell).test_seed(seed, trained, folder)
+        kept.student(start).at(cell).test_seed(seed, trained, folder)
 
     identity = kept.identity(start, None, cell.learning_rate, cell.batch_size)
     return kept.keep(f"seed_{seed}", identity, make)

@@ -27,11 +27,11 @@ def seeds_of_replicas(
         The folders are not pretrainings of one run.
     """
     _require_replicas(pretrained)
-    shares = [
+    by_folder = [
         (folder, [seed for seed in seeds if seed % len(pretrained) == number])
         for number, folder in enumerate(pretrained)
     ]
-    return [(folder, mine) for folder, mine in shares if mine]
+    return [(folder, its_seeds) for folder, its_seeds in by_folder if its_seeds]
 
 
 def _require_replicas(pretrained: Sequence[Path]) -> None:

@@ -72,7 +72,9 @@ def finetune(
         has too little memory.
     """
     options: Finetuning = parse(Finetuning, settings, "finetuning")
-    starts = {seed: start for start, mine in seeds_of_replicas(pretrained, seeds) for seed in mine}
+    starts = {
+        seed: start for start, of_it in seeds_of_replicas(pretrained, seeds) for seed in of_it
+    }
     data = load_task(task)
     kept = Kept(run, data, options, state)
     failures = Failures({"run": run, "suite": data.suite, "task": data.task})
@@ -91,7 +93,7 @@ def _keep_seed(kept: Kept, seed: int, start: Path) -> Path:
     return kept.keep(
         f"seed_{seed}",
         kept.identity(start),
-        lambda folder: kept.job(start).run_seed(seed, folder),
+        lambda folder: kept.student(start).run_seed(seed, folder),
     )
 
 

@@ -171,7 +171,7 @@ def finetuning(
         looked += seeds * cell.epochs * share * dev * strands * tokens
     looked += seeds * size.test * strands * tokens
     weights = FLOAT * student.parameters
-    kept = 0 if settings.grid is None else len(settings.cells) * seeds
+    trained = 0 if settings.grid is None else len(settings.cells) * seeds
     return Work(
         kind,
         run,
@@ -180,7 +180,7 @@ def finetuning(
         task=task,
         memory=ADAM * student.parameters + weights,  # of the best epoch too
         batch_tokens=max(cell.batch_size for cell in settings.cells) * tokens,
-        disk=kept * weights,
+        disk=trained * weights,
     )
 
 

@@ -47,7 +47,7 @@ FOLDS = 5  # of cross-validation, where no dev split selects
 _CHUNK = 4096  # sequences whose positions are in memory at once
 
 
-class Fit(NamedTuple):
+class ChosenModel(NamedTuple):
     """The model with the chosen strength; `history` has a row a strength."""
 
     model: LogisticRegression
@@ -163,7 +163,7 @@ def _distinct(draws: dict[int, Draw]) -> list[int]:
     return seeds[:1] if same else seeds
 
 
-def _fit(task: Task, features: dict[str, sparse.csr_matrix], drawn: Draw) -> Fit:
+def _fit(task: Task, features: dict[str, sparse.csr_matrix], drawn: Draw) -> ChosenModel:
     """Fit with each strength; the first of the best on the held-out sequences wins."""
     inputs, labels = features[drawn.train_of], split_labels(task, drawn.train_of)
     folds = [drawn] if len(drawn.dev) else _cross_folds(task, drawn)
@@ -185,7 +185,7 @@ def _fit(task: Task, features: dict[str, sparse.csr_matrix], drawn: Draw) -> Fit
         held_out_of = "cross-validation"
         model = _logistic(STRENGTHS[best], inputs[drawn.train], labels[drawn.train])
     history = pd.DataFrame({"strength": STRENGTHS, "split": held_out_of, task.metric: scores})
-    return Fit(model, STRENGTHS[best], history)
+    return ChosenModel(model, STRENGTHS[best], history)
 
 
 def _cross_folds(task: Task, drawn: Draw) -> list[Draw]:

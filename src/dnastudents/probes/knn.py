@@ -29,7 +29,7 @@ from dnastudents.files import atomic_directory, digest, sha256, write_json
 from dnastudents.finetune.data import FeatureSplit
 from dnastudents.finetune.features import feature_split
 from dnastudents.finetune.fit import Best
-from dnastudents.finetune.job import Job
+from dnastudents.finetune.on_task import StudentOnTask
 from dnastudents.finetune.options import Finetuning
 from dnastudents.finetune.pretrainings import seeds_of_replicas
 from dnastudents.models import model_folder
@@ -73,12 +73,11 @@ def knn(
         Bad settings, folders that are not pretrainings of one run, or fewer than k sequences.
     """
     options: KNNOptions = parse(KNNOptions, settings, "probes.knn")
-    shares = seeds_of_replicas(pretrained, seeds)
     data, predictions = load_task(task), []
     with atomic_directory(output) as folder:
-        for start, mine in shares:
+        for start, its_seeds in seeds_of_replicas(pretrained, seeds):
             probe = Probe(run, start, data, options)
-            for seed in probe.distinct(mine):
+            for seed in probe.distinct(its_seeds):
                 row, guesses = probe.test(seed)
                 write_row(folder / f"seed_{seed}.json", row)
                 predictions.append(guesses)
@@ -87,7 +86,7 @@ def knn(
         write_json(folder / "settings.json", options.as_json())
 
 
-class Probe(Job):
+class Probe(StudentOnTask):
     """The probe of one pretraining on one task: what fine-tuning reads, and neighbours."""
 
     def __init__(

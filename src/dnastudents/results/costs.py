@@ -22,10 +22,10 @@ import pandas as pd
 
 from dnastudents.errors import InputError
 from dnastudents.files import read_json, reading
-from dnastudents.results.jobs import BASELINE, Jobs
+from dnastudents.results.jobs import BASELINE, CountedJobs
 
 MEASURED = ("pretrain", "teacher", "finetune", "linear", "knn", "baseline")  # rules with metrics
-COLUMNS = (
+COST_COLUMNS = (
     "rule",
     "run",
     "task",
@@ -47,7 +47,7 @@ class Measured(NamedTuple):
     devices: int
 
 
-def read_costs(results: str | Path, jobs: Jobs) -> pd.DataFrame:
+def read_costs(results: str | Path, jobs: CountedJobs) -> pd.DataFrame:
     """One row a job of `jobs` that has left a trace.
 
     Parameters
@@ -55,13 +55,13 @@ def read_costs(results: str | Path, jobs: Jobs) -> pd.DataFrame:
     results : path
         The workflow's results folder. Its `benchmarks` may lack files, or have those of other
         configurations, which are left out.
-    jobs : Jobs
+    jobs : CountedJobs
 
     Returns
     -------
     DataFrame
-        `COLUMNS`, sorted by rule, run and task. Missing is what nobody measured; device_seconds
-        are wall_seconds times the number of devices, a CPU being one.
+        `COST_COLUMNS`, sorted by rule, run and task. Missing is what nobody measured;
+        device_seconds are wall_seconds times the number of devices, a CPU being one.
 
     Raises
     ------
@@ -69,13 +69,13 @@ def read_costs(results: str | Path, jobs: Jobs) -> pd.DataFrame:
         A file is broken, or there is no job at all.
     """
     results = Path(results)
-    records = [_record(results, name, *place, jobs.watts) for name, place in _found(results, jobs)]
+    records = [_record(results, name, *of, jobs.watts) for name, of in _found(results, jobs)]
     if not records:
         raise InputError(f"{results}: no job has left a benchmark file or metrics there")
-    return pd.DataFrame(records, columns=COLUMNS)
+    return pd.DataFrame(records, columns=COST_COLUMNS)
 
 
-def _found(results: Path, jobs: Jobs) -> Iterator[tuple[str, tuple[str | None, str | None]]]:
+def _found(results: Path, jobs: CountedJobs) -> Iterator[tuple[str, tuple[str | None, str | None]]]:
     """Names of the jobs that left a benchmark file or metrics, with run and task."""
     benchmarks = results / "benchmarks"
     names = {str(file.relative_to(benchmarks))[:-4] for file in benchmarks.rglob("*.tsv")}
@@ -83,10 +83,10 @@ def _found(results: Path, jobs: Jobs) -> Iterator[tuple[str, tuple[str | None, s
     pairs = [f"{run}/{task}" for run in jobs.runs for task in jobs.tasks]
     names |= {f"{rule}/{pair}" for rule in ("finetune", "linear", "knn") for pair in pairs}
     for name in sorted(names):
-        place = jobs.place(name)
+        run_and_task = jobs.run_and_task(name)
         traces = (_folder(results, name), benchmarks / f"{name}.tsv")
-        if place is not None and any(trace.exists() for trace in traces):
-            yield name, place
+        if run_and_task is not None and any(trace.exists() for trace in traces):
+            yield name, run_and_task
 
 
 def _folder(results: Path, name: str) -> Path:

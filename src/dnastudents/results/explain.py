@@ -101,14 +101,14 @@ def explain(results: Path, task: str, run: str, kind: str = "finetune") -> str:
 
 def _find(cell: Cell) -> Cell:
     """The cell, if there is one."""
-    place = cell.results / cell.kind
-    runs = [*_names(place), BASELINE]
+    folder = cell.results / cell.kind
+    runs = [*_names(folder), BASELINE]
     if cell.run not in runs:
-        raise InputError(f"{place}: no run '{cell.run}'; {nearest(cell.run, runs)}")
-    place = place / cell.run
-    tasks = [f"{suite}/{task}" for suite in _names(place) for task in _names(place / suite)]
+        raise InputError(f"{folder}: no run '{cell.run}'; {nearest(cell.run, runs)}")
+    folder = folder / cell.run
+    tasks = [f"{suite}/{task}" for suite in _names(folder) for task in _names(folder / suite)]
     if cell.task not in tasks:
-        raise InputError(f"{place}: no task '{cell.task}'; {nearest(cell.task, tasks)}")
+        raise InputError(f"{folder}: no task '{cell.task}'; {nearest(cell.task, tasks)}")
     return cell
 
 
@@ -125,8 +125,8 @@ def _results(cell: Cell, rows: Sequence[MetricsRow], failed: Mapping[str, str]) 
         yield f"  seed {row.seed}: {METRICS[row.metric]} {row.value!r}"
         yield f"    made by: {_made_by(row.versions, row.commit, row.dirty)}, on {row.device}"
         if row.grid_cells is not None and row.grid_cells > 1:
-            cell_of_grid = f"learning rate {row.learning_rate:g}, batch size {row.batch_size}"
-            yield f"    chosen of {row.grid_cells} cells: {cell_of_grid}"
+            chosen = f"learning rate {row.learning_rate:g}, batch size {row.batch_size}"
+            yield f"    chosen of {row.grid_cells} cells: {chosen}"
         if row.weights is not None:
             yield f"    pretraining: {_start(cell, row)}"
     for seed, reason in failed.items():
@@ -186,14 +186,14 @@ def _again(cell: Cell, seeds: Sequence[int]) -> Iterator[str]:
     yield f"  {shlex.join(['snakemake', *forced, *configfile])}"
     yield "or without the workflow, beside what there is:"
     command = {"linear": "finetune"}.get(cell.kind, cell.kind)
-    parts = ["python", "-m", "dnastudents", command]
+    words = ["python", "-m", "dnastudents", command]
     if cell.kind != "baseline":
-        parts += [cell.run, "--pretrained", *map(str, cell.pretrainings)]
-    parts += ["--task", str(cell.results / "tasks" / cell.task)]
-    parts += ["--settings", str(cell.folder / "settings.json"), "--seeds", *map(str, seeds)]
+        words += [cell.run, "--pretrained", *map(str, cell.pretrainings)]
+    words += ["--task", str(cell.results / "tasks" / cell.task)]
+    words += ["--settings", str(cell.folder / "settings.json"), "--seeds", *map(str, seeds)]
     if command == "finetune":
-        parts += ["--state", "again/state"]
-    yield f"  {shlex.join([*parts, '--output', f'again/{cell.kind}'])}"
+        words += ["--state", "again/state"]
+    yield f"  {shlex.join([*words, '--output', f'again/{cell.kind}'])}"
 
 
 def _settings(folder: Path) -> Iterator[str]:

@@ -14,7 +14,7 @@ import pandas as pd
 from dnastudents.errors import InputError
 from dnastudents.files import reading
 
-COLUMNS = (
+PUBLISHED_COLUMNS = (
     "paper",
     "source",
     "suite",
@@ -47,7 +47,7 @@ def read_published(path: str | Path) -> pd.DataFrame:
         raise InputError(f"{path}: no such file")
     with reading(path):
         frame = pd.read_csv(path)
-    if missing := [name for name in COLUMNS if name not in frame]:
+    if missing := [name for name in PUBLISHED_COLUMNS if name not in frame]:
         raise InputError(f"{path}: no column {', '.join(missing)}")
     key = ["source", "suite", "task", "model", "metric"]
     scale = frame["unit"].map(SCALE)

@@ -75,7 +75,9 @@ class MetricsRow(Settings):
     )
 
 
-COLUMNS = tuple(name for name, field in MetricsRow.model_fields.items() if field.is_required())
+REQUIRED_COLUMNS = tuple(
+    name for name, field in MetricsRow.model_fields.items() if field.is_required()
+)
 
 
 def make_row(values: Mapping[str, Any]) -> MetricsRow:

@@ -17,7 +17,7 @@ from dnastudents.errors import InputError
 from dnastudents.files import atomic_file, reading
 from dnastudents.results.failures import read_failures
 from dnastudents.results.jobs import BASELINE
-from dnastudents.results.row import COLUMNS, read_row
+from dnastudents.results.row import REQUIRED_COLUMNS, read_row
 from dnastudents.results.statistics import Estimate, independent, mean_interval
 
 KEY = ["suite", "task", "run", "seed"]
@@ -33,7 +33,7 @@ def collect(folders: Iterable[str | Path], output: str | Path) -> pd.DataFrame:
         `failed_seed_<s>.json` too, its rows get `failed_seeds`, see `results.failures`.
     output : path
         The CSV. Lists and mappings (`confusion`, `versions`) are written as JSON. A column of
-        `MetricsRow` that is null in all rows is left out, unless it is one of `COLUMNS`.
+        `MetricsRow` that is null in all rows is left out, unless it is one of `REQUIRED_COLUMNS`.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def collect(folders: Iterable[str | Path], output: str | Path) -> pd.DataFrame:
         raise InputError("no result folders were given: the config names no run or no task")
     _agree(rows, sources)
     frame = pd.DataFrame([rows[key] for key in sorted(rows)])
-    frame = frame[[name for name in frame if name in COLUMNS or frame[name].notna().any()]]
+    frame = frame[[name for name in frame if name in REQUIRED_COLUMNS or frame[name].notna().any()]]
     for name in frame.columns:
         if frame[name].map(lambda value: isinstance(value, list | dict)).any():
             frame[name] = frame[name].map(lambda value: json.dumps(value, sort_keys=True))
@@ -78,7 +78,7 @@ def read_metrics(path: str | Path) -> pd.DataFrame:
         raise InputError(f"{path}: no such file; collect the metrics rows first")
     with reading(path):
         frame = pd.read_csv(path)
-    if missing := [name for name in COLUMNS if name not in frame]:
+    if missing := [name for name in REQUIRED_COLUMNS if name not in frame]:
         raise InputError(f"{path}: no column {', '.join(missing)}; make it again with `collect`")
     return frame
 

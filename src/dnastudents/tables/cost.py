@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from dnastudents.results.costs import read_costs
-from dnastudents.results.jobs import Jobs
+from dnastudents.results.jobs import CountedJobs
 from dnastudents.settings import parse
 from dnastudents.tables.render import MISSING, TIMES, Sheet, write_sheets
 
@@ -33,7 +33,7 @@ ENERGY = (
 
 
 def write_cost_table(
-    results: str | Path, settings: Jobs | Mapping[str, Any], output: str | Path
+    results: str | Path, settings: CountedJobs | Mapping[str, Any], output: str | Path
 ) -> pd.DataFrame:
     """Write what the jobs took as CSV (one row a rule, run, task and device), Markdown and LaTeX.
 
@@ -41,7 +41,7 @@ def write_cost_table(
     ----------
     results : path
         The workflow's results folder.
-    settings : Jobs or mapping
+    settings : CountedJobs or mapping
         The jobs that count, and the power of devices.
     output : path
         `<output>.csv`, `.md` and `.tex` are written; a suffix .csv is taken off first.
@@ -56,7 +56,7 @@ def write_cost_table(
     InputError
         See `results.costs.read_costs`.
     """
-    jobs: Jobs = parse(Jobs, settings, "--settings")
+    jobs: CountedJobs = parse(CountedJobs, settings, "--settings")
     costs, watts = read_costs(results, jobs), jobs.watts
     named = costs.assign(run=costs["run"].fillna(SHARED))
     sheets = [

@@ -123,10 +123,10 @@ def latex(sheet: Sheet) -> str:
     lines = [r"% needs \usepackage{booktabs,adjustbox}"]
     panels = list(sheet.panels())
     for number, (columns, rows) in enumerate(panels, 1):
-        part = f" ({number} of {len(panels)})" if len(panels) > 1 else ""
+        which = f" ({number} of {len(panels)})" if len(panels) > 1 else ""
         alignment = "".join("l" if column < sheet.fixed else "r" for column in columns)
         lines += [r"\begin{table}[p]", r"\centering\small"]
-        lines += [rf"\caption{{{escape(sheet.title + part)}}}"]
+        lines += [rf"\caption{{{escape(sheet.title + which)}}}"]
         lines += [r"\begin{adjustbox}{max width=\linewidth}"]
         lines += [rf"\begin{{tabular}}{{@{{}}{alignment}@{{}}}}", r"\toprule"]
         lines += [_ampersand([escape(sheet.headers[column]) for column in columns])]

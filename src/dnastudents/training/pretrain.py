@@ -240,5 +240,5 @@ def identity(settings: RunSettings, reference: Path, resources: Resources) -> st
 
 
 def _columns(history: list[dict[str, Any]]) -> list[str]:
-    parts = {name for row in history for name in row} - set(HISTORY_COLUMNS)
-    return [*HISTORY_COLUMNS, *sorted(parts)]
+    terms = {name for row in history for name in row} - set(HISTORY_COLUMNS)
+    return [*HISTORY_COLUMNS, *sorted(terms)]

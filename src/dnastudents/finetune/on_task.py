@@ -1,4 +1,4 @@
-"""One pretraining and one task: train with a seed, test, and write the metrics row.
+"""A pretrained student on a task: train with a seed, test, and write the metrics row.
 
 The test split is predicted once, with the epoch that was best on dev or with the last one. Training
 and testing are two steps, so that of a grid all cells are trained before one of them is tested.
@@ -70,8 +70,8 @@ class Trained:
     peak_memory_mb: float
 
 
-class Job:
-    """Everything that the seeds of one pretraining and task share, read once."""
+class StudentOnTask:
+    """A pretrained student on a task: what its seeds share is read once."""
 
     def __init__(
         self,
@@ -105,11 +105,11 @@ class Job:
         if options.frozen and not self._student_of_seed:
             self._features_of(0)
 
-    def at(self, cell: Finetuning) -> Job:
-        """The same job with the settings of one cell of its grid; what was read is shared."""
-        job = copy.copy(self)
-        job.options = cell
-        return job
+    def at(self, cell: Finetuning) -> StudentOnTask:
+        """The same student with the settings of one cell of its grid; what was read is shared."""
+        other = copy.copy(self)
+        other.options = cell
+        return other
 
     def run_seed(self, seed: int, folder: Path) -> None:
         """Train and test with one seed; write row, history and predictions into `folder`."""
@@ -256,7 +256,7 @@ class Job:
         best: Best,
         more: Mapping[str, Any],
     ) -> MetricsRow:
-        """The row of one seed; `more` wins over what the job knows."""
+        """The row of one seed; `more` wins over what is known here."""
         labels, task = splits["test"].labels, self.task
         metrics = classification_metrics(labels, scores.argmax(1), scores, task.classes)
         values = {
