@@ -72,7 +72,7 @@ def tsne_figure(
         raise InputError(f"t-SNE: {len(embeddings)} embeddings for {len(names)} names")
     task = read_json(Path(task_folder) / "task.json")
     values, labels, index = _read_all([Path(path) for path in embeddings], len(task["classes"]))
-    # one thread: sums over threads differ in their last bits, and t-SNE amplifies them
+    # One thread: sums over threads differ in their last bits, and t-SNE amplifies them.
     with threadpool_limits(1):
         scores = [_scores(run, labels, seed) for run in values]
         points = [_project(run, seed) for run in values]
@@ -86,15 +86,18 @@ def tsne_figure(
         figure.suptitle(title, fontsize=7.5, x=0.01, ha="left")
         save(figure, output)
     numbers = pd.DataFrame([{"run": n} | s for n, s in zip(names, scores, strict=True)])
-    facts = {"index": index, "label": labels}
-    pictures = [
-        pd.DataFrame({"run": name, **facts, "x": xy[:, 0], "y": xy[:, 1]})
+    _write_csv(numbers, f"{output_base(output)}.csv")
+    of_runs = [
+        pd.DataFrame({"run": name, "index": index, "label": labels, "x": xy[:, 0], "y": xy[:, 1]})
         for name, xy in zip(names, points, strict=True)
     ]
-    for suffix, frame in {"": numbers, "_points": pd.concat(pictures)}.items():
-        with atomic_file(f"{output_base(output)}{suffix}.csv") as partial:
-            frame.to_csv(partial, index=False, float_format="%.6g")
+    _write_csv(pd.concat(of_runs), f"{output_base(output)}_points.csv")
     return numbers
+
+
+def _write_csv(frame: pd.DataFrame, file: str) -> None:
+    with atomic_file(file) as partial:
+        frame.to_csv(partial, index=False, float_format="%.6g")
 
 
 def _legend(figure: Figure, axis: Axes) -> None:

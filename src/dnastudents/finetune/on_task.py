@@ -38,7 +38,7 @@ from dnastudents.models import (
 )
 from dnastudents.provenance import LEARNING, made_by
 from dnastudents.randomness import derive_seed
-from dnastudents.results.metrics import classification_metrics, primary
+from dnastudents.results.metrics import classification_metrics, prediction_table, primary
 from dnastudents.results.row import MetricsRow, make_row, write_row
 
 logger = logging.getLogger(__name__)
@@ -161,7 +161,8 @@ class StudentOnTask:
         write_row(folder / "row.json", self._row(seed, splits, scores, best, costs))
         pd.DataFrame(trained.history).assign(seed=seed).to_csv(folder / "history.csv", index=False)
         with atomic_file(folder / "predictions.parquet") as partial:
-            self._predictions(seed, splits["test"].labels, scores).to_parquet(partial, index=False)
+            labels, classes = splits["test"].labels, self.task.classes
+            prediction_table(seed, labels, scores, classes).to_parquet(partial, index=False)
 
     def _name(self, seed: int) -> str:
         name = f"{self.run} {self.task.suite}/{self.task.task} seed {seed}"
@@ -288,12 +289,6 @@ class StudentOnTask:
             "simulated": task.simulated or self.provenance["simulated"],
         }
         return make_row({**values, **more})
-
-    def _predictions(self, seed: int, labels: np.ndarray, scores: np.ndarray) -> pd.DataFrame:
-        columns = {"seed": seed, "index": np.arange(len(labels)), "label": labels}
-        columns["prediction"] = scores.argmax(1)
-        columns |= {f"p_{name}": scores[:, k] for k, name in enumerate(self.task.classes)}
-        return pd.DataFrame(columns)
 
     def _peak_memory(self) -> float:
         """MiB: of the GPU, or of this process so far."""

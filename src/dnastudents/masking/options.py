@@ -113,9 +113,9 @@ class OneRule(TokenMasking):
 
     def curriculum(self, total_steps: int) -> Curriculum:
         """Make one of this rule alone."""
-        from dnastudents.masking.curriculum import Constant
+        from dnastudents.masking.curriculum import Curriculum
 
-        return Constant(self.name)
+        return Curriculum(self.name)
 
     @staticmethod
     @abstractmethod

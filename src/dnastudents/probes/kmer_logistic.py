@@ -37,7 +37,7 @@ from dnastudents.genome.codes import encode, kmer_codes
 from dnastudents.probes.options import BaselineOptions
 from dnastudents.provenance import made_by
 from dnastudents.results.jobs import BASELINE
-from dnastudents.results.metrics import classification_metrics, primary
+from dnastudents.results.metrics import classification_metrics, prediction_table, primary
 from dnastudents.results.row import MetricsRow, make_row, write_row
 from dnastudents.settings import parse
 
@@ -116,20 +116,11 @@ def kmer_logistic(
     predictions, histories = [], []
     with atomic_directory(output) as folder:
         for seed in _distinct(draws):
-            started, drawn = time.perf_counter(), draws[seed]
-            fit = _fit(data, features, drawn)
-            guesses, metrics = _test(data, fit.model, features["test"])
-            facts: dict[str, Any] = {
-                "seed": seed,
-                "n_train": len(drawn.train),
-                "n_dev": len(drawn.dev),
-            }
-            facts |= {"strength": fit.strength, "wall_seconds": time.perf_counter() - started}
-            write_row(folder / f"seed_{seed}.json", _row(data, metrics, options, facts))
-            predictions.append(guesses.assign(seed=seed))
-            histories.append(fit.history.assign(seed=seed))
-        columns = ["seed", *(name for name in predictions[0] if name != "seed")]
-        table = pd.concat(predictions, ignore_index=True)[columns]
+            row, table, history = _run_seed(seed, data, features, draws[seed], options)
+            write_row(folder / f"seed_{seed}.json", row)
+            predictions.append(table)
+            histories.append(history.assign(seed=seed))
+        table = pd.concat(predictions, ignore_index=True)
         table.to_parquet(folder / "predictions.parquet", index=False)
         pd.concat(histories).to_csv(folder / "history.csv", index=False)
         write_json(folder / "settings.json", options.as_json())
@@ -150,6 +141,30 @@ def _root_frequencies(sequences: Sequence[str], lengths: Sequence[int]) -> spars
         counts.data = np.sqrt(counts.data / np.repeat(totals, np.diff(counts.indptr)))
         blocks.append(counts.astype(np.float32))
     return sparse.hstack(blocks, format="csr")
+
+
+def _run_seed(
+    seed: int,
+    task: Task,
+    features: dict[str, sparse.csr_matrix],
+    drawn: Draw,
+    options: BaselineOptions,
+) -> tuple[MetricsRow, pd.DataFrame, pd.DataFrame]:
+    """The metrics row of one seed, its predictions, and the scores of all strengths."""
+    started = time.perf_counter()
+    chosen = _fit(task, features, drawn)
+    labels = task.test["label"].to_numpy()
+    guesses, probabilities = _predict(chosen.model, features["test"], len(task.classes))
+    values: dict[str, Any] = {
+        "seed": seed,
+        **classification_metrics(labels, guesses, probabilities, task.classes),
+        "n_train": len(drawn.train),
+        "n_dev": len(drawn.dev),
+        "strength": chosen.strength,
+        "wall_seconds": time.perf_counter() - started,
+    }
+    table = prediction_table(seed, labels, probabilities, task.classes)
+    return _row(task, options, values), table, chosen.history
 
 
 def _distinct(draws: dict[int, Draw]) -> list[int]:
@@ -216,36 +231,21 @@ def _predict(
     return probabilities.argmax(axis=1), probabilities
 
 
-def _test(
-    task: Task, model: LogisticRegression, inputs: sparse.csr_matrix
-) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Predictions, one row a test sequence, and their metrics."""
-    labels = task.test["label"].to_numpy()
-    guesses, probabilities = _predict(model, inputs, len(task.classes))
-    table = pd.DataFrame({"index": np.arange(len(labels)), "label": labels, "prediction": guesses})
-    for column, name in enumerate(task.classes):
-        table[f"p_{name}"] = probabilities[:, column]
-    return table, classification_metrics(labels, guesses, probabilities, task.classes)
-
-
 def _range(k: list[int]) -> str:
     """As 1 to 6, or 3, 5 where some between are left out."""
     whole = len(k) > 2 and k == list(range(k[0], k[-1] + 1))
     return f"{k[0]} to {k[-1]}" if whole else ", ".join(map(str, k))
 
 
-def _row(
-    task: Task, metrics: Mapping[str, Any], options: BaselineOptions, facts: Mapping[str, Any]
-) -> MetricsRow:
-    """The metrics row of one seed; `facts` are those that differ between seeds."""
+def _row(task: Task, options: BaselineOptions, of_seed: Mapping[str, Any]) -> MetricsRow:
+    """The metrics row of one seed; `of_seed` differs between seeds, the rest does not."""
     values = {
         "run": BASELINE,
         "method": METHOD,
         "task": task.task,
         "suite": task.suite,
         "metric": task.metric,
-        "value": primary(metrics, task.metric),
-        **metrics,
+        "value": primary(of_seed, task.metric),
         "n_test": len(task.test),
         **dict.fromkeys(("best_epoch", "learning_rate", "batch_size")),
         "selection": options.selection,
@@ -259,4 +259,4 @@ def _row(
         "pretrained": False,
         **made_by("scikit-learn", "scipy"),
     }
-    return make_row({**values, **facts})
+    return make_row({**values, **of_seed})

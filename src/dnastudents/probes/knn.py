@@ -34,6 +34,7 @@ from dnastudents.finetune.options import Finetuning
 from dnastudents.finetune.pretrainings import seeds_of_replicas
 from dnastudents.models import model_folder
 from dnastudents.probes.options import KNNOptions
+from dnastudents.results.metrics import prediction_table
 from dnastudents.results.row import MetricsRow, write_row
 from dnastudents.settings import parse
 
@@ -123,7 +124,7 @@ class Probe(StudentOnTask):
         splits = self._embedded(seed)
         scores = neighbour_votes(splits["train"], splits["test"], self.k, len(self.task.classes))
         nothing = ("selection", "best_dev", "best_epoch", "learning_rate", "batch_size")
-        facts = {
+        values = {
             **dict.fromkeys(nothing),  # nothing is fitted or selected
             "frozen": True,
             "pooling": self.options.pooling,
@@ -131,10 +132,10 @@ class Probe(StudentOnTask):
             "wall_seconds": time.perf_counter() - began,
             "peak_memory_mb": self._peak_memory(),
         }
-        row = self._row(seed, splits, scores, Best(), facts)
+        row = self._row(seed, splits, scores, Best(), values)
         name = f"{self.run} {self.task.suite}/{self.task.task} seed {seed}"
         logger.info(f"{name} {self.task.metric} {row.value:.4f}")
-        return row, self._predictions(seed, splits["test"].labels, scores)
+        return row, prediction_table(seed, splits["test"].labels, scores, self.task.classes)
 
     def _train_rows(self, seed: int) -> NDArray[np.int64]:
         return draw(self.task, seed, "last", self.options.max_train_sequences).train

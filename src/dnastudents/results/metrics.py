@@ -1,4 +1,4 @@
-"""Classification metrics over a whole test set.
+"""Classification metrics over a whole test set, and the table of its predictions.
 
 All numbers are fractions in their own range (accuracy, F1, AUC in 0..1, MCC in -1..1) and are
 computed once from all predictions, never averaged over batches: the mean of batch-wise MCCs, as in
@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import (
     accuracy_score,
@@ -85,6 +86,15 @@ def primary(metrics: Mapping[str, Any], name: str) -> float:
     if metrics[name] is None:
         raise InputError(f"metric {name!r} is undefined for this task; choose f1_macro or mcc")
     return float(metrics[name])
+
+
+def prediction_table(
+    seed: int, labels: NDArray[Any], probabilities: NDArray[Any], classes: Sequence[str]
+) -> pd.DataFrame:
+    """Make one row per test sequence: seed, index, label, prediction, p_<class>."""
+    table = pd.DataFrame({"seed": seed, "index": np.arange(len(labels)), "label": labels})
+    table["prediction"] = probabilities.argmax(1)
+    return table.assign(**{f"p_{name}": probabilities[:, k] for k, name in enumerate(classes)})
 
 
 def _auc(truth: NDArray[Any], scores: NDArray[np.float64]) -> float | None:
