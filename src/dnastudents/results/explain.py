@@ -21,8 +21,6 @@ from dnastudents.results.failures import read_failures
 from dnastudents.results.jobs import BASELINE
 from dnastudents.results.row import MetricsRow, read_row
 
-KINDS = ("finetune", "linear", "knn")  # of results that runs have
-
 
 class Cell(NamedTuple):
     """A run on a task: one cell of a table.
@@ -31,7 +29,7 @@ class Cell(NamedTuple):
     ----------
     results : Path
     kind : str
-        One of `KINDS`, or baseline.
+        finetune, linear, knn or baseline.
     run, task : str
         The task as suite/task.
     """

@@ -11,7 +11,7 @@ import pandas as pd
 from dnastudents.results.costs import read_costs
 from dnastudents.results.jobs import CountedJobs
 from dnastudents.settings import parse
-from dnastudents.tables.render import MISSING, TIMES, Sheet, write_sheets
+from dnastudents.tables.render import MISSING, TIMES, Sheet, three_digits, write_sheets
 
 KEYS = ["rule", "run", "task"]
 HEADERS = ["jobs", "wall (h)", "device (h)", "device", "CPU (h)", "peak memory (GiB)"]
@@ -95,15 +95,14 @@ def _sheet(title: str, key: str, costs: pd.DataFrame, energy: bool) -> Sheet:
         total = _sums(rows.assign(all=0), ["all"]).iloc[0]
         devices = ", ".join(sorted(rows["device"].dropna().unique())) or MISSING
         numbers = [total[f"{kind}_hours"] for kind in ("wall", "device", "cpu")]
-        wall, device, cpu = map(_number, numbers)
-        memory = _number(total["peak_memory_mb"] / 1024)
+        wall, device, cpu = map(three_digits, numbers)
+        memory = three_digits(total["peak_memory_mb"] / 1024)
         sheet.rows.append([name, f"{total['jobs']:,.0f}", wall, device, devices, cpu, memory])
         if energy:
             unknown = rows["kwh"].isna() & rows["device"].notna()
             mark = "≥ " if unknown.any() and pd.notna(total["kwh"]) else ""
-            sheet.rows[-1].append(mark + _number(total["kwh"]))
-    last = len(sheet.rows) - 1
-    sheet.bold = {(last, column) for column in range(len(sheet.headers))}
+            sheet.rows[-1].append(mark + three_digits(total["kwh"]))
+    sheet.embolden_last_row()
     return sheet
 
 
@@ -118,12 +117,5 @@ def _run_and_task(costs: pd.DataFrame) -> list[Sheet]:
     hours = hours.rename(index={"All": "total"}, columns={"All": "total"}) / 3600
     sheet = Sheet("Device hours by run and task", ["run", *map(str, hours.columns)], [])
     for run, values in hours.iterrows():
-        sheet.rows.append([str(run), *map(_number, values)])
+        sheet.rows.append([str(run), *map(three_digits, values)])
     return [sheet]
-
-
-def _number(value: float) -> str:
-    """Format with three significant digits, whole numbers from 100 on."""
-    if pd.isna(value):
-        return MISSING
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

@@ -78,6 +78,11 @@ class Sheet:
             ]
             yield [*range(self.fixed), *shown], rows
 
+    def embolden_last_row(self) -> None:
+        """Set what the last row says in bold, as that of totals."""
+        last = len(self.rows) - 1
+        self.bold = {(last, column) for column, text in enumerate(self.rows[last]) if text}
+
     def _says(self, row: int, columns: list[int]) -> bool:
         return any(self.rows[row][column] != MISSING for column in columns)
 
@@ -100,6 +105,13 @@ def write_sheets(output: str | Path, numbers: pd.DataFrame, sheets: Sequence[She
 def percent(value: float, sign: str = "") -> str:
     """Format a fraction × 100 with one decimal, or the sign for a missing value."""
     return MISSING if math.isnan(value) else f"{100 * value:{sign}.1f}".replace("-", MINUS)
+
+
+def three_digits(value: float) -> str:
+    """Format with three significant digits, whole numbers from 100 on, or as missing."""
+    if math.isnan(value):
+        return MISSING
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def markdown(sheet: Sheet) -> str:
