@@ -77,7 +77,7 @@ def test_tokens_are_those_of_the_draw(students: dict[str, Path], drawn_task: Pat
     drawn, splits = draw(read, 4, "best_dev", dev="by_seed"), mine._splits(4)
     for name, rows in (("train", drawn.train), ("dev", drawn.dev)):
         expected = [mine.checkpoint.tokenizer.encode(text) for text in pool.iloc[rows]]
-        assert [ids.tolist() for ids in splits[name].ids] == expected  # type: ignore[union-attr]
+        assert [ids.tolist() for ids in splits[name].values] == expected
     assert len(splits["test"]) == 40
 
 

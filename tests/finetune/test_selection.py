@@ -116,7 +116,7 @@ def test_tokens_are_those_of_the_draw(students: dict[str, Path], few_shot_task: 
         rows = draw(read, seed, "last").train
         sequences = read.train["sequence"].iloc[rows].tolist()
         expected = [mine.checkpoint.tokenizer.encode(text) for text in sequences]
-        assert [ids.tolist() for ids in mine._splits(seed)["train"].ids] == expected  # type: ignore[union-attr]
+        assert [ids.tolist() for ids in mine._splits(seed)["train"].values] == expected
 
 
 def test_three_classes_have_all_metrics(students: dict[str, Path], tmp_path: Path) -> None:

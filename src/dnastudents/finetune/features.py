@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +16,7 @@ from dnastudents.benchmarks.task import load_task
 from dnastudents.devices import as_many_as_fit, choose_device, moved
 from dnastudents.errors import InputError
 from dnastudents.files import atomic_file, read_json
-from dnastudents.finetune.data import FeatureSplit, TokenSplit, evaluation_batches, tokenize
+from dnastudents.finetune.data import FeatureSplit, TokenSplit, evaluation_batches, ragged, tokenize
 from dnastudents.finetune.fit import EVALUATION_BATCH, in_order
 from dnastudents.genome import tokenizers
 from dnastudents.genome.tokenizers import Tokenizer
@@ -94,11 +94,10 @@ def feature_split(
     classifier: SequenceClassifier, split: TokenSplit, device: torch.device
 ) -> FeatureSplit:
     """The split as features before the head, of both strands where it holds both."""
-    features = torch.from_numpy(pooled_features(classifier, split, device))
-    if split.other is None:
-        return FeatureSplit(features, split.labels, split.truncated)
-    flipped = split.flip(np.ones(len(split), dtype=bool))
-    other = torch.from_numpy(pooled_features(classifier, flipped, device))
+    features, other = pooled_features(classifier, split, device), None
+    if split.other is not None:
+        flipped = split.flip(np.ones(len(split), dtype=bool))
+        other = pooled_features(classifier, flipped, device)
     return FeatureSplit(features, split.labels, split.truncated, other)
 
 
@@ -168,7 +167,5 @@ def _with_cls_tokens(
     if file.is_file():
         count = parse(RunSettings, read_json(file), str(file)).objective.cls_positions
     count = count or FinDNAOptions().cls_positions
-    ids = [np.append(row, np.full(count, cls_id)) for row in split.ids]
-    return ClsTokens(loaded.student, cls_id), TokenSplit(
-        ids, split.labels, split.pad_id, split.truncated
-    )
+    ids = [np.append(row, np.full(count, cls_id)) for row in split.values]
+    return ClsTokens(loaded.student, cls_id), replace(split, values=ragged(ids))

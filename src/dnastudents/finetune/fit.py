@@ -30,7 +30,8 @@ from dnastudents.errors import InputError
 from dnastudents.finetune.data import Split, cut, evaluation_batches, training_batches
 from dnastudents.finetune.options import Finetuning
 from dnastudents.randomness import derive_seed, numpy_generator
-from dnastudents.results.metrics import classification_metrics, primary
+from dnastudents.results.metrics import classification_metrics
+from dnastudents.results.row import primary
 from dnastudents.training.optimizer import adamw, learning_rate, set_learning_rate
 from dnastudents.training.progress import clock
 

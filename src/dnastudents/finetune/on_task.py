@@ -38,7 +38,7 @@ from dnastudents.models import (
 )
 from dnastudents.provenance import LEARNING, made_by
 from dnastudents.randomness import derive_seed
-from dnastudents.results.metrics import classification_metrics, prediction_table, primary
+from dnastudents.results.metrics import classification_metrics, prediction_table
 from dnastudents.results.row import MetricsRow, make_row, write_row
 
 logger = logging.getLogger(__name__)
@@ -233,7 +233,8 @@ class StudentOnTask:
     def _model(self, seed: int, train: Split) -> torch.nn.Module:
         classifier = self._classifier(seed)
         if isinstance(train, FeatureSplit):
-            return FrozenHead(classifier.head, self.options.dropout, train.features)
+            features = torch.from_numpy(train.values)
+            return FrozenHead(classifier.head, self.options.dropout, features)
         return classifier
 
     def _features_of(self, seed: int) -> dict[str, FeatureSplit]:
@@ -262,12 +263,7 @@ class StudentOnTask:
         metrics = classification_metrics(labels, scores.argmax(1), scores, task.classes)
         values = {
             "run": self.run,
-            "task": task.task,
-            "suite": task.suite,
             "seed": seed,
-            "metric": task.metric,
-            "value": primary(metrics, task.metric),
-            **metrics,
             **{f"n_{name}": len(splits.get(name, ())) for name in SPLITS},
             "n_truncated": sum(int(split.truncated.sum()) for split in splits.values()),
             "selection": self.options.selection,
@@ -282,13 +278,12 @@ class StudentOnTask:
             "released_transfer": self.options.released_transfer is not None,
             "device": device_name(self.device),
             "config_digest": self.config_digest,
-            "task_digest": task.digest,
             "weights": self.weights,
             **made_by(*LEARNING),
             **self.provenance,
             "simulated": task.simulated or self.provenance["simulated"],
         }
-        return make_row({**values, **more})
+        return make_row(task, metrics, {**values, **more})
 
     def _peak_memory(self) -> float:
         """MiB: of the GPU, or of this process so far."""

@@ -103,7 +103,8 @@ def _notes(plan: Plan) -> list[str]:
     measured = any(rate.kept_bytes for rate in plan.rates.measured)
     notes = [
         f"Total: {three_digits(total)} device hours; with {plan.devices} device(s) at least "
-        f"{three_digits(side_by_side)} hours, of which the longest job takes {three_digits(longest)}.",
+        f"{three_digits(side_by_side)} hours, of which the longest job takes "
+        f"{three_digits(longest)}.",
         f"FLOP/s ({plan.rates.origin}): {speeds}.",
     ]
     if assumed:

@@ -37,8 +37,8 @@ from dnastudents.genome.codes import encode, kmer_codes
 from dnastudents.probes.options import BaselineOptions
 from dnastudents.provenance import made_by
 from dnastudents.results.jobs import BASELINE
-from dnastudents.results.metrics import classification_metrics, prediction_table, primary
-from dnastudents.results.row import MetricsRow, make_row, write_row
+from dnastudents.results.metrics import classification_metrics, prediction_table
+from dnastudents.results.row import MetricsRow, make_row, primary, write_row
 from dnastudents.settings import parse
 
 METHOD = "k-mer logistic regression"
@@ -155,16 +155,16 @@ def _run_seed(
     chosen = _fit(task, features, drawn)
     labels = task.test["label"].to_numpy()
     guesses, probabilities = _predict(chosen.model, features["test"], len(task.classes))
-    values: dict[str, Any] = {
+    metrics = classification_metrics(labels, guesses, probabilities, task.classes)
+    of_seed = {
         "seed": seed,
-        **classification_metrics(labels, guesses, probabilities, task.classes),
         "n_train": len(drawn.train),
         "n_dev": len(drawn.dev),
         "strength": chosen.strength,
         "wall_seconds": time.perf_counter() - started,
     }
     table = prediction_table(seed, labels, probabilities, task.classes)
-    return _row(task, options, values), table, chosen.history
+    return _row(task, metrics, options, of_seed), table, chosen.history
 
 
 def _distinct(draws: dict[int, Draw]) -> list[int]:
@@ -237,26 +237,21 @@ def _range(k: list[int]) -> str:
     return f"{k[0]} to {k[-1]}" if whole else ", ".join(map(str, k))
 
 
-def _row(task: Task, options: BaselineOptions, of_seed: Mapping[str, Any]) -> MetricsRow:
+def _row(
+    task: Task, metrics: Mapping[str, Any], options: BaselineOptions, of_seed: Mapping[str, Any]
+) -> MetricsRow:
     """The metrics row of one seed; `of_seed` differs between seeds, the rest does not."""
     values = {
         "run": BASELINE,
         "method": METHOD,
-        "task": task.task,
-        "suite": task.suite,
-        "metric": task.metric,
-        "value": primary(of_seed, task.metric),
-        "n_test": len(task.test),
         **dict.fromkeys(("best_epoch", "learning_rate", "batch_size")),
         "selection": options.selection,
         "dev": dev_origin(task, options.selection, options.dev),
         "device": "cpu",
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         "config_digest": digest(options.as_json()),
-        "task_digest": task.digest,
         "kmer_lengths": _range(list(options.k)),
-        "simulated": task.simulated,
         "pretrained": False,
         **made_by("scikit-learn", "scipy"),
     }
-    return make_row({**values, **of_seed})
+    return make_row(task, metrics, {**values, **of_seed})

@@ -161,7 +161,7 @@ def neighbour_votes(
             f"probes.knn: {len(train)} training sequences for k = {k} neighbours; lower k or raise "
             "max_train_sequences"
         )
-    model = KNeighborsClassifier(k).fit(train.features.numpy(), train.labels)
+    model = KNeighborsClassifier(k).fit(train.values, train.labels)
     votes = np.zeros((len(test), classes), dtype=np.float32)
-    votes[:, model.classes_] = model.predict_proba(test.features.numpy())
+    votes[:, model.classes_] = model.predict_proba(test.values)
     return votes

@@ -7,7 +7,7 @@ the code that HAD's baselines come from (papers/had.md §5), is another quantity
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,6 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from dnastudents.benchmarks.facts import METRICS
 from dnastudents.errors import InputError
 
 
@@ -77,15 +76,6 @@ def classification_metrics(
         "auc": _auc(truth, scores),
         "confusion": confusion_matrix(truth, guess, labels=ids).tolist(),
     }
-
-
-def primary(metrics: Mapping[str, Any], name: str) -> float:
-    """The value of the metric `name`, by which a task is judged."""
-    if name not in METRICS:
-        raise InputError(f"metric {name!r} is unknown; choose one of {', '.join(METRICS)}")
-    if metrics[name] is None:
-        raise InputError(f"metric {name!r} is undefined for this task; choose f1_macro or mcc")
-    return float(metrics[name])
 
 
 def prediction_table(
