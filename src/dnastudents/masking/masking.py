@@ -109,22 +109,6 @@ class Masking:
         )
         return Masked(masked_ids, torch.where(mask, input_ids, NO_LABEL), mask)
 
-    def stage(self, step: int) -> str:
-        """Return the stage of the curriculum at `step`, for logs and figures."""
-        return self.curriculum.stage(step)
-
-    def observe(self, perplexity: float, step: int) -> None:
-        """Tell the curriculum the validation perplexity after `step`."""
-        self.curriculum.observe(perplexity, step)
-
-    def state(self) -> dict[str, Any]:
-        """Return what the curriculum has learnt, fit for JSON."""
-        return self.curriculum.state()
-
-    def load_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state` returned."""
-        self.curriculum.load_state(state)
-
     def validation(self) -> Masking:
         """Return the masking by which perplexity is measured.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dnastudents.plan.work import Work
 from dnastudents.tables.render import MISSING, TIMES, Sheet, markdown, three_digits
@@ -97,9 +97,9 @@ def _notes(plan: Plan) -> list[str]:
     total = sum(plan.hours)
     longest = max(plan.hours, default=0.0)
     side_by_side = max(total / plan.devices, longest)
-    rated = sorted({network.name: plan.rates.of(network) for network in _all(plan)}.items())
-    speeds = ", ".join(f"{name} {speed:.2g}" for name, speed in rated)
-    assumed = sorted({n.name for n in _all(plan) if not plan.rates.is_own(n)})
+    networks = {network.name: network for network in plan.networks.values()}
+    speeds = ", ".join(f"{name} {plan.rates.of(networks[name]):.2g}" for name in sorted(networks))
+    assumed = sorted(name for name in networks if not plan.rates.is_own(networks[name]))
     measured = any(rate.kept_bytes for rate in plan.rates.measured)
     notes = [
         f"Total: {three_digits(total)} device hours; with {plan.devices} device(s) at least "
@@ -130,13 +130,9 @@ def _data(plan: Plan) -> str:
     return f"{text}. References: {three_digits(plan.references / GIB)} GiB."
 
 
-def _all(plan: Plan) -> list[Any]:
-    return list(plan.networks.values())
-
-
 def _parameters(plan: Plan, jobs: list[Work]) -> str:
     names = {name for job in jobs if job.kind != "teacher_cache" for name in list(job.flops)[:1]}
-    sizes = {network.name: network.parameters for network in _all(plan)}
+    sizes = {network.name: network.parameters for network in plan.networks.values()}
     return ", ".join(f"{sizes[name]:,}" for name in sorted(names)) or MISSING
 
 

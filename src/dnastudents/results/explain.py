@@ -121,7 +121,7 @@ def _results(cell: Cell, rows: Sequence[MetricsRow], failed: Mapping[str, str]) 
     yield f"  log: {cell.log}"
     for row in rows:
         yield f"  seed {row.seed}: {METRICS[row.metric]} {row.value!r}"
-        yield f"    made by: {_made_by(row.versions, row.commit, row.dirty)}, on {row.device}"
+        yield f"    made by: {_made_by(row.as_json())}, on {row.device}"
         if row.grid_cells is not None and row.grid_cells > 1:
             chosen = f"learning rate {row.learning_rate:g}, batch size {row.batch_size}"
             yield f"    chosen of {row.grid_cells} cells: {chosen}"
@@ -155,7 +155,7 @@ def _pretraining(cell: Cell, folder: Path) -> Iterator[str]:
     metrics = read_json(folder / "metrics.json")
     yield f"pretraining {folder}: seed {metrics['seed']}, {metrics['steps']} steps"
     yield f"  log: {_log(cell.results, f'pretrain/{folder.name}')}"
-    yield f"  made by: {_made_by(**_who(metrics))}"
+    yield f"  made by: {_made_by(metrics)}"
     if trained := metrics.get("trained_at"):
         yield f"  trained by: commit {', '.join(commit or 'not known' for commit in trained)}"
     yield f"  settings digest: {metrics['settings_digest']}"
@@ -168,7 +168,7 @@ def _task(cell: Cell, rows: Sequence[MetricsRow]) -> Iterator[str]:
     yield f"task {folder}: {task.protocol.source}"
     yield f"  log: {_log(cell.results, f'tasks/{cell.task}')}"
     if (folder / FILE).is_file():  # a program of the user's own may have written the task
-        yield f"  made by: {_made_by(**_who(read_json(folder / FILE)))}"
+        yield f"  made by: {_made_by(read_json(folder / FILE))}"
     yield f"  sha256 of the source: {task.protocol.sha256 or 'not known'}"
     yield f"  dev: {task.protocol.dev_rule}"
     if other := [str(row.seed) for row in rows if row.task_digest != task.digest]:
@@ -201,13 +201,10 @@ def _settings(folder: Path) -> Iterator[str]:
         yield f"    {key}: {value}"
 
 
-def _who(record: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: record.get(key) for key in ("versions", "commit", "dirty")}
-
-
-def _made_by(versions: Mapping[str, str] | None, commit: str | None, dirty: bool | None) -> str:
-    code = str(Code(commit, dirty)) or "not known"
-    names = ", ".join(f"{name} {version}" for name, version in (versions or {}).items())
+def _made_by(record: Mapping[str, Any]) -> str:
+    code = str(Code(record.get("commit"), record.get("dirty"))) or "not known"
+    versions = record.get("versions") or {}
+    names = ", ".join(f"{name} {version}" for name, version in versions.items())
     return f"commit {code} ({names})"
 
 
