@@ -156,11 +156,8 @@ def test_of_a_grid_the_others_choose_the_cell(
     assert sorted(pd.read_csv(output / "grid.csv")["seed"].unique()) == [0, 2]
     began.clear()
     fail(7, Diverged(""))
-    assert names(run(tmp_path, students["hybrid"], task, grid=GRID)) == [
-        "seed_0.json",
-        "seed_1.json",
-        "seed_2.json",
-    ]
+    found = names(run(tmp_path, students["hybrid"], task, grid=GRID))
+    assert found == ["seed_0.json", "seed_1.json", "seed_2.json"]
 
 
 def test_the_table_says_so(

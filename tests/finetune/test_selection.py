@@ -156,19 +156,11 @@ def test_seeds_start_from_the_replicas_in_turn(
 
 
 def test_another_replica_keeps_the_seeds_that_start_as_before(
-    replicas: list[Path], task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    replicas: list[Path], task: Path, tmp_path: Path, trained: list[int]
 ) -> None:
-    done: list[int] = []
-    run_seed = StudentOnTask.run_seed
-
-    def note(self: StudentOnTask, seed: int, folder: Path) -> None:
-        done.append(seed)
-        run_seed(self, seed, folder)
-
-    monkeypatch.setattr(StudentOnTask, "run_seed", note)
     run(tmp_path, replicas[:1], task, (0, 1, 2))
     output = run(tmp_path, replicas[:2], task, (0, 1, 2))
-    assert done == [0, 1, 2, 1]  # seeds 0 and 2 start from the first folder still
+    assert trained == [0, 1, 2, 1]  # seeds 0 and 2 start from the first folder still
     assert [row(output, seed)["pretraining_seed"] for seed in (0, 1, 2)] == [5, 6, 5]
 
 

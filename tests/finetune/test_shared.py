@@ -54,27 +54,17 @@ EMBEDDED = [("features", 80), ("features", 20), ("features", 40)]
 
 
 @pytest.mark.parametrize("changes", [{}, {"grid": GRID}, {"dev": "by_seed"}])
-def test_all_seeds_and_cells_share_what_was_read(
+@pytest.mark.parametrize("frozen", [False, True])
+def test_all_seeds_and_cells_share_what_was_read_and_embedded(
+    frozen: bool,
     changes: dict[str, Any],
     replicas: list[Path],
     task: Path,
     tmp_path: Path,
     calls: list[tuple[str, int]],
 ) -> None:
-    run(tmp_path, replicas[0], task, **changes)
-    assert calls == READ
-
-
-@pytest.mark.parametrize("changes", [{}, {"grid": GRID}, {"dev": "by_seed"}])
-def test_frozen_features_are_made_once_for_all_seeds_and_cells(
-    changes: dict[str, Any],
-    replicas: list[Path],
-    task: Path,
-    tmp_path: Path,
-    calls: list[tuple[str, int]],
-) -> None:
-    run(tmp_path, replicas[0], task, frozen=True, **changes)
-    assert calls == READ + EMBEDDED
+    run(tmp_path, replicas[0], task, frozen=frozen, **changes)
+    assert calls == (READ + EMBEDDED if frozen else READ)
 
 
 def test_features_of_a_student_that_is_new_with_each_seed_are_made_once_a_seed(
