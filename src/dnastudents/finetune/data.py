@@ -58,10 +58,10 @@ class Split(ABC):
 
     @abstractmethod
     def inputs(self, rows: np.ndarray) -> dict[str, Tensor]:
-        """What the model takes of these B sequences."""
+        """Return what the model takes of these B sequences."""
 
     def take(self, rows: np.ndarray) -> Self:
-        """Some of the sequences."""
+        """Take some of the sequences."""
         other = None if self.other is None else self.other[rows]
         labels, truncated = self.labels[rows], self.truncated[rows]
         return replace(
@@ -69,7 +69,7 @@ class Split(ABC):
         )
 
     def flip(self, chosen: np.ndarray) -> Self:
-        """The sequences at True in `chosen`, bool (n,), on their other strand."""
+        """Turn the sequences at True in `chosen`, bool (n,), to their other strand."""
         if self.other is None:
             raise ValueError("this split holds one strand only")
         side = chosen.reshape(-1, *[1] * (self.values.ndim - 1))
@@ -80,7 +80,7 @@ class Split(ABC):
         return replace(self, values=there, other=here)
 
     def joined(self, more: Self) -> Self:
-        """These sequences and, behind them, more."""
+        """Put more sequences behind these."""
         other = None
         if self.other is not None and more.other is not None:
             other = np.concatenate([self.other, more.other])
@@ -105,7 +105,7 @@ class TokenSplit(Split):
         return np.array([len(ids) for ids in self.values], dtype=np.int64)
 
     def inputs(self, rows: np.ndarray) -> dict[str, Tensor]:
-        """`input_ids` (B, T), and `attention_mask` where there is padding."""
+        """Return `input_ids` (B, T), and `attention_mask` where there is padding."""
         chosen = self.values[rows]
         longest = max(map(len, chosen))
         batch = np.full((len(chosen), longest), self.pad_id, dtype=np.int64)
@@ -127,12 +127,12 @@ class FeatureSplit(Split):
         return np.ones(len(self), dtype=np.int64)
 
     def inputs(self, rows: np.ndarray) -> dict[str, Tensor]:
-        """`features` (B, D)."""
+        """Return `features` (B, D)."""
         return {"features": torch.from_numpy(self.values[rows])}
 
 
 def ragged(rows: Sequence[np.ndarray]) -> np.ndarray:
-    """Arrays of any lengths as one array of objects (n,), which NumPy can index and join."""
+    """Make one array of objects (n,) of arrays of any lengths, so that NumPy indexes and joins."""
     return np.fromiter(rows, dtype=object, count=len(rows))
 
 
@@ -169,7 +169,7 @@ def tokenize(
 def _ids(
     codes: list[np.ndarray], tokenizer: Tokenizer, most: int | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Tokens of each sequence (n,), at most so many, and True (n,) at those that lost their end."""
+    """Tokenise each sequence, to at most so many tokens, and note (n,) which lost their end."""
     rows = []
     for start in range(0, len(codes), CHUNK):
         chunk = codes[start : start + CHUNK]
@@ -191,7 +191,7 @@ def _ids(
 def training_batches(
     lengths: np.ndarray, batch_size: int, generator: np.random.Generator
 ) -> list[np.ndarray]:
-    """Rows of each batch of one epoch, every row once, in an order by the generator."""
+    """Draw the rows of each batch of one epoch, every row once."""
     order = generator.permutation(len(lengths))
     batches = []
     for start in range(0, len(order), POOL * batch_size):
@@ -201,10 +201,10 @@ def training_batches(
 
 
 def evaluation_batches(lengths: np.ndarray, batch_size: int) -> list[np.ndarray]:
-    """Rows of each batch, every row once, shortest first."""
+    """Choose the rows of each batch, every row once, shortest first."""
     return cut(np.argsort(lengths, kind="stable"), batch_size)
 
 
 def cut(rows: np.ndarray, size: int) -> list[np.ndarray]:
-    """The rows in pieces of at most `size`."""
+    """Cut the rows into pieces of at most `size`."""
     return [rows[start : start + size] for start in range(0, len(rows), size)]

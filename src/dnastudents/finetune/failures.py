@@ -49,7 +49,7 @@ class Failures:
     def each(
         self, starts: Mapping[int, Path], work: Callable[[int, Path], Result]
     ) -> dict[int, Result]:
-        """What `work` gives for every seed that does not fail.
+        """Return what `work` gives for every seed that does not fail.
 
         Seeds that found no memory are tried once more after the others: what else was on the
         device may be gone by then. A loss is the seed's own, and is not drawn twice.
@@ -83,7 +83,7 @@ class Failures:
         return {seed: done[seed] for seed in starts if seed in done}
 
     def write(self, folder: Path) -> None:
-        """One `failed_seed_<s>.json` for each record."""
+        """Write one `failed_seed_<s>.json` per record."""
         for seed, record in self.records.items():
             write_json(folder / f"failed_seed_{seed}.json", record)
 

@@ -44,7 +44,7 @@ class ClsTokens(nn.Module):
         self.student, self.cls_id = student, cls_id
 
     def pool(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
-        """Features (B, tokens * D) of a batch (B, T)."""
+        """Compute features (B, tokens * D) of a batch (B, T)."""
         hidden = self.student.backbone(input_ids, attention_mask)
         return hidden[input_ids == self.cls_id].reshape(len(input_ids), -1)
 
@@ -76,7 +76,7 @@ class Checkpoint:
 def pooled_features(
     model: SequenceClassifier | ClsTokens, split: TokenSplit, device: torch.device
 ) -> np.ndarray:
-    """Features of a split before the head, float32 (n, D), in its order."""
+    """Compute features of a split before the head, float32 (n, D), in its order."""
     model = model.to(device).eval()
 
     def pool(at_once: int) -> np.ndarray:
@@ -93,7 +93,7 @@ def pooled_features(
 def feature_split(
     classifier: SequenceClassifier, split: TokenSplit, device: torch.device
 ) -> FeatureSplit:
-    """The split as features before the head, of both strands where it holds both."""
+    """Turn the split into features before the head, of both strands where it holds both."""
     features, other = pooled_features(classifier, split, device), None
     if split.other is not None:
         flipped = split.flip(np.ones(len(split), dtype=bool))
@@ -158,7 +158,7 @@ def _mean(loaded: Checkpoint) -> SequenceClassifier:
 def _with_cls_tokens(
     loaded: Checkpoint, split: TokenSplit, folder: Path
 ) -> tuple[ClsTokens, TokenSplit]:
-    """The model, and the split with as many CLS tokens as it was pretrained with (else 10)."""
+    """Return the model, and the split with the CLS tokens of its pretraining (else 10)."""
     cls_id = loaded.tokenizer.cls_id
     if not isinstance(loaded.student, ChordMixerForMaskedLM) or cls_id is None:
         raise InputError(f"{folder}: CLS tokens are those of a chordmixer; use --pooling mean")

@@ -43,7 +43,7 @@ class Kept:
         self._loaded: tuple[Path, StudentOnTask] | None = None
 
     def student(self, start: Path) -> StudentOnTask:
-        """The student of one pretraining; loaded when it is first needed, one at a time."""
+        """Return the student of one pretraining, loaded when first needed, one at a time."""
         if self._loaded is None or self._loaded[0] != start:
             self._loaded = None  # the last one's sequences go before these come
             weights, _ = self._content(start)
@@ -55,7 +55,7 @@ class Kept:
         return self._loaded[1]
 
     def identity(self, start: Path, options: Finetuning | None = None, *more: Any) -> str:
-        """Digest of what decides a piece: run, pretraining, task and settings (default: all)."""
+        """Compute the digest of what decides a piece: run, pretraining, task, settings (or all)."""
         config_digest = self._digest(start, self.options if options is None else options)
         _, content = self._content(start)
         return digest([self.run, config_digest, content, self.task.digest, *more])
@@ -63,7 +63,7 @@ class Kept:
     def keep(
         self, name: str, identity: str, make: Callable[[Path], None], again: bool = False
     ) -> Path:
-        """The piece `name`, made by `make` in a new folder unless it is there (or `again`).
+        """Return the piece `name`; `make` makes it in a new folder unless it is there (or `again`).
 
         One that other code has made is taken, and said to be: most edits change no result.
         """
@@ -85,7 +85,7 @@ class Kept:
         return digest({"finetuning": options.as_json(), "weights": weights})
 
     def _content(self, start: Path) -> tuple[str, str]:
-        """SHA-256 of a pretraining's weights, and digest of all that is used of it."""
+        """Compute SHA-256 of a pretraining's weights, and a digest of all that is used of it."""
         if start not in self._starts:
             weights = sha256(model_folder(start) / "model.safetensors")
             content = digest([model_digest(start), provenance(start)])

@@ -55,7 +55,7 @@ class FrozenHead(nn.Module):
         self.register_buffer("scale", features.std(0, correction=0).clamp(min=1e-6))
 
     def forward(self, features: Tensor) -> Tensor:
-        """Logits (B, classes) of features (B, D)."""
+        """Compute logits (B, classes) of features (B, D)."""
         return self.head(self.dropout((features - self.mean) / self.scale))
 
 
@@ -117,7 +117,7 @@ class Fit:
         Returns
         -------
         best, history
-            The chosen epoch; one row an epoch: epoch, step, loss and, where there is a dev split,
+            The chosen epoch; one row per epoch: epoch, step, loss and, where there is a dev split,
             dev_loss and dev_<metric>.
         """
         options, began = self.options, time.perf_counter()
@@ -150,7 +150,7 @@ class Fit:
         return {"dev_loss": loss, f"dev_{metric}": value}
 
     def _epoch(self, train: Split, epoch: int, total: int) -> float:
-        """One pass over the split; its mean loss."""
+        """Go over the split once, and return its mean loss."""
         generator = numpy_generator(self.seed, "batches", epoch)
         if self.options.reverse_complement != "none":
             strands = numpy_generator(self.seed, "strands", epoch)
@@ -203,7 +203,7 @@ class Fit:
 
     @torch.inference_mode()
     def predict(self, split: Split) -> np.ndarray:
-        """Class probabilities, float32 (n, C), in the order of the split."""
+        """Compute class probabilities, float32 (n, C), in the order of the split."""
         self.model.eval()
         predict = partial(self._predict, split)
         scores, self.read_batch = as_many_as_fit(predict, self.read_batch, self.device)
@@ -220,7 +220,7 @@ class Fit:
 
 
 def _seed(seed: int, device: torch.device) -> None:
-    """What `torch.manual_seed` does, without its stack trace for each device that is absent."""
+    """Do what `torch.manual_seed` does, without its stack trace for each absent device."""
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":
         torch.cuda.manual_seed(seed)
@@ -233,7 +233,7 @@ def cross_entropy(scores: np.ndarray, labels: np.ndarray) -> float:
 
 
 def in_order(batches: list[np.ndarray], values: Tensor) -> np.ndarray:
-    """Values (n, ...) that were computed batch by batch, in the order of the split."""
+    """Put values (n, ...) that were computed batch by batch into the order of the split."""
     result = np.empty(values.shape, dtype=np.float32)
     result[np.concatenate(batches)] = values.float().cpu().numpy()
     return result

@@ -45,7 +45,7 @@ def sweep_grid(kept: Kept, starts: Mapping[int, Path], failures: Failures) -> pd
     Returns
     -------
     DataFrame
-        One row a cell and seed: learning_rate, batch_size, seed, metric, dev (its value; missing
+        One row per cell and seed: learning_rate, batch_size, seed, metric, dev (its value; missing
         where the loss was not finite), dev_loss, best_epoch, wall_seconds, chosen.
 
     Raises
@@ -76,7 +76,7 @@ def sweep_grid(kept: Kept, starts: Mapping[int, Path], failures: Failures) -> pd
 
 
 def chosen_cell(by_cell: Sequence[Sequence[Mapping[str, Any]]]) -> int:
-    """Index of the cell that is best on dev.
+    """Return the index of the cell that is best on dev.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def chosen_cell(by_cell: Sequence[Sequence[Mapping[str, Any]]]) -> int:
 def _trained_cells(
     kept: Kept, cells: Sequence[Finetuning], seed: int, start: Path
 ) -> list[dict[str, Any]]:
-    """What training left of one seed in every cell; `Diverged` where none has a loss."""
+    """Read what training left of one seed in every cell; `Diverged` where none has a loss."""
     folders = [_trained(kept, cell, seed, start) for cell in cells]
     found = [read_json(folder / TRAINED) for folder in folders]
     if all(trained["value"] is None for trained in found):
@@ -118,7 +118,7 @@ def _trained_cells(
 
 
 def _trained(kept: Kept, cell: Finetuning, seed: int, start: Path, again: bool = False) -> Path:
-    """The folder of one trained (cell, seed)."""
+    """Return the folder of one (cell, seed), trained if it is not yet."""
 
     def make(folder: Path) -> None:
         try:

@@ -58,7 +58,7 @@ class Trained:
     epoch : int
         The one that is tested.
     history : list of dict
-        One row an epoch, see `Fit.train`.
+        One row per epoch, see `Fit.train`.
     wall_seconds, peak_memory_mb : float
     """
 
@@ -106,7 +106,7 @@ class StudentOnTask:
             self._features_of(0)
 
     def at(self, cell: Finetuning) -> StudentOnTask:
-        """The same student with the settings of one cell of its grid; what was read is shared."""
+        """Copy the student with the settings of one cell of its grid; what was read is shared."""
         other = copy.copy(self)
         other.options = cell
         return other
@@ -171,7 +171,7 @@ class StudentOnTask:
         return name
 
     def _splits(self, seed: int) -> dict[str, Split]:
-        """What the seed learns from and is tested on; no dev where nothing selects."""
+        """Choose what the seed learns from and is tested on; no dev where nothing selects."""
         whole: Mapping[str, Split] = self.tokens
         if self.options.frozen:
             whole = self._features_of(seed)
@@ -185,13 +185,13 @@ class StudentOnTask:
         return dev_origin(self.task, self.options.selection, self.options.dev)
 
     def _with_pool(self, splits: dict[str, Some]) -> dict[str, Some]:
-        """The splits and, where each seed draws dev from them, train and dev as one."""
+        """Add train and dev as one split, where each seed draws dev from them."""
         if self._dev_origin() == "by_seed" and "dev" in splits:
             return splits | {POOL: splits["train"].joined(splits["dev"])}
         return splits
 
     def _classifier(self, seed: int) -> SequenceClassifier:
-        """A new head on the student; one that was never pretrained is new with each seed too.
+        """Put a new head on the student; one that was never pretrained is new with each seed too.
 
         So are the layers that a `released_transfer` adds.
         """
@@ -238,7 +238,7 @@ class StudentOnTask:
         return classifier
 
     def _features_of(self, seed: int) -> dict[str, FeatureSplit]:
-        """Features of the frozen student, made once; where each seed has its own, once a seed."""
+        """Compute features of the frozen student once, or once per seed where each has its own."""
         key = seed if self._student_of_seed else None
         if key not in self._features:
             self._features.clear()  # another seed's go before these come
@@ -258,7 +258,7 @@ class StudentOnTask:
         best: Best,
         more: Mapping[str, Any],
     ) -> MetricsRow:
-        """The row of one seed; `more` wins over what is known here."""
+        """Make the row of one seed; `more` wins over what is known here."""
         labels, task = splits["test"].labels, self.task
         metrics = classification_metrics(labels, scores.argmax(1), scores, task.classes)
         values = {
@@ -286,7 +286,7 @@ class StudentOnTask:
         return make_row(task, metrics, {**values, **more})
 
     def _peak_memory(self) -> float:
-        """MiB: of the GPU, or of this process so far."""
+        """Return MiB of the GPU, or of this process so far."""
         if self.device.type == "cuda":
             return torch.cuda.max_memory_allocated() / 2**20
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10

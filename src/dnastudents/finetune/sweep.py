@@ -1,4 +1,4 @@
-"""Fine-tune a run on a task with all seeds in one process, one metrics row a seed.
+"""Fine-tune a run on a task with all seeds in one process, one metrics row per seed.
 
 A finished seed is kept in the state folder at once, so a killed job repeats only the seed it was
 at; of a grid, only the seed and cell.
@@ -47,7 +47,7 @@ def finetune(
     run : str
         Name of the pretrained run, for tables.
     pretrained : sequence of Path
-        Its folders, one a pretraining; seed s starts from number s mod n.
+        Its folders, one per pretraining; seed s starts from number s mod n.
     task : Path
         Task folder.
     settings : mapping

@@ -34,7 +34,7 @@ def table(counts: Counts, settings: PmiSettings | None = None) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row an n-gram, by size, then by its number: ngram, size, count, naive_pmi, true_pmi,
+        One row per n-gram, by size, then by its number: ngram, size, count, naive_pmi, true_pmi,
         genemask_pmi, score (the one of `settings.kind`) and rank within its size (1 is the best
         score; of equal ones, as of the unscored, the most frequent comes first). All k-mers have a
         row; n-grams of other sizes that are absent or rarer than the threshold have none.

@@ -48,7 +48,7 @@ _CHUNK = 4096  # sequences whose positions are in memory at once
 
 
 class ChosenModel(NamedTuple):
-    """The model with the chosen strength; `history` has a row a strength."""
+    """The model with the chosen strength; `history` has a row per strength."""
 
     model: LogisticRegression
     strength: float
@@ -56,7 +56,7 @@ class ChosenModel(NamedTuple):
 
 
 def kmer_features(sequences: Sequence[str], k: Sequence[int] = range(1, 7)) -> sparse.csr_matrix:
-    """Square roots of k-mer frequencies.
+    """Compute square roots of k-mer frequencies.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ def kmer_logistic(
 
 
 def _root_frequencies(sequences: Sequence[str], lengths: Sequence[int]) -> sparse.csr_matrix:
-    """`kmer_features` of a few sequences, all encoded at once; an N between keeps them apart."""
+    """Compute `kmer_features` of a few sequences at once; an N between keeps them apart."""
     codes = encode("N".join(sequences))
     owner = np.repeat(np.arange(len(sequences)), [len(sequence) + 1 for sequence in sequences])
     blocks = []
@@ -150,7 +150,7 @@ def _run_seed(
     drawn: Draw,
     options: BaselineOptions,
 ) -> tuple[MetricsRow, pd.DataFrame, pd.DataFrame]:
-    """The metrics row of one seed, its predictions, and the scores of all strengths."""
+    """Make the metrics row of one seed, its predictions, and the scores of all strengths."""
     started = time.perf_counter()
     chosen = _fit(task, features, drawn)
     labels = task.test["label"].to_numpy()
@@ -168,7 +168,7 @@ def _run_seed(
 
 
 def _distinct(draws: dict[int, Draw]) -> list[int]:
-    """All seeds, or the first alone where all learn from the same sequences."""
+    """Return all seeds, or the first alone where all learn from the same sequences."""
     seeds = list(draws)
     first = draws[seeds[0]]
     same = all(
@@ -204,7 +204,7 @@ def _fit(task: Task, features: dict[str, sparse.csr_matrix], drawn: Draw) -> Cho
 
 
 def _cross_folds(task: Task, drawn: Draw) -> list[Draw]:
-    """Stratified folds of the training rows: each is held out once, the others fit."""
+    """Make stratified folds of the training rows: each is held out once, the others fit."""
     labels = task.train["label"].to_numpy()[drawn.train]
     fewest = int(np.bincount(labels, minlength=len(task.classes)).min())
     if fewest < 2:
@@ -225,14 +225,14 @@ def _logistic(
 def _predict(
     model: LogisticRegression, inputs: sparse.csr_matrix, classes: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Class ids (n,) and probabilities (n, classes); 0 for a class that the fit never saw."""
+    """Predict ids (n,) and probabilities (n, classes); 0 for a class that the fit never saw."""
     probabilities = np.zeros((inputs.shape[0], classes))
     probabilities[:, model.classes_] = model.predict_proba(inputs)
     return probabilities.argmax(axis=1), probabilities
 
 
 def _range(k: list[int]) -> str:
-    """As 1 to 6, or 3, 5 where some between are left out."""
+    """Write as 1 to 6, or 3, 5 where some between are left out."""
     whole = len(k) > 2 and k == list(range(k[0], k[-1] + 1))
     return f"{k[0]} to {k[-1]}" if whole else ", ".join(map(str, k))
 
@@ -240,7 +240,7 @@ def _range(k: list[int]) -> str:
 def _row(
     task: Task, metrics: Mapping[str, Any], options: BaselineOptions, of_seed: Mapping[str, Any]
 ) -> MetricsRow:
-    """The metrics row of one seed; `of_seed` differs between seeds, the rest does not."""
+    """Make the metrics row of one seed; `of_seed` differs between seeds, the rest does not."""
     values = {
         "run": BASELINE,
         "method": METHOD,

@@ -57,7 +57,7 @@ def knn(
     run : str
         Name of the pretrained run, for tables.
     pretrained : sequence of Path
-        Its folders, one a pretraining; seed s uses number s mod n.
+        Its folders, one per pretraining; seed s uses number s mod n.
     task : Path
         Task folder.
     settings : mapping
@@ -110,7 +110,7 @@ class Probe(StudentOnTask):
         self._pretrained_test: FeatureSplit | None = None
 
     def distinct(self, seeds: Sequence[int]) -> list[int]:
-        """The seeds that do not repeat an earlier one."""
+        """Return the seeds that do not repeat an earlier one."""
         if not self.provenance["pretrained"]:
             return list(seeds)
         first: dict[bytes, int] = {}
@@ -119,7 +119,7 @@ class Probe(StudentOnTask):
         return list(first.values())
 
     def test(self, seed: int) -> tuple[MetricsRow, pd.DataFrame]:
-        """The metrics row of one seed, and its predictions."""
+        """Make the metrics row of one seed, and its predictions."""
         began = time.perf_counter()
         splits = self._embedded(seed)
         scores = neighbour_votes(splits["train"], splits["test"], self.k, len(self.task.classes))
@@ -141,7 +141,7 @@ class Probe(StudentOnTask):
         return draw(self.task, seed, "last", self.options.max_train_sequences).train
 
     def _embedded(self, seed: int) -> dict[str, FeatureSplit]:
-        """Features of the seed's training sequences and of test; a fixed student embeds it once."""
+        """Embed the seed's training sequences, and test, which a fixed student embeds once."""
         classifier = self._classifier(seed)
         test = self._pretrained_test
         if test is None:
@@ -155,7 +155,7 @@ class Probe(StudentOnTask):
 def neighbour_votes(
     train: FeatureSplit, test: FeatureSplit, k: int, classes: int
 ) -> NDArray[np.float32]:
-    """Shares of the k votes that each class gets, float32 (n_test, classes)."""
+    """Compute the share of the k votes that each class gets, float32 (n_test, classes)."""
     if len(train) < k:
         raise InputError(
             f"probes.knn: {len(train)} training sequences for k = {k} neighbours; lower k or raise "

@@ -48,7 +48,7 @@ class Measured(NamedTuple):
 
 
 def read_costs(results: str | Path, jobs: CountedJobs) -> pd.DataFrame:
-    """One row a job of `jobs` that has left a trace.
+    """Read one row per job of `jobs` that has left a trace.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def read_costs(results: str | Path, jobs: CountedJobs) -> pd.DataFrame:
 
 
 def _found(results: Path, jobs: CountedJobs) -> Iterator[tuple[str, tuple[str | None, str | None]]]:
-    """Names of the jobs that left a benchmark file or metrics, with run and task."""
+    """Find the jobs that left a benchmark file or metrics: name, then run and task."""
     benchmarks = results / "benchmarks"
     names = {str(file.relative_to(benchmarks))[:-4] for file in benchmarks.rglob("*.tsv")}
     names |= {f"pretrain/{run}" for run in jobs.runs} | {f"baseline/{task}" for task in jobs.tasks}
@@ -90,7 +90,7 @@ def _found(results: Path, jobs: CountedJobs) -> Iterator[tuple[str, tuple[str | 
 
 
 def _folder(results: Path, name: str) -> Path:
-    """Where a job of `MEASURED` has its metrics."""
+    """Return where a job of `MEASURED` has its metrics."""
     rule, _, rest = name.partition("/")
     return results / rule / BASELINE / rest if rule == "baseline" else results / name
 
@@ -116,7 +116,7 @@ def _record(
 
 
 def read_benchmark(file: Path) -> dict[str, float]:
-    """`wall_seconds`, `cpu_seconds`, `peak_memory_mb` of a benchmark file; NaN where not measured.
+    """Read `wall_seconds`, `cpu_seconds` and `peak_memory_mb`; NaN where not measured.
 
     Snakemake samples a job: one that ends at once has no memory and CPU time.
     """
@@ -136,7 +136,7 @@ def read_benchmark(file: Path) -> dict[str, float]:
 
 
 def _measured(folder: Path) -> Measured | None:
-    """The job's own account; None where it has none, as a run that was never trained."""
+    """Read the job's own account; None where it has none, as a run that was never trained."""
     if (folder / "metrics.json").is_file():
         metrics = read_json(folder / "metrics.json")
         if metrics.get("wall_seconds") is None:
@@ -156,6 +156,6 @@ def _measured(folder: Path) -> Measured | None:
 
 
 def watts_of(device: str, watts: Mapping[str, float]) -> float | None:
-    """The power of a device, of the longest name that is a part of its own; None where none is."""
+    """Find the power of a device by the longest name that is part of its own; None if none is."""
     names = [name for name in watts if name.casefold() in device.casefold()]
     return float(watts[max(names, key=len)]) if names else None

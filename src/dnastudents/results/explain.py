@@ -98,7 +98,7 @@ def explain(results: Path, task: str, run: str, kind: str = "finetune") -> str:
 
 
 def _find(cell: Cell) -> Cell:
-    """The cell, if there is one."""
+    """Return the cell, if there is one."""
     folder = cell.results / cell.kind
     runs = [*_names(folder), BASELINE]
     if cell.run not in runs:
@@ -111,7 +111,7 @@ def _find(cell: Cell) -> Cell:
 
 
 def _names(folder: Path) -> list[str]:
-    """Folders in a folder, without those that a job is writing."""
+    """List the folders in a folder, without those that a job is writing."""
     found = folder.iterdir() if folder.is_dir() else ()
     return sorted(path.name for path in found if path.is_dir() and path.name[0] != ".")
 
@@ -133,7 +133,7 @@ def _results(cell: Cell, rows: Sequence[MetricsRow], failed: Mapping[str, str]) 
 
 
 def _start(cell: Cell, row: MetricsRow) -> str:
-    """What a seed started from."""
+    """Say what a seed started from."""
     for folder in cell.pretrainings:
         if _weights(folder) == row.weights:
             new = "" if row.pretrained else "; never pretrained, each seed draws new weights"
@@ -176,7 +176,7 @@ def _task(cell: Cell, rows: Sequence[MetricsRow]) -> Iterator[str]:
 
 
 def _again(cell: Cell, seeds: Sequence[int]) -> Iterator[str]:
-    """The commands that make the results again: in the workflow, or alone."""
+    """Give the commands that make the results again: in the workflow, or alone."""
     yield "to make it again:"
     resolved = cell.results / "config.resolved.yaml"
     configfile = ["--configfile", str(resolved)] if resolved.is_file() else []

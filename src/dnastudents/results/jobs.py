@@ -20,7 +20,7 @@ class CountedJobs(Settings):
     watts: dict[str, Positive] = Field({}, description="Power of devices, by a part of their name.")
 
     def run_and_task(self, name: str) -> tuple[str | None, str | None] | None:
-        """Run and task of the job `name`, as `finetune/had/gue/H3`; None if it is none of ours.
+        """Return run and task of the job `name`, as `finetune/had/gue/H3`; None if it is not ours.
 
         Names without a run or task, as `pmi` or `metrics`, are of every configuration.
         """

@@ -30,7 +30,7 @@ def classification_metrics(
     probabilities: ArrayLike,
     classes: Sequence[str],
 ) -> dict[str, Any]:
-    """Every metric of one test set.
+    """Compute every metric of one test set.
 
     Parameters
     ----------

@@ -34,7 +34,7 @@ MEAN_TASK = "mean of "  # the task name of a published average, followed by the 
 
 
 def read_published(path: str | Path) -> pd.DataFrame:
-    """Published results with `value` and `spread` as fractions.
+    """Read published results, with `value` and `spread` as fractions.
 
     Raises
     ------

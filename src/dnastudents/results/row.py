@@ -82,7 +82,7 @@ REQUIRED_COLUMNS = tuple(
 
 
 def primary(metrics: Mapping[str, Any], name: str) -> float:
-    """The value of the metric `name`, by which a task is judged."""
+    """Return the value of the metric `name`, by which a task is judged."""
     if name not in METRICS:
         raise InputError(f"metric {name!r} is unknown; choose one of {', '.join(METRICS)}")
     if metrics[name] is None:

@@ -35,7 +35,7 @@ ENERGY = (
 def write_cost_table(
     results: str | Path, settings: CountedJobs | Mapping[str, Any], output: str | Path
 ) -> pd.DataFrame:
-    """Write what the jobs took as CSV (one row a rule, run, task and device), Markdown and LaTeX.
+    """Write what the jobs took as CSV (one row per rule, run, task and device), Markdown and LaTeX.
 
     Parameters
     ----------

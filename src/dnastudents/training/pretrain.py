@@ -189,14 +189,14 @@ class RunFolder:
 
 
 def _complete(output: Path, identity: str) -> dict[str, Any] | None:
-    """The metrics of this very result, if the job that held the lock has made it."""
+    """Read the metrics of this very result, if the job that held the lock has made it."""
     file = output / "metrics.json"
     metrics: dict[str, Any] = read_json(file) if file.is_file() else {}
     return metrics if metrics.get("identity") == identity else None
 
 
 def _other_code(metrics: Mapping[str, Any]) -> str:
-    """What to say of a result that other code has made: most edits change no result."""
+    """Say that other code has made a result, which is kept: most edits change no result."""
     if metrics.get("code") == code_digest():
         return ""
     commit = metrics.get("commit")
@@ -223,7 +223,7 @@ def start_accelerator() -> Accelerator:
 
 
 def identity(settings: RunSettings, reference: Path, resources: Resources) -> str:
-    """Digest of all that decides the result: settings and the content of the inputs.
+    """Compute the digest of all that decides the result: settings and content of the inputs.
 
     Settings of the execution are left out, so that a run resumes when they change.
     """

@@ -9,8 +9,8 @@ arXiv 2412.06464; decay before the update, as in fla-org/flash-linear-attention 
 Design decisions
 ----------------
 - The chunked form does everything but the passing of states between chunks as batched matrix
-  products over all chunks at once. What remains in sequence is one K x K by K x V product a chunk.
-- One triangular solve a chunk gives the matrix A of `gated_delta_rule`, which then multiplies
+  products over all chunks at once. One K x K by K x V product per chunk remains in sequence.
+- One triangular solve per chunk gives the matrix A of `gated_delta_rule`, which then multiplies
   values and keys. Solving for those directly takes 1.2 x the time, inverting row by row (as
   transformers 4.57's Qwen3-Next) 1.5 to 2 x, the recurrence 26 to 36 x; measured forward and
   backward on CPU at B 2, T 1024, H 3, K 32, V 64, C 32.
@@ -181,7 +181,7 @@ class BidirectionalGatedDeltaNet(nn.Module):
     """The sum of two untied Gated DeltaNet layers, one of which reads the sequence backwards.
 
     Each is fla's layer (fla/layers/gated_deltanet.py): projections without bias; causal depthwise
-    convolution and SiLU on query, key and value; the gated delta rule; RMSNorm a head, times
+    convolution and SiLU on query, key and value; the gated delta rule; RMSNorm per head, times
     SiLU(gate); output projection. Their weights lie side by side, forwards first, so that each
     step is one operation for both; the sum is the output projection's own.
 
