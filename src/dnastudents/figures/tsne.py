@@ -87,14 +87,8 @@ def tsne_figure(
         scores = [_scores(run.values, labels, seed) for run in runs]
         points = [_project(run.values, seed) for run in runs]
     with figure_style():
-        width = min(PAGE, max(COLUMN, 2.4 * len(names)))
-        figure, axes = grid(len(names), 4, width, 2.1)
-        for axis, name, score, xy in zip(axes, names, scores, points, strict=True):
-            _panel(axis, name, score, xy, labels, task["classes"])
-        _legend(figure, axes[0])
-        title = _title(task, scores[0], runs[0].pooling)
-        figure.suptitle(title, fontsize=7.5, x=0.01, ha="left")
-        save(figure, output)
+        panels = list(zip(names, scores, points, strict=True))
+        save(_draw(panels, labels, task, runs[0].pooling), output)
     numbers = pd.DataFrame([{"run": n} | s for n, s in zip(names, scores, strict=True)])
     _write_csv(numbers, f"{output_base(output)}.csv")
     of_runs = [
@@ -105,6 +99,23 @@ def tsne_figure(
     ]
     _write_csv(pd.concat(of_runs), f"{output_base(output)}_points.csv")
     return numbers
+
+
+def _draw(
+    panels: Sequence[tuple[str, dict[str, float], Embeddings]],
+    labels: Labels,
+    task: dict[str, Any],
+    pooling: str,
+) -> Figure:
+    """Draw the panels of all runs: name, scores and coordinates of each."""
+    width = min(PAGE, max(COLUMN, 2.4 * len(panels)))
+    figure, axes = grid(len(panels), 4, width, 2.1)
+    for axis, (name, scores, xy) in zip(axes, panels, strict=True):
+        _panel(axis, name, scores, xy, labels, task["classes"])
+    _legend(figure, axes[0])
+    title = _title(task, panels[0][1], pooling)
+    figure.suptitle(title, fontsize=7.5, x=0.01, ha="left")
+    return figure
 
 
 def _write_csv(frame: pd.DataFrame, file: str) -> None:
