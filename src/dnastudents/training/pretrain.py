@@ -85,15 +85,15 @@ def pretrain(
     """
     transformers.utils.logging.disable_progress_bar()  # the log has its own lines
     parsed = parse(RunSettings, settings, run)
-    plan = parsed.pretraining
+    options = parsed.pretraining
     accelerator = start_accelerator()
     folder = RunFolder(run, parsed, output)
     student = folder.new_student()
-    if plan is not None and parsed.is_pretrained:
+    if options is not None and parsed.is_pretrained:
         if reference is None:
             raise InputError(f"{run}: a run that learns needs a genome; give --reference")
         resources = Resources(pmi, teacher, intervals, features)
-        return train(folder, plan, student, state, reference, resources, accelerator)
+        return train(folder, options, student, state, reference, resources, accelerator)
     if accelerator.is_main_process:
         folder.write({"model": student}, [], {"steps": 0})
     return 0
@@ -101,7 +101,7 @@ def pretrain(
 
 def train(
     result: RunFolder,
-    plan: Pretraining,
+    options: Pretraining,
     student: Any,
     state: Path,
     reference: Path,
@@ -118,10 +118,10 @@ def train(
         student,
         result.tokenizer,
         seed,
-        plan.steps,
+        options.steps,
         resources,
     )
-    corpus = Corpus(reference, plan, seed, resources.intervals)
+    corpus = Corpus(reference, options, seed, resources.intervals)
     who = identity(settings, reference, resources)
     with StateFolder(state, who) as folder:
         if accelerator.is_main_process:
@@ -135,7 +135,7 @@ def train(
             return 0
         if accelerator.is_main_process:
             require_room(objective, state, result.output)
-        trainer = Trainer(run, plan, seed, objective, corpus, folder, accelerator)
+        trainer = Trainer(run, options, seed, objective, corpus, folder, accelerator)
         if not trainer.train():
             return STOPPED
         if accelerator.is_main_process:
