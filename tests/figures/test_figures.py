@@ -90,12 +90,15 @@ def test_losses_draw_each_run_and_mark_the_switch(tmp_path, drawn):
     assert labels == [["had", "cm_gems"], ["had", "cm_gems"], ["cm_gems"]]
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
     assert legend == ["had", "cm_gems", "curriculum switch"]
-    places = [
-        [line.get_xdata()[0] for line in axis.get_lines() if line.get_marker() == "D"
-         and len(line.get_xdata()) == 1]
+    switched_at = [
+        [
+            line.get_xdata()[0]
+            for line in axis.get_lines()
+            if line.get_marker() == "D" and len(line.get_xdata()) == 1
+        ]
         for axis in figure.axes
-    ]  # fmt: skip
-    assert places == [[21], [30], [30]]
+    ]
+    assert switched_at == [[21], [30], [30]]
     assert figure.axes[2].get_yscale() == "linear"
     assert figure.get_suptitle() == ""
 

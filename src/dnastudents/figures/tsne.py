@@ -126,8 +126,11 @@ def _write_csv(frame: pd.DataFrame, file: str) -> None:
 def _legend(figure: Figure, axis: Axes) -> None:
     legend = figure.legend(
         *axis.get_legend_handles_labels(),
-        loc="outside lower center", ncols=4, handletextpad=0.2, markerscale=2,
-    )  # fmt: skip
+        loc="outside lower center",
+        ncols=4,
+        handletextpad=0.2,
+        markerscale=2,
+    )
     for handle in filter(None, legend.legend_handles):
         handle.set_alpha(1)
 
@@ -211,9 +214,15 @@ def _panel(
     for label in np.unique(labels):
         look, chosen = series(int(label)), labels == label
         axis.scatter(
-            xy[chosen, 0], xy[chosen, 1], s=size, c=look.colour, marker=look.marker, alpha=0.6,
-            linewidth=0, label=classes[label],
-        )  # fmt: skip
+            xy[chosen, 0],
+            xy[chosen, 1],
+            s=size,
+            c=look.colour,
+            marker=look.marker,
+            alpha=0.6,
+            linewidth=0,
+            label=classes[label],
+        )
     # + 0.0 turns a rounded -0.0 into 0.0
     silhouette = f"{round(score['silhouette'], 2) + 0.0:.2f}"
     numbers = f"silhouette {silhouette}, probe {100 * score['probe_accuracy']:.1f} %"

@@ -27,7 +27,7 @@ from dnastudents.errors import InputError
 from dnastudents.files import atomic_file, read_json, write_json
 from dnastudents.finetune.data import FeatureSplit, Split, TokenSplit
 from dnastudents.finetune.features import Checkpoint, feature_split
-from dnastudents.finetune.fit import Best, Fit, FrozenHead
+from dnastudents.finetune.fit import Fit, FrozenHead
 from dnastudents.finetune.options import Finetuning
 from dnastudents.finetune.pretrainings import provenance
 from dnastudents.models import (
@@ -153,12 +153,13 @@ class StudentOnTask:
     ) -> None:
         began = time.perf_counter()
         scores = fit.predict(splits["test"])
-        best = Best(trained.value, trained.loss, trained.epoch)
-        costs = {
+        of_training = {
+            "best_epoch": trained.epoch,
+            "best_dev": trained.value if "dev" in splits else None,
             "wall_seconds": trained.wall_seconds + time.perf_counter() - began,
             "peak_memory_mb": max(trained.peak_memory_mb, self._peak_memory()),
         }
-        write_row(folder / "row.json", self._row(seed, splits, scores, best, costs))
+        write_row(folder / "row.json", self._row(seed, splits, scores, of_training))
         pd.DataFrame(trained.history).assign(seed=seed).to_csv(folder / "history.csv", index=False)
         with atomic_file(folder / "predictions.parquet") as partial:
             labels, classes = splits["test"].labels, self.task.classes
@@ -255,7 +256,6 @@ class StudentOnTask:
         seed: int,
         splits: Mapping[str, Split],
         scores: np.ndarray,
-        best: Best,
         more: Mapping[str, Any],
     ) -> MetricsRow:
         """Make the row of one seed; `more` wins over what is known here."""
@@ -268,8 +268,6 @@ class StudentOnTask:
             "n_truncated": sum(int(split.truncated.sum()) for split in splits.values()),
             "selection": self.options.selection,
             "dev": self._dev_origin(),
-            "best_epoch": best.epoch,
-            "best_dev": best.value if "dev" in splits else None,
             "learning_rate": self.options.learning_rate,
             "batch_size": self.options.batch_size,
             "grid_cells": self.grid_cells,

@@ -28,7 +28,6 @@ from dnastudents.errors import InputError
 from dnastudents.files import atomic_directory, digest, sha256, write_json
 from dnastudents.finetune.data import FeatureSplit
 from dnastudents.finetune.features import feature_split
-from dnastudents.finetune.fit import Best
 from dnastudents.finetune.on_task import StudentOnTask
 from dnastudents.finetune.options import Finetuning
 from dnastudents.finetune.pretrainings import seeds_of_replicas
@@ -132,7 +131,7 @@ class Probe(StudentOnTask):
             "wall_seconds": time.perf_counter() - began,
             "peak_memory_mb": self._peak_memory(),
         }
-        row = self._row(seed, splits, scores, Best(), values)
+        row = self._row(seed, splits, scores, values)
         name = f"{self.run} {self.task.suite}/{self.task.task} seed {seed}"
         logger.info(f"{name} {self.task.metric} {row.value:.4f}")
         return row, prediction_table(seed, splits["test"].labels, scores, self.task.classes)

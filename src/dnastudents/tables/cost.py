@@ -89,7 +89,8 @@ def _sums(costs: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
 
 def _sheet(title: str, key: str, costs: pd.DataFrame, energy: bool) -> Sheet:
     """Make one row per value of `key`, and the total."""
-    sheet = Sheet(title, [key, *HEADERS, *["kWh"] * energy], [], fixed=2)
+    headers = [key, *HEADERS, "kWh"] if energy else [key, *HEADERS]
+    sheet = Sheet(title, headers, [], fixed=2)
     groups = [(str(name), rows) for name, rows in costs.groupby(key, sort=True)]
     for name, rows in [*groups, ("total", costs)]:
         total = _sums(rows.assign(all=0), ["all"]).iloc[0]

@@ -199,15 +199,16 @@ def _sheet(lines: list[Line], names: Mapping[str, str]) -> Sheet:
     tasks = list(names)
     with_mean = len(tasks) > 1
     headers = ["method", "seeds", *(f"{task} ({METRICS[names[task]]})" for task in tasks)]
-    sheet = Sheet("", headers + ["mean"] * with_mean, [], fixed=2)
+    sheet = Sheet("", [*headers, "mean"] if with_mean else headers, [], fixed=2)
     for line in lines:
         row = [line.label, _seeds(line), *(_cell(line, task) for task in tasks)]
-        marked = line.failed and not math.isnan(line.mean)
-        mean = percent(line.mean) + (f" {MARK}" if marked else "")
-        sheet.rows.append(row + [mean] * with_mean)
+        if with_mean:
+            marked = line.failed and not math.isnan(line.mean)
+            row.append(percent(line.mean) + (f" {MARK}" if marked else ""))
+        sheet.rows.append(row)
     own = sum(line.kind != "published" for line in lines)
     sheet.groups = {0: "Measured here"} | ({own: "Published"} if own < len(lines) else {})
-    for column, task in enumerate([*tasks, None][: len(tasks) + with_mean], start=2):
+    for column, task in enumerate([*tasks, None] if with_mean else tasks, start=2):
         sheet.bold |= {(row, column) for row in _best(lines[:own], task)}
     return sheet
 
