@@ -208,18 +208,17 @@ def _sheet(lines: list[Line], names: Mapping[str, str]) -> Sheet:
         sheet.rows.append(row)
     own = sum(line.kind != "published" for line in lines)
     sheet.groups = {0: "Measured here"} | ({own: "Published"} if own < len(lines) else {})
-    for column, task in enumerate([*tasks, None] if with_mean else tasks, start=2):
-        sheet.bold |= {(row, column) for row in _best(lines[:own], task)}
+    columns = [[_mean(line.scores, [task]) for line in lines[:own]] for task in tasks]
+    if with_mean:
+        columns.append([line.mean for line in lines[:own]])
+    for column, values in enumerate(columns, start=2):
+        sheet.bold |= {(row, column) for row in _best(values)}
     return sheet
 
 
-def _best(lines: list[Line], task: str | None) -> list[int]:
-    """Return indices of the lines that are best at a task (None: on the mean) as far as shown."""
-    means = [
-        line.mean if task is None else line.scores[task].mean if task in line.scores else math.nan
-        for line in lines
-    ]
-    shown = [round(100 * mean, 1) for mean in means]
+def _best(values: Sequence[float]) -> list[int]:
+    """Return the indices of the best values, as far as shown."""
+    shown = [round(100 * value, 1) for value in values]
     best = max((value for value in shown if not math.isnan(value)), default=math.nan)
     return [index for index, value in enumerate(shown) if value == best]
 
