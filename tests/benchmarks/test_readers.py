@@ -200,21 +200,47 @@ def test_seeds_share_the_one_draw_of_a_file(tmp_path: Path) -> None:
     assert "one draw, so all seeds learn from the same" in read.protocol.notes[0]
 
 
-def test_few_shot_substitutes(tmp_path: Path) -> None:
+@pytest.fixture
+def prom_300(tmp_path: Path) -> tuple[Path, pd.DataFrame, pd.DataFrame]:
+    """Folders of Prom-300's train files and of a substitute that shares three rows with them."""
     train, other = table(20, 300, 0), table(20, 300, 1)
     for shots in few_shot.SHOTS["prom_300"]:
         write_kmers(tmp_path / f"Prom-300/{shots}/train.tsv", train, quoted=True)
     (tmp_path / "prom_300_all").mkdir()
     both = pd.concat([other, train[:3]])
     both.to_csv(tmp_path / "prom_300_all/test.csv", index=False)
-    few_shot.write(tmp_path, "prom_300_10", tmp_path / "t")
-    read = load_task(tmp_path / "t")
+    return tmp_path, train, other
+
+
+def test_few_shot_substitutes_are_taken_by_name(
+    prom_300: tuple[Path, pd.DataFrame, pd.DataFrame],
+) -> None:
+    folder, _, other = prom_300
+    few_shot.write(folder, "prom_300_10", folder / "t", route="substitutes")
+    read = load_task(folder / "t")
     assert rows_of(read.test) == rows_of(other)
     assert list(read.protocol.notes) == [
-        "substitute for the unreleased test split: GUE prom_300_all, test",
+        "substitute for the official test split: GUE prom_300_all, test",
         "3 test sequences that are in a Prom-300 train file are left out",
         "the file holds one draw, so all seeds learn from the same sequences",
     ]
+
+
+def test_few_shot_takes_official_tests_alone(
+    prom_300: tuple[Path, pd.DataFrame, pd.DataFrame],
+) -> None:
+    """A substitute that lies there is not taken unasked."""
+    folder, train, _ = prom_300
+    with pytest.raises(InputError, match=r"no Prom-300/test\.tsv in .*`route: substitutes`"):
+        few_shot.write(folder, "prom_300_10", folder / "t")
+    test = pd.concat([table(8, 300, 2), train[:1]], ignore_index=True)
+    write_kmers(folder / "Prom-300/test.tsv", test, quoted=False)
+    few_shot.write(folder, "prom_300_10", folder / "t")
+    read = load_task(folder / "t")
+    pd.testing.assert_frame_equal(read.test, test)
+    assert read.protocol.duplicates.across["train/test"] == 1  # reported, not taken out
+    with pytest.raises(InputError, match="no route 'archive'; it has tables, substitutes"):
+        few_shot.write(folder, "prom_300_10", folder / "t", route="archive")
 
 
 def test_few_shot_substitute_from_the_archive(tmp_path: Path) -> None:
@@ -223,7 +249,8 @@ def test_few_shot_substitute_from_the_archive(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "c.zip", "w") as archive:
         for name, bases in test.items():
             archive.writestr(f"human_enhancers_cohn/test/{name}/7.txt", bases)
-    few_shot.write([tmp_path / "Cohn-enh", tmp_path / "c.zip"], "cohn_enh_10", tmp_path / "t")
+    files = [tmp_path / "Cohn-enh", tmp_path / "c.zip"]
+    write_task("few_shot", "cohn_enh_10", files, tmp_path / "t", route="substitutes")
     expected = [(test["negative"], 0), (test["positive"], 1)]
     assert rows_of(load_task(tmp_path / "t").test) == sorted(expected)
 

@@ -23,7 +23,7 @@ def test_the_paper_is_planned_on_a_machine_without_data(
 ) -> None:
     planned = snakemake(fresh, *arguments, "-n", "--quiet", "rules")
     count = jobs(planned)
-    tasks = 18 + 8 + 28 + 20 + 8
+    tasks = 18 + 8 + 28 + 22 + 8
     runs = 22
     assert count["pretrain"] == str(runs)
     assert count["finetune"] == str(runs * tasks)

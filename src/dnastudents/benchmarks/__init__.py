@@ -12,6 +12,7 @@ from pathlib import Path
 
 from dnastudents.errors import InputError
 
+ROUTED = {"few_shot"}  # readers of which a route of tasks.csv asks for another content
 READERS = {
     "few_shot",
     "genomic_benchmarks",
@@ -29,6 +30,7 @@ def write_task(
     output: Path,
     leakage: str = "report",
     metric: str | None = None,
+    route: str | None = None,
 ) -> None:
     """Write the task folder of one task from the files of its suite.
 
@@ -47,6 +49,9 @@ def write_task(
         Default is "report".
     metric : str, optional
         Of the user's own CSV files: accuracy, mcc, f1 or f1_macro. Default is accuracy.
+    route : str, optional
+        A route of workflow/resources/tasks.csv. Most change where files come from, not what is
+        read. Default is the first.
 
     Raises
     ------
@@ -63,7 +68,8 @@ def write_task(
     elif suite in READERS:
         module = import_module(f"dnastudents.benchmarks.{suite}")
         write: Callable[..., None] = module.write
-        write(sources, task, output, leakage=leakage)
+        options = {"route": route} if suite in ROUTED else {}
+        write(sources, task, output, leakage=leakage, **options)
     else:
         from dnastudents.benchmarks import csv_files
 
