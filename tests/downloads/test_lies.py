@@ -18,6 +18,7 @@ import pytest
 
 from dnastudents.downloads import archives, damage, http, manifest
 from dnastudents.downloads.archives import Limits
+from dnastudents.downloads.check import State, check_data
 from dnastudents.downloads.content import disguise
 from dnastudents.downloads.fetch import fetch
 from dnastudents.downloads.manifest import Dataset, Unusable, verify
@@ -141,6 +142,24 @@ def test_a_git_blob_id_is_enforced(tmp_path: Path, server: Server, digits: int) 
     with pytest.raises(InputError, match=said):
         fetch("x.tsv", listed, tmp_path / "out" / "x.tsv")
     assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("digits", "said"),
+    [(40, "downloaded"), (8, "downloaded; of its git blob id only the first 8 digits are known")],
+)
+def test_data_check_says_where_a_blob_id_is_a_part(
+    tmp_path: Path, server: Server, digits: int, said: str
+) -> None:
+    listed = table(tmp_path, server, "good", "x.tsv", git_blob=blob(CONTENT)[:digits])
+    (tmp_path / "x.tsv").write_bytes(CONTENT)
+    needs = {"a/task": {"datasets": ["x.tsv"]}}
+    (found,) = check_data(needs, listed, tmp_path).files
+    assert (found.state, found.detail) == (State.PRESENT, said)
+    (tmp_path / "x.tsv").write_bytes(CONTENT[:-1])
+    (found,) = check_data(needs, listed, tmp_path).files
+    assert found.state == State.WRONG
+    assert not server.requests
 
 
 def test_a_blob_id_lets_a_broken_transfer_go_on(tmp_path: Path, server: Server) -> None:

@@ -26,6 +26,7 @@ from dnastudents.cli import main
 from dnastudents.downloads.manifest import read_manifest
 from dnastudents.errors import InputError
 from dnastudents.files import read_json, sha256
+from dnastudents.finetune.features import Checkpoint
 from dnastudents.models import NucleotideTransformerConfig, NucleotideTransformerForMaskedLM
 from dnastudents.teachers.checkpoint import VOCABULARY, import_teacher, load_teacher
 
@@ -203,6 +204,11 @@ def test_from_the_hub_to_a_student(
     line = ["embed", "--pretrained", str(ours), "--task", str(tmp_path / "task")]
     assert main([*line, "--output", str(tmp_path / "e.npz")]) == 0
     assert np.load(tmp_path / "e.npz")["embeddings"].dtype == np.float32
+
+
+def test_what_needs_an_import_says_so(hub: Path) -> None:
+    with pytest.raises(InputError, match=rf"`dnastudents teacher import {hub} --output"):
+        Checkpoint.load(hub)
 
 
 # ---- what is refused

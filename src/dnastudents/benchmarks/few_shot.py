@@ -91,7 +91,8 @@ def write(
     Raises
     ------
     InputError
-        An unknown route, or a file is missing, holds no k-mers, or has fewer than k sequences of a class.
+        The route is unknown, or a file is missing, holds no k-mers, or has fewer than k sequences
+        of a class.
     """
     require_task(SUITE, task, TASKS)
     if route not in (None, *ROUTES):

@@ -2,7 +2,8 @@
 
 A suite may be published in more than one way, such as an archive or single tables. tasks.csv has
 one row per task and route; the first route of a task is its default, and `suites.<suite>.route` of
-the configuration names another, for the tasks that have it. Free of pandas, so Snakemake parses fast.
+the configuration names another, for the tasks that have it. Free of pandas, so Snakemake parses
+fast.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def read_routes(path: Path) -> dict[str, Routes]:
 
 
 def choose(suite: str, tasks: Routes, name: str | None = None) -> dict[str, Route]:
-    """Return the route `name` of each task of a suite; by default, and where it has none, the first.
+    """Return the route `name` of each task of a suite; the first by default and where it has none.
 
     Raises
     ------

@@ -1,7 +1,8 @@
 """Where a reader finds its files: folders, single files and zip archives, looked up by path ending.
 
 Upstream moves its files between a repository, an archive and a mirror, with other folders around
-them; the end of the path (`Prom-core/100/train.tsv`) stays. Archives are read in place (`archives`).
+them; the end of the path (`Prom-core/100/train.tsv`) stays. Archives are read in place: see
+`downloads.archives`.
 """
 
 from __future__ import annotations

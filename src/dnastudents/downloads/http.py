@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import requests
 from rich.console import Console
@@ -211,7 +212,8 @@ def _total(
 
 def _pieces(response: requests.Response) -> Iterator[bytes]:
     """Give the body as it comes, so that the time is looked at however little that is."""
-    raw, done = response.raw, 0
+    raw: Any = response.raw  # of urllib3, which hides `peek`
+    done = 0
     while raw.length_remaining is None or raw.length_remaining > 0:
         left = raw.length_remaining or CHUNK
         if left == 1 and len(raw._original_response.peek(2)) > 1:
