@@ -56,6 +56,9 @@ class Handler(BaseHTTPRequestHandler):
             start = int(wanted.removeprefix("bytes=").removesuffix("-"))
             self.server.starts.append(start)
             self.reply(CONTENT[start:], status=206)
+        elif name == "other_part" and wanted:
+            self.start(206, Content_Length="100", Content_Range=f"bytes 0-99/{len(CONTENT)}")
+            self.wfile.write(CONTENT[:100])
         elif name == "packed":
             self.reply(gzip.compress(CONTENT), encoding="gzip")
         elif name == "zip":

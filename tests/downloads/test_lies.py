@@ -10,14 +10,16 @@ import hashlib
 import io
 import json
 import shutil
+import tracemalloc
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from dnastudents.benchmarks.sources import Sources
 from dnastudents.downloads import archives, damage, http, manifest
-from dnastudents.downloads.archives import Limits
+from dnastudents.downloads.archives import Limits, unpack_gzip
 from dnastudents.downloads.check import State, check_data
 from dnastudents.downloads.content import disguise
 from dnastudents.downloads.fetch import fetch
@@ -39,6 +41,7 @@ LIES = {
     ("cut_table", "train.csv"): r"one line \('sequence,label'\) came instead of the file",
     ("good", "train.parquet"): "no Parquet file, or a cut one",
     ("good", "model.safetensors"): "no safetensors file",
+    ("cut_table", "x.bed"): "no BED file",
     ("cut_gz", "x.fa.gz"): "a damaged archive",
     ("packed", "x.csv"): r"the server packed it on the way \(Content-Encoding gzip\)",
     ("unnamed_length", "x.bin"): "names no length and no hash is known, so it may be cut",
@@ -107,6 +110,14 @@ def test_a_full_disk_is_not_filled(
         with pytest.raises(InputError, match=reason):
             fetch("x.bin", table(tmp_path, server, path, "x.bin"), tmp_path / "out" / "x.bin")
         assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_another_part_than_the_rest_is_not_gone_on_with(tmp_path: Path, server: Server) -> None:
+    (tmp_path / ".x.bin.download").write_bytes(CONTENT[:1000])
+    known = {"sha256": hashlib.sha256(CONTENT).hexdigest()}
+    listed = table(tmp_path, server, "other_part", "x.bin", **known)
+    assert fetch("x.bin", listed, tmp_path / "x.bin").read_bytes() == CONTENT
+    assert server.requests == {"other_part": 2}
 
 
 def test_a_broken_transfer_without_a_hash_leaves_nothing(tmp_path: Path, server: Server) -> None:
@@ -202,6 +213,31 @@ def test_a_small_archive_of_much_is_refused(tmp_path: Path, kind: str) -> None:
     file.write_bytes(packed(kind, (1 << 26) + 1))
     with pytest.raises(Unusable, match="unpacks to more than 100 times its size"):
         verify(file, Dataset(file.name), None)
+
+
+def test_readers_refuse_it_too(tmp_path: Path) -> None:
+    file = tmp_path / "x.zip"
+    file.write_bytes(packed("zip", (1 << 26) + 1))
+    with pytest.raises(InputError, match=r"x\.zip: member 'a\.csv' unpacks to more than 100 times"):
+        Sources(file)
+    with pytest.raises(InputError, match=r"x\.csv\.gz: unpacks to more than 100 times its size"):
+        unpack_gzip("x.csv.gz", packed("gz", (1 << 26) + 1))
+
+
+def test_an_archive_that_understates_its_sizes_takes_no_memory(tmp_path: Path) -> None:
+    """The member says that it has 10 bytes; what is unpacked at once is bounded all the same."""
+    content = bytearray(packed("zip", 1 << 26))
+    directory = content.index(b"PK\x01\x02")
+    for place in (22, directory + 24):
+        content[place : place + 4] = (10).to_bytes(4, "little")
+    (tmp_path / "x.zip").write_bytes(content)
+    files = Sources(tmp_path / "x.zip")
+    tracemalloc.start()
+    with pytest.raises(InputError, match=r"member 'a\.csv' is damaged"):
+        files.read("a.csv")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 24
 
 
 def test_a_mirror_cannot_fill_the_disk(tmp_path: Path, server: Server) -> None:

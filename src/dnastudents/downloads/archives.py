@@ -87,8 +87,8 @@ def check_members(path: Path, archive: zipfile.ZipFile) -> None:
     for member in members:
         if reason := LIMITS.refuse(member.compress_size, member.file_size):
             raise InputError(f"{path}: member {member.filename!r} {reason}")
-    sizes = [(member.compress_size, member.file_size) for member in members]
-    if reason := LIMITS.bomb(*map(sum, zip((0, 0), *sizes, strict=True))):
+    packed, size = (sum(getattr(m, key) for m in members) for key in ("compress_size", "file_size"))
+    if reason := LIMITS.bomb(packed, size):
         raise InputError(f"{path}: {reason}")
 
 

@@ -14,6 +14,7 @@ SHORT = 2048  # bytes; what a server says instead of a file is mostly shorter
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 TABLES = (".csv", ".tsv")  # a header and a row are two lines
 KINDS = (*TABLES, ".bed", ".fa", ".txt", ".gz", ".zip", ".parquet", ".safetensors")
+PAGES = (b"<!doctype html", b"<html", b"<head", b"<!--", b"<body", b"<script", b"<title", b"<meta")
 REFUSALS = re.compile(
     r"too many requests|rate.?limit|quota|not found|access denied|forbidden|unauthori[sz]ed"
     r"|bad gateway|service unavailable|internal server error|try again later",
@@ -24,7 +25,7 @@ REFUSALS = re.compile(
 def looks_like_html(content: bytes) -> bool:
     """Return whether a download is a web page, such as a login or a virus-scan warning."""
     start = content[:SHORT].removeprefix(BYTE_ORDER_MARK).lstrip().lower()
-    return start.startswith((b"<!doctype html", b"<html", b"<head"))
+    return start.startswith(PAGES)
 
 
 def disguise(start: bytes, size: int, name: str) -> str | None:

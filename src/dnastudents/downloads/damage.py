@@ -1,4 +1,4 @@
-"""What is wrong inside a file whose kind can tell: archives, JSON, Parquet and safetensors."""
+"""What is wrong inside a file whose kind can tell: archives, BED, JSON, Parquet, safetensors."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from dnastudents.downloads.archives import CHUNK, LIMITS, check_members
 from dnastudents.downloads.content import disguise
 from dnastudents.errors import InputError
 
+WHOLE = (".gz", ".json", ".parquet", ".safetensors", ".zip")  # kinds that show that they are cut
 GZIP, PARQUET = b"\x1f\x8b", b"PAR1"
 
 
@@ -51,6 +52,15 @@ def _damage_of_json(path: Path, _: str) -> str | None:
     return None
 
 
+def _damage_of_bed(path: Path, _: str) -> str | None:
+    """Look for an interval at the start, behind any lines of comments and tracks."""
+    with path.open("rb") as handle:
+        lines = [line.split() for line in handle.read(CHUNK).splitlines()]
+    if any(len(line) > 2 and line[1].isdigit() and line[2].isdigit() for line in lines):
+        return None
+    return "no BED file: its beginning has no chromosome, start and end"
+
+
 def _damage_of_gzip(path: Path, name: str) -> str | None:
     """Read a gzip file through; say what is wrong with it or with the file inside."""
     packed, size = path.stat().st_size, 0
@@ -86,6 +96,7 @@ def _damage_of_safetensors(path: Path, _: str) -> str | None:
 
 
 CHECKS = {
+    ".bed": _damage_of_bed,
     ".zip": _damage_of_zip,
     ".gz": _damage_of_gzip,
     ".json": _damage_of_json,

@@ -28,7 +28,7 @@ from rich.progress import TransferSpeedColumn as SpeedColumn
 from urllib3.exceptions import HTTPError
 
 from dnastudents.downloads.content import disguise
-from dnastudents.downloads.damage import CHECKS
+from dnastudents.downloads.damage import WHOLE
 from dnastudents.downloads.manifest import CHUNK, Dataset, Unusable
 
 logger = logging.getLogger(__name__)
@@ -128,6 +128,10 @@ def _request(url: str, partial: Path, entry: Dataset, resume: bool, served: Serv
         if status != 200 and (status != 206 or not start):
             part = ", a part that was not asked for" if status == 206 else ""
             raise Unusable(f"the server answered with HTTP status {status}{part}")
+        rest = response.headers.get("Content-Range", f"bytes {start}-")
+        if status == 206 and not rest.startswith(f"bytes {start}-"):
+            partial.unlink()  # the next attempt asks for all of it
+            raise ConnectionError(f"bytes from {start} on were asked for, {rest[:60]} came")
         start *= status == 206
         try:
             _receive(response, partial, start, entry, resume or served.sha256 is not None)
@@ -193,11 +197,11 @@ def _total(
     # servers call a file that is stored as gzip so, too
     if encoding != "identity" and not (entry.id.endswith(".gz") and "gzip" in encoding):
         return None, f"the server packed it on the way (Content-Encoding {encoding})"
-    if "chunked" in headers.get("Transfer-Encoding", "").lower():  # which has an end of its own
+    if headers.get("Transfer-Encoding", "").lower() == "chunked":  # which has an end of its own
         return None, None
     declared = headers.get("Content-Length")
     if declared is None:
-        if has_hash or entry.bytes is not None or Path(entry.id).suffix in CHECKS:
+        if has_hash or entry.bytes is not None or entry.id.endswith(WHOLE):
             return None, None
         return None, "the server names no length and no hash is known, so it may be cut"
     if not LENGTH.fullmatch(declared.strip()):
