@@ -116,6 +116,13 @@ class Handler(BaseHTTPRequestHandler):
             while not self.server.stopping.wait(0.02):
                 self.wfile.write(b"A")
 
+    def slow_head(self) -> None:
+        """A header without an end, byte by byte."""
+        with suppress(OSError):
+            self.wfile.write(b"HTTP/1.0 200 OK\r\nX-Long: ")
+            while not self.server.stopping.wait(0.02):
+                self.wfile.write(b"a")
+
     def endless(self) -> None:
         """Chunk after chunk, as long as anyone reads."""
         self.protocol_version = "HTTP/1.1"
@@ -175,7 +182,7 @@ LIES = {
     name: getattr(Handler, name)
     for name in (
         *("unnamed_length", "unasked_part", "no_content", "more_than_declared", "huge"),
-        *("length_in_words", "negative_length", "drip", "endless", "cut_chunks"),
+        *("length_in_words", "negative_length", "drip", "slow_head", "endless", "cut_chunks"),
     )
 }
 

@@ -100,10 +100,7 @@ def write(
     name, shots = TASKS[task]
     files = Sources(sources)
     pool = _train_file(files, name, shots)
-    if route == "substitutes" and name in SUBSTITUTE_TESTS:
-        test, notes = _substitute_test(files, name)
-    else:
-        test, notes = _official_test(files, name), []
+    test, notes = _test(files, name, route)
     splits, classes = number_labels({"train": pool, "test": test}, f"{SUITE}/{task}")
     labels = splits["train"]["label"].to_numpy()
     if len(draw_shots(labels, shots, 0, f"{SUITE}/{task}")) == len(labels):
@@ -156,6 +153,13 @@ def _train_file(files: Sources, name: str, shots: int) -> pd.DataFrame:
     stem = f"{FOLDERS[name]}/{shots}/train"
     endings = [f"{stem}.tsv", f"{stem}_{name.replace('_', '')}_{shots}.tsv"]
     return _kmer_table(files, files.require(endings))
+
+
+def _test(files: Sources, name: str, route: str | None) -> tuple[pd.DataFrame, list[str]]:
+    """Return the test split that the route asks for, and what to say about it."""
+    if route == "substitutes" and name in SUBSTITUTE_TESTS:
+        return _substitute_test(files, name)
+    return _official_test(files, name), []
 
 
 def _official_test(files: Sources, name: str) -> pd.DataFrame:

@@ -13,11 +13,13 @@ import logging
 import re
 import shutil
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import requests
@@ -34,6 +36,7 @@ from dnastudents.downloads.manifest import CHUNK, Dataset, Unusable
 logger = logging.getLogger(__name__)
 
 TIMEOUT = (15, 60)  # seconds to connect, seconds without a byte
+PATIENCE = 180.0  # seconds for the head of an answer, with all redirects
 SLOWEST = (60.0, 1 << 16)  # seconds, and the bytes that must come in them
 ATTEMPTS = 3
 PAUSE = 2.0  # seconds before the second attempt, doubled before each later one
@@ -117,7 +120,7 @@ def _request(url: str, partial: Path, entry: Dataset, resume: bool, served: Serv
     start = partial.stat().st_size if resume and partial.is_file() else 0
     # The bytes as stored: a server that unpacks or packs on the way would break the hash.
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
-    with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
+    with _ask(url, headers) as response:
         status = response.status_code
         if status in GONE:
             raise Unusable(f"HTTP status {status}")
@@ -143,6 +146,26 @@ def _request(url: str, partial: Path, entry: Dataset, resume: bool, served: Serv
                 raise
             partial.unlink(missing_ok=True)
             raise Unusable(f"the disk of {partial.parent} is full") from None
+
+
+def _ask(url: str, headers: dict[str, str]) -> requests.Response:
+    """Wait for the head of an answer, in a thread: byte by byte it would pass every timeout."""
+    answers: SimpleQueue[requests.Response | Exception] = SimpleQueue()
+
+    def ask() -> None:
+        try:
+            answers.put(requests.get(url, headers=headers, stream=True, timeout=TIMEOUT))
+        except Exception as error:
+            answers.put(error)
+
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        answer = answers.get(timeout=PATIENCE)
+    except Empty:
+        raise TimeoutError(f"no answer came in {PATIENCE:.0f} s") from None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
 
 
 def _receive(
