@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
-
-import yaml
+from typing import Any, NamedTuple
 
 from dnastudents.errors import InputError, nearest
+from dnastudents.yaml_files import in_one_line, read_yaml
 
 Block = dict[str, Any]
 
@@ -34,29 +33,71 @@ def _differ(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     return any(old.get(tag) != new[tag] for tag in ("name", "kind", "architecture") if tag in new)
 
 
-def read_yaml(path: Path) -> Block:
-    """Read one YAML mapping; anything else is an `InputError` that names the file."""
-    try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not valid YAML: {error}".replace("\n", " ")) from None
-    if not isinstance(value, dict):
-        raise InputError(f"{path}: must hold keys and values")
-    return value
+class Source(NamedTuple):
+    """A configuration as it was given, before it is merged with others.
+
+    Attributes
+    ----------
+    values : dict
+        What it says.
+    file : Path or None
+        That says it; None for `--config`.
+    """
+
+    values: Block
+    file: Path | None = None
 
 
-def chain(root: Path, changes: Block) -> list[Block]:
-    """Read a configuration and all that it extends; paths are relative to the repository's root."""
-    links, seen = [changes], []
-    while "extends" in links[-1]:
-        path = root / str(links[-1].pop("extends"))
-        if path in seen:
-            raise InputError(f"{path}: extends itself; remove an `extends:`")
-        seen.append(path)
-        links.append(read_yaml(path))
+def chain(root: Path, sources: Sequence[Source]) -> list[Block]:
+    """Order configurations and all that they extend, from the nearest to the most basic.
+
+    Parameters
+    ----------
+    root : Path
+        The folder of the workflow's own configurations.
+    sources : sequence of Source
+        Each changes those before it. A file that two of them extend is their common base.
+    """
+    links: list[Block] = []
+    known: list[Path] = []
+    for source in sources:
+        mine: list[Block] = []
+        extended: list[Path] = []
+        following: Source | None = source
+        while following is not None:
+            values = dict(following.values)
+            mine.append(values)
+            path = _extended(root, values, following.file)
+            following = None
+            if path in extended:
+                raise InputError(f"{path}: extends itself; remove an `extends:`")
+            if path is not None and path not in known:
+                extended.append(path)
+                following = Source(read_yaml(path), path)
+        links = [*mine, *links]
+        known += [*extended, *([source.file.resolve()] if source.file is not None else [])]
     return links
+
+
+def _extended(root: Path, values: Block, file: Path | None) -> Path | None:
+    """Take `extends` out of a configuration, and find that file.
+
+    It lies beside the file that names it, or else it is one of the workflow's own.
+    """
+    name = values.pop("extends", None)
+    if name is None:
+        return None
+    if not isinstance(name, str):
+        raise InputError(f"{file or 'config'}: extends: must be text, not {in_one_line(name)}")
+    folders = (Path.cwd() if file is None else file.parent, root)
+    found = (path for folder in folders if (path := folder / Path(name).expanduser()).is_file())
+    path = next(found, None)
+    if path is None:
+        raise InputError(
+            f"{file or 'config'}: extends: no file '{name}' in {folders[0]}, and none that comes "
+            f"with the workflow in {root}; give its path from the first"
+        )
+    return path.resolve()
 
 
 def selection(key: str, links: list[Block]) -> Block | None:

@@ -77,6 +77,8 @@ class MetricsRow(Settings):
 
 COLUMNS = tuple(name for name, field in MetricsRow.model_fields.items() if field.is_required())
 
+TEXT = tuple(name for name, field in MetricsRow.model_fields.items() if field.annotation is str)
+
 
 def make_row(values: Mapping[str, Any]) -> MetricsRow:
     """Make a row from its values, which are checked."""

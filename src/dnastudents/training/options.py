@@ -120,7 +120,22 @@ class RunSettings(Settings):
             return self
         if self.pretraining is None:
             raise ValueError("'pretraining' is missing; add it")
-        object.__setattr__(self, "masking", require_masking(self.objective, self.masking))
+        masking = require_masking(self.objective, self.masking)
+        object.__setattr__(self, "masking", masking)
+        self.objective.check(self.student)
+        if masking.needs_ranks and self.student.ranked_bases is None:
+            raise Wrong(
+                "masking",
+                f"'{masking.name}' follows a ranking of k-mers, which {self.student.architecture} "
+                "does not read; choose bernoulli or random_span",
+            )
+        longest, length = self.student.longest, self.pretraining.window.length
+        if longest is not None and length > longest:
+            raise Wrong(
+                "pretraining.window.length",
+                f"must be at most {longest}, the bases that the student has positions for, not "
+                f"{length}",
+            )
         return self
 
     @property
