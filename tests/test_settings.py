@@ -136,6 +136,11 @@ MISTAKES: list[tuple[Any, Any, str]] = [
     (Finetuning, {"gradient_clip": float("inf")}, "at.gradient_clip: must be finite, not .inf"),
     # unknown values
     (Finetuning, {"pooling": "men"}, "at.pooling: unknown value 'men'; did you mean 'mean'?"),
+    (
+        Finetuning,
+        {"precision": False},
+        "at.precision: must be 'no', 'bf16' or 'fp16', not false; quote it",
+    ),
     (Finetuning, {"pooling": 3}, "at.pooling: must be 'mean' or 'cls', not 3"),
     (
         PretrainingBlock,

@@ -230,8 +230,9 @@ def _shown(value: Any) -> str:
 
 
 def _hint(wanted: str, value: Any) -> str:
-    """Suggest what to do with a number in quotes, and with one without that must be text."""
-    if wanted == "text" and isinstance(value, int | float):
+    """Suggest what to do with a number in quotes, and with what must be text and has none."""
+    is_number, is_word = isinstance(value, int | float), isinstance(value, bool)
+    if (wanted == "text" and is_number) or (wanted.startswith("'") and is_word):
         return "; quote it"
     if isinstance(value, str) and wanted.startswith(("a number", "an integer")):
         try:

@@ -338,7 +338,7 @@ def test_ablations_of_had_change_one_thing_each(root: Path) -> None:
         ),
         (
             {"finetuning": {"pooling": "cls"}, "runs": {"logo_random": {}, "had": {}}},
-            "finetuning.pooling of nucleotide_transformer/promoter_all: 'cls' needs a "
+            "finetuning.pooling of nucleotide_transformer/H3: 'cls' needs a "
             "classification token, which the student 'had' of runs.had does not have; set mean",
         ),
         (
@@ -380,7 +380,7 @@ def test_ablations_of_had_change_one_thing_each(root: Path) -> None:
                 "suites": {"simulated": {"tasks": ["species"], "seeds": [0]}},
             },
             "references.made.splits.validation: no sequence 'sim9' in the simulated genome; did "
-            "you mean 'sim1'?",
+            "you mean 'sim4'?",
         ),
         (
             {"results": "my {results}"},

@@ -254,6 +254,11 @@ def fasta(wildcards):
     return reference.fasta or f"{OUT}/downloads/{reference.dataset}"
 
 
+def simulation(wildcards):
+    """How a reference is made up."""
+    return CONFIG.settings.references[wildcards.reference].simulate
+
+
 def own_fasta(wildcards):
     """The user's own FASTA of a reference, if it is one."""
     reference = CONFIG.settings.references[wildcards.reference]

@@ -36,10 +36,6 @@ rule data_check:
         )
 
 
-def simulation(wildcards):
-    return CONFIG.settings.references[wildcards.reference].simulate
-
-
 rule simulate:
     """Write a simulated genome with annotated elements."""
     input:
