@@ -232,6 +232,17 @@ MISTAKES: list[tuple[Any, Any, str]] = [
         "at: unknown key 'heads'; known: architecture, blocks,",
     ),
     (
+        STUDENTS.union,
+        {"architecture": "bert", "num_attention_heads": 7},
+        "at.hidden_size: must be a multiple of num_attention_heads (7), not 768",
+    ),
+    (
+        STUDENTS.union,
+        {"architecture": "hybrid", "attention_heads": 3},
+        "at.hidden_size: must be a multiple of twice attention_heads (3), not 128: rotary heads "
+        "have an even size",
+    ),
+    (
         PretrainingBlock,
         changed(window={"kind": "windws", "length": 9}),
         "at.window.kind: unknown value 'windws'; did you mean 'windows'?",
@@ -356,12 +367,12 @@ BERT = {"architecture": "bert"}
 IMPOSSIBLE: list[tuple[dict[str, Any], str]] = [
     (
         {"objective": {"name": "findna"}},
-        "at.student: the objective 'findna' adds CLS positions, which bert does not have; "
+        "student: the objective 'findna' adds CLS positions, which bert does not have; "
         "choose a chordmixer",
     ),
     (
         {"objective": {"name": "had"}},
-        "at.student: the objective 'had' hides bases one by one, and a token of bert is no single "
+        "student: the objective 'had' hides bases one by one, and a token of bert is no single "
         "base; choose a hybrid",
     ),
     (
@@ -369,27 +380,18 @@ IMPOSSIBLE: list[tuple[dict[str, Any], str]] = [
             "student": {"architecture": "hybrid", "hidden_size": 24, "attention_heads": 3},
             "objective": {"name": "had", "decoder_heads": 5},
         },
-        "at.objective.decoder_heads: must divide the width of the student's features (24), which 5 "
+        "objective.decoder_heads: must divide the width of the student's features (24), which 5 "
         "does not",
     ),
     (
         {"student": {"architecture": "hybrid"}, "masking": {"name": "genemask"}},
-        "at.masking: 'genemask' follows a ranking of k-mers, which hybrid does not read; choose "
+        "masking: 'genemask' follows a ranking of k-mers, which hybrid does not read; choose "
         "bernoulli or random_span",
     ),
     (
         {"pretraining": changed(window={"kind": "windows", "length": 516}, splits=SPLITS)},
-        "at.pretraining.window.length: must be at most 515, the bases that the student has "
+        "pretraining.window.length: must be at most 515, the bases that the student has "
         "positions for, not 516",
-    ),
-    (
-        {"student": {"architecture": "bert", "num_attention_heads": 7}},
-        "at.student.hidden_size: must be a multiple of num_attention_heads (7), not 768",
-    ),
-    (
-        {"student": {"architecture": "hybrid", "attention_heads": 3}},
-        "at.student.hidden_size: must be a multiple of twice attention_heads (3), not 128: rotary "
-        "heads have an even size",
     ),
 ]
 
@@ -401,7 +403,7 @@ def test_what_no_job_could_train_is_refused(values: dict[str, Any], message: str
         run.setdefault("masking", {"name": "random_span"})
     run.setdefault("pretraining", changed(splits=SPLITS))
     with pytest.raises(InputError) as caught:
-        parse(RunSettings, run, "at")
+        parse(RunSettings, run).require_possible()
     assert str(caught.value) == message
 
 

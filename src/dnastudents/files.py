@@ -139,7 +139,7 @@ def read_csv(path: str | Path, names: Iterable[str] = ()) -> pd.DataFrame:
 
     text = set(names)
     with reading(path):
-        others = {name: [""] for name in pd.read_csv(path, nrows=0) if name not in text}
+        others = {str(name): [""] for name in pd.read_csv(path, nrows=0) if name not in text}
         types = dict.fromkeys(text, str)
         return pd.read_csv(path, dtype=types, keep_default_na=False, na_values=others)
 

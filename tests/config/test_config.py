@@ -382,6 +382,19 @@ def test_ablations_of_had_change_one_thing_each(root: Path) -> None:
             "references.made.splits.validation: no sequence 'sim9' in the simulated genome; did "
             "you mean 'sim4'?",
         ),
+        ({"runs": 3}, "runs: must be keys and values, not 3"),
+        ({"runs": None}, "runs: must be keys and values, not null"),
+        ({"runs": {"had": [1]}}, "runs.had: must be keys and values, not [1]"),
+        ({"runs": {"had": {"extends": ["a"]}}}, "runs.had.extends: must be text, not [a]"),
+        (
+            {"suites": {"gue": None}},
+            "suites.gue: is null, and selected; drop it, or make it {}",
+        ),
+        ({"results": "/"}, "results: is '/', which is no path; correct it, or drop the key"),
+        (
+            {"references": {"hg38": {"fasta": ""}}},
+            "references.hg38.fasta: is '', which is no path; correct it, or drop the key",
+        ),
         (
             {"results": "my {results}"},
             "results: has braces, 'my {results}', and Snakemake takes them for names; rename it",

@@ -5,7 +5,7 @@ Each mistake is one `InputError` of one line that names the key and the nearest 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import product
 from pathlib import Path
 
@@ -16,6 +16,8 @@ from dnastudents.errors import InputError, nearest
 from dnastudents.genome.index import check_names, require_names
 from dnastudents.genome.records import Records, check_splits
 from dnastudents.results.jobs import BASELINE
+from dnastudents.settings import Wrong
+from dnastudents.training.options import RunSettings
 
 TABLES = ("benchmarks", "comparisons", "cost", "pretraining")  # that are of no suite
 PROBES = ("knn", "linear")
@@ -28,7 +30,7 @@ def check(config: Config) -> None:
     _check_reserved(config)
     for name in config.runs:
         _check_run(config, f"runs.{name}", config.run(name))
-        config.pretrain_settings(name)
+        _require_possible(f"runs.{name}", config.pretrain_settings(name))
         _check_ranking(config, name)
     _check_teachers(config)
     for name, suite in config.suites.items():
@@ -97,6 +99,13 @@ def _check_run(config: Config, key: str, run: Run) -> None:
         )
 
 
+def _require_possible(key: str, settings: RunSettings) -> None:
+    try:
+        settings.require_possible()
+    except Wrong as error:
+        raise InputError(f"{key}.{error}") from None
+
+
 def _check_ranking(config: Config, name: str) -> None:
     k, ranked = config.settings.pmi.k, config.student(config.run(name).student).ranked_bases
     if "pmi" in config.needs(name) and k != ranked:
@@ -116,7 +125,9 @@ def _check_teachers(config: Config) -> None:
                     "genome's splits; choose another kind"
                 )
             _check_run(config, key, teacher.train)
-            student = config.teacher_settings(name).student
+            settings = config.teacher_settings(name)
+            _require_possible(key, settings)
+            student = settings.student
             if student.tokenizer != TEACHERS:
                 raise InputError(
                     f"{key}.student: a teacher reads the tokens of {TEACHERS}, not those of "
@@ -231,7 +242,7 @@ def _check_sequences(config: Config) -> None:
             raise InputError(f"references.{name}.splits: {error}") from None
 
 
-def _records(config: Config, name: str, named: dict[str, Iterable[str]]) -> Records | None:
+def _records(config: Config, name: str, named: dict[str, Sequence[str]]) -> Records | None:
     """The records of a genome, if they are known, after a check of those that settings name."""
     reference = config.settings.references[name]
     if reference.simulate is not None:

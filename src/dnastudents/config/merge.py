@@ -90,22 +90,34 @@ def _extended(root: Path, values: Block, file: Path | None) -> Path | None:
     if not isinstance(name, str):
         raise InputError(f"{file or 'config'}: extends: must be text, not {in_one_line(name)}")
     folders = (Path.cwd() if file is None else file.parent, root)
-    found = (path for folder in folders if (path := folder / Path(name).expanduser()).is_file())
-    path = next(found, None)
-    if path is None:
-        raise InputError(
-            f"{file or 'config'}: extends: no file '{name}' in {folders[0]}, and none that comes "
-            f"with the workflow in {root}; give its path from the first"
-        )
-    return path.resolve()
+    for folder in folders:
+        path = folder / Path(name).expanduser()
+        if path.is_file():
+            return path.resolve()
+    raise InputError(
+        f"{file or 'config'}: extends: no file '{name}' in {folders[0]}, and none that comes with "
+        f"the workflow in {root}; give its path from the first"
+    )
 
 
-def selection(key: str, links: list[Block]) -> Block | None:
-    """Return the blocks that the nearest configuration with this key names; None is all."""
-    selected = next((link[key] for link in links if link.get(key) is not None), None)
-    if selected == {}:
+def selection(key: str, links: list[Block]) -> list[str] | None:
+    """List the names below this key of the nearest configuration that has it; None is all."""
+    naming = [link[key] for link in links if key in link]
+    if not naming:
+        return None
+    selected = _block(key, naming[0])
+    if not selected:
         raise InputError(f"{key}: names nothing; name at least one, or drop the key")
-    return selected
+    for name, block in selected.items():
+        if block is None and key == "suites":
+            raise InputError(f"{key}.{name}: is null, and selected; drop it, or make it {{}}")
+    return list(selected)
+
+
+def _block(key: str, value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise InputError(f"{key}: must be keys and values, not {in_one_line(value)}")
+    return value
 
 
 def resolve(name: str, blocks: Mapping[str, Any]) -> Block:
@@ -119,6 +131,10 @@ def resolve(name: str, blocks: Mapping[str, Any]) -> Block:
     links: list[str] = []
     following: str | None = name
     while following is not None:
+        if not isinstance(following, str):
+            raise InputError(
+                f"runs.{links[-1]}.extends: must be text, not {in_one_line(following)}"
+            )
         if following in links:
             raise InputError(f"runs.{links[-1]}.extends: the chain {links} goes in a circle")
         if following not in blocks:
@@ -126,7 +142,7 @@ def resolve(name: str, blocks: Mapping[str, Any]) -> Block:
                 f"runs.{links[-1]}.extends: no run '{following}'; {nearest(following, blocks)}"
             )
         links.append(following)
-        following = (blocks[following] or {}).get("extends")
+        following = _block(f"runs.{following}", blocks[following] or {}).get("extends")
     resolved: Block = {}
     for link in reversed(links):
         resolved = merge(resolved, blocks[link] or {})

@@ -27,7 +27,9 @@ Names = Distinct[str]
 
 
 def _usable(path: str) -> str:
-    """Put in the home folder for `~`; refuse braces, in which Snakemake would look for a name."""
+    """Put in the home folder for `~`; refuse what is no path, or not one for Snakemake."""
+    if not path.strip("/") or not {"\n", "\0"}.isdisjoint(path):
+        raise ValueError(f"is {path!r}, which is no path; correct it, or drop the key")
     if "{" in path or "}" in path:
         raise ValueError(f"has braces, '{path}', and Snakemake takes them for names; rename it")
     try:
@@ -224,7 +226,7 @@ Student: Any = one_of(*map(_with_finetuning, STUDENTS.values()), tag="architectu
 class Configuration(Settings):
     """Every key of config.yaml."""
 
-    results: Place = Field(min_length=1, description="Folder of all that is written.")
+    results: Place = Field(description="Folder of all that is written.")
     mirror: Place | None = Field(None, description="Folder or URL that holds the downloads.")
     download_lock: Place | None = Field(
         None, description="JSON of hashes at first download, may be absent; null: in the results."

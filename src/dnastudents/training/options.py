@@ -120,14 +120,22 @@ class RunSettings(Settings):
             return self
         if self.pretraining is None:
             raise ValueError("'pretraining' is missing; add it")
-        masking = require_masking(self.objective, self.masking)
-        object.__setattr__(self, "masking", masking)
+        object.__setattr__(self, "masking", require_masking(self.objective, self.masking))
+        return self
+
+    def require_possible(self) -> None:
+        """Raise `Wrong` where student, objective, masking and window cannot work together.
+
+        A job would find out when it makes them; a configuration asks before any job.
+        """
+        if self.pretraining is None or self.masking is None:
+            return
         self.objective.check(self.student)
-        if masking.needs_ranks and self.student.ranked_bases is None:
+        if self.masking.needs_ranks and self.student.ranked_bases is None:
             raise Wrong(
                 "masking",
-                f"'{masking.name}' follows a ranking of k-mers, which {self.student.architecture} "
-                "does not read; choose bernoulli or random_span",
+                f"'{self.masking.name}' follows a ranking of k-mers, which "
+                f"{self.student.architecture} does not read; choose bernoulli or random_span",
             )
         longest, length = self.student.longest, self.pretraining.window.length
         if longest is not None and length > longest:
@@ -136,7 +144,6 @@ class RunSettings(Settings):
                 f"must be at most {longest}, the bases that the student has positions for, not "
                 f"{length}",
             )
-        return self
 
     @property
     def is_pretrained(self) -> bool:
