@@ -91,12 +91,9 @@ def init(folder: Path, fasta: Path | None = None, csv: Path | None = None) -> No
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: is not empty; name a new folder")
-    config = START
+    suite = "" if csv is None else _suite(csv)
     with TemporaryDirectory() as index:  # where there can be none beside the FASTA
-        if fasta is not None:
-            config += _genome(fasta, Path(index))
-        if csv is not None:
-            config += _suite(csv)
+        config = START + ("" if fasta is None else _genome(fasta, Path(index))) + suite
         folder.mkdir(parents=True, exist_ok=True)
         if any(Path(index).iterdir()):
             shutil.copytree(index, folder / INDEX)
@@ -107,8 +104,10 @@ def init(folder: Path, fasta: Path | None = None, csv: Path | None = None) -> No
 
 
 def _genome(fasta: Path, folder: Path) -> str:
+    from dnastudents.genome.fasta import read_fasta
     from dnastudents.genome.index import read_records
 
+    next(read_fasta(fasta))  # refuses what is no FASTA before an index of it is announced
     records = read_records(fasta, folder)
     splits = split_sequences(dict(zip(records.names, records.lengths, strict=True)))
     if not splits["validation"]:

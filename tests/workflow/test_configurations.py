@@ -69,7 +69,6 @@ def test_from_another_folder_without_a_home_in_an_ascii_locale(fresh: Path, tmp_
         check=False,
     )
     assert jobs(planned)["pretrain"] == "7"
-    assert not list(tmp_path.glob("results*"))
 
 
 def test_jobs_are_told_the_commit(fresh: Path, snakemake: Snakemake, tmp_path: Path) -> None:
@@ -100,4 +99,6 @@ def test_a_job_on_bad_files_is_not_tried_again(fresh: Path, snakemake: Snakemake
     assert tried.returncode != 0
     assert "train.csv" in tried.stdout
     assert "restart" not in tried.stdout
-    assert tried.stdout.count("rule task:") == 1
+    assert [line for line in tried.stdout.splitlines() if line.startswith("rule task:")] == [
+        "rule task:"
+    ]

@@ -131,7 +131,7 @@ def resolve(name: str, blocks: Mapping[str, Any]) -> Block:
     links: list[str] = []
     following: str | None = name
     while following is not None:
-        if not isinstance(following, str):
+        if links and not isinstance(following, str):
             raise InputError(
                 f"runs.{links[-1]}.extends: must be text, not {in_one_line(following)}"
             )
