@@ -198,6 +198,11 @@ MISTAKES: list[tuple[Any, Any, str]] = [
         {**SUITE, "source": ["a.csv", "b}.csv"]},
         "at.source.1: has braces, 'b}.csv', and Snakemake takes them for names; rename it",
     ),
+    (
+        Suite,
+        {**SUITE, "csv": "~nobody-here/data"},
+        "at.csv: is '~nobody-here/data', and nobody has such a home; write the whole path",
+    ),
     # mappings of names
     (Cost, {"watts": {"cpu": -1}}, "at.watts.cpu: must be above 0, not -1"),
     (

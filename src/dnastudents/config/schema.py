@@ -38,7 +38,10 @@ def _usable(path: str) -> str:
         raise ValueError(
             f"is {path!a}, and the locale has no such letters; set LC_ALL=C.UTF-8"
         ) from None
-    return str(Path(path).expanduser()) if path.startswith("~") else path
+    try:
+        return str(Path(path).expanduser()) if path.startswith("~") else path
+    except RuntimeError:
+        raise ValueError(f"is '{path}', and nobody has such a home; write the whole path") from None
 
 
 Place = Annotated[str, AfterValidator(_usable)]  # a path, or a URL
