@@ -18,7 +18,7 @@ from dnastudents.benchmarks.facts import METRICS
 from dnastudents.figures.style import COLOURS, GREY, PAGE, figure_style, grid, save, wrapped
 from dnastudents.results.failures import MARK, incomplete
 from dnastudents.results.jobs import BASELINE
-from dnastudents.results.rows import estimate, read_metrics, runs_in_order
+from dnastudents.results.rows import estimate, read_metrics, require_runs, runs_in_order
 
 
 def overview_figure(
@@ -34,8 +34,14 @@ def overview_figure(
         A suffix .png or .svg is taken off first.
     runs : sequence of str, optional
         In their order. Default is all, sorted. Controls are always shown.
+
+    Raises
+    ------
+    InputError
+        The CSV is absent or broken, or one of `runs` has no row.
     """
     frame = read_metrics(metrics_csv)
+    require_runs(frame, runs or (), metrics_csv)
     names = [run for run in runs_in_order(frame, runs) if (frame["run"] == run).any()]
     frame = frame[frame["run"].isin(names)]
     panels = list(frame.groupby(["suite", "task"]))

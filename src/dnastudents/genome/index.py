@@ -55,17 +55,23 @@ def read_records(fasta: Path, folder: Path) -> Records:
         raise InputError(f"{index}: not the index of a FASTA; remove it") from None
 
 
-def check_names(fasta: Path, wanted: Mapping[str, Sequence[str]], folder: Path) -> None:
-    """Raise `InputError` if a sequence that a setting names is not in a FASTA.
+def check_names(fasta: Path, wanted: Mapping[str, Sequence[str]], folder: Path) -> Records:
+    """Read the records of a FASTA, see `read_records`, and do as `require_names`."""
+    records = read_records(fasta, folder)
+    require_names(records, wanted)
+    return records
+
+
+def require_names(records: Records, wanted: Mapping[str, Sequence[str]]) -> None:
+    """Raise `InputError` if a sequence that a setting names is not among a genome's records.
 
     Parameters
     ----------
-    fasta, folder : Path
-        As for `read_records`.
+    records : Records
+        Of the genome.
     wanted : mapping of str to sequence of str
         Key of the setting, for the message, to regions as for `Records.intervals`.
     """
-    records = read_records(fasta, folder)
     for key, regions in wanted.items():
         try:
             if regions:

@@ -80,6 +80,8 @@ REQUIRED_COLUMNS = tuple(
     name for name, field in MetricsRow.model_fields.items() if field.is_required()
 )
 
+TEXT = tuple(name for name, field in MetricsRow.model_fields.items() if field.annotation is str)
+
 
 def primary(metrics: Mapping[str, Any], name: str) -> float:
     """Return the value of the metric `name`, by which a task is judged."""

@@ -21,7 +21,7 @@ from dnastudents.errors import InputError
 from dnastudents.results.failures import MARK, Incomplete, failure_notes, incomplete
 from dnastudents.results.jobs import BASELINE
 from dnastudents.results.published import MEAN_TASK, read_published
-from dnastudents.results.rows import estimate, read_metrics, runs_in_order
+from dnastudents.results.rows import estimate, read_metrics, require_runs, runs_in_order
 from dnastudents.results.statistics import Estimate
 from dnastudents.tables.notes import finetuning_notes
 from dnastudents.tables.render import (
@@ -117,9 +117,11 @@ def write_table(
     Raises
     ------
     InputError
-        When the suite, or one of `tasks`, has no row.
+        When the suite, or one of `tasks` or `runs`, has no row.
     """
-    metrics = _select(Path(metrics_csv), suite, tasks)
+    metrics = read_metrics(metrics_csv)
+    require_runs(metrics, runs or (), metrics_csv)
+    metrics = _select(metrics, Path(metrics_csv), suite, tasks)
     tasks = list(tasks or sorted(metrics["task"].unique()))
     names = {task: str(metrics.loc[metrics["task"] == task, "metric"].iloc[0]) for task in tasks}
     runs = runs_in_order(metrics, runs)
@@ -140,9 +142,10 @@ def write_table(
     write_sheets(output, _numbers(ours + published, names), [sheet])
 
 
-def _select(path: Path, suite: str, tasks: Sequence[str] | None) -> pd.DataFrame:
+def _select(
+    metrics: pd.DataFrame, path: Path, suite: str, tasks: Sequence[str] | None
+) -> pd.DataFrame:
     """Select the rows of one suite (and of `tasks`, each of which must have some)."""
-    metrics = read_metrics(path)
     metrics = metrics[metrics["suite"] == suite]
     if metrics.empty:
         raise InputError(f"{path}: no row of suite {suite!r}")

@@ -34,6 +34,7 @@ class PieceOptions(WindowOptions):
     """DNABERT's pieces: half of them as long as allowed, the others of any shorter length."""
 
     kind: Literal["pieces"]
+    length: int = Field(gt=SHORTEST, description="Bases of a sequence, at most.")
     unknown: Unknown = Field(
         "split",
         description="Pieces end at N; or, as released, N are deleted and the sides joined.",
