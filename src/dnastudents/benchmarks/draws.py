@@ -7,7 +7,7 @@
   back, and the seed draws its own, by the same rule and of the same size. A dev split that came
   with the task, or that holds chromosomes or genes apart, stays what it is.
 - With selection `last`, nothing selects and everything drawn trains.
-- `max_train_sequences` then leaves so many to train on.
+- `max_train_sequences` then leaves so many to train on, and of each class at least one.
 """
 
 from __future__ import annotations
@@ -86,9 +86,28 @@ def draw(
         held = np.arange(len(task.dev) if origin == "task" else 0)
         drawn = Draw(np.arange(len(task.train)), held, "dev")
     if max_train_sequences is not None and max_train_sequences < len(drawn.train):
-        order = numpy_generator(seed, "subset").permutation(len(drawn.train))
-        drawn = drawn._replace(train=drawn.train[np.sort(order[:max_train_sequences])])
+        labels = split_labels(task, drawn.train_of)[drawn.train]
+        where = f"{task.suite}/{task.task}"
+        drawn = drawn._replace(train=drawn.train[_subset(labels, max_train_sequences, seed, where)])
     return drawn
+
+
+def _subset(labels: NDArray[np.int64], count: int, seed: int, where: str) -> NDArray[np.int64]:
+    """Draw rows, rising: the first of each class in a random order, then the others in that order.
+
+    Where all classes are among the first `count` of the order, these are the rows.
+    """
+    classes = len(np.unique(labels))
+    if count < classes:
+        raise InputError(
+            f"{where}: max_train_sequences is {count}, and train has {classes} classes; raise it: "
+            "each class needs a sequence"
+        )
+    order = numpy_generator(seed, "subset").permutation(len(labels))
+    firsts = np.unique(labels[order], return_index=True)[1]
+    is_first = np.zeros(len(order), dtype=bool)
+    is_first[firsts] = True
+    return np.sort(np.concatenate([order[is_first], order[~is_first]])[:count])
 
 
 def _of_shots(task: Task, seed: int, origin: str) -> Draw:

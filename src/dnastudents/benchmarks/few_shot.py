@@ -31,8 +31,9 @@ import pandas as pd
 
 from dnastudents.benchmarks.draws import draw_shots
 from dnastudents.benchmarks.genomic_benchmarks import read_sequences
+from dnastudents.benchmarks.labels import number_labels
 from dnastudents.benchmarks.sources import Paths, Sources
-from dnastudents.benchmarks.task import number_labels, require_task, write_task
+from dnastudents.benchmarks.task import require_task, write_task
 from dnastudents.errors import InputError
 
 SUITE = "few_shot"
