@@ -34,7 +34,7 @@ def task(folder: Path, dev: bool = False, **options: Any) -> Task:
 
 @pytest.mark.parametrize("fraction", [0.1, 0.25])
 def test_each_seed_draws_dev_from_train_and_dev_together(tmp_path: Path, fraction: float) -> None:
-    read = task(tmp_path / "t", dev_fraction=fraction)
+    read = task(tmp_path / "t", dev_rule=DevRule(origin="drawn", fraction=fraction, seed=0))
     assert dev_origin(read, "best_dev", "by_seed") == "by_seed"
     pool = pd.concat([read.train, read.dev], ignore_index=True)
     assert split_labels(read, POOL).tolist() == pool["label"].tolist()

@@ -60,12 +60,24 @@ def test_gue_names_are_checked(tmp_path: Path) -> None:
         (
             "test",
             "sequence,label\nACGT,7\n",
-            "gue/tf_0 test: label '7' is not in train; known: 0, 1",
+            r"tf/0/test\.csv, line 2: label '7' is not in train; known: 0, 1",
         ),
-        ("dev", "seq,label\nACGT,1\n", "gue/tf_0 dev: no column 'sequence'; the columns are seq"),
-        ("train", "sequence,label\nACGT,0\nAC", "gue/tf_0 train: row 1 has no label"),
+        (
+            "dev",
+            "seq,label\nACGT,1\n",
+            r"0/dev\.csv: no column 'sequence'; the columns are seq, label$",
+        ),
+        (
+            "train",
+            "sequence,label\nACGT,0\nAC",
+            r"0/train\.csv, line 3: no label; the file may be cut short",
+        ),
         ("train", "sequence,label\nACGT,0\nCCC,0\n", "train: '0' is the only class"),
-        ("test", "sequence,label\nACXT,1\n", "gue/tf_0 test: sequence 0 is empty or not DNA"),
+        (
+            "test",
+            "sequence,label\nACXT,1\n",
+            r"test\.csv, line 2: letter 3 of the sequence is 'X', which no nucleotide has",
+        ),
         ("test", "", "GUE/tf/0/test.csv: not a table"),
     ],
 )
@@ -141,7 +153,7 @@ def test_parquet_files_that_are_none(tmp_path: Path, content: bytes, message: st
 def test_nucleotide_transformer_headers_need_labels(tmp_path: Path) -> None:
     (tmp_path / "H3").mkdir()
     (tmp_path / "H3" / "train.fna").write_text(">one\nACGT\n")
-    with pytest.raises(InputError, match="header 'one' has no label"):
+    with pytest.raises(InputError, match=r"H3/train\.fna, line 1: header 'one' has no label"):
         nucleotide_transformer.write(tmp_path, "H3", tmp_path / "t")
 
 
@@ -394,5 +406,5 @@ def test_a_table_of_another_task_is_not_taken(tmp_path: Path) -> None:
     csv_files.write(tmp_path, "a", tmp_path / "t")
     assert load_task(tmp_path / "t").protocol.dev_rule.origin == "drawn"
     (tmp_path / "a/test.csv.gz").unlink()
-    with pytest.raises(InputError, match=r"no .*/a/test\.csv or .*/a/test\.tsv; put it beside"):
+    with pytest.raises(InputError, match=r"/a/test\.csv: no such file \(nor \.tsv\); add it to"):
         csv_files.write(tmp_path, "a", tmp_path / "t")
