@@ -12,7 +12,6 @@ import pytest
 from generated import kmers, random_bases, rows_of, table
 
 from dnastudents.benchmarks import (
-    csv_files,
     few_shot,
     gue,
     mtcdna,
@@ -371,40 +370,3 @@ def test_real_cdna_without_genes_is_refused(tmp_path: Path, shared: Path) -> Non
         mtcdna.write(tmp_path, "mtcdna_1k_grouped", tmp_path / "t")
     mtcdna.write(tmp_path, "mtcdna_1k", tmp_path / "t")
     assert load_task(tmp_path / "t").max_length == 1024
-
-
-# ---- CSV
-
-
-def test_your_own_tables(tmp_path: Path) -> None:
-    (tmp_path / "mine").mkdir()
-    train = table(40, 25, 0).replace({"label": {0: "weak", 1: "strong"}})
-    train.to_csv(tmp_path / "mine" / "train.tsv", sep="\t", index=False)
-    train[:4].to_csv(tmp_path / "mine" / "test.csv", index=False)
-    write_task("my_suite", "mine", [tmp_path], tmp_path / "t")
-    read = load_task(tmp_path / "t")
-    assert (read.suite, read.classes) == ("my_suite", ["strong", "weak"])
-    assert read.metric == "accuracy"
-    write_task("my_suite", "mine", [tmp_path], tmp_path / "t", metric="f1")
-    assert load_task(tmp_path / "t").metric == "f1"
-    with pytest.raises(InputError, match="no metric 'auc'; known: accuracy, f1, f1_macro, mcc"):
-        write_task("my_suite", "mine", [tmp_path], tmp_path / "t", metric="auc")
-    with pytest.raises(InputError, match="gue: has a metric of its own; drop `--metric mcc`"):
-        write_task("gue", "H3", [tmp_path], tmp_path / "t", metric="mcc")
-    assert read.test["label"].tolist() == [1, 0, 1, 0]
-    assert read.protocol.duplicates.across["train/test"] > 0
-    (tmp_path / "mine" / "test.csv").write_text("dna,label\nACGT,weak\n")
-    with pytest.raises(InputError, match="no column 'sequence'; the columns are dna, label"):
-        csv_files.write(tmp_path, "mine", tmp_path / "t")
-
-
-def test_a_table_of_another_task_is_not_taken(tmp_path: Path) -> None:
-    for task, splits in {"a": ("train", "test"), "b": ("train", "dev", "test")}.items():
-        (tmp_path / task).mkdir()
-        for split in splits:
-            table(40, 25, 0).to_csv(tmp_path / task / f"{split}.csv.gz", index=False)
-    csv_files.write(tmp_path, "a", tmp_path / "t")
-    assert load_task(tmp_path / "t").protocol.dev_rule.origin == "drawn"
-    (tmp_path / "a/test.csv.gz").unlink()
-    with pytest.raises(InputError, match=r"/a/test\.csv: no such file \(nor \.tsv\); add it to"):
-        csv_files.write(tmp_path, "a", tmp_path / "t")

@@ -87,23 +87,28 @@ def draw(
         drawn = Draw(np.arange(len(task.train)), held, "dev")
     if max_train_sequences is not None and max_train_sequences < len(drawn.train):
         labels = split_labels(task, drawn.train_of)[drawn.train]
-        where = f"{task.suite}/{task.task}"
-        drawn = drawn._replace(train=drawn.train[_subset(labels, max_train_sequences, seed, where)])
+        generator = numpy_generator(seed, "subset")
+        where = f"{task.suite}/{task.task}: max_train_sequences"
+        drawn = drawn._replace(
+            train=drawn.train[draw_some(labels, max_train_sequences, generator, where)]
+        )
     return drawn
 
 
-def _subset(labels: NDArray[np.int64], count: int, seed: int, where: str) -> NDArray[np.int64]:
-    """Draw rows, rising: the first of each class in a random order, then the others in that order.
+def draw_some(
+    labels: NDArray[np.int64], count: int, generator: np.random.Generator, where: str
+) -> NDArray[np.int64]:
+    """Rows of `count` sequences, rising, of each class at least one.
 
-    Where all classes are among the first `count` of the order, these are the rows.
+    They are the first of each class in a random order, and then the others in that order. Where all
+    classes are among the first `count` of the order, they are just these.
     """
     classes = len(np.unique(labels))
     if count < classes:
         raise InputError(
-            f"{where}: max_train_sequences is {count}, and train has {classes} classes; raise it: "
-            "each class needs a sequence"
+            f"{where} is {count}, and there are {classes} classes; raise it: each needs a sequence"
         )
-    order = numpy_generator(seed, "subset").permutation(len(labels))
+    order = generator.permutation(len(labels))
     firsts = np.unique(labels[order], return_index=True)[1]
     is_first = np.zeros(len(order), dtype=bool)
     is_first[firsts] = True

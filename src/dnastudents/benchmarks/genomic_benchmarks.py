@@ -54,24 +54,21 @@ def write(
     Parameters
     ----------
     sources : path or paths
-        The coordinates, the sequence archive or tables of sequences; folders that
-        `dnastudents reference` wrote are taken as references.
+        Coordinates, the sequence archive, or tables; folders of `reference` are genomes.
     task : str
         Such as human_enhancers_cohn.
     output : Path
-        The task folder.
     references : sequence of Reference
-        Genomes for coordinates, besides those in `sources`.
+        Genomes besides those in `sources`.
     skip_missing : bool
-        Leave out intervals that no reference holds and say how many, for tests on a part of a
-        genome. Default is False: the first one is an error.
+        Leave out intervals that no reference holds, and say how many. Default is False: an error.
     leakage : {'report', 'remove'}
         See `benchmarks.protocol`. Default is "report".
 
     Raises
     ------
     InputError
-        Files, a reference, or an interval are missing.
+        Files, a reference or an interval is missing, or there are several.
     """
     require_task(SUITE, task, TASKS)
     files, genomes = _open(sources, references)
@@ -80,10 +77,6 @@ def write(
         split: _read_split(files, f"{folder}/{split}", task, genomes, skip_missing)
         for split in ("train", "test")
     }
-    source = files.origin
-    if any("region" in frame.columns for frame in frames.values()):
-        on = (f"{genome.source} (sha256 {genome.sha256})" for genome, _ in genomes)
-        source += f" on {', '.join(on)}"
     splits, classes = number_labels(frames, f"{SUITE}/{task}")
     splits, notes = _without_missing(splits)
     write_task(
@@ -93,7 +86,7 @@ def write(
         splits,
         classes,
         "accuracy",
-        source=source,
+        source=_origin(files, genomes, frames["train"]),
         licence=LICENCE,
         sha256=files.sha256,
         notes=notes,
@@ -110,6 +103,14 @@ def _open(sources: Paths, references: Sequence[Reference]) -> tuple[Sources, lis
         reference = Reference.open(folder)
         genomes.append(Named(reference, f"{folder.absolute().name} {reference.source}"))
     return Sources([path for path in paths if path not in folders]), genomes
+
+
+def _origin(files: Sources, genomes: Sequence[Named], train: pd.DataFrame) -> str:
+    """Name the sources and, of coordinates, the references that they were given with."""
+    if "region" not in train.columns:
+        return files.origin
+    on = (f"{genome.source} (sha256 {genome.sha256})" for genome, _ in genomes)
+    return f"{files.origin} on {', '.join(on)}"
 
 
 def _without_missing(splits: dict[str, pd.DataFrame]) -> tuple[dict[str, pd.DataFrame], list[str]]:
@@ -202,4 +203,6 @@ def _read_rows(files: Sources, name: str) -> pd.DataFrame:
         raise InputError(
             f"{name}: expected the columns seq and class (or label), found {', '.join(shown)}"
         )
-    return table.assign(sequence=table["seq"], label=table[labels[0]])
+    return table.assign(sequence=table["seq"], label=table[labels[0]])[
+        ["sequence", "label", FILE, LINE]
+    ]

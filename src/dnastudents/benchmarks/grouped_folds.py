@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+ABSOLUTE, RELATIVE = 1e-8, 1e-5  # differences that count as none, as those of numpy.isclose
+
 
 def stratified_groups(
     labels: NDArray[np.int64],
@@ -50,10 +52,10 @@ def _best_fold(
 ) -> int:
     """The fold to which a group of so many sequences a class is added best."""
     each = np.eye(len(filled))[:, :, None] * group  # the group in one fold after the other
-    unequal = np.std((filled + each) / totals, axis=1).mean(axis=1)
-    sizes, best = filled.sum(axis=1), 0
+    unequal = np.std((filled + each) / totals, axis=1).mean(axis=1).tolist()
+    sizes, best = filled.sum(axis=1).tolist(), 0
     for fold in range(1, len(filled)):
-        tied = bool(np.isclose(unequal[fold], unequal[best]))
+        tied = abs(unequal[fold] - unequal[best]) <= ABSOLUTE + RELATIVE * unequal[best]
         if unequal[fold] < unequal[best] or (tied and sizes[fold] < sizes[best]):
             best = fold
     return best
