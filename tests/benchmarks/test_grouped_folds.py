@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import statistics
+import math
 
 import numpy as np
 import pytest
@@ -34,12 +34,14 @@ def plain_folds(labels: np.ndarray, owner: np.ndarray, folds: int, seed: int) ->
                 [n + (f == fold) * m for n, m in zip(filled[f], counts[group], strict=True)]
                 for f in range(folds)
             ]
-            return statistics.fmean(
-                statistics.pstdev([each[c] / totals[c] for each in tried]) for c in (0, 1)
-            )
+            return np.mean([np.std([each[c] / totals[c] for each in tried]) for c in (0, 1)])
 
-        scores = [round(unequal(fold), 9) for fold in range(folds)]
-        best = min(range(folds), key=lambda fold: (scores[fold], sum(filled[fold]), fold))
+        scores = [unequal(fold) for fold in range(folds)]
+        best = 0
+        for fold in range(1, folds):
+            tied = math.isclose(scores[fold], scores[best], rel_tol=1e-5, abs_tol=1e-8)
+            if scores[fold] < scores[best] or (tied and sum(filled[fold]) < sum(filled[best])):
+                best = fold
         placed[group] = best
         filled[best] = [n + m for n, m in zip(filled[best], counts[group], strict=True)]
     return [placed[int(group)] for group in owner]
