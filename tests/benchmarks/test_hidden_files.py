@@ -73,3 +73,13 @@ def test_forms_of_one_split(tmp_path: Path) -> None:
     write_archive(tmp_path / "again")
     with pytest.raises(InputError, match=f"2 folders match {TASK}"):
         gb.write(tmp_path, TASK, tmp_path / "t")
+
+
+def test_a_class_of_one_split_only(tmp_path: Path) -> None:
+    """As what a file manager calls a copy."""
+    write_archive(tmp_path)
+    folder = tmp_path / TASK / "train/positive copy"
+    folder.mkdir()
+    (folder / "0.txt").write_text("ACGT")
+    with pytest.raises(InputError, match=f"{TASK}: positive copy is a class of one split only"):
+        gb.write(tmp_path, TASK, tmp_path / "t")

@@ -73,10 +73,7 @@ def write(
     require_task(SUITE, task, TASKS)
     files, genomes = _open(sources, references)
     folder = files.task_folder([task], ["train", "test", "train.csv", "test.csv"])
-    frames = {
-        split: _read_split(files, f"{folder}/{split}", task, genomes, skip_missing)
-        for split in ("train", "test")
-    }
+    frames = _read_splits(files, folder, task, genomes, skip_missing)
     splits, classes = number_labels(frames, f"{SUITE}/{task}")
     splits, notes = _without_missing(splits)
     write_task(
@@ -147,6 +144,23 @@ def _read_texts(files: Sources, names: Sequence[str]) -> pd.DataFrame:
     sequences = [files.read(name).decode("ascii", "replace").strip() for name in names]
     labels = [PurePosixPath(name).parent.name for name in names]
     return placed(pd.DataFrame({"sequence": sequences, "label": labels}), names, 1)
+
+
+def _read_splits(
+    files: Sources, folder: str, task: str, genomes: Sequence[Named], skip_missing: bool
+) -> dict[str, pd.DataFrame]:
+    """Read train and test, which have the same classes."""
+    frames = {
+        split: _read_split(files, f"{folder}/{split}", task, genomes, skip_missing)
+        for split in ("train", "test")
+    }
+    train, test = (set(frame["label"]) for frame in frames.values())
+    if train != test:
+        raise InputError(
+            f"{folder}: {', '.join(sorted(map(str, train ^ test)))} is a class of one split only; "
+            "take away what is not of the benchmark, or complete it"
+        )
+    return frames
 
 
 def _read_split(
