@@ -109,14 +109,19 @@ def _is_kept(folder: Path, identity: str) -> bool:
         return False
     try:
         record = read_json(folder / _RECORD)
-        if record["identity"] != identity:
+        if not isinstance(record, dict) or not isinstance(record.get("files"), dict):
+            raise InputError(f"{folder / _RECORD}: does not say what was written")
+        if record.get("identity") != identity:
             return False
         for name, content in record["files"].items():
             file = folder / name
             if (file.exists() or name != WEIGHTS) and sha256(file) != content:
                 raise InputError(f"{file}: is not as it was written")
-    except (InputError, OSError, LookupError, TypeError, AttributeError) as error:
+    except (InputError, OSError) as error:
         logger.warning(f"{folder}: broken ({error}); it is made again")
-        shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
+        if folder.is_dir():
+            shutil.rmtree(folder)
+        else:
+            folder.unlink()
         return False
     return True
