@@ -15,7 +15,7 @@ from dnastudents.errors import InputError
 
 # Both cases are spelt out: `upper` makes nucleotides of some letters of other alphabets.
 _FOREIGN = re.compile("[^ACGTUNRYSWKMBDHVacgtunryswkmbdhv]")
-_AMBIGUOUS = re.compile("[RYSWKMBDHV]")
+_AMBIGUOUS = "[RYSWKMBDHV]"
 _AMINO_ACIDS = "EFILPQ"  # that no nucleotide letter is
 MOST_AMBIGUOUS = 0.5  # share of all letters; real genomes hold far less than 0.001
 
