@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from generated import random_bases, rows_of, table
+from generated import kmers, random_bases, rows_of, table
 
 from dnastudents.benchmarks import csv_files, mtcdna, write_task
 from dnastudents.benchmarks.own_tables import task_tables
@@ -162,6 +162,24 @@ def test_a_split_of_a_backup_is_not_taken(tmp_path: Path) -> None:
         write_task("gue", "prom_core_all", [tmp_path / "gue"], tmp_path / "t")
     with pytest.raises(InputError, match=r"no dev\.csv in .*/gue/GUE/prom/prom_core_all"):
         write_task("gue", "prom_core_all", [tmp_path / "gue/GUE"], tmp_path / "t")
+
+
+# ---- few-shot
+
+
+def test_a_test_of_another_copy_is_not_taken(tmp_path: Path) -> None:
+    for name, count in (("Prom-core/10/train.tsv", 20), ("old/Prom-core/test.tsv", 10)):
+        frame = table(count, 70, count)
+        frame["sequence"] = [kmers(bases) for bases in frame["sequence"]]
+        (tmp_path / name).parent.mkdir(parents=True)
+        frame.to_csv(tmp_path / name, sep="\t", index=False)
+    message = (
+        r"Prom-core/10/train\.tsv and .*/old/Prom-core/test\.tsv are of two copies of Prom-core"
+    )
+    with pytest.raises(InputError, match=message):
+        write_task("few_shot", "prom_core_10", [tmp_path], tmp_path / "t")
+    (tmp_path / "old/Prom-core/test.tsv").rename(tmp_path / "Prom-core/test.tsv")
+    write_task("few_shot", "prom_core_10", [tmp_path], tmp_path / "t")
 
 
 # ---- Nucleotide Transformer

@@ -252,8 +252,8 @@ def _complete_dev(
     counts = np.bincount(clean["train"]["label"])
     if counts.min() < 2:
         raise InputError(
-            f"{where} train: class {classes[int(counts.argmin())]!r} has 1 sequence, and dev needs one "
-            "too; add sequences, or a dev split"
+            f"{where} train: class {classes[int(counts.argmin())]!r} has 1 sequence, and dev needs "
+            "one too; add sequences, or a dev split"
         )
     clean["train"], clean["dev"] = split_dev(clean["train"], rule.fraction, rule.seed)
     return rule
