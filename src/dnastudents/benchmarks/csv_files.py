@@ -86,6 +86,6 @@ def _tables(files: Sources, folder: str) -> dict[str, pd.DataFrame]:
             frames[split] = files.table(name, SEPARATORS[PurePosixPath(bare(name)).suffix])
         elif split != "dev":
             raise InputError(
-                f"{folder or '.'}/{split}.csv: no such file (nor .tsv); add it to the task's folder"
+                f"{folder or '.'}/{split}.csv: no such file (nor .tsv) in {files.searched}; add it"
             )
     return frames
