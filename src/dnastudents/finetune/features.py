@@ -12,6 +12,7 @@ import transformers
 from torch import Tensor, nn
 
 from dnastudents import models
+from dnastudents.benchmarks.draws import draw_some
 from dnastudents.benchmarks.task import load_task
 from dnastudents.devices import as_many_as_fit, choose_device, moved
 from dnastudents.errors import InputError
@@ -119,7 +120,7 @@ def embed(
         Task folder.
     split : {'train', 'dev', 'test'}
     max_sequences : int or None
-        A fixed draw of so many, the same for every student. None is all.
+        A fixed draw of so many, the same for every student, with some of each class. None is all.
     output : Path
         npz with `embeddings` float32 (n, D); `labels` int64 (n,); `index` int64 (n,), the rows of
         the split; `pooling`, its name.
@@ -136,7 +137,8 @@ def embed(
     frame = load_task(task).split(split)
     index = np.arange(len(frame))
     if max_sequences is not None and max_sequences < len(frame):
-        index = np.sort(numpy_generator(0, "embed").permutation(len(frame))[:max_sequences])
+        labels, generator = frame["label"].to_numpy(), numpy_generator(0, "embed")
+        index = draw_some(labels, max_sequences, generator, f"{task}: max_sequences")
     chosen = frame.iloc[index]
     loaded = Checkpoint.load(checkpoint)
     tokens = loaded.tokenize(chosen["sequence"].tolist(), chosen["label"].to_numpy())
