@@ -215,6 +215,9 @@ def test_tsne_says_what_it_shows(tmp_path, task, drawn):
         ({"index": np.arange(60)[::-1]}, "embeds other sequences"),
         ({"labels": np.arange(60) % 3}, "embeds other sequences"),
         ({"embeddings": np.full((60, 8), np.nan)}, "not finite"),
+        ({"embeddings": np.full((60, 8), np.inf)}, "not finite"),
+        ({"embeddings": np.full((60, 8), 1e200)}, "not finite"),
+        ({"embeddings": np.zeros((60, 0))}, "embeddings of 0 dimensions"),
         ({"embeddings": np.zeros((59, 8))}, "59, 8"),
         ({"embeddings": np.array([None] * 60)}, "not an embedding archive"),
     ],
@@ -234,6 +237,79 @@ def test_tsne_needs_two_known_classes(tmp_path, task):
         tsne.tsne_figure([three], ["a"], task, tmp_path / "tsne")
     with pytest.raises(InputError, match="1 embeddings for 2 names"):
         tsne.tsne_figure([three], ["a", "b"], task, tmp_path / "tsne")
+
+
+def spread(kind):
+    """Embeddings (60, 8) that t-SNE must not fall over."""
+    values = np.random.default_rng(5).normal(size=(60, 8)).astype(np.float32)
+    constant = np.repeat(values[:1], 60, axis=0)
+    return {
+        "equal": constant,
+        "zero": 0 * values,
+        "rounding": constant + 1e-7 * values,
+        "two points": np.where(np.arange(60)[:, None] < 30, constant, -constant),
+        "one other": np.where(np.arange(60)[:, None] == 7, -constant, constant),
+        "tiny": 1e-30 * values,
+        "huge": 1e37 * values,
+        "one dimension": values[:, :1],
+        "one varies": np.concatenate([constant, values[:, :1]], axis=1),
+    }[kind]
+
+
+@pytest.mark.parametrize("kind", ["equal", "zero", "rounding"])
+def test_a_panel_of_equal_embeddings_says_so_and_the_others_are_drawn(tmp_path, task, drawn, kind):
+    paths = [
+        embedding(tmp_path / "a.npz", 0.0, embeddings=spread(kind)),
+        embedding(tmp_path / "b.npz", 12.0),
+    ]
+    frame = tsne.tsne_figure(paths, ["collapsed", "had"], task, tmp_path / "tsne.png")
+    assert frame["equal"].tolist() == [True, False]
+    columns = ["silhouette", "probe_accuracy", "probe_sd"]
+    assert frame[columns].isna().all(axis=1).tolist() == [True, False]
+    first, second = drawn[0].axes
+    assert [text.get_text() for text in first.texts] == [
+        "all 60 embeddings are equal:\nnothing to draw or to probe"
+    ]
+    assert not first.collections
+    assert len(second.collections) == 2
+    assert [text.get_text() for text in drawn[0].legends[0].get_texts()] == ["no", "yes"]
+    points = pd.read_csv(tmp_path / "tsne_points.csv").set_index("run")
+    assert points.loc["collapsed", ["x", "y"]].isna().all(axis=None)
+    alone = tsne.tsne_figure(paths[1:], ["had"], task, tmp_path / "alone.png")
+    assert alone["silhouette"][0] == frame["silhouette"][1]
+    xy = pd.read_csv(tmp_path / "alone_points.csv")[["x", "y"]]
+    assert points.loc["had", ["x", "y"]].to_numpy().tolist() == xy.to_numpy().tolist()
+
+
+def test_a_figure_of_equal_embeddings_alone(tmp_path, task, drawn):
+    path = embedding(tmp_path / "a.npz", 0.0, embeddings=spread("equal"))
+    tsne.tsne_figure([path], ["collapsed"], task, tmp_path / "tsne")
+    assert not drawn[0].legends
+    written(tmp_path, "tsne")
+
+
+@pytest.mark.parametrize(
+    "kind", ["two points", "one other", "tiny", "huge", "one dimension", "one varies"]
+)
+def test_embeddings_with_little_or_much_spread_are_drawn(tmp_path, task, kind):
+    path = embedding(tmp_path / "a.npz", 0.0, embeddings=spread(kind))
+    frame = tsne.tsne_figure([path], ["a"], task, tmp_path / "tsne")
+    assert not frame["equal"][0]
+    points = pd.read_csv(tmp_path / "tsne_points.csv")
+    assert np.isfinite(points[["x", "y"]]).all(axis=None)
+
+
+@pytest.mark.parametrize("count", [4, 5, 10, 30])
+def test_fewer_sequences_than_the_perplexity(tmp_path, task, count):
+    values = np.random.default_rng(0).normal(size=(count, 8)).astype(np.float32)
+    for equal in (False, True):
+        arrays = {"labels": np.arange(count) % 2, "index": np.arange(count)}
+        arrays["embeddings"] = values[:1].repeat(count, axis=0) if equal else values
+        path = embedding(tmp_path / "a.npz", 0.0, **arrays)
+        frame = tsne.tsne_figure([path], ["a"], task, tmp_path / "tsne")
+        assert frame["equal"][0] == equal
+        points = pd.read_csv(tmp_path / "tsne_points.csv")
+        assert np.isfinite(points[["x", "y"]]).all(axis=None) != equal
 
 
 # ---- PMI
@@ -309,3 +385,18 @@ def test_overview_marks_where_seeds_failed(tmp_path, drawn):
     (mark,) = drawn[0].axes[0].texts
     assert (mark.get_text(), mark.xy) == ("†", (80, 1))
     assert drawn[0].get_suptitle().endswith("†: without the seeds that failed")
+
+
+def test_overview_marks_scores_that_say_nothing(tmp_path, drawn):
+    rows = [
+        {"run": run, "suite": "a", "task": "tf_0", "seed": seed, "value": 0.8, "constant": bad}
+        for run, bad in {"had": True, "findna": False}.items()
+        for seed in range(2)
+    ]
+    frame = pd.DataFrame(rows, columns=[*COLUMNS, "constant"])
+    frame = frame.assign(metric="mcc", simulated=False, pretrained=True)
+    frame.to_csv(tmp_path / "metrics.csv", index=False)
+    results.overview_figure(tmp_path / "metrics.csv", tmp_path / "overview.png", ["findna", "had"])
+    (mark,) = drawn[0].axes[0].texts
+    assert (mark.get_text(), mark.xy) == ("\u2021", (80, 1))
+    assert "\u2021: predicts one class throughout" in drawn[0].get_suptitle()

@@ -170,7 +170,7 @@ def _check_sequences(config: Config) -> None:
             wanted["pmi.sequences"] = settings.pmi.sequences
         if reference.fasta is not None and reference.simulate is None and wanted:
             named = {key: names for key, names in wanted.items() if names}
-            check_names(Path(reference.fasta), named, folder)
+            check_names(Path(reference.fasta), named, folder, splits)
 
 
 def _check_splits(key: str, reference: Reference) -> None:

@@ -38,7 +38,7 @@ from dnastudents.models import (
 )
 from dnastudents.provenance import LEARNING, made_by
 from dnastudents.randomness import derive_seed
-from dnastudents.results.metrics import classification_metrics, primary
+from dnastudents.results.metrics import are_equal, classification_metrics, primary
 from dnastudents.results.row import MetricsRow, make_row, write_row
 
 logger = logging.getLogger(__name__)
@@ -257,7 +257,8 @@ class Job:
         more: Mapping[str, Any],
     ) -> MetricsRow:
         """The row of one seed; `more` wins over what the job knows."""
-        labels, task = splits["test"].labels, self.task
+        labels, task, train = splits["test"].labels, self.task, splits["train"]
+        equal = are_equal(train.features.numpy()) if isinstance(train, FeatureSplit) else None
         metrics = classification_metrics(labels, scores.argmax(1), scores, task.classes)
         values = {
             "run": self.run,
@@ -278,6 +279,7 @@ class Job:
             "grid_cells": self.grid_cells,
             "reverse_complement": self.options.reverse_complement,
             "frozen": self.options.frozen,
+            "equal_features": equal,
             "released_transfer": self.options.released_transfer is not None,
             "device": device_name(self.device),
             "config_digest": self.config_digest,

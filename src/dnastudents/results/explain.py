@@ -20,6 +20,7 @@ from dnastudents.provenance import FILE, Code
 from dnastudents.results.failures import read_failures
 from dnastudents.results.jobs import BASELINE
 from dnastudents.results.row import MetricsRow, read_row
+from dnastudents.results.soundness import reasons_against
 
 KINDS = ("finetune", "linear", "knn")  # of results that runs have
 
@@ -123,6 +124,8 @@ def _results(cell: Cell, rows: Sequence[MetricsRow], failed: Mapping[str, str]) 
     yield f"  log: {cell.log}"
     for row in rows:
         yield f"  seed {row.seed}: {METRICS[row.metric]} {row.value!r}"
+        for reason in reasons_against(row.as_json()):
+            yield f"    says nothing of the sequences: {reason}"
         yield f"    made by: {_made_by(row.versions, row.commit, row.dirty)}, on {row.device}"
         if row.grid_cells is not None and row.grid_cells > 1:
             cell_of_grid = f"learning rate {row.learning_rate:g}, batch size {row.batch_size}"

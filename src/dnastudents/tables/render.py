@@ -25,6 +25,7 @@ _LATEX = {
     **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
     **{
         "†": r"$\dagger$",
+        "‡": r"$\ddagger$",
         "±": r"$\pm$",
         TIMES: r"$\times$",
         MINUS: "$-$",
