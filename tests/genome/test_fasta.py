@@ -78,7 +78,10 @@ def test_small_blocks_split_long_lines(tmp_path, monkeypatch):
         (b">a\nMKLVPQ\n", "'L', which is not a nucleotide letter: this is protein"),
         (b">p1\nMKVSAAGHHSSDKRRTNNGY\n", "72% of the letters of record 'p1'.*this is protein"),
         (b">p1\nmkvs\naaghh\n>p2\nSSDKRRTNNGY\n", "letters of .*this is protein"),
-        (b">chr1\n" + b"ACGT" * 999 + b"\n>p\nMKVSAAGHHSSDKRR\n", "letters of record 'p' are .*this is protein"),
+        (
+            b">chr1\n" + b"ACGT" * 999 + b"\n>p\nMKVSAAGHHSSDKRR\n",
+            "letters of record 'p' are .*this is protein",
+        ),
         (b"\xef\xbb\xbf", "empty"),
         (">a\nACGT\n".encode("utf-16"), "UTF-16; save it as UTF-8"),
         (b">a\nAC>GT\n", "not a nucleotide letter"),

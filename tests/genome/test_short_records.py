@@ -86,7 +86,7 @@ def test_pieces_of_long_records_are_what_they_were(tmp_path: Path) -> None:
 
 def test_why_there_is_no_piece(tmp_path: Path) -> None:
     genome = genome_of(tmp_path, {"a": "ACGTN" * 100})
-    with pytest.raises(InputError, match="no piece of 6 bases in a: .* without N has 4 bases"):
+    with pytest.raises(InputError, match=r"no piece of 6 bases in a: .* without N has 4 bases"):
         Pieces(genome, ["a"])
 
 

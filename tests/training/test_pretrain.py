@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,12 +17,18 @@ from transformers import AutoModelForMaskedLM
 from dnastudents import models
 from dnastudents.errors import InputError
 from dnastudents.genome import tokenizers
+from dnastudents.objectives.base import IGNORE, Views
+from dnastudents.objectives.findna.objective import FinDNA
+from dnastudents.objectives.had.objective import HAD
+from dnastudents.objectives.masked_lm.objective import MaskedLM
 from dnastudents.settings import parse
 from dnastudents.training import loop
 from dnastudents.training.options import RunSettings
 from dnastudents.training.pretrain import pretrain
 from dnastudents.training.state import StateFolder
 from small_students import HYBRID
+
+OBJECTIVES_BUILT: dict[str, Any] = {"masked_lm": MaskedLM, "findna": FinDNA, "had": HAD}
 
 
 @pytest.mark.parametrize("recipe", LEARNING)
@@ -75,6 +82,53 @@ def test_training_learns(inputs: dict[str, Path], tmp_path: Path) -> None:
     pretrain(settings, output=tmp_path / "out", state=tmp_path / "s", **inputs)
     validation = pd.read_csv(tmp_path / "out" / "history.csv").query("split == 'validation'")
     assert validation["masked"].iloc[-1] < np.log(4) - 0.05 < validation["masked"].iloc[0]
+
+
+@pytest.mark.parametrize("recipe", LEARNING)
+def test_a_validation_with_nothing_masked_has_no_loss(
+    recipe: str,
+    inputs: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It is null, not a loss of 0 and a perplexity of 1, and the curriculum does not hear of it."""
+    kind = OBJECTIVES_BUILT[recipe]
+    draw = kind.validation_views
+    told: list[Any] = []
+
+    def unmasked(self: Any, codes: np.ndarray, step: int) -> Views:
+        views = draw(self, codes, step)
+        tensors = {**views.tensors, "labels": torch.full_like(views.tensors["labels"], IGNORE)}
+        return Views(tensors, views.counts | {"masked": 1.0}, views.prepare)
+
+    monkeypatch.setattr(kind, "validation_views", unmasked)
+    monkeypatch.setattr(kind, "observe", lambda self, metrics, step: told.append(metrics))
+    settings = settings_of(recipe, steps=6)
+    pretrain(settings, output=tmp_path / "out", state=tmp_path / "s", **inputs)
+    history = pd.read_csv(tmp_path / "out" / "history.csv")
+    validation = history[history["split"] == "validation"]
+    void = ["loss", "perplexity", kind.prediction, "masked_accuracy"]
+    assert len(validation) == 2
+    assert validation[void].isna().all(axis=None)
+    assert history.loc[history["split"] == "train", void].notna().all(axis=None)
+    last = json.loads((tmp_path / "out" / "metrics.json").read_text())["validation"]
+    assert [last[name] for name in void] == [None] * 4
+    kept = set(last) - {*void, "step", "split", "stage", "teacher_masked_accuracy"}
+    assert all(last[name] is not None for name in kept)
+    assert not told
+    assert "nothing is masked in the validation sequences" in caplog.text
+
+
+def test_a_real_validation_without_a_mask(inputs: dict[str, Path], tmp_path: Path) -> None:
+    """One short sequence of few tokens, of which the fixed mask takes none."""
+    settings = settings_of("findna", steps=3, validation_sequences=1)
+    settings["masking"] = {"name": "bernoulli", "probability": 1e-6}
+    pretrain(settings, output=tmp_path / "out", state=tmp_path / "s", **inputs)
+    last = json.loads((tmp_path / "out" / "metrics.json").read_text())["validation"]
+    assert last["perplexity"] is None
+    assert last["loss"] is None
+    assert last["cls"] > 0
 
 
 def test_scratch_has_the_weights_that_its_twin_begins_with(
