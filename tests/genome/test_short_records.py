@@ -183,7 +183,7 @@ def test_much_that_is_not_read_is_a_warning(
     genome = genome_of(tmp_path, {"a": random_letters(30, 0), "b": "ACGTN" * 6})
     WINDOWS.parse({"kind": "windows", "length": 20}).samplers(genome, {"train": ["all"]}, None)
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
-    assert "train: 24 of 54 known bases (0.44) are never read" in caplog.text
+    assert "train: 24 of 54 known bases (44.44%) are never read" in caplog.text
 
 
 def test_copies_in_two_splits_are_a_warning(

@@ -17,12 +17,15 @@ from transformers import AutoModelForMaskedLM
 from dnastudents import models
 from dnastudents.errors import InputError
 from dnastudents.genome import tokenizers
+from dnastudents.genome.codes import decode
+from dnastudents.genome.reference import build
 from dnastudents.objectives.base import IGNORE, Views
 from dnastudents.objectives.findna.objective import FinDNA
 from dnastudents.objectives.had.objective import HAD
 from dnastudents.objectives.masked_lm.objective import MaskedLM
 from dnastudents.settings import parse
 from dnastudents.training import loop
+from dnastudents.training.corpus import Corpus
 from dnastudents.training.options import RunSettings
 from dnastudents.training.pretrain import pretrain
 from dnastudents.training.state import StateFolder
@@ -129,6 +132,34 @@ def test_a_real_validation_without_a_mask(inputs: dict[str, Path], tmp_path: Pat
     assert last["perplexity"] is None
     assert last["loss"] is None
     assert last["cls"] > 0
+
+
+@pytest.mark.parametrize("recipe", LEARNING)
+def test_contigs_shorter_than_a_window_are_learnt_from(
+    recipe: str, inputs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = np.random.default_rng(0)
+    contigs = ["".join(generator.choice(list("ACGT"), size)) for size in range(20, 52, 2)]
+    fasta = "".join(f">c{number}\n{contig}\n" for number, contig in enumerate(contigs))
+    (tmp_path / "contigs.fa").write_text(fasta)
+    build(tmp_path / "contigs.fa", tmp_path / "contigs")
+    read: list[np.ndarray] = []
+    batch = Corpus.batch
+    monkeypatch.setattr(
+        Corpus, "batch", lambda self, step: (read.append(batch(self, step)), read[-1])[1]
+    )
+    settings = settings_of(
+        recipe,
+        steps=6,
+        window={"kind": "windows", "length": 54},
+        splits={"train": [f"c{n}" for n in range(12)], "validation": ["c12", "c13", "c14"]},
+        reverse_complement=0.0,
+    )
+    folders = {**inputs, "reference": tmp_path / "contigs"}
+    pretrain(settings, output=tmp_path / "out", state=tmp_path / "s", **folders)
+    assert {decode(row) for row in np.concatenate(read)} <= set(contigs[:12])
+    last = json.loads((tmp_path / "out" / "metrics.json").read_text())["validation"]
+    assert np.isfinite(last["loss"])
 
 
 def test_scratch_has_the_weights_that_its_twin_begins_with(

@@ -124,7 +124,7 @@ def say_unread(split: str, sampler: Sampler) -> None:
         share = sampler.unread / sampler.known
         logger.log(
             logging.WARNING if share > MUCH else logging.INFO,
-            f"{split}: {sampler.unread:,} of {sampler.known:,} known bases ({share:.2g}) are never "
+            f"{split}: {sampler.unread:,} of {sampler.known:,} known bases ({share:.2%}) are never "
             f"read: they are in no sequence of up to {sampler.length:,} bases",
         )
 

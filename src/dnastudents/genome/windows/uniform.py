@@ -33,7 +33,7 @@ Sampling = Literal["by_length", "by_name"]
 
 @WINDOWS.add
 class UniformOptions(WindowOptions):
-    """Windows of one length anywhere in the splits."""
+    """Windows of one length anywhere in the splits; a shorter sequence is one window, padded."""
 
     kind: Literal["windows"] = "windows"
     max_n_fraction: Share = Field(0.0, description="Windows with a larger share of N do not exist.")
