@@ -4,7 +4,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from pictures import written
 
 from dnastudents.errors import InputError
 from dnastudents.figures import losses, pmi, results, style
@@ -103,7 +102,7 @@ def test_stages_that_never_change_are_not_marked():
     assert losses._switches(twice) == [2, 4]
 
 
-def test_losses_are_the_same_every_time(tmp_path):
+def test_losses_are_the_same_every_time(tmp_path, written):
     source = {"had": history(tmp_path / "a.csv")}
     for name in ("one", "two"):
         losses.losses_figure(source, tmp_path / name)
@@ -125,7 +124,7 @@ def test_losses_errors(tmp_path):
 # ---- PMI
 
 
-def test_pmi_names_the_extremes(tmp_path, drawn):
+def test_pmi_names_the_extremes(tmp_path, drawn, written):
     names = [f"{first}{second}" for first in "ACGT" for second in "ACGT"]
     frame = pd.DataFrame({"ngram": names, "score": np.linspace(2, -1, 16), "rank": range(1, 17)})
     rare = pd.DataFrame({"ngram": ["NA"], "score": [-np.inf], "rank": [17]})

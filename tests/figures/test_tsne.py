@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from pictures import written
 from sklearn.metrics import silhouette_score
 from sklearn.neighbors import NearestNeighbors
 
@@ -56,7 +55,7 @@ def test_tsne_numbers_and_panels(tmp_path, task, drawn):
     assert (xy["label"].to_numpy()[nearest] == xy["label"]).mean() > 0.9
 
 
-def test_tsne_is_the_same_every_time(tmp_path, task):
+def test_tsne_is_the_same_every_time(tmp_path, task, written):
     paths = [embedding(tmp_path / "a.npz", 2.0)]
     for name in ("one", "two"):
         tsne.tsne_figure(paths, ["had"], task, tmp_path / name)
@@ -148,7 +147,7 @@ def test_a_panel_of_equal_embeddings_says_so_and_the_others_are_drawn(tmp_path, 
     assert points.loc["had", ["x", "y"]].to_numpy().tolist() == xy.to_numpy().tolist()
 
 
-def test_a_figure_of_equal_embeddings_alone(tmp_path, task, drawn):
+def test_a_figure_of_equal_embeddings_alone(tmp_path, task, drawn, written):
     path = embedding(tmp_path / "a.npz", 0.0, embeddings=spread("equal"))
     tsne.tsne_figure([path], ["collapsed"], task, tmp_path / "tsne")
     assert not drawn[0].legends
