@@ -61,13 +61,13 @@ def read_intervals(bed: Path, reference: Reference) -> dict[str, np.ndarray]:
     for fold, split in reversed(SPLITS.items()):
         mine = [row for row in rows if row.fold == fold]
         # Where each lies when all chromosomes lie end to end, and how far that is from the codes.
-        bases = np.array([ground[row.record.chrom] for row in mine], dtype=np.int64)[:, None]
-        spans = _pairs([(row.start, row.end) for row in mine]) + bases
-        shifts = _pairs([(row.record.offset - row.record.start,) * 2 for row in mine]) - bases
+        bases = np.array([ground[row.record.chrom] for row in mine], dtype=np.int64)
+        shifts = np.array([row.record.offset - row.record.start for row in mine], np.int64) - bases
+        spans = _pairs([(row.start, row.end) for row in mine]) + bases[:, None]
         kept, owner = cut_out(spans, held_out)
         if lost := int(np.diff(spans).sum() - np.diff(kept).sum()):
             logger.warning(f"{bed}: {lost:,} bases of {split} are held out elsewhere")
-        found[split] = kept + shifts[owner]
+        found[split] = kept + shifts[owner][:, None]
         held_out = np.concatenate([held_out, spans])
     if not len(found["train"]):
         raise InputError(f"{bed}: no interval has the fold 'train'; add those to learn from")
