@@ -88,7 +88,8 @@ def cut_out(spans: np.ndarray, held_out: np.ndarray) -> tuple[np.ndarray, np.nda
     furthest = np.maximum.accumulate(held_out[:, 1])
     opens = np.append(True, held_out[1:, 0] > furthest[:-1])  # where no earlier one reaches
     starts, ends = held_out[opens, 0], furthest[np.append(opens[1:], True)]
-    pieces, owner = [], []
+    pieces: list[tuple[int, int]] = []
+    owner: list[int] = []
     for number, (start, end) in enumerate(spans.tolist()):
         touching = slice(np.searchsorted(ends, start, "right"), np.searchsorted(starts, end))
         edges = [start, *np.stack([starts[touching], ends[touching]], axis=1).ravel(), end]

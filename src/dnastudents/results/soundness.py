@@ -38,7 +38,7 @@ def soundness_notes(metrics: pd.DataFrame) -> list[str]:
     return [NOTE, *found] if found else []
 
 
-def reasons_against(row: Mapping[str, Any]) -> list[str]:
+def reasons_against(row: Mapping[Any, Any]) -> list[str]:
     """Say why the score of a metrics row, or of its line in the CSV, says nothing."""
     reasons = []
     if row.get("equal_features") is True:

@@ -131,8 +131,10 @@ def say_unread(split: str, sampler: Sampler) -> None:
 
 def _warn_of_copies(reference: Reference, splits: Mapping[str, Sequence[str]]) -> None:
     """Warn of records that are the same sequence and not in the same split."""
+    if not reference.same_sequence:
+        return
     splits_of: dict[str, set[str]] = {}
-    for split, spec in splits.items() if reference.same_sequence else ():
+    for split, spec in splits.items():
         for interval in reference.intervals(spec):
             splits_of.setdefault(interval.name, set()).add(split)
     across = [
