@@ -253,7 +253,7 @@ def read_rows(codes: np.ndarray, starts: np.ndarray, lengths: np.ndarray, width:
 
 def count_known(codes: np.ndarray, spans: np.ndarray) -> int:
     """Count the bases in spans, int64 (n, 2), that are not N."""
-    return sum(np.count_nonzero(codes[start:end] < N) for start, end in spans.tolist())
+    return sum(int(np.count_nonzero(codes[start:end] < N)) for start, end in spans.tolist())
 
 
 def evenly_spaced(count: int, total: int, seed: int) -> np.ndarray:

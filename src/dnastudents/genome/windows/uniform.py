@@ -103,10 +103,10 @@ class Windows:
         spans = np.array([reference.span(interval) for interval in intervals], dtype=np.int64)
         is_short = are_short_records(reference, spans, length)
         runs_by_span = [
-            _short_run(reference.codes, *span, max_n_fraction)
+            _short_run(reference.codes, start, end, max_n_fraction)
             if short
-            else valid_runs(reference.codes, *span, length, _most_n(max_n_fraction, length))
-            for span, short in zip(spans.tolist(), is_short.tolist(), strict=True)
+            else valid_runs(reference.codes, start, end, length, _most_n(max_n_fraction, length))
+            for (start, end), short in zip(spans.tolist(), is_short.tolist(), strict=True)
         ]
         runs = np.concatenate(runs_by_span)
         if not len(runs):
