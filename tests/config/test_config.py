@@ -444,8 +444,9 @@ def test_tasks_of_a_suite_of_your_own_are_its_blocks(root: Path, tmp_path: Path)
 def test_places_in_a_fasta_of_your_own_are_looked_up(
     root: Path, demo: dict[str, Any], tmp_path: Path
 ) -> None:
-    (tmp_path / "genome.fa").write_text(">one\nACGT\n>two:10-14\nACGT\n")
-    own = {"fasta": str(tmp_path / "genome.fa"), "splits": {"train": ["one"], "test": ["two"]}}
+    (tmp_path / "genome.fa").write_text(">one\nACGT\n>two:10-14\nACGT\n>two:12-16\nACGT\n")
+    held_out = {"train": ["one"], "test": ["two:12-16"]}
+    own = {"fasta": str(tmp_path / "genome.fa"), "splits": held_out}
     changes = {
         "results": str(tmp_path / "results"),
         "genome": "mine",
@@ -461,6 +462,13 @@ def test_places_in_a_fasta_of_your_own_are_looked_up(
     with pytest.raises(InputError) as caught:
         load_config(root, changes | {"runs": {"logo_cm_gems": {}}})
     assert str(caught.value).startswith("pmi.sequences: no sequence 'chr1' in genome.fa; known: ")
+    changes["references"]["mine"]["splits"]["validation"] = ["two:10-13"]
+    with pytest.raises(InputError) as caught:
+        load_config(root, changes)
+    assert str(caught.value) == (
+        f"{tmp_path}/genome.fa: splits 'validation' and 'test' share two:12-13; "
+        "give each chromosome or region to one split"
+    )
     changes["references"]["mine"]["splits"]["train"] = ["ones"]
     with pytest.raises(InputError) as caught:
         load_config(root, changes)

@@ -235,7 +235,7 @@ def _check_sequences(config: Config) -> None:
         records = _records(config, name, named)
         if records is None:
             continue
-        learnt = {split: list(splits[split]) for split in ("train", "validation") if splits}
+        learnt = {split: list(regions) for split, regions in splits.items() if regions}
         try:
             check_splits(records, learnt)
         except InputError as error:
