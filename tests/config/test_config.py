@@ -466,7 +466,7 @@ def test_places_in_a_fasta_of_your_own_are_looked_up(
     with pytest.raises(InputError) as caught:
         load_config(root, changes)
     assert str(caught.value) == (
-        f"{tmp_path}/genome.fa: splits 'validation' and 'test' share two:12-13; "
+        "references.mine.splits: splits 'validation' and 'test' share two:12-13; "
         "give each chromosome or region to one split"
     )
     changes["references"]["mine"]["splits"]["train"] = ["ones"]

@@ -14,6 +14,7 @@ from bgzipped import bgzip
 from dnastudents.errors import InputError
 from dnastudents.genome import index
 from dnastudents.genome.index import check_names, read_records
+from dnastudents.genome.records import check_splits
 
 FASTA = b">chr1 first\nACGTacgtNN\nRYACGT\n>chr2:100-108\nAAAACCCC\n>chr2:118-122\nGGTT\n"
 UNEVEN = FASTA.replace(b"ACGTacgtNN", b"ACGT\nacgtNN\n")
@@ -133,9 +134,10 @@ def test_wrong_places_name_their_key(
 
 def test_splits_are_compared_on_the_chromosome(fasta: Path, tmp_path: Path) -> None:
     splits = {"train": ["chr1"], "validation": ["chr2:100-108"], "test": ["chr2:118-122"]}
-    check_names(fasta, {}, tmp_path, splits)
-    with pytest.raises(InputError, match=r"genome\.fa: splits 'train' and 'test' share chr1:4-8"):
-        check_names(fasta, {}, tmp_path, {**splits, "test": ["chr1:4-8"]})
+    records = check_names(fasta, {}, tmp_path)
+    check_splits(records, splits)
+    with pytest.raises(InputError, match=r"splits 'train' and 'test' share chr1:4-8"):
+        check_splits(records, {**splits, "test": ["chr1:4-8"]})
 
 
 @pytest.mark.parametrize(

@@ -188,8 +188,8 @@ def test_equal_features_are_marked(replicas: list[Path], task: Path, tmp_path: P
 
 def test_features_that_are_not_finite_are_refused() -> None:
     labels, cut = np.arange(6) % 2, np.zeros(6, dtype=bool)
-    good = FeatureSplit(torch.randn(6, 3), labels, cut)
-    bad = FeatureSplit(torch.full((6, 3), torch.nan), labels, cut)
+    good = FeatureSplit(np.random.default_rng(0).normal(size=(6, 3)), labels, cut, None)
+    bad = FeatureSplit(np.full((6, 3), np.nan), labels, cut, None)
     for train, test in ((good, bad), (bad, good)):
         with pytest.raises(InputError, match="features are not finite"):
             neighbour_votes(train, test, 2, 2)

@@ -8,8 +8,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from dnastudents.results.row import make_row
+from dnastudents.results.row import MetricsRow
 from dnastudents.results.soundness import MARK, reasons_against, soundness_notes, unsound
+from dnastudents.settings import parse
 from metrics_rows import metrics_row
 
 
@@ -27,7 +28,7 @@ from metrics_rows import metrics_row
 def test_reasons_of_a_row_and_of_its_line_in_the_csv(
     facts: dict[str, Any], reasons: list[str]
 ) -> None:
-    row = make_row(metrics_row(**facts)).as_json()
+    row = parse(MetricsRow, metrics_row(**facts), "row").as_json()
     assert reasons_against(row) == reasons
     undefined = row["undefined"] and json.dumps(row["undefined"])
     assert reasons_against(row | {"undefined": undefined}) == reasons
