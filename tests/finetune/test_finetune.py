@@ -14,7 +14,7 @@ import torch
 from dnastudents import models
 from dnastudents.benchmarks.task import load_task
 from dnastudents.errors import InputError
-from dnastudents.finetune.features import embed
+from dnastudents.inference.embed import embed
 from dnastudents.finetune.fit import Best, Fit, cross_entropy
 from dnastudents.finetune.job import Job
 from dnastudents.finetune.options import Finetuning
@@ -201,7 +201,13 @@ def test_long_sequences_are_counted_not_dropped(
 def test_embeddings_are_means_over_bases(
     students: dict[str, Path], task: Path, tmp_path: Path
 ) -> None:
-    embed(students["bert"] / "model", task, "test", 10, tmp_path / "e.npz")
+    embed(
+        students["bert"] / "model",
+        str(task / "test.parquet"),
+        tmp_path / "e.npz",
+        sample=10,
+        window=51,
+    )
     found = np.load(tmp_path / "e.npz", allow_pickle=False)
     assert found["embeddings"].shape == (10, 16)
     assert found["embeddings"].dtype == np.float32

@@ -1,4 +1,4 @@
-"""Fixed features of a pretrained student: for the frozen probe, and for t-SNE."""
+"""Fixed features of a pretrained student, for the frozen probe."""
 
 from __future__ import annotations
 
@@ -20,34 +20,11 @@ from dnastudents.finetune.data import FeatureSplit, TokenSplit, evaluation_batch
 from dnastudents.finetune.fit import EVALUATION_BATCH, in_order
 from dnastudents.genome import tokenizers
 from dnastudents.genome.tokenizers import Tokenizer
-from dnastudents.models import ChordMixerForMaskedLM, SequenceClassifier, model_folder
+from dnastudents.models import ChordMixerForMaskedLM, model_folder
 from dnastudents.objectives.findna.options import FinDNAOptions
 from dnastudents.randomness import numpy_generator
 from dnastudents.settings import parse
 from dnastudents.training.options import RunSettings
-
-EmbedPooling = Literal["mean", "cls_tokens"]
-
-
-class ClsTokens(nn.Module):
-    """A ChordMixer whose features are its CLS tokens', one behind the other.
-
-    Parameters
-    ----------
-    student : ChordMixerForMaskedLM
-    cls_id : int
-        Every sequence holds the same number of these ids.
-    """
-
-    def __init__(self, student: ChordMixerForMaskedLM, cls_id: int) -> None:
-        super().__init__()
-        self.student, self.cls_id = student, cls_id
-
-    def pool(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
-        """Features (B, tokens * D) of a batch (B, T)."""
-        hidden = self.student.backbone(input_ids, attention_mask)
-        return hidden[input_ids == self.cls_id].reshape(len(input_ids), -1)
-
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -74,9 +51,9 @@ class Checkpoint:
 
 @torch.inference_mode()
 def pooled_features(
-    model: SequenceClassifier | ClsTokens, split: TokenSplit, device: torch.device
+    model: Any, split: TokenSplit, device: torch.device
 ) -> np.ndarray:
-    """Features of a split before the head, float32 (n, D), in its order."""
+    """Features of a split before the head, float32 (n, D), in its order; `model` has `pool`."""
     model = model.to(device).eval()
 
     def pool(at_once: int) -> np.ndarray:
@@ -91,7 +68,7 @@ def pooled_features(
 
 
 def feature_split(
-    classifier: SequenceClassifier, split: TokenSplit, device: torch.device
+    classifier: Any, split: TokenSplit, device: torch.device
 ) -> FeatureSplit:
     """The split as features before the head, of both strands where it holds both."""
     features = torch.from_numpy(pooled_features(classifier, split, device))
@@ -101,74 +78,3 @@ def feature_split(
     other = torch.from_numpy(pooled_features(classifier, flipped, device))
     return FeatureSplit(features, split.labels, split.truncated, other)
 
-
-def embed(
-    checkpoint: Path,
-    task: Path,
-    split: str,
-    max_sequences: int | None,
-    output: Path,
-    pooling: EmbedPooling = "mean",
-) -> None:
-    """Write fixed features of a task's sequences.
-
-    Parameters
-    ----------
-    checkpoint : Path
-        Folder of a pretrained student.
-    task : Path
-        Task folder.
-    split : {'train', 'dev', 'test'}
-    max_sequences : int or None
-        A fixed draw of so many, the same for every student. None is all.
-    output : Path
-        npz with `embeddings` float32 (n, D); `labels` int64 (n,); `index` int64 (n,), the rows of
-        the split; `pooling`, its name.
-    pooling : {'mean', 'cls_tokens'}
-        The mean over a sequence's own bases of the last hidden state; or, for a chordmixer, CLS
-        tokens appended as in FinDNA's pretraining, their hidden states one behind the other.
-        Default is 'mean'.
-
-    Raises
-    ------
-    InputError
-        CLS tokens of another student, or a missing folder.
-    """
-    frame = load_task(task).split(split)
-    index = np.arange(len(frame))
-    if max_sequences is not None and max_sequences < len(frame):
-        index = np.sort(numpy_generator(0, "embed").permutation(len(frame))[:max_sequences])
-    chosen = frame.iloc[index]
-    loaded = Checkpoint.load(checkpoint)
-    tokens = loaded.tokenize(chosen["sequence"].tolist(), chosen["label"].to_numpy())
-    model: SequenceClassifier | ClsTokens = _mean(loaded)
-    if pooling == "cls_tokens":
-        model, tokens = _with_cls_tokens(loaded, tokens, checkpoint)
-    features = pooled_features(model, tokens, choose_device())
-    kind = np.array(pooling)
-    # Through a handle, because savez adds .npz to a name that lacks it.
-    with atomic_file(output) as partial, partial.open("wb") as handle:
-        np.savez(handle, embeddings=features, labels=tokens.labels, index=index, pooling=kind)
-
-
-def _mean(loaded: Checkpoint) -> SequenceClassifier:
-    special = loaded.tokenizer.special_ids
-    return SequenceClassifier(loaded.student, classes=1, special_ids=special)
-
-
-def _with_cls_tokens(
-    loaded: Checkpoint, split: TokenSplit, folder: Path
-) -> tuple[ClsTokens, TokenSplit]:
-    """The model, and the split with as many CLS tokens as it was pretrained with (else 10)."""
-    cls_id = loaded.tokenizer.cls_id
-    if not isinstance(loaded.student, ChordMixerForMaskedLM) or cls_id is None:
-        raise InputError(f"{folder}: CLS tokens are those of a chordmixer; use --pooling mean")
-    file = folder / "settings.json"
-    count = 0
-    if file.is_file():
-        count = parse(RunSettings, read_json(file), str(file)).objective.cls_positions
-    count = count or FinDNAOptions().cls_positions
-    ids = [np.append(row, np.full(count, cls_id)) for row in split.ids]
-    return ClsTokens(loaded.student, cls_id), TokenSplit(
-        ids, split.labels, split.pad_id, split.truncated
-    )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from dnastudents.benchmarks.task import Task
 from dnastudents.files import atomic_directory, digest, read_json, sha256, write_json
+from dnastudents.finetune.classifiers import keep_classifiers
 from dnastudents.finetune.job import Job
 from dnastudents.finetune.options import Finetuning
 from dnastudents.finetune.pretrainings import provenance
@@ -76,6 +77,11 @@ class Kept:
                 f"{made['commit']}); remove it to make it again"
             )
         return folder
+
+    def drop_classifiers(self, seeds: Iterable[int]) -> None:
+        """Drop the classifiers of finished seeds that are not to be kept: disks are small."""
+        folders = [self.state / f"seed_{seed}" for seed in seeds]
+        keep_classifiers(self.options.keep, [f for f in folders if f.is_dir()])
 
     def _digest(self, start: Path, options: Finetuning) -> str:
         weights, _ = self._content(start)

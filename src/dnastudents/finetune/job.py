@@ -30,12 +30,8 @@ from dnastudents.finetune.features import Checkpoint, feature_split
 from dnastudents.finetune.fit import Best, Fit, FrozenHead
 from dnastudents.finetune.options import Finetuning
 from dnastudents.finetune.pretrainings import provenance
-from dnastudents.models import (
-    ChordMixerForMaskedLM,
-    SequenceClassifier,
-    backbone_tensors,
-    resized,
-)
+from dnastudents.finetune.classifiers import CLASSIFIER, save_classifier
+from dnastudents.models import ChordMixerForMaskedLM, backbone_tensors, classifier, resized
 from dnastudents.provenance import LEARNING, made_by
 from dnastudents.randomness import derive_seed
 from dnastudents.results.metrics import classification_metrics, primary
@@ -158,10 +154,13 @@ class Job:
             "wall_seconds": trained.wall_seconds + time.perf_counter() - began,
             "peak_memory_mb": max(trained.peak_memory_mb, self._peak_memory()),
         }
-        write_row(folder / "row.json", self._row(seed, splits, scores, best, costs))
+        row = self._row(seed, splits, scores, best, costs)
+        write_row(folder / "row.json", row)
         pd.DataFrame(trained.history).assign(seed=seed).to_csv(folder / "history.csv", index=False)
         with atomic_file(folder / "predictions.parquet") as partial:
             self._predictions(seed, splits["test"].labels, scores).to_parquet(partial, index=False)
+        if self.options.keep != "none":
+            save_classifier(folder / CLASSIFIER, fit.model, self.checkpoint.tokenizer, row)
 
     def _name(self, seed: int) -> str:
         name = f"{self.run} {self.task.suite}/{self.task.task} seed {seed}"
@@ -189,27 +188,29 @@ class Job:
             return splits | {POOL: splits["train"].joined(splits["dev"])}
         return splits
 
-    def _classifier(self, seed: int) -> SequenceClassifier:
+    def _classifier(self, seed: int) -> Any:
         """A new head on the student; one that was never pretrained is new with each seed too.
 
         So are the layers that a `released_transfer` adds.
         """
-        if self.provenance["pretrained"]:
-            student = copy.deepcopy(self.checkpoint.student)
-        else:
+        student, options = self.checkpoint.student, self.options
+        if not self.provenance["pretrained"]:
             torch.manual_seed(derive_seed(seed, "scratch"))
-            student = type(self.checkpoint.student)(self.checkpoint.student.config)
-        if self.options.released_transfer is not None:
+            student = type(student)(student.config)
+        if options.released_transfer is not None:
             torch.manual_seed(derive_seed(seed, "transfer"))
-            student, _ = resized(student, **self.options.released_transfer.model_dump())
-        torch.manual_seed(derive_seed(seed, "head"))
-        return SequenceClassifier(
+            student, _ = resized(student, **options.released_transfer.model_dump())
+        model = classifier(
             student,
-            len(self.task.classes),
-            self.options.pooling,
-            self.options.dropout,
-            self.checkpoint.tokenizer.special_ids,
+            self.task.classes,
+            pooling=options.pooling,
+            classifier_dropout=options.dropout,
+            reverse_complement=options.reverse_complement,
+            trained_length=self.task.max_length,
         )
+        torch.manual_seed(derive_seed(seed, "head"))
+        model.new_head()
+        return model
 
     def _check_transfer(self) -> None:
         """Refuse a `released_transfer` of another student; tell what one takes."""
@@ -230,19 +231,17 @@ class Job:
         )
 
     def _model(self, seed: int, train: Split) -> torch.nn.Module:
-        classifier = self._classifier(seed)
-        if isinstance(train, FeatureSplit):
-            return FrozenHead(classifier.head, self.options.dropout, train.features)
-        return classifier
+        model = self._classifier(seed)
+        return FrozenHead(model, train.features) if isinstance(train, FeatureSplit) else model
 
     def _features_of(self, seed: int) -> dict[str, FeatureSplit]:
         """Features of the frozen student, made once; where each seed has its own, once a seed."""
         key = seed if self._student_of_seed else None
         if key not in self._features:
             self._features.clear()  # another seed's go before these come
-            classifier = self._classifier(seed)
+            model = self._classifier(seed)
             made = {
-                name: feature_split(classifier, self.tokens[name], self.device)
+                name: feature_split(model, self.tokens[name], self.device)
                 for name in self.task.splits
             }
             self._features[key] = self._with_pool(made)

@@ -15,6 +15,7 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from dnastudents.errors import InputError
 from dnastudents.files import atomic_file, digest
@@ -128,3 +129,30 @@ def _write_sizes(fasta: Path, target: Path) -> Path:
         rows = (f"{name}\t{length}\n" for name, length in lengths.items())
         partial.write_text("".join(rows), encoding="utf-8")
     return target
+
+
+def open_fasta(fasta: Path, folder: Path) -> Any:
+    """Open a FASTA for reading by region, as a `pyfaidx.Fasta`.
+
+    Parameters
+    ----------
+    fasta, folder : Path
+        As for `read_records`.
+
+    Raises
+    ------
+    InputError
+        The FASTA cannot be read by region, or not at all.
+    """
+    from pyfaidx import Fasta
+
+    if not fasta.is_file():
+        raise InputError(f"{fasta}: no such file; give a FASTA")
+    index = _index(fasta, folder)
+    if index.suffix == ".sizes":
+        raise InputError(
+            f"{fasta}: cannot be read by region (gzip other than bgzip's, or lines of uneven "
+            "length); unpack it, or compress it with bgzip"
+        )
+    blocks = index.with_suffix(".gzi") if fasta.suffix.lower() in _COMPRESSED else None
+    return Fasta(str(fasta), indexname=str(index), gzi_indexname=blocks, as_raw=True, rebuild=False)

@@ -156,7 +156,9 @@ class Job:
     def initialise(self) -> Any:
         """Make the student with the random weights of the run's seed."""
         torch.manual_seed(derive_seed(self.settings.seed, "weights"))
-        return models.build(self.settings.student, self.tokenizer)
+        student = models.build(self.settings.student, self.tokenizer)
+        self.parameters = models.count_parameters(student)  # without a recipe's own head
+        return student
 
     def write(
         self,
@@ -167,7 +169,7 @@ class Job:
         """Write the output: the models in `found` by folder name, and what was measured."""
         metrics = {
             "run": self.run,
-            "parameters": models.count_parameters(found["model"]),
+            "parameters": self.parameters,
             **measured,
             **made_by(*LEARNING),
             "code": code_digest(),
@@ -179,7 +181,7 @@ class Job:
         with atomic_directory(self.output) as partial:
             for name, model in found.items():
                 model.save_pretrained(partial / name)
-                self.tokenizer.save_pretrained(partial / name)
+                models.DNATokenizer(name=self.tokenizer.name).save_pretrained(partial / name)
                 write_provenance(partial / name, *LEARNING, **facts)
             frame = pd.DataFrame(history, columns=_columns(history))
             frame.to_csv(partial / "history.csv", index=False)

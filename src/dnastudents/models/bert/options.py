@@ -31,8 +31,12 @@ class BertOptions(StudentOptions):
     max_position_embeddings: Count = Field(512, description="Tokens of the longest sequence.")
 
     @classmethod
-    def model_class(cls) -> Any:
-        """Return `BertStudentForMaskedLM`."""
-        from dnastudents.models.bert.model import BertStudentForMaskedLM
+    def model_classes(cls) -> tuple[Any, Any, Any]:
+        """Return the classes of `model`."""
+        from dnastudents.models.bert import model
 
-        return BertStudentForMaskedLM
+        return (
+            model.BertStudentModel,
+            model.BertStudentForMaskedLM,
+            model.BertStudentForSequenceClassification,
+        )
