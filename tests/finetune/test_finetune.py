@@ -132,12 +132,12 @@ def test_a_student_that_was_never_pretrained_is_new_with_each_seed(
     options = Finetuning(epochs=1, batch_size=8, learning_rate=1e-3)
     job = Job("scratch", students["hybrid"], load_task(task), options, "", "")
     first, again, other = (
-        next(job._classifier(seed).student.parameters()).detach() for seed in (0, 0, 1)
+        next(job._classifier(seed).parameters()).detach() for seed in (0, 0, 1)
     )
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     job.provenance["pretrained"] = True
-    pretrained = [next(job._classifier(seed).student.parameters()).detach() for seed in (0, 1)]
+    pretrained = [next(job._classifier(seed).parameters()).detach() for seed in (0, 1)]
     assert torch.equal(*pretrained)
 
 
@@ -222,7 +222,8 @@ def test_embeddings_are_means_over_bases(
         hidden = model(ids).last_hidden_state[0]
         own = hidden[content_mask(ids, None, tokenizer.special_ids)[0]]
         assert len(own) == len(ids[0]) - 2
-        np.testing.assert_allclose(vector, own.mean(0).detach(), rtol=1e-4, atol=1e-5)
+        if len(frame["sequence"][index]) <= 51:  # longer ones are the mean of windows
+            np.testing.assert_allclose(vector, own.mean(0).detach(), rtol=1e-4, atol=1e-5)
 
 
 def test_cross_entropy_by_hand() -> None:
