@@ -13,8 +13,8 @@ from dnastudents import models
 from dnastudents.benchmarks.task import load_task
 from dnastudents.cli import main
 from dnastudents.errors import InputError
-from dnastudents.inference.embed import embed
 from dnastudents.genome import tokenizers
+from dnastudents.inference.embed import embed
 from dnastudents.training.pretrain import pretrain
 from small_students import PRETRAINING
 

@@ -14,12 +14,12 @@ import torch
 from dnastudents import models
 from dnastudents.benchmarks.task import load_task
 from dnastudents.errors import InputError
-from dnastudents.inference.embed import embed
 from dnastudents.finetune.fit import Best, Fit, cross_entropy
 from dnastudents.finetune.job import Job
 from dnastudents.finetune.options import Finetuning
 from dnastudents.finetune.pretrainings import provenance
 from dnastudents.finetune.sweep import finetune
+from dnastudents.inference.embed import embed
 from dnastudents.models import content_mask
 from dnastudents.results.metrics import classification_metrics
 from dnastudents.results.rows import collect
@@ -131,9 +131,7 @@ def test_a_student_that_was_never_pretrained_is_new_with_each_seed(
 ) -> None:
     options = Finetuning(epochs=1, batch_size=8, learning_rate=1e-3)
     job = Job("scratch", students["hybrid"], load_task(task), options, "", "")
-    first, again, other = (
-        next(job._classifier(seed).parameters()).detach() for seed in (0, 0, 1)
-    )
+    first, again, other = (next(job._classifier(seed).parameters()).detach() for seed in (0, 0, 1))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     job.provenance["pretrained"] = True

@@ -13,8 +13,8 @@ from safetensors.torch import load_file, save_file
 from dnastudents import models
 from dnastudents.benchmarks.task import load_task, write_task
 from dnastudents.errors import InputError
-from dnastudents.inference.embed import embed
 from dnastudents.genome import tokenizers
+from dnastudents.inference.embed import embed
 from dnastudents.teachers.checkpoint import VOCABULARY, import_teacher, load_teacher
 
 FILES = ("config.json", "model.safetensors", "vocab.txt")

@@ -4,27 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 import transformers
-from torch import Tensor, nn
 
 from dnastudents import models
-from dnastudents.benchmarks.task import load_task
-from dnastudents.devices import as_many_as_fit, choose_device, moved
-from dnastudents.errors import InputError
-from dnastudents.files import atomic_file, read_json
+from dnastudents.devices import as_many_as_fit, moved
 from dnastudents.finetune.data import FeatureSplit, TokenSplit, evaluation_batches, tokenize
 from dnastudents.finetune.fit import EVALUATION_BATCH, in_order
 from dnastudents.genome import tokenizers
 from dnastudents.genome.tokenizers import Tokenizer
-from dnastudents.models import ChordMixerForMaskedLM, model_folder
-from dnastudents.objectives.findna.options import FinDNAOptions
-from dnastudents.randomness import numpy_generator
-from dnastudents.settings import parse
-from dnastudents.training.options import RunSettings
+from dnastudents.models import model_folder
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -50,9 +43,7 @@ class Checkpoint:
 
 
 @torch.inference_mode()
-def pooled_features(
-    model: Any, split: TokenSplit, device: torch.device
-) -> np.ndarray:
+def pooled_features(model: Any, split: TokenSplit, device: torch.device) -> np.ndarray:
     """Features of a split before the head, float32 (n, D), in its order; `model` has `pool`."""
     model = model.to(device).eval()
 
@@ -67,9 +58,7 @@ def pooled_features(
     return as_many_as_fit(pool, EVALUATION_BATCH, device)[0]
 
 
-def feature_split(
-    classifier: Any, split: TokenSplit, device: torch.device
-) -> FeatureSplit:
+def feature_split(classifier: Any, split: TokenSplit, device: torch.device) -> FeatureSplit:
     """The split as features before the head, of both strands where it holds both."""
     features = torch.from_numpy(pooled_features(classifier, split, device))
     if split.other is None:
@@ -77,4 +66,3 @@ def feature_split(
     flipped = split.flip(np.ones(len(split), dtype=bool))
     other = torch.from_numpy(pooled_features(classifier, flipped, device))
     return FeatureSplit(features, split.labels, split.truncated, other)
-

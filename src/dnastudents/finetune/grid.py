@@ -133,9 +133,7 @@ def _trained(kept: Kept, cell: Finetuning, seed: int, start: Path, again: bool =
     return kept.keep(name, kept.identity(start, cell), make, again)
 
 
-def _test(
-    kept: Kept, cell: Finetuning, seeds: Iterable[int], seed: int, start: Path
-) -> Path:
+def _test(kept: Kept, cell: Finetuning, seeds: Iterable[int], seed: int, start: Path) -> Path:
     """Test the chosen cell with one seed, unless that is done."""
 
     def make(folder: Path) -> None:

@@ -20,18 +20,19 @@ import pandas as pd
 import torch
 from safetensors.torch import load_model, save_model
 
+from dnastudents import models
 from dnastudents.benchmarks.draws import POOL, dev_origin, draw
 from dnastudents.benchmarks.task import SPLITS, Task
 from dnastudents.devices import choose_device, device_name
 from dnastudents.errors import InputError
 from dnastudents.files import atomic_file, read_json, write_json
+from dnastudents.finetune.classifiers import CLASSIFIER, save_classifier
 from dnastudents.finetune.data import FeatureSplit, Split, TokenSplit
 from dnastudents.finetune.features import Checkpoint, feature_split
 from dnastudents.finetune.fit import Best, Fit, FrozenHead
 from dnastudents.finetune.options import Finetuning
 from dnastudents.finetune.pretrainings import provenance
-from dnastudents.finetune.classifiers import CLASSIFIER, save_classifier
-from dnastudents.models import ChordMixerForMaskedLM, backbone_tensors, classifier, resized
+from dnastudents.models import ChordMixerForMaskedLM, backbone_tensors, resized
 from dnastudents.provenance import LEARNING, made_by
 from dnastudents.randomness import derive_seed
 from dnastudents.results.metrics import classification_metrics, primary
@@ -200,7 +201,7 @@ class Job:
         if options.released_transfer is not None:
             torch.manual_seed(derive_seed(seed, "transfer"))
             student, _ = resized(student, **options.released_transfer.model_dump())
-        model = classifier(
+        model = models.classifier(
             student,
             self.task.classes,
             pooling=options.pooling,

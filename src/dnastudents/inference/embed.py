@@ -144,7 +144,7 @@ def embed(
     """
     require_suffix(output)
     embedder = Embedder(model, pooling, layer, batch_size)
-    sequences = enumerate(read_sequences(source, column))
+    sequences: Iterator[tuple[int, Sequence]] = enumerate(read_sequences(source, column))
     if sample is not None:
         sequences = _drawn(sequences, sample)
     rows = _rows(embedder, sequences, window or embedder.longest, overlap)
@@ -182,4 +182,3 @@ def _rows(
             vector = np.average(rows, axis=0, weights=bases).astype(np.float32)
         label = {} if sequence.label is None else {"label": sequence.label}
         yield {"id": sequence.name, "index": number, **label, "embedding": vector}
-

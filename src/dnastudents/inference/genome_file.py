@@ -32,7 +32,7 @@ class GenomeFile:
         self._folder = tempfile.TemporaryDirectory()  # for an index where it cannot lie beside
         self.fasta = fasta
         self._file: Any = open_fasta(fasta, Path(self._folder.name))
-        self.lengths: Mapping[str, int] = {name: len(self._file[name]) for name in self._file.keys()}  # noqa: SIM118
+        self.lengths: Mapping[str, int] = {record.name: len(record) for record in self._file}
 
     def __enter__(self) -> GenomeFile:
         return self

@@ -11,6 +11,7 @@ import io
 import re
 import sys
 import tempfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,8 +81,10 @@ def read_sequences(source: str, column: str = SEQUENCE_COLUMN) -> Iterator[Seque
 
 
 def _read(path: Path, shown: str, column: str) -> Iterator[Sequence]:
-    with reading(shown):
+    try:
         head = _head(path)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise InputError(f"{shown}: damaged gzip ({error}); fetch it again") from None
     if not head.strip():
         raise InputError(f"{shown}: is empty; give at least one sequence")
     if head.lstrip(b"\xef\xbb\xbf\r\n ").startswith(b">"):
@@ -163,5 +166,5 @@ def read_text(path: Path) -> Iterator[tuple[int, str]]:
         stream: Any = gzip.GzipFile(fileobj=raw) if is_gzip else raw
         try:
             yield from enumerate(io.TextIOWrapper(stream, encoding="utf-8"), start=1)
-        except (EOFError, gzip.BadGzipFile) as error:
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise InputError(f"{path}: damaged gzip ({error}); fetch it again") from None

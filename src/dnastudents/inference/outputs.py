@@ -101,7 +101,7 @@ def _write_parquet(frames: Iterable[pd.DataFrame], path: Path) -> int:
 def _write_npz(frames: Iterable[pd.DataFrame], path: Path, facts: Mapping[str, str]) -> int:
     """Write an array per column; text as text, so that no pickle is needed to read it."""
     whole = pd.concat(frames, ignore_index=True)
-    arrays = {}
+    arrays: dict[str, Any] = {name: np.array(fact) for name, fact in facts.items()}
     for name, values in whole.items():
         listed = values.tolist()
         is_text = any(isinstance(value, str) for value in listed)
@@ -109,5 +109,5 @@ def _write_npz(frames: Iterable[pd.DataFrame], path: Path, facts: Mapping[str, s
         arrays[PLURAL.get(str(name), str(name))] = array
     # Through a handle, because savez adds .npz to a name that lacks it.
     with path.open("wb") as handle:
-        np.savez(handle, **arrays, **{name: np.array(fact) for name, fact in facts.items()})
+        np.savez(handle, **arrays)
     return len(whole)

@@ -90,9 +90,7 @@ def predict(
     require_suffix(output)
     classifier = Classifier(model, batch_size)
     window = None if long == "truncate" else window or classifier.longest
-    count = write_rows(
-        _rows(classifier, read_sequences(source, column), window, overlap), output
-    )
+    count = write_rows(_rows(classifier, read_sequences(source, column), window, overlap), output)
     logger.info(f"{count:,} sequences, classes {', '.join(classifier.class_names)}")
 
 
@@ -107,7 +105,7 @@ def _rows(
     scored = classifier.over(pieces, classifier.probabilities)
     for (_, name), group in groupby(scored, key=lambda item: item[0]):
         rows = [row for _, row in group]
-        mean = np.mean(rows, axis=0, dtype=np.float32) if len(rows) > 1 else rows[0]
+        mean = np.stack(rows).mean(axis=0) if len(rows) > 1 else rows[0]
         shares = {f"p_{c}": float(p) for c, p in zip(classifier.class_names, mean, strict=True)}
         best = classifier.class_names[int(mean.argmax())]
         yield {"id": name, "prediction": best, **shares, "windows": len(rows)}

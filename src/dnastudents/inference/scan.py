@@ -67,8 +67,12 @@ def scan(
     names = classifier.class_names
     class_name = class_name or names[-1]
     if class_name not in names:
-        raise InputError(f"--class: {model} has no class {class_name!r}; {nearest(class_name, names)}")
-    window = min(window or classifier.network.config.trained_length, classifier.longest or sys.maxsize)
+        raise InputError(
+            f"--class: {model} has no class {class_name!r}; {nearest(class_name, names)}"
+        )
+    window = min(
+        window or classifier.network.config.trained_length, classifier.longest or sys.maxsize
+    )
     step = step or max(1, window // 4)
     with GenomeFile(fasta) as genome:
         regions = _regions(bed, genome) if bed else [(n, 0, m) for n, m in genome.lengths.items()]

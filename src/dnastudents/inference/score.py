@@ -241,9 +241,7 @@ def _rows(
         flat = [one for strands in chunk for one in strands]
         ratios = iter(scorer.ratios(flat) if flat else ())
         missing = np.full(2, np.nan, dtype=np.float32)
-        rows = [
-            np.array([next(ratios), next(ratios)]) if strands else missing for strands in chunk
-        ]
+        rows = [np.array([next(ratios), next(ratios)]) if strands else missing for strands in chunk]
         return np.stack(rows)
 
     for variant, (forward, reverse) in scorer.over(asked, compute):  # type: ignore[arg-type]

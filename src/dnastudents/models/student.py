@@ -249,14 +249,14 @@ def _first(output: Any) -> Tensor:
 class MaskedLM(StudentMixin):
     """The head that predicts masked tokens; `lm_head` maps features (..., D) to (..., V)."""
 
-    _keys_to_ignore_on_load_unexpected: ClassVar[list[str]] = []
+    _keys_to_ignore_on_load_unexpected: list[str] = []  # noqa: RUF012
 
     def logits(
         self,
         hidden: Tensor,
-        input_ids: Tensor | None,  # noqa: ARG002  (what else a student's head may ask)
-        attention_mask: Tensor | None,  # noqa: ARG002
-        labels: Tensor | None,  # noqa: ARG002
+        input_ids: Tensor | None,
+        attention_mask: Tensor | None,
+        labels: Tensor | None,
     ) -> Tensor:
         """Compute the logits (B, T, V) of `forward` from features (B, T, D)."""
         return self.lm_head(hidden)  # type: ignore[attr-defined]
@@ -269,7 +269,7 @@ class MaskedLM(StudentMixin):
         index = positions.unsqueeze(-1).expand(-1, -1, hidden.shape[-1])
         return self.logits(hidden.gather(1, index), input_ids, attention_mask, None)
 
-    def forward(
+    def forward(  # type: ignore[override]
         self,
         input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
@@ -339,7 +339,7 @@ class SequenceClassification(StudentMixin):
         self.classifier = nn.Linear(self.feature_size, self.config.num_labels)
         self._init_weights(self.classifier)
 
-    def forward(
+    def forward(  # type: ignore[override]
         self,
         input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
@@ -377,7 +377,7 @@ class Student(StudentMixin, PreTrainedModel):  # type: ignore[misc]
 
     _supports_sdpa = True  # the only attention there is
     supports_gradient_checkpointing = True
-    _keys_to_ignore_on_load_unexpected: ClassVar[list[str]] = [r"^lm_head\.", r"^classifier\."]
+    _keys_to_ignore_on_load_unexpected = [r"^lm_head\.", r"^classifier\."]  # noqa: RUF012
 
     def __init__(self, config: Any) -> None:
         super().__init__(config)

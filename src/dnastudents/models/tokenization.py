@@ -66,7 +66,7 @@ class DNATokenizer(PreTrainedTokenizer):
         """Map each token to its id."""
         return dict(self._id_of_token)
 
-    def _tokenize(self, text: str, **kwargs: Any) -> list[str]:  # noqa: ARG002
+    def _tokenize(self, text: str, **kwargs: Any) -> list[str]:
         ids = self.dna.encode_batch(encode(text.strip())[None])[0]
         outer = {self.dna.cls_id, self.dna.sep_id} if self.dna.starts_with_cls else set()
         return [self._token_of_id[number] for number in ids.tolist() if number not in outer]
@@ -91,7 +91,7 @@ class DNATokenizer(PreTrainedTokenizer):
     def get_special_tokens_mask(
         self,
         token_ids_0: list[int],
-        token_ids_1: list[int] | None = None,  # noqa: ARG002
+        token_ids_1: list[int] | None = None,
         already_has_special_tokens: bool = False,
     ) -> list[int]:
         """Mark with 1 the tokens that stand for no base."""

@@ -198,7 +198,9 @@ def test_inserted_bases_have_no_label() -> None:
 def symmetric_twin(objective: FinDNA, views: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Losses of two views, written as sums over pairs of views."""
     student = [objective.student(ids) for ids in views["student_ids"].unbind(1)]
-    teacher = [raw_logits(objective.teacher, ids)[:, -10:] for ids in views["teacher_ids"].unbind(1)]
+    teacher = [
+        raw_logits(objective.teacher, ids)[:, -10:] for ids in views["teacher_ids"].unbind(1)
+    ]
     cls = torch.tensor(0.0)
     for mine, other in ((0, 1), (1, 0)):
         target = ((teacher[other] - objective.centre) / 0.04).softmax(-1)

@@ -12,7 +12,7 @@ The model is transformers' own `BertForMaskedLM` with SDPA attention. Two things
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from torch import Tensor, nn
 from transformers import BertForMaskedLM, BertModel, BertPreTrainedModel
@@ -55,7 +55,7 @@ class BertBackbone(StudentMixin):
 class BertStudentModel(BertBackbone, BertPreTrainedModel):  # type: ignore[misc]
     """BERT without a head."""
 
-    _keys_to_ignore_on_load_unexpected: ClassVar[list[str]] = [r"^cls\.", r"^classifier\."]
+    _keys_to_ignore_on_load_unexpected = [r"^cls\.", r"^classifier\."]  # noqa: RUF012
 
     def __init__(self, config: BertStudentConfig) -> None:
         super().__init__(config)
@@ -80,5 +80,5 @@ class BertStudentForMaskedLM(MaskedLM, BertBackbone, BertForMaskedLM):  # type: 
         return self.cls(hidden)
 
 
-class BertStudentForSequenceClassification(SequenceClassification, BertStudentModel):
+class BertStudentForSequenceClassification(SequenceClassification, BertStudentModel):  # type: ignore[misc]
     """BERT with a classification head."""

@@ -27,7 +27,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from math import gcd
-from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -37,6 +36,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from dnastudents.models.chordmixer.config import SYMBOLS, ChordMixerConfig
 from dnastudents.models.layers import permute_rows
 from dnastudents.models.student import MaskedLM, SequenceClassification, Student
+
 
 @lru_cache(maxsize=8)
 def shift_rows(
@@ -151,7 +151,7 @@ class ChordMixerModel(Student):
     """ChordMixer without a head."""
 
     config_class = ChordMixerConfig
-    _keys_to_ignore_on_load_unexpected: ClassVar[list[str]] = [r"^linear\.", r"^classifier\."]
+    _keys_to_ignore_on_load_unexpected = [r"^linear\.", r"^classifier\."]  # noqa: RUF012
 
     def add_backbone(self, config: ChordMixerConfig) -> None:
         """Add the embedding and the blocks."""
@@ -164,7 +164,7 @@ class ChordMixerModel(Student):
 
     def hidden_layers(self) -> Sequence[nn.Module]:
         """List the layers of all blocks."""
-        return [layer for block in self.block for layer in block.layer]
+        return [layer for block in self.block for layer in block.layer]  # type: ignore[union-attr]
 
     def _init_weights(self, module: nn.Module) -> None:
         """Keep torch's initialisation, as the released code does."""
@@ -200,7 +200,7 @@ class ChordMixerModel(Student):
         return x
 
 
-class ChordMixerForMaskedLM(MaskedLM, ChordMixerModel):
+class ChordMixerForMaskedLM(MaskedLM, ChordMixerModel):  # type: ignore[misc]
     """ChordMixer with a linear head over A C G N T."""
 
     def add_head(self, config: ChordMixerConfig) -> None:
@@ -219,7 +219,10 @@ class ChordMixerForMaskedLM(MaskedLM, ChordMixerModel):
         labels: Tensor | None,
     ) -> Tensor:
         """Compute logits (B, T, 5), divided by the temperature of the config."""
-        return super().logits(hidden, input_ids, attention_mask, labels) / self.config.masked_temperature
+        return (
+            super().logits(hidden, input_ids, attention_mask, labels)
+            / self.config.masked_temperature
+        )
 
     def lm_head(self, hidden: Tensor) -> Tensor:
         """Map features (..., D) to logits (..., 5) over A C G N T in full precision."""
@@ -227,7 +230,7 @@ class ChordMixerForMaskedLM(MaskedLM, ChordMixerModel):
             return self.linear(hidden.to(self.linear.weight.dtype))
 
 
-class ChordMixerForSequenceClassification(SequenceClassification, ChordMixerModel):
+class ChordMixerForSequenceClassification(SequenceClassification, ChordMixerModel):  # type: ignore[misc]
     """ChordMixer with a classification head."""
 
 

@@ -26,7 +26,6 @@ from dnastudents.models.hybrid.gated_deltanet import BidirectionalGatedDeltaNet,
 from dnastudents.models.layers import rotary_angles, rotary_attention
 from dnastudents.models.student import MaskedLM, SequenceClassification, Student, content_mask
 
-
 IGNORE = -100  # label of a position that is shown
 
 
@@ -123,7 +122,7 @@ class HybridModel(Student):
         return self.norm(self.mlp(x))
 
 
-class HybridForMaskedLM(MaskedLM, HybridModel):
+class HybridForMaskedLM(MaskedLM, HybridModel):  # type: ignore[misc]
     """The hybrid student with the head that its config names."""
 
     def add_head(self, config: HybridConfig) -> None:
@@ -199,5 +198,5 @@ class HybridForMaskedLM(MaskedLM, HybridModel):
         return copied
 
 
-class HybridForSequenceClassification(SequenceClassification, HybridModel):
+class HybridForSequenceClassification(SequenceClassification, HybridModel):  # type: ignore[misc]
     """The hybrid student with a classification head."""

@@ -13,7 +13,6 @@ is missing or unexpected is an `InputError`. The 500m model has 490,984,448 weig
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -105,7 +104,7 @@ class NucleotideTransformerModel(Student):
 
     config_class = NucleotideTransformerConfig
     has_cls = True
-    _keys_to_ignore_on_load_unexpected: ClassVar[list[str]] = [
+    _keys_to_ignore_on_load_unexpected = [  # noqa: RUF012  (transformers wants lists)
         *LEFT_OVER,
         r"^lm_head\.",
         r"^classifier\.",
@@ -144,10 +143,10 @@ class NucleotideTransformerModel(Student):
         return self.esm["encoder"](x, attention_mask)
 
 
-class NucleotideTransformerForMaskedLM(MaskedLM, NucleotideTransformerModel):
+class NucleotideTransformerForMaskedLM(MaskedLM, NucleotideTransformerModel):  # type: ignore[misc]
     """Nucleotide Transformer v2 with its masked-token head."""
 
-    _keys_to_ignore_on_load_unexpected: ClassVar[list[str]] = LEFT_OVER
+    _keys_to_ignore_on_load_unexpected = LEFT_OVER
 
     def add_head(self, config: NucleotideTransformerConfig) -> None:
         """Add the head."""
@@ -158,7 +157,7 @@ class NucleotideTransformerForMaskedLM(MaskedLM, NucleotideTransformerModel):
         return self.lm_head.decoder
 
 
-class NucleotideTransformerForSequenceClassification(
+class NucleotideTransformerForSequenceClassification(  # type: ignore[misc]
     SequenceClassification, NucleotideTransformerModel
 ):
     """Nucleotide Transformer v2 with a classification head."""

@@ -5,8 +5,9 @@ between the student's features, projected to the teacher's width, and the teache
 L_rec the cross-entropy of masked bases from a cross-attention decoder. Source: papers/had.md §2, 3;
 what the paper leaves open has the defaults given there.
 
-Projection and teacher serve pretraining only; the decoder becomes the student's head. The teacher is not a submodule, see
-`frozen_teacher`; where windows and masks are fixed, its features may come from a `feature_cache`.
+Projection and teacher serve pretraining only; the decoder becomes the student's head. The teacher
+is not a submodule, see `frozen_teacher`; where windows and masks are fixed, its features may come
+from a `feature_cache`.
 """
 
 from __future__ import annotations
