@@ -104,7 +104,7 @@ def _write_index(fasta: Path, target: Path) -> bool:
     """Write the index of pyfaidx to `target`, complete or not at all; False where it has none."""
     from pyfaidx import Faidx  # slow to import, and needed once
 
-    logger.warning(f"{fasta} has no index; {target} is written now, and used from then on")
+    logger.info(f"{fasta} has no index; {target} is written now, and used from then on")
     try:
         with ExitStack() as files:
             partial, blocks = files.enter_context(atomic_file(target)), None
@@ -118,7 +118,7 @@ def _write_index(fasta: Path, target: Path) -> bool:
 
 def _write_sizes(fasta: Path, target: Path) -> Path:
     """Write names and lengths as read from the whole FASTA."""
-    logger.warning(
+    logger.info(
         f"{fasta} cannot be indexed (gzip other than bgzip's, or lines of uneven length): it is "
         "read to its end now, and its names are kept"
     )
