@@ -51,6 +51,7 @@ CALLS = (
     "baseline --task [task] --settings [lock] --output {out}",
     "predict [classifier] [train] --output {out}.csv",
     "embed [run] [train] --output {out}.npz",
+    "push [run] me/mine",
     "score [run] [vcf] --fasta [fasta] --output {out}.tsv",
     "scan [classifier] [fasta] --bed [intervals] --output {out}",
     "metrics [results] --runs had --tasks gue/tf_0 --output {out}",

@@ -119,6 +119,20 @@ def score(
     score(model, variants, fasta, output, window=window, batch_size=batch_size)
 
 
+@command(app, "push", CLASSIFIER + "me/had-mouse-0 --private")
+def push(
+    model: Model,
+    repository: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="on the hub")],
+    *,
+    private: Annotated[bool, typer.Option("--private", help="for your eyes only, if new")] = False,
+    message: Annotated[str, typer.Option(help="of the commit")] = "",
+) -> None:
+    """Upload a model to the Hugging Face hub."""
+    from dnastudents.sharing.push import push
+
+    push(model, repository, private=private, message=message)
+
+
 @command(app, "scan", CLASSIFIER + "hg38.fa --bed regions.bed --output track.bedgraph")
 def scan(
     model: Classifier,

@@ -12,11 +12,14 @@ from dnastudents.genome.tokenizers import Tokenizer
 from dnastudents.models import DNATokenizer
 from dnastudents.provenance import FILE
 from dnastudents.results.row import MetricsRow, read_row, write_row
+from dnastudents.sharing.card import classifier_card
 
 CLASSIFIER = "classifier"
 
 
-def save_classifier(folder: Path, model: Any, tokenizer: Tokenizer, row: MetricsRow) -> None:
+def save_classifier(
+    folder: Path, model: Any, tokenizer: Tokenizer, row: MetricsRow, paper: str
+) -> None:
     """Write a classifier, its tokenizer, and where it comes from.
 
     Parameters
@@ -27,11 +30,15 @@ def save_classifier(folder: Path, model: Any, tokenizer: Tokenizer, row: Metrics
     tokenizer : Tokenizer
     row : MetricsRow
         What it reached on the test split, and by which settings.
+    paper : str
+        arXiv identifier of the recipe, or "".
     """
     whole = model.whole() if isinstance(model, FrozenHead) else model
     whole.save_pretrained(folder)
     DNATokenizer(name=tokenizer.name).save_pretrained(folder)
     write_row(folder / FILE, row)
+    names = [whole.config.id2label[number] for number in range(whole.config.num_labels)]
+    classifier_card(folder, row, names, paper)
 
 
 def keep_classifiers(

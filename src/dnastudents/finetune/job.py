@@ -31,7 +31,7 @@ from dnastudents.finetune.data import FeatureSplit, Split, TokenSplit
 from dnastudents.finetune.features import Checkpoint, feature_split
 from dnastudents.finetune.fit import Best, Fit, FrozenHead
 from dnastudents.finetune.options import Finetuning
-from dnastudents.finetune.pretrainings import provenance
+from dnastudents.finetune.pretrainings import paper, provenance
 from dnastudents.models import ChordMixerForMaskedLM, backbone_tensors, resized
 from dnastudents.provenance import LEARNING, made_by
 from dnastudents.randomness import derive_seed
@@ -81,7 +81,7 @@ class Job:
     ) -> None:
         self.run, self.task, self.options = run, task, options
         self.grid_cells = len(options.cells)
-        self.provenance = provenance(pretrained)
+        self.provenance, self.paper = provenance(pretrained), paper(pretrained)
         self.config_digest, self.weights = config_digest, weights
         self.device = choose_device()
         self.checkpoint = Checkpoint.load(pretrained)
@@ -161,7 +161,8 @@ class Job:
         with atomic_file(folder / "predictions.parquet") as partial:
             self._predictions(seed, splits["test"].labels, scores).to_parquet(partial, index=False)
         if self.options.keep != "none":
-            save_classifier(folder / CLASSIFIER, fit.model, self.checkpoint.tokenizer, row)
+            tokenizer = self.checkpoint.tokenizer
+            save_classifier(folder / CLASSIFIER, fit.model, tokenizer, row, self.paper)
 
     def _name(self, seed: int) -> str:
         name = f"{self.run} {self.task.suite}/{self.task.task} seed {seed}"

@@ -30,6 +30,7 @@ from dnastudents.objectives.had.feature_cache import MANIFEST
 from dnastudents.provenance import LEARNING, code_digest, made_by, write_provenance
 from dnastudents.randomness import derive_seed
 from dnastudents.settings import parse
+from dnastudents.sharing.card import pretraining_card
 from dnastudents.teachers.cache import check_cache
 from dnastudents.training.corpus import Corpus
 from dnastudents.training.disk import require_room
@@ -183,6 +184,7 @@ class Job:
                 model.save_pretrained(partial / name)
                 models.DNATokenizer(name=self.tokenizer.name).save_pretrained(partial / name)
                 write_provenance(partial / name, *LEARNING, **facts)
+                pretraining_card(partial / name, self.run, self.settings, metrics)
             frame = pd.DataFrame(history, columns=_columns(history))
             frame.to_csv(partial / "history.csv", index=False)
             write_json(partial / "settings.json", self.settings.as_json())
