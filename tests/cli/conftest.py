@@ -25,8 +25,10 @@ def world(inputs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> 
         **{name: inputs[name] for name in ("reference", "pmi", "teacher")},
         **{name: folder / name for name in ("run", "task", "features", "results", "settings")},
         **{name: folder / f"{name}.csv" for name in ("train", "test", "manifest", "metrics")},
-        **{"intervals": folder / "folds.bed", "lock": folder / "lock.json"},
-        **{"embedding": folder / "x.npz", "configfile": folder / "my.yaml"},
+        "intervals": folder / "folds.bed",
+        "lock": folder / "lock.json",
+        "embedding": folder / "x.npz",
+        "configfile": folder / "my.yaml",
         "classifier": folder / "run.tuned/classifier",
         "vcf": folder / "v.vcf",
     }

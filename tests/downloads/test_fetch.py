@@ -234,8 +234,10 @@ def test_files_of_one_repository_come_from_one_commit(tmp_path: Path, server: Se
         "set/two": hashlib.sha256(f"{FIRST}two".encode()).hexdigest(),
     }
     assert server.paths == [
-        *("/hub/data/resolve/main/one", f"/hub/data/at/{FIRST}/one"),
-        *(f"/hub/data/resolve/{FIRST}/two", f"/hub/data/at/{FIRST}/two"),
+        "/hub/data/resolve/main/one",
+        f"/hub/data/at/{FIRST}/one",
+        f"/hub/data/resolve/{FIRST}/two",
+        f"/hub/data/at/{FIRST}/two",
     ]
 
 

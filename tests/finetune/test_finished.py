@@ -14,7 +14,6 @@ import pytest
 
 from dnastudents.benchmarks.task import write_task
 from dnastudents.finetune import finished
-from dnastudents.finetune.job import Job
 from dnastudents.finetune.sweep import finetune
 
 Change = Callable[[Path, Path], None]
@@ -55,20 +54,6 @@ def made_up_genome(_: Path, start: Path) -> None:
     """Rows tell of it, though no number does."""
     file = start / "settings.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"simulated": True}))
-
-
-@pytest.fixture
-def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The seeds that are trained, in order."""
-    done: list[int] = []
-    run_seed = Job.run_seed
-
-    def note(self: Job, seed: int, folder: Path) -> None:
-        done.append(seed)
-        run_seed(self, seed, folder)
-
-    monkeypatch.setattr(Job, "run_seed", note)
-    return done
 
 
 @pytest.fixture

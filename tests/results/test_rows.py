@@ -5,7 +5,7 @@ import pytest
 
 from dnastudents.errors import InputError
 from dnastudents.results.failures import incomplete
-from dnastudents.results.row import COLUMNS
+from dnastudents.results.row import REQUIRED_COLUMNS
 from dnastudents.results.rows import collect, read_metrics, runs_in_order
 
 
@@ -25,7 +25,7 @@ def test_rows_are_sorted_and_complete(rows, tmp_path):
         ("tf_1", "had", 0),
         ("tf_1", "had", 1),
     ]
-    assert list(frame.columns) == [*COLUMNS, "strength"]
+    assert list(frame.columns) == [*REQUIRED_COLUMNS, "strength"]
     assert frame["simulated"].tolist() == [True, False, False, False, False]
     assert json.loads(frame["confusion"][0]) == [[9, 1], [2, 8]]
     assert json.loads(frame["versions"][0]) == {"torch": "2"}

@@ -26,7 +26,7 @@ from dnastudents.errors import InputError, nearest
 from dnastudents.finetune.options import Finetuning, layered
 from dnastudents.models import STUDENTS, StudentOptions
 from dnastudents.probes.options import BaselineOptions, KNNOptions
-from dnastudents.results.jobs import Jobs
+from dnastudents.results.jobs import CountedJobs
 from dnastudents.settings import check_part, parse
 from dnastudents.training.options import RunSettings
 
@@ -239,12 +239,12 @@ class Config:
         """Return the ids of the files of a teacher that is downloaded."""
         return [f"{self.settings.teachers[name].dataset}/{file}" for file in TEACHER_FILES]
 
-    def cost_settings(self) -> Jobs:
+    def cost_settings(self) -> CountedJobs:
         """Return the configuration's jobs by name, and watts: what `dnastudents cost` gets."""
         data = self.data()
         shared = [name for name in data if name.startswith(("reference/", "teacher/"))]
         files = {id for origin in data.values() for id in origin.get("datasets", [])}
-        return Jobs(
+        return CountedJobs(
             runs=tuple(name for run in self.runs for name in self.replicas(run)),
             tasks=tuple("/".join(task) for task in self.tasks()),
             others=(*shared, *(f"download/{id}" for id in sorted(files))),

@@ -51,9 +51,9 @@ def overview_figure(
         title = (
             f"Test-set scores \u00d7 100, 95 % intervals over seeds{label}\n"
             f"filled: pretrained; hollow: not pretrained; dashed: {BASELINE}"
-            + f"; {MARK}: without the seeds that failed"
-            * lost
         )
+        if lost:
+            title += f"; {MARK}: without the seeds that failed"
         figure.suptitle(title, fontsize=7.5, x=0.01, ha="left")
         save(figure, output)
 
@@ -86,8 +86,14 @@ def _panel(axis: Axes, rows: pd.DataFrame, names: list[str]) -> None:
             mfc="white" if control else colour,
         )
         if incomplete(rows[rows["run"] == name]):
-            axis.annotate(MARK, (score.mean, height), (3, 0), textcoords="offset points",
-                          fontsize=6, va="center")  # fmt: skip
+            axis.annotate(
+                MARK,
+                (score.mean, height),
+                (3, 0),
+                textcoords="offset points",
+                fontsize=6,
+                va="center",
+            )
     axis.grid(axis="y", color="#ECECEC", linewidth=0.6)
     axis.set_axisbelow(True)
     axis.tick_params(axis="y", length=0)

@@ -44,7 +44,7 @@ class Checkpoint:
 
 @torch.inference_mode()
 def pooled_features(model: Any, split: TokenSplit, device: torch.device) -> np.ndarray:
-    """Features of a split before the head, float32 (n, D), in its order; `model` has `pool`."""
+    """Compute features of a split before the head, float32 (n, D), in order; `model` has `pool`."""
     model = model.to(device).eval()
 
     def pool(at_once: int) -> np.ndarray:
@@ -59,10 +59,9 @@ def pooled_features(model: Any, split: TokenSplit, device: torch.device) -> np.n
 
 
 def feature_split(classifier: Any, split: TokenSplit, device: torch.device) -> FeatureSplit:
-    """The split as features before the head, of both strands where it holds both."""
-    features = torch.from_numpy(pooled_features(classifier, split, device))
-    if split.other is None:
-        return FeatureSplit(features, split.labels, split.truncated)
-    flipped = split.flip(np.ones(len(split), dtype=bool))
-    other = torch.from_numpy(pooled_features(classifier, flipped, device))
+    """Turn the split into features before the head, of both strands where it holds both."""
+    features, other = pooled_features(classifier, split, device), None
+    if split.other is not None:
+        flipped = split.flip(np.ones(len(split), dtype=bool))
+        other = pooled_features(classifier, flipped, device)
     return FeatureSplit(features, split.labels, split.truncated, other)

@@ -10,7 +10,7 @@ from typing import Any
 from dnastudents.benchmarks.task import Task
 from dnastudents.files import atomic_directory, digest, read_json, sha256, write_json
 from dnastudents.finetune.classifiers import keep_classifiers
-from dnastudents.finetune.job import Job
+from dnastudents.finetune.on_task import StudentOnTask
 from dnastudents.finetune.options import Finetuning
 from dnastudents.finetune.pretrainings import provenance
 from dnastudents.models import model_digest, model_folder
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 class Kept:
-    """Finished pieces of work, each with the digest of all that decides it, and the job behind.
+    """Finished pieces of work of a run on a task, each with the digest of all that decides it.
 
     Parameters
     ----------
@@ -41,19 +41,22 @@ class Kept:
     ) -> None:
         self.run, self.task, self.options, self.state = run, task, options, state
         self._starts: dict[Path, tuple[str, str]] = {}
-        self._job: tuple[Path, Job] | None = None
+        self._loaded: tuple[Path, StudentOnTask] | None = None
 
-    def job(self, start: Path) -> Job:
-        """The job of one pretraining; its student is loaded when first asked for, one at a time."""
-        if self._job is None or self._job[0] != start:
-            self._job = None  # the last one's sequences go before these come
+    def student(self, start: Path) -> StudentOnTask:
+        """Return the student of one pretraining, loaded when first needed, one at a time."""
+        if self._loaded is None or self._loaded[0] != start:
+            self._loaded = None  # the last one's sequences go before these come
             weights, _ = self._content(start)
             config_digest = self._digest(start, self.options)
-            self._job = start, Job(self.run, start, self.task, self.options, config_digest, weights)
-        return self._job[1]
+            student = StudentOnTask(
+                self.run, start, self.task, self.options, config_digest, weights
+            )
+            self._loaded = start, student
+        return self._loaded[1]
 
     def identity(self, start: Path, options: Finetuning | None = None, *more: Any) -> str:
-        """Digest of what decides a piece: run, pretraining, task and settings (default: all)."""
+        """Compute the digest of what decides a piece: run, pretraining, task, settings (or all)."""
         config_digest = self._digest(start, self.options if options is None else options)
         _, content = self._content(start)
         return digest([self.run, config_digest, content, self.task.digest, *more])
@@ -61,7 +64,7 @@ class Kept:
     def keep(
         self, name: str, identity: str, make: Callable[[Path], None], again: bool = False
     ) -> Path:
-        """The piece `name`, made by `make` in a new folder unless it is there (or `again`).
+        """Return the piece `name`; `make` makes it in a new folder unless it is there (or `again`).
 
         One that other code has made is taken, and said to be: most edits change no result.
         """
@@ -88,7 +91,7 @@ class Kept:
         return digest({"finetuning": options.as_json(), "weights": weights})
 
     def _content(self, start: Path) -> tuple[str, str]:
-        """SHA-256 of a pretraining's weights, and digest of all that is used of it."""
+        """Compute SHA-256 of a pretraining's weights, and a digest of all that is used of it."""
         if start not in self._starts:
             weights = sha256(model_folder(start) / "model.safetensors")
             content = digest([model_digest(start), provenance(start)])

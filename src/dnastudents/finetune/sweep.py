@@ -1,4 +1,4 @@
-"""Fine-tune a run on a task with all seeds in one process, one metrics row a seed.
+"""Fine-tune a run on a task with all seeds in one process, one metrics row per seed.
 
 A finished seed is kept in the state folder at once, so a killed job repeats only the seed it was
 at; of a grid, only the seed and cell.
@@ -48,7 +48,7 @@ def finetune(
     run : str
         Name of the pretrained run, for tables.
     pretrained : sequence of Path
-        Its folders, one a pretraining; seed s starts from number s mod n.
+        Its folders, one per pretraining; seed s starts from number s mod n.
     task : Path
         Task folder.
     settings : mapping
@@ -74,7 +74,9 @@ def finetune(
         has too little memory.
     """
     options: Finetuning = parse(Finetuning, settings, "finetuning")
-    starts = {seed: start for start, mine in seeds_of_replicas(pretrained, seeds) for seed in mine}
+    starts = {
+        seed: start for start, of_it in seeds_of_replicas(pretrained, seeds) for seed in of_it
+    }
     data = load_task(task)
     kept = Kept(run, data, options, state)
     failures = Failures({"run": run, "suite": data.suite, "task": data.task})
@@ -93,7 +95,7 @@ def _keep_seed(kept: Kept, seeds: Iterable[int], seed: int, start: Path) -> Path
     folder = kept.keep(
         f"seed_{seed}",
         kept.identity(start),
-        lambda folder: kept.job(start).run_seed(seed, folder),
+        lambda folder: kept.student(start).run_seed(seed, folder),
     )
     kept.drop_classifiers(seeds)
     return folder

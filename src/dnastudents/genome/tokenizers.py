@@ -110,7 +110,7 @@ class NucleotideTokenizer(Tokenizer):
     mask_id, pad_id, unk_id = 3, 4, 6
     special_ids: tuple[int, ...] = (0, 1, 2, 3, 4, 5)
     base_ids: tuple[int, ...] = (7, 8, 9, 10)
-    _id_of_code = np.array([7, 8, 9, 10, 11, 4])
+    _id_of_code = np.array([7, 8, 9, 10, 11, 4])  # by code: A, C, G, T, N, PAD
 
     @property
     def vocabulary(self) -> list[str]:
@@ -203,6 +203,8 @@ class KmerTokenizer(_KmerVocabulary):
     def encode_batch(self, codes: np.ndarray) -> np.ndarray:
         codes, lengths = _trim(codes)
         kmers = self._id_of_number[kmer_codes(codes, self.k)]
+        # Rows are padded on the right, so the k-mers of a row are its first ones; the others reach
+        # into the padding and give way to [SEP] and [PAD].
         counts = np.maximum(lengths - self.k + 1, 0)
         ids = np.full((len(codes), kmers.shape[1] + 2), self.pad_id)
         position = np.arange(kmers.shape[1])
@@ -214,6 +216,7 @@ class KmerTokenizer(_KmerVocabulary):
     def batch_spans(self, codes: np.ndarray) -> np.ndarray:
         codes, lengths = _trim(codes)
         counts = np.maximum(lengths - self.k + 1, 0)
+        # From -1, the slot of [CLS], on to that of [SEP] in the longest row.
         start = np.arange(-1, max(codes.shape[1] - self.k + 1, 0) + 1)
         is_kmer = (start >= 0) & (start < counts[:, None])
         return np.where(is_kmer[..., None], np.stack([start, start + self.k], axis=-1), 0)
@@ -271,6 +274,7 @@ class NucleotideTransformerTokenizer(_KmerVocabulary):
         position = np.broadcast_to(np.arange(codes.shape[1]), codes.shape)
         is_break = codes >= N
         # Bases since the last break, and the bases of the whole part between two breaks.
+        # Running maxima from the left and minima from the right find both for all bases at once.
         last = np.maximum.accumulate(np.where(is_break, position, -1), axis=1)
         ahead = np.where(is_break, position, codes.shape[1])[:, ::-1]
         following = np.minimum.accumulate(ahead, axis=1)[:, ::-1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from dnastudents.errors import InputError
 from dnastudents.files import read_json
-from dnastudents.finetune.data import TokenSplit
+from dnastudents.finetune.data import ragged
 from dnastudents.inference.inputs import SEQUENCE_COLUMN, Sequence, read_sequences
 from dnastudents.inference.model import Model, windows_of
 from dnastudents.inference.outputs import require_suffix, write_rows
@@ -72,8 +73,8 @@ class Embedder(Model):
         """Compute one vector per sequence, float32 (n, D)."""
         split = self.tokens(codes)
         if len(self.appended):
-            ids = [np.append(row, self.appended) for row in split.ids]
-            split = TokenSplit(ids, split.labels, split.pad_id, split.truncated)
+            ids = ragged([np.append(row, self.appended) for row in split.values])
+            split = replace(split, values=ids)
         return self.run(split, self._pool)
 
     def _pool(self, inputs: dict[str, Tensor]) -> Tensor:

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from dnastudents.errors import InputError
-from dnastudents.finetune.data import TokenSplit
+from dnastudents.finetune.data import TokenSplit, ragged
 from dnastudents.genome.codes import decode, encode, reverse_complement
 from dnastudents.inference.genome_file import GenomeFile
 from dnastudents.inference.inputs import read_text
@@ -131,9 +131,8 @@ class Scorer(Model):
                 place[: len(values)] = values
         counts = np.array([len(one.positions) for one in asked])
         table = torch.from_numpy(rows), torch.from_numpy(counts)
-        ids = [one.ids for one in asked]
-        nothing = np.zeros(len(ids), dtype=np.int64)
-        split = _Numbered(ids, nothing, self.tokenizer.pad_id, nothing.astype(bool))
+        ids, nothing = ragged([one.ids for one in asked]), np.zeros(len(asked), dtype=np.int64)
+        split = _Numbered(ids, nothing, nothing.astype(bool), None, self.tokenizer.pad_id)
         return self.run(split, lambda inputs: self._ratios(inputs, *table))
 
     def _ratios(self, inputs: dict[str, Tensor], rows: Tensor, counts: Tensor) -> Tensor:

@@ -37,7 +37,7 @@ def pretraining_card(
 ) -> None:
     """Write the card of a pretrained student into its folder."""
     validation = metrics.get("validation", {})
-    sections = {
+    sections: dict[str, dict[str, Any]] = {
         "What it is": {
             "architecture": settings.student.architecture,
             "weights": f"{metrics['parameters']:,}",
@@ -62,7 +62,7 @@ def pretraining_card(
 
 def classifier_card(folder: Path, row: MetricsRow, classes: list[str], paper: str) -> None:
     """Write the card of a fine-tuned classifier into its folder."""
-    sections = {
+    sections: dict[str, dict[str, Any]] = {
         "What it is": {
             "task": f"{row.suite}/{row.task}",
             "classes": ", ".join(classes),
