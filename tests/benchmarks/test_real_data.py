@@ -113,10 +113,14 @@ def test_gue_rows_are_those_of_the_archive(data: Path, tmp_path: Path) -> None:
     assert list(zip(read.test["sequence"], read.test["label"], strict=True)) == rows
 
 
-@pytest.mark.parametrize("task", few_shot.TASKS)
+ABSENT = {"cohn_enh_1000", "splice_40_1000"}
+
+
+# The copy of the authors' repository lacks files beyond 4 MiB: two tests, and two of 1000 shots.
+@pytest.mark.parametrize("task", sorted(few_shot.TASKS.keys() - ABSENT))
 def test_few_shot_tasks(data: Path, tmp_path: Path, task: str) -> None:
     folders = [data / "few_shot", data / "gue/GUE.zip", data / "genomic_benchmarks/official_test"]
-    few_shot.write(folders, task, tmp_path / "t")
+    few_shot.write(folders, task, tmp_path / "t", route="substitutes")
     read = load_task(tmp_path / "t")
     name, shots = few_shot.TASKS[task]
     classes = 3 if name == "splice_40" else 2

@@ -12,6 +12,7 @@ ROOT = Path(workflow.current_basedir).parents[1]
 if (ROOT / "src").is_dir():
     sys.path.insert(0, str(ROOT / "src"))
 
+from dnastudents.benchmarks import ROUTED
 from dnastudents.benchmarks.own_tables import own_rules
 from dnastudents.config import load_config
 from dnastudents.config.asked import Asked, forget_states
@@ -134,7 +135,11 @@ def task_options(wildcards):
     """What the configuration says of how a suite is read, as options of the command."""
     suite = CONFIG.suites[wildcards.suite]
     options = {"--leakage": suite.leakage, "--metric": suite.metric}
-    return " ".join(f"{name} {value}" for name, value in options.items() if value)
+    if wildcards.suite in ROUTED:
+        options["--route"] = suite.route
+    return shlex.join(
+        word for option in options.items() if option[1] for word in option
+    )
 
 
 def leakage(suite):

@@ -1,19 +1,14 @@
 """Where a reader finds its files: folders, single files and zip archives, looked up by path ending.
 
 Upstream moves its files between a repository, an archive and a mirror, with other folders around
-them; the end of the path (`Prom-core/100/train.tsv`) stays. Archives are read in place and never
-extracted, so no member can be written anywhere; members with absolute or climbing paths, and links,
-are refused all the same, because a benchmark that holds one is not what it claims to be.
+them; the end of the path (`Prom-core/100/train.tsv`) stays. Archives are read in place: see
+`downloads.archives`.
 """
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import io
-import stat
-import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -21,6 +16,8 @@ from typing import Any
 
 import pandas as pd
 
+from dnastudents.downloads.archives import open_zip, read_member, safe_members, unpack_gzip
+from dnastudents.downloads.content import looks_like_html
 from dnastudents.errors import InputError
 
 Paths = str | Path | Sequence[str | Path]
@@ -57,9 +54,9 @@ class Sources:
         elif not path.is_file():
             raise InputError(f"{path}: no such file or folder")
         elif path.suffix == ".zip":
-            archive = _open_zip(path)
-            for name in _safe_members(path, archive):
-                self._members[name] = partial(_read_member, path, archive, name)
+            archive = open_zip(path)
+            for name in safe_members(path, archive):
+                self._members[name] = partial(read_member, path, archive, name)
         else:
             self._members[path.as_posix()] = path.read_bytes
 
@@ -99,10 +96,7 @@ class Sources:
         """Read the decompressed content of a member."""
         content = self._members[name]()
         if name.endswith(".gz"):
-            try:
-                content = gzip.decompress(content)
-            except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-                raise InputError(f"{name}: damaged gzip ({error}); download it again") from None
+            content = unpack_gzip(name, content)
         if looks_like_html(content):
             raise InputError(f"{name}: a web page, not what its name says; download it again")
         self._hash.update(PurePosixPath(name).name.encode() + content)
@@ -131,47 +125,3 @@ class Sources:
     def origin(self) -> str:
         """The names of the sources without the folders of this machine."""
         return ", ".join(dict.fromkeys(path.name for path in self.paths))
-
-
-def looks_like_html(content: bytes) -> bool:
-    """Return whether a download is a web page, such as a login or a virus-scan warning."""
-    start = content[:512].lstrip().lower()
-    return start.startswith((b"<!doctype html", b"<html", b"<head"))
-
-
-def _open_zip(path: Path) -> zipfile.ZipFile:
-    try:
-        return zipfile.ZipFile(path)
-    except zipfile.BadZipFile as error:
-        with path.open("rb") as handle:
-            page = looks_like_html(handle.read(512))
-        reason = "a web page, not an archive" if page else f"not a zip archive ({error})"
-        raise InputError(f"{path}: {reason}; download it again") from None
-
-
-def _safe_members(path: Path, archive: zipfile.ZipFile) -> list[str]:
-    names: dict[str, None] = {}
-    for member in archive.infolist():
-        parts = PurePosixPath(member.filename.replace("\\", "/"))
-        if parts.is_absolute() or ".." in parts.parts or ":" in "".join(parts.parts[:1]):
-            raise InputError(f"{path}: member {member.filename!r} points outside of the archive")
-        if stat.S_ISLNK(member.external_attr >> 16):
-            raise InputError(f"{path}: member {member.filename!r} is a link; links are refused")
-        if member.filename in names:
-            raise InputError(
-                f"{path}: two members are named {member.filename!r}; download it again"
-            )
-        if not member.is_dir():
-            names[member.filename] = None
-    return list(names)
-
-
-def _read_member(path: Path, archive: zipfile.ZipFile, name: str) -> bytes:
-    try:
-        return archive.read(name)
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise InputError(
-            f"{path}: member {name!r} is damaged ({error}); download it again"
-        ) from None
-    except (RuntimeError, NotImplementedError) as error:  # encrypted, or an unknown compression
-        raise InputError(f"{path}: member {name!r} cannot be read ({error})") from None

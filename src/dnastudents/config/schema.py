@@ -122,7 +122,9 @@ class Suite(Settings):
     )
     metric: Metric | None = Field(None, description="Of a suite with `csv`; null: accuracy.")
     route: str | None = Field(
-        None, description="A route of workflow/resources/tasks.csv; null: its first."
+        None,
+        description="A route of workflow/resources/tasks.csv, for the tasks that have it; null: "
+        "the first. `substitutes` of few_shot replaces two official tests.",
     )
     leakage: Literal["report", "remove"] = Field(
         "report", description="What becomes of train and dev sequences that are in test."

@@ -329,6 +329,11 @@ def build(name: str) -> Tokenizer:
 def load(folder: str | Path) -> Tokenizer:
     """Read the tokenizer that `Tokenizer.save_pretrained` wrote into `folder`."""
     path = Path(folder) / FILE_NAME
+    if not path.is_file() and path.with_name("vocab.txt").is_file():
+        raise InputError(
+            f"{path}: no such file; make the hub's folder one of this package: "
+            f"`dnastudents teacher import {folder} --output ...`"
+        )
     content = read_json(path)
     if not isinstance(content, dict) or not isinstance(content.get("tokenizer"), str):
         raise InputError(f"{path}: names no tokenizer; save the model again")

@@ -21,6 +21,7 @@ from dnastudents.models.auto import register
 from dnastudents.models.student import SequenceClassification, StudentMixin
 
 _HUB_NAMES = {"esm": "nucleotide_transformer"}  # model types of the hub that are ours too
+_HUB_CLASSES = {"EsmForMaskedLM": "esm"}  # of a config.json that names no type, as the hub's
 
 
 def _known() -> dict[str, tuple[Any, Any, Any]]:
@@ -71,7 +72,8 @@ USES = ("features", "masked", "classes")  # in the order of `StudentOptions.mode
 def load(folder: str | Path, use: Literal["features", "masked", "classes"] = "masked") -> Any:
     """Load the model of a checkpoint folder (config.json, model.safetensors), in evaluation mode.
 
-    A folder of the hub's Nucleotide Transformer v2 (`model_type` esm) is one too.
+    A folder of the hub's Nucleotide Transformer v2 is one too: its config.json has no `model_type`,
+    but `architectures`. Weights of half precision become float32, in which all commands compute.
 
     Parameters
     ----------
@@ -87,11 +89,16 @@ def load(folder: str | Path, use: Literal["features", "masked", "classes"] = "ma
     """
     file = Path(folder) / "config.json"
     config = read_json(file)
-    kind = config.get("model_type")
+    if not isinstance(config, dict):
+        raise InputError(f"{file}: not the config of a model; download it again")
+    kind, classes = config.get("model_type"), config.get("architectures") or []
+    if kind is None:
+        kind = next((_HUB_CLASSES[name] for name in classes if name in _HUB_CLASSES), None)
     if kind not in MODELS:
-        raise InputError(f"{file}: model_type {kind!r} is none of {', '.join(MODELS)}")
+        said = f"architectures {classes}" if kind is None else f"model_type {kind!r}"
+        raise InputError(f"{file}: {said} is no model of this package; known: {', '.join(MODELS)}")
     model = MODELS[kind][USES.index(use)]
-    if use == "classes" and model.__name__ not in (config.get("architectures") or ()):
+    if use == "classes" and model.__name__ not in classes:
         raise InputError(
             f"{folder}: is no classifier; give the folder `classifier` of a fine-tuning, as "
             "results/finetune/RUN/SUITE/TASK/classifier"

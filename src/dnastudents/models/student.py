@@ -206,6 +206,9 @@ class StudentMixin:
     def from_pretrained(cls, folder: str | Path, *args: Any, **kwargs: Any) -> Any:
         """Load a checkpoint folder (config.json, model.safetensors); its keys must match exactly.
 
+        Weights become float32 unless `dtype` says otherwise: by its own rule transformers takes the
+        precision of the file, and a model of half precision is another one on a CPU.
+
         Raises
         ------
         InputError
@@ -214,6 +217,7 @@ class StudentMixin:
         """
         wants_info = kwargs.pop("output_loading_info", False)
         kwargs.setdefault("use_safetensors", True)
+        kwargs.setdefault("dtype", torch.float32)
         try:
             model, info = super().from_pretrained(  # type: ignore[misc]
                 folder, *args, output_loading_info=True, **kwargs
