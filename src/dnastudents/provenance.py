@@ -40,17 +40,23 @@ class Code(NamedTuple):
 
 @lru_cache(maxsize=1)
 def code() -> Code:
-    """The commit, asked of git once per process; no answer of git is a Code of None."""
-    given = os.environ.get(VARIABLE)
-    if given is not None:
-        commit, _, dirty = given.partition("-")
-        return Code(commit, dirty == "dirty") if commit else Code()
+    """The commit, asked of git once per process.
+
+    Where git has no answer it is what the environment says, else a Code of None.
+    """
     try:
         # An installed package may lie in the work tree of another project, which does not track it.
         _git("ls-files", "--error-unmatch", Path(__file__).name)
         return Code(_git("rev-parse", "HEAD").strip(), bool(_git("status", "--porcelain", ".")))
     except (OSError, subprocess.SubprocessError):
-        return Code()
+        commit, _, dirty = os.environ.get(VARIABLE, "").partition("-")
+        return Code(commit, dirty == "dirty") if commit else Code()
+
+
+def hand_down() -> None:
+    """Tell the processes that this one starts, which may have no git, what code it is."""
+    if known := str(code()):
+        os.environ[VARIABLE] = known
 
 
 @lru_cache(maxsize=1)

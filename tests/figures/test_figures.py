@@ -1,35 +1,13 @@
 """Figures are looked at by people; tests hold their numbers, what they draw, and their errors."""
 
-import json
-
-import matplotlib.image
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import silhouette_score
-from sklearn.neighbors import NearestNeighbors
 
 from dnastudents.errors import InputError
-from dnastudents.figures import losses, pmi, results, style, tsne
+from dnastudents.figures import losses, pmi, results, style
 from dnastudents.results.rows import REQUIRED_COLUMNS
-
-
-@pytest.fixture
-def drawn(monkeypatch):
-    """Keep figures open after they are written, to look into them."""
-    figures = []
-    monkeypatch.setattr(style.plt, "close", figures.append)
-    yield figures
-    monkeypatch.undo()
-    plt.close("all")
-
-
-def written(folder, name):
-    """The bytes of both files; the PNG must be a picture."""
-    assert matplotlib.image.imread(folder / f"{name}.png").size > 10_000
-    return [(folder / f"{name}.{kind}").read_bytes() for kind in ("svg", "png")]
-
 
 # ---- style
 
@@ -127,7 +105,7 @@ def test_stages_that_never_change_are_not_marked():
     assert losses._switches(twice) == [2, 4]
 
 
-def test_losses_are_the_same_every_time(tmp_path):
+def test_losses_are_the_same_every_time(tmp_path, written):
     source = {"had": history(tmp_path / "a.csv")}
     for name in ("one", "two"):
         losses.losses_figure(source, tmp_path / name)
@@ -146,103 +124,10 @@ def test_losses_errors(tmp_path):
         losses.losses_figure({"had": tmp_path / "wrong.csv"}, tmp_path / "l")
 
 
-# ---- t-SNE
-
-
-@pytest.fixture
-def task(tmp_path):
-    folder = tmp_path / "task"
-    folder.mkdir()
-    protocol = {"suite": "mine", "task": "two", "classes": ["no", "yes"], "simulated": True}
-    (folder / "task.json").write_text(json.dumps(protocol))
-    return folder
-
-
-def embedding(path, distance, seed=0, **changes):
-    """Two Gaussian classes; what separates them is `distance` of one of eight dimensions."""
-    labels = np.arange(60) % 2
-    values = np.random.default_rng(seed).normal(size=(60, 8)).astype(np.float32)
-    values[:, 0] += distance * labels
-    arrays = {"embeddings": values, "labels": labels, "index": np.arange(60)} | changes
-    np.savez(path, **arrays)
-    return path
-
-
-def test_tsne_numbers_and_panels(tmp_path, task, drawn):
-    paths = [embedding(tmp_path / "a.npz", 0.0), embedding(tmp_path / "b.npz", 12.0)]
-    frame = tsne.tsne_figure(paths, ["scratch", "had"], task, tmp_path / "tsne.png")
-    assert frame["run"].tolist() == ["scratch", "had"]
-    assert frame["probe_accuracy"][1] == 1.0
-    assert frame["probe_accuracy"][0] < 0.75
-    assert frame["silhouette"][0] < 0.1 < frame["silhouette"][1]
-    values = np.load(paths[1])["embeddings"].astype(float)
-    standard = (values - values.mean(0)) / values.std(0)
-    assert frame["silhouette"][1] == pytest.approx(silhouette_score(standard, np.arange(60) % 2))
-    figure = drawn[0]
-    assert [axis.get_title(loc="left") for axis in figure.axes] == ["scratch", "had"]
-    assert "probe 100.0 %" in figure.axes[1].texts[0].get_text()
-    assert "(simulated data)" in figure.get_suptitle()
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["no", "yes"]
-    points = pd.read_csv(tmp_path / "tsne_points.csv")
-    assert len(points) == 120
-    assert pd.read_csv(tmp_path / "tsne.csv")["majority"].tolist() == [0.5, 0.5]
-    # the classes that a probe tells apart are apart in the picture too
-    xy = points[points["run"] == "had"]
-    nearest = NearestNeighbors(n_neighbors=1).fit(xy[["x", "y"]]).kneighbors()[1][:, 0]
-    assert (xy["label"].to_numpy()[nearest] == xy["label"]).mean() > 0.9
-
-
-def test_tsne_is_the_same_every_time(tmp_path, task):
-    paths = [embedding(tmp_path / "a.npz", 2.0)]
-    for name in ("one", "two"):
-        tsne.tsne_figure(paths, ["had"], task, tmp_path / name)
-    assert written(tmp_path, "one") == written(tmp_path, "two")
-    assert (tmp_path / "one_points.csv").read_text() == (tmp_path / "two_points.csv").read_text()
-
-
-def test_tsne_says_what_it_shows(tmp_path, task, drawn):
-    cls = embedding(tmp_path / "a.npz", 2.0, pooling=np.array("cls_tokens"))
-    tsne.tsne_figure([cls], ["findna"], task, tmp_path / "cls")
-    assert "t-SNE of frozen CLS tokens" in drawn[0].get_suptitle()
-    mean = embedding(tmp_path / "b.npz", 2.0, pooling=np.array("mean"))
-    old = embedding(tmp_path / "c.npz", 2.0)
-    tsne.tsne_figure([mean, old], ["a", "b"], task, tmp_path / "mean")
-    assert "t-SNE of frozen mean-pooled embeddings" in drawn[1].get_suptitle()
-    with pytest.raises(InputError, match="embed all runs alike"):
-        tsne.tsne_figure([cls, mean], ["a", "b"], task, tmp_path / "both")
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"index": np.arange(60)[::-1]}, "embeds other sequences"),
-        ({"labels": np.arange(60) % 3}, "embeds other sequences"),
-        ({"embeddings": np.full((60, 8), np.nan)}, "not finite"),
-        ({"embeddings": np.zeros((59, 8))}, "59, 8"),
-        ({"embeddings": np.array([None] * 60)}, "not an embedding archive"),
-    ],
-)
-def test_tsne_refuses_broken_embeddings(tmp_path, task, changes, message):
-    good, bad = embedding(tmp_path / "a.npz", 1.0), embedding(tmp_path / "b.npz", 1.0, **changes)
-    with pytest.raises(InputError, match=rf"b\.npz.*{message}"):
-        tsne.tsne_figure([good, bad], ["a", "b"], task, tmp_path / "tsne")
-
-
-def test_tsne_needs_two_known_classes(tmp_path, task):
-    one = embedding(tmp_path / "a.npz", 1.0, labels=np.zeros(60, dtype=int))
-    with pytest.raises(InputError, match="two classes"):
-        tsne.tsne_figure([one], ["a"], task, tmp_path / "tsne")
-    three = embedding(tmp_path / "b.npz", 1.0, labels=np.arange(60) % 3)
-    with pytest.raises(InputError, match="beyond the class names"):
-        tsne.tsne_figure([three], ["a"], task, tmp_path / "tsne")
-    with pytest.raises(InputError, match="1 embeddings for 2 names"):
-        tsne.tsne_figure([three], ["a", "b"], task, tmp_path / "tsne")
-
-
 # ---- PMI
 
 
-def test_pmi_names_the_extremes(tmp_path, drawn):
+def test_pmi_names_the_extremes(tmp_path, drawn, written):
     names = [f"{first}{second}" for first in "ACGT" for second in "ACGT"]
     frame = pd.DataFrame({"ngram": names, "score": np.linspace(2, -1, 16), "rank": range(1, 17)})
     rare = pd.DataFrame({"ngram": ["NA"], "score": [-np.inf], "rank": [17]})
@@ -312,3 +197,18 @@ def test_overview_marks_where_seeds_failed(tmp_path, drawn):
     (mark,) = drawn[0].axes[0].texts
     assert (mark.get_text(), mark.xy) == ("†", (80, 1))
     assert drawn[0].get_suptitle().endswith("†: without the seeds that failed")
+
+
+def test_overview_marks_scores_that_say_nothing(tmp_path, drawn):
+    rows = [
+        {"run": run, "suite": "a", "task": "tf_0", "seed": seed, "value": 0.8, "constant": bad}
+        for run, bad in {"had": True, "findna": False}.items()
+        for seed in range(2)
+    ]
+    frame = pd.DataFrame(rows, columns=[*REQUIRED_COLUMNS, "constant"])
+    frame = frame.assign(metric="mcc", simulated=False, pretrained=True)
+    frame.to_csv(tmp_path / "metrics.csv", index=False)
+    results.overview_figure(tmp_path / "metrics.csv", tmp_path / "overview.png", ["findna", "had"])
+    (mark,) = drawn[0].axes[0].texts
+    assert (mark.get_text(), mark.xy) == ("\u2021", (80, 1))
+    assert "\u2021: predicts one class throughout" in drawn[0].get_suptitle()

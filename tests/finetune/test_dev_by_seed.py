@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from dnastudents.benchmarks.draws import POOL, draw
+from dnastudents.benchmarks.facts import DevRule
 from dnastudents.benchmarks.task import load_task, write_task
 from dnastudents.config import load_config
 from dnastudents.files import read_json
@@ -25,7 +26,8 @@ def drawn_task(task: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A task whose dev split was drawn from train as the folder was written."""
     splits = {name: pd.read_parquet(task / f"{name}.parquet") for name in ("train", "test")}
     folder = tmp_path_factory.mktemp("drawn") / "gc"
-    write_task(folder, "made", "gc", splits, ["at", "gc"], "mcc", dev_fraction=0.2)
+    rule = DevRule(origin="drawn", fraction=0.2, seed=0)
+    write_task(folder, "made", "gc", splits, ["at", "gc"], "mcc", dev_rule=rule)
     return folder
 
 

@@ -19,6 +19,7 @@ from dnastudents.finetune.fit import Fit, _seed
 from dnastudents.finetune.on_task import StudentOnTask
 from dnastudents.finetune.sweep import finetune
 from dnastudents.probes.kmer_logistic import kmer_logistic
+from dnastudents.results import metrics
 from dnastudents.results.metrics import classification_metrics
 from dnastudents.results.rows import collect
 
@@ -64,6 +65,23 @@ def test_last_epoch_is_tested_without_dev(
     history = pd.read_csv(output / "history.csv")
     assert list(history) == ["epoch", "step", "loss", "seed"]
     assert len(collect([output], tmp_path / "metrics.csv")) == 1
+
+
+def test_dev_is_scored_by_the_metric_that_selects_alone(
+    students: dict[str, Path], task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computed: list[str] = []
+
+    def counted(name: str, function: Any) -> Any:
+        return lambda *arrays: computed.append(name) or function(*arrays)
+
+    functions = {name: counted(name, function) for name, function in metrics._FUNCTIONS.items()}
+    monkeypatch.setattr(metrics, "_FUNCTIONS", functions)
+    output = run(tmp_path, [students["hybrid"]], task)
+    found = row(output, 0)
+    assert computed == [found["metric"]] * FAST["epochs"] + list(functions)
+    history = pd.read_csv(output / "history.csv")
+    assert history[f"dev_{found['metric']}"].max() == found["best_dev"]
 
 
 def test_last_weights_are_kept(students: dict[str, Path], task: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from dnastudents.genome.codes import (
 def test_encode_maps_bases_of_either_case_and_everything_else_to_n():
     assert encode("ACGTacgtNnRyX-").tolist() == [0, 1, 2, 3, 0, 1, 2, 3, 4, 4, 4, 4, 4, 4]
     assert encode(b"TGCA").tolist() == [3, 2, 1, 0]
+    assert encode("UuTt").tolist() == [3, 3, 3, 3]
     assert encode("Aé").tolist() == [0, 4]
     assert encode("").shape == (0,)
 

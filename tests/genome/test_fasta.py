@@ -26,11 +26,14 @@ def written(folder, content: bytes):
     [
         b">a one\nACGT\nacg\n>b\nNNRY\n",
         b">a one\r\nACGT\r\nacg\r\n>b\r\nNNRY\r\n",
+        b">a one\rACGT\racg\r>b\rNNRY\r",
+        b"\xef\xbb\xbf>a one\nACGT\nacg\n>b\nNNRY\n",
+        gzip.compress(b"\xef\xbb\xbf>a one\rACGT\racg\r\n>b\rNNRY"),
         b"\n\n>a\nAC GT\n\nacg\n\n>b\nNNRY",
         gzip.compress(b">a\nACGTacg\n>b\nNNRY\n"),
         gzip.compress(b">a\nACGT") + gzip.compress(b"acg\n>b\nNNRY\n"),
     ],
-    ids=["plain", "crlf", "blanks", "gzip", "gzip in blocks"],
+    ids=["plain", "crlf", "cr", "bom", "bom, cr, gzip", "blanks", "gzip", "gzip in blocks"],
 )
 def test_reads_what_is_fasta(tmp_path, content):
     assert read(written(tmp_path, content)) == {"a": "ACGTacg", "b": "NNRY"}
@@ -42,8 +45,11 @@ def test_whole_headers(tmp_path):
 
 
 @pytest.mark.parametrize("block", [1, 2, 3, 5, 8, 13, 21])
-def test_the_border_of_blocks_does_not_matter(tmp_path, monkeypatch, block):
-    path = written(tmp_path, b">chr1 x>y\nACGT\nAC\n\n>chr2\nGG\n>chr3\nTTTT\n\n")
+@pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_the_border_of_blocks_does_not_matter(tmp_path, monkeypatch, block, end, mark):
+    content = b">chr1 x>y\nACGT\nAC\n\n>chr2\nGG\n>chr3\nTTTT\n\n"
+    path = written(tmp_path, mark + content.replace(b"\n", end))
     expected = {"chr1": "ACGTAC", "chr2": "GG", "chr3": "TTTT"}
     monkeypatch.setattr(fasta, "BLOCK", block)
     assert read(path) == expected
@@ -69,7 +75,15 @@ def test_small_blocks_split_long_lines(tmp_path, monkeypatch):
         (b"PK\x03\x04zip", "does not begin with '>'"),
         (b">a\nAC\n>b\nG\n>a\nT\n", "two records are named 'a'"),
         (b">a\nAC\x00\xffGT\n", "not a nucleotide letter"),
-        (b">a\nMKLVPQ\n", "'L', which is not a nucleotide letter"),
+        (b">a\nMKLVPQ\n", "'L', which is not a nucleotide letter: this is protein"),
+        (b">p1\nMKVSAAGHHSSDKRRTNNGY\n", "72% of the letters of record 'p1'.*this is protein"),
+        (b">p1\nmkvs\naaghh\n>p2\nSSDKRRTNNGY\n", "letters of .*this is protein"),
+        (
+            b">chr1\n" + b"ACGT" * 999 + b"\n>p\nMKVSAAGHHSSDKRR\n",
+            "letters of record 'p' are .*this is protein",
+        ),
+        (b"\xef\xbb\xbf", "empty"),
+        (">a\nACGT\n".encode("utf-16"), "UTF-16; save it as UTF-8"),
         (b">a\nAC>GT\n", "not a nucleotide letter"),
         (b">a\n>b\nACGT\n", "record 'a' has no sequence"),
         (b">a\nACGT\n>b\n", "record 'b' has no sequence"),
@@ -87,6 +101,11 @@ def test_what_is_no_dna_is_one_clear_error(tmp_path, content, message):
         read(path)
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_variants_masks_and_gaps_are_no_protein(tmp_path):
+    text = "ACGTRYSWKMBDHVNacgtryswkmbdhvnX-." + "ACGT" * 20
+    assert read(written(tmp_path, f">a\n{text}\n>b\nRYSWKMB\n".encode()))["a"] == text
 
 
 def test_an_endless_header_does_not_fill_the_memory(tmp_path, monkeypatch):

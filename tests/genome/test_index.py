@@ -20,6 +20,9 @@ UNEVEN = FASTA.replace(b"ACGTacgtNN", b"ACGT\nacgtNN\n")
 FORMS = {
     "plain": ("genome.fa", FASTA, ".fai"),
     "windows": ("genome.fa", FASTA.replace(b"\n", b"\r\n"), ".fai"),
+    "old mac": ("genome.fa", FASTA.replace(b"\n", b"\r"), ".sizes"),
+    "byte order mark": ("genome.fa", b"\xef\xbb\xbf" + FASTA, ".sizes"),
+    "old mac, bgzip": ("genome.fa.gz", bgzip(FASTA.replace(b"\n", b"\r")), ".sizes"),
     "bgzip": ("genome.fa.gz", bgzip(FASTA), ".fai"),
     "gzip": ("genome.fa.gz", gzip.compress(FASTA), ".sizes"),
     "bgzip by another name": ("genome.fa", bgzip(FASTA), ".sizes"),
@@ -126,6 +129,13 @@ def test_wrong_places_name_their_key(
     with pytest.raises(InputError) as caught:
         check_names(fasta, {**right, "splits.train": places}, tmp_path)
     assert message in str(caught.value)
+
+
+def test_splits_are_compared_on_the_chromosome(fasta: Path, tmp_path: Path) -> None:
+    splits = {"train": ["chr1"], "validation": ["chr2:100-108"], "test": ["chr2:118-122"]}
+    check_names(fasta, {}, tmp_path, splits)
+    with pytest.raises(InputError, match=r"genome\.fa: splits 'train' and 'test' share chr1:4-8"):
+        check_names(fasta, {}, tmp_path, {**splits, "test": ["chr1:4-8"]})
 
 
 @pytest.mark.parametrize(

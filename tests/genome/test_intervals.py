@@ -110,7 +110,6 @@ def test_batches_are_functions_of_seed_and_step(folder: Path, tmp_path: Path) ->
         ("chrA\t0\t20", r":3: 'chrA\\t0\\t20' is not chrom, start, end and fold between tabs"),
         ("chrA 0 20 train", ":3: 'chrA 0 20 train' is not chrom"),
         ("chrA\t0\ttwenty\ttrain", ":3: .* is not chrom"),
-        ("", ":3: '' is not chrom"),
         ("chrA\t40\t50\tvalidd", ":3: unknown fold 'validd'; did you mean 'valid'"),
         ("chrC\t0\t20\ttrain", ":3: no sequence 'chrC' in genome.fa; did you mean"),
         ("chrA\t70\t81\ttrain", ":3: chrA:70-81 is not inside genome.fa; .* 80 bases"),
@@ -127,6 +126,41 @@ def test_what_is_wrong_is_said_with_its_line(
     read_intervals(bed_of(tmp_path, good), genome)
     with pytest.raises(InputError, match=rf"intervals\.bed{message}"):
         read_intervals(bed_of(tmp_path, f"{good}{line}\nchrA\t25\t30\ttrain\n"), genome)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["", " \t", "# a comment", "#chrom\tstart\tend\tfold", "track name=x description='y z'",
+     "browser position chrA:1-9"],
+)  # fmt: skip
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_lines_that_are_no_intervals_are_passed_over(
+    folder: Path, tmp_path: Path, line: str, end: str
+) -> None:
+    genome = Reference.open(folder)
+    expected = read_intervals(bed_of(tmp_path, BED), genome)
+    rows = BED.splitlines()
+    for at in range(len(rows) + 1):
+        bed = bed_of(tmp_path, end.join([*rows[:at], line, *rows[at:], ""]))
+        found = read_intervals(bed, genome)
+        assert {split: spans.tolist() for split, spans in found.items()} == {
+            split: spans.tolist() for split, spans in expected.items()
+        }
+    wrong = bed_of(tmp_path, f"{line}\nchrA\t0\t20\n")
+    with pytest.raises(InputError, match=r"intervals\.bed:2: "):
+        read_intervals(wrong, genome)
+
+
+def test_what_overlapping_records_share_is_held_out(tmp_path: Path) -> None:
+    """A base of two records, one of which train names and the other the held-out interval."""
+    base = "".join(np.random.default_rng(0).choice(list("ACGT"), 4000))
+    text = f">chr1:0-3000\n{base[:3000]}\n>chr1:1000-4000\n{base[1000:]}\n>c\nACGTA\n"
+    (tmp_path / "genome.fa").write_text(text)
+    genome = build(tmp_path / "genome.fa", tmp_path / "reference")
+    rows = "chr1\t2500\t3000\ttrain\nc\t0\t5\ttrain\nchr1\t2900\t3500\tvalid\n"
+    found = read_intervals(bed_of(tmp_path, rows), genome)
+    assert found["train"].tolist() == [[2500, 2900], [6000, 6005]]
+    assert found["validation"].tolist() == [[3000 + 1900, 3000 + 2500]]
 
 
 def test_shared_bases_are_held_out(

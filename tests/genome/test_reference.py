@@ -7,6 +7,7 @@ import pytest
 from bgzipped import bgzip
 
 import dnastudents.genome.fasta as fasta
+from dnastudents.cli import main
 from dnastudents.errors import InputError
 from dnastudents.genome import reference as module
 from dnastudents.genome.codes import decode, encode
@@ -132,8 +133,11 @@ def test_intervals_of_names_chromosomes_regions_and_all(genome):
     [
         (["chr3"], "no sequence 'chr3'"),
         (["chr9:1-2"], "no sequence 'chr9'"),
-        (["chr1:16-20"], "no base"),
+        (["chr1:16-20"], "no base .* 'chr1' has 16 bases"),
         (["chr1:5-5"], "no base"),
+        (["chr1:10-17"], "chr1:10-17: reaches beyond genome.fa, where 'chr1' has 16 bases"),
+        (["chr2:99-105"], "reaches beyond genome.fa, where 'chr2:100-108' has 8 bases"),
+        (["chr2:100-110"], "reaches beyond genome.fa, where 'chr2:100-108' has 8 bases"),
         ([], "no sequences are named"),
     ],
 )
@@ -144,8 +148,71 @@ def test_unknown_places_are_errors(genome, spec, message):
 
 def test_splits_must_not_share_bases(genome):
     check_splits(genome, {"train": ["chr1:0-8"], "validation": ["chr1:8-16"], "test": ["chr2"]})
-    with pytest.raises(InputError, match="'train' and 'test' share bases of chr2:100-108"):
+    with pytest.raises(InputError, match="'train' and 'test' share chr2:104-105"):
         check_splits(genome, {"train": ["chr2:100-105"], "test": ["chr2:104-108"]})
+
+
+def test_records_that_overlap_on_their_chromosome_share_bases(tmp_path):
+    base = "".join(np.random.default_rng(0).choice(list("ACGT"), 4000))
+    text = f">chr1:0-3000\n{base[:3000]}\n>chr1:1000-4000\n{base[1000:]}\n"
+    (tmp_path / "genome.fa").write_text(text)
+    built = build(tmp_path / "genome.fa", tmp_path / "reference")
+    for train, validation in (
+        (["chr1:0-3000"], ["chr1:1000-4000"]),
+        (["chr1:1000-4000"], ["chr1:0-3000"]),
+        (["chr1"], ["chr1:1000-3000"]),
+    ):
+        with pytest.raises(InputError, match="'train' and 'validation' share chr1:1000-3000"):
+            check_splits(built, {"train": train, "validation": validation})
+    check_splits(built, {"train": ["chr1:0-2000"], "validation": ["chr1:2000-4000"]})
+
+
+def test_shared_bases_equal_the_plain_twin(tmp_path):
+    """Base by base of each chromosome, a set for each split."""
+    rng = np.random.default_rng(3)
+    parts = [(f"c{n % 2}", start, start + 12) for n, start in enumerate(range(0, 60, 6))]
+    names = [f"{chrom}:{start}-{end}" for chrom, start, end in parts]
+    (tmp_path / "genome.fa").write_text("".join(f">{name}\n{'ACGT' * 3}\n" for name in names))
+    built = build(tmp_path / "genome.fa", tmp_path / "reference")
+    refused = 0
+    for _ in range(300):
+        splits, bases = {}, {}
+        for split in ("train", "validation", "test"):
+            chosen = [parts[n] for n in rng.integers(len(parts), size=rng.integers(1, 3))]
+            regions = [(c, a + rng.integers(4), b - rng.integers(4)) for c, a, b in chosen]
+            splits[split] = [f"{c}:{a}-{b}" for c, a, b in regions]
+            bases[split] = {(c, base) for c, a, b in regions for base in range(a, b)}
+        shared = [
+            (one, two)
+            for one, two in (("train", "validation"), ("train", "test"), ("validation", "test"))
+            if bases[one] & bases[two]
+        ]
+        if not shared:
+            check_splits(built, splits)
+            continue
+        refused += 1
+        with pytest.raises(InputError) as error:
+            check_splits(built, splits)
+        assert any(f"{one!r} and {two!r} share" in str(error.value) for one, two in shared)
+    assert 30 < refused < 290
+
+
+def test_rna_is_read_as_dna_and_letters_are_counted(tmp_path, capsys):
+    (tmp_path / "rna.fa").write_text(">r\nACGUacguNNNNRYX-\n")
+    assert main(["reference", f"{tmp_path}/rna.fa", "--output", f"{tmp_path}/reference"]) == 0
+    built = Reference.open(tmp_path / "reference")
+    assert decode(built.codes) == "ACGTACGTNNNNNNNN"
+    assert built.letters == {"bases": 8, "n": 4, "other": 4}
+    assert "16 bases: 25.00% N, 25.00% other letters (read as N)" in capsys.readouterr().out
+
+
+def test_copies_of_a_sequence_are_reported(tmp_path, caplog):
+    records = {"a": "ACGTACGT", "b": "TTTT", "c": "ac\nguACGT", "d": "TTTTT", "e": "TTTT"}
+    text = "".join(f">{name}\n{letters}\n" for name, letters in records.items())
+    (tmp_path / "genome.fa").write_text(text)
+    built = build(tmp_path / "genome.fa", tmp_path / "reference")
+    assert built.same_sequence == [["a", "c"], ["b", "e"]]
+    assert "4 records are copies of one another (a=c, b=e)" in caplog.text
 
 
 def test_a_name_that_only_looks_like_a_region_is_a_name(tmp_path):

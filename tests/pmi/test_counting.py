@@ -62,6 +62,39 @@ def test_any_number_of_processes_counts_the_same(tmp_path, monkeypatch, n_share)
         assert all((one[k] == several[k]).all() for k in range(1, 7))
 
 
+@pytest.mark.parametrize("part", [5, 300, 1 << 22])
+@pytest.mark.parametrize("chosen", [slice(None), slice(None, None, 3), slice(None, None, -1)])
+def test_joined_contigs_equal_the_plain_twin(tmp_path, monkeypatch, part, chosen):
+    """In order, with gaps between, and backwards; from the file and in memory."""
+    monkeypatch.setattr(counting, "_RANGE", part)
+    monkeypatch.setattr(counting, "_SHORT", 90)
+    sizes = np.random.default_rng(0).integers(1, 120, 80).tolist()
+    texts = [random_text(size, size, 0.05) for size in sizes]
+    reference = write_genome(tmp_path, texts)
+    names = reference.names[chosen]
+    assert_equal_the_plain_twin(
+        count_kmers([reference.sequence(name) for name in names], 4), texts[chosen]
+    )
+    monkeypatch.setattr(counting, "_WAITING", 7)
+    in_memory = count_kmers([encode(text) for text in texts[chosen]], 4)
+    assert_equal_the_plain_twin(in_memory, texts[chosen])
+
+
+def test_many_contigs_are_read_and_counted_together(tmp_path, monkeypatch):
+    texts = [random_text(50, number, 0.0) for number in range(500)]
+    reference = write_genome(tmp_path, texts)
+    blocks = []
+    count_block = counting._Tables._count_block
+    monkeypatch.setattr(
+        counting._Tables,
+        "_count_block",
+        lambda self, block: (blocks.append(len(block)), count_block(self, block)),
+    )
+    count_kmers(reference, 6)
+    count_kmers([encode(text) for text in texts], 6)
+    assert len(blocks) == 2
+
+
 def test_a_worker_does_not_wait_for_torch_or_pandas():
     code = "import sys, dnastudents.pmi.counting; print({'torch', 'pandas'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

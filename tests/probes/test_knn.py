@@ -15,8 +15,9 @@ from dnastudents import models
 from dnastudents.benchmarks.draws import draw
 from dnastudents.benchmarks.task import load_task, write_task
 from dnastudents.errors import InputError
+from dnastudents.finetune.data import FeatureSplit
 from dnastudents.genome import tokenizers
-from dnastudents.probes.knn import knn
+from dnastudents.probes.knn import knn, neighbour_votes
 from dnastudents.results.rows import collect
 from dnastudents.tables.results import write_table
 from dnastudents.training.pretrain import pretrain
@@ -155,6 +156,43 @@ def test_all_shots_are_neighbours(
 ) -> None:
     rows, _ = probe(replicas[:1], few_shot_task, tmp_path / "out", [0, 1])
     assert [(row["n_train"], row["n_dev"]) for row in rows.values()] == [(15, 0)] * 2
+
+
+def collapsed(folder: Path, start: Path, head: float) -> Path:
+    """A pretraining whose weights are all `head`: its features are the same for every sequence."""
+    model = models.load(start / "model")
+    for value in model.parameters():
+        value.data.fill_(head)
+    model.save_pretrained(folder / "model")
+    tokenizers.load(start / "model").save_pretrained(folder / "model")
+    (folder / "settings.json").write_text((start / "settings.json").read_text())
+    return folder
+
+
+def test_equal_features_are_marked(replicas: list[Path], task: Path, tmp_path: Path) -> None:
+    start = collapsed(tmp_path / "collapsed", replicas[0], 0.0)
+    rows, table = probe([start], task, tmp_path / "knn", [0])
+    assert (rows[0]["equal_features"], rows[0]["constant"]) == (True, True)
+    assert rows[0]["undefined"] == ["mcc"]
+    assert rows[0]["value"] == 0
+    assert table["prediction"].nunique() == 1
+    collect([tmp_path / "knn"], tmp_path / "knn.csv")
+    write_table(tmp_path / "knn.csv", "made", None, tmp_path / "table", ["mine"])
+    text = (tmp_path / "table.md").read_text()
+    assert "\u2021 mine on a, seed 0: all frozen features are equal" in text
+    assert "\u2021 mine on a, seed 0: one class is predicted throughout" in text
+    sound, _ = probe(replicas[:1], task, tmp_path / "sound", [0])
+    assert (sound[0]["equal_features"], sound[0]["constant"]) == (False, False)
+    assert sound[0]["undefined"] is None
+
+
+def test_features_that_are_not_finite_are_refused() -> None:
+    labels, cut = np.arange(6) % 2, np.zeros(6, dtype=bool)
+    good = FeatureSplit(torch.randn(6, 3), labels, cut)
+    bad = FeatureSplit(torch.full((6, 3), torch.nan), labels, cut)
+    for train, test in ((good, bad), (bad, good)):
+        with pytest.raises(InputError, match="features are not finite"):
+            neighbour_votes(train, test, 2, 2)
 
 
 def test_its_table_says_what_it_is(replicas: list[Path], task: Path, tmp_path: Path) -> None:

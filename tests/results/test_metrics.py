@@ -1,10 +1,11 @@
+import itertools
 import math
 
 import numpy as np
 import pytest
 
 from dnastudents.errors import InputError
-from dnastudents.results.metrics import classification_metrics
+from dnastudents.results.metrics import are_equal, classification_metrics, metric_value
 from dnastudents.results.row import primary
 
 
@@ -57,9 +58,64 @@ def test_one_predicted_class_gives_zero_mcc_and_an_absent_class_no_auc():
     metrics = classification_metrics([0, 0, 1, 1], zeros, probabilities(zeros, 2), "ab")
     assert metrics["mcc"] == 0.0
     assert metrics["f1"] == 0.0
+    assert metrics["constant"] is True
+    assert metrics["undefined"] == ["mcc"]
     absent = classification_metrics([0, 0], [0, 1], probabilities([0, 1], 2), "ab")
     assert absent["auc"] is None
     assert absent["confusion"] == [[1, 1], [0, 0]]
+    assert absent["constant"] is False
+    assert absent["undefined"] == ["mcc", "auc"]
+    nothing = classification_metrics([0, 0], [0, 0], probabilities([0, 0], 2), "ab")
+    assert nothing["undefined"] == ["f1", "mcc", "auc"]
+    sound = classification_metrics([0, 1], [1, 0], probabilities([1, 0], 2), "ab")
+    assert (sound["constant"], sound["undefined"]) == (False, None)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_undefined_is_where_the_formula_divides_by_zero(classes):
+    """The plain twin: the denominators themselves, for all labels and predictions of 3 rows."""
+    for numbers in itertools.product(range(classes), repeat=6):
+        truth, guess = np.array(numbers[:3]), np.array(numbers[3:])
+        names = "abc"[:classes]
+        metrics = classification_metrics(truth, guess, probabilities(guess, classes), names)
+        matrix = np.array(metrics["confusion"])
+        rows, columns, total = matrix.sum(1), matrix.sum(0), matrix.sum()
+        expected = []
+        if classes == 2 and 2 * matrix[1, 1] + matrix[0, 1] + matrix[1, 0] == 0:
+            expected.append("f1")
+        if (total**2 - (rows**2).sum()) * (total**2 - (columns**2).sum()) == 0:
+            expected.append("mcc")
+        if (rows == 0).any():
+            expected.append("auc")
+        assert (metrics["undefined"] or []) == expected
+        assert metrics["constant"] == (len(set(guess.tolist())) == 1)
+
+
+def test_one_metric_alone_is_what_all_metrics_say():
+    rng = np.random.default_rng(0)
+    for classes in (2, 3):
+        scores = rng.dirichlet(np.ones(classes), 40)
+        truth, guess = rng.integers(0, classes, 40), scores.argmax(1)
+        every = classification_metrics(truth, guess, scores, "abc"[:classes])
+        for name in ("accuracy", "f1_macro", "mcc", *["f1"][: classes == 2]):
+            alone = metric_value(name, truth, guess, scores, "abc"[:classes])
+            assert alone == primary(every, name) == every[name]
+    with pytest.raises(InputError, match="undefined"):
+        metric_value("f1", truth, guess, scores, "abc")
+    with pytest.raises(InputError, match="kappa"):
+        metric_value("kappa", truth, guess, scores, "abc")
+    with pytest.raises(InputError, match="empty"):
+        metric_value("mcc", [], [], np.zeros((0, 2)), "ab")
+
+
+def test_vectors_that_differ_by_rounding_are_equal():
+    vectors = np.random.default_rng(0).normal(size=(1, 8)).repeat(20, axis=0).astype(np.float32)
+    noise = np.random.default_rng(1).normal(size=vectors.shape).astype(np.float32)
+    assert are_equal(vectors)
+    assert are_equal(np.zeros((3, 4)))
+    assert are_equal(vectors + 1e-7 * noise)
+    assert not are_equal(vectors + 1e-3 * noise)
+    assert not are_equal(1e-30 * noise)
 
 
 @pytest.mark.parametrize(

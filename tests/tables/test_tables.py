@@ -154,6 +154,36 @@ def test_a_failed_seed_cannot_be_overlooked(tables, rows):
     assert pd.isna(failed["Caduceus-PS [1]"])
 
 
+def test_a_score_that_says_nothing_cannot_be_overlooked(tables, rows):
+    whole = tables()
+    assert "\u2021" not in whole["md"]
+    assert "unsound" not in whole["csv"]
+    facts = {"suite": GB, "metric": "accuracy"}
+    rows("had", TASKS[0], [0.90], **facts, constant=True, undefined=["mcc"], seed=0)
+    rows("had", TASKS[1], [0.5], **facts, constant=False, equal_features=True, seed=1)
+    text = tables()
+    cells = line_of(text["md"], "| had |").split("|")
+    assert [("\u2021" in cell) for cell in cells[3:6]] == [True, True, True]
+    assert line_of(text["md"], "| had_scratch |") == line_of(whole["md"], "| had_scratch |")
+    assert f"\u2021 had on {TASKS[0]}, seed 0: one class is predicted throughout" in text["md"]
+    assert f"\u2021 had on {TASKS[1]}, seed 1: all frozen features are equal" in text["md"]
+    assert "undefined" not in text["md"]  # accuracy is judged here, and it is defined
+    assert r"$\ddagger$" in text["tex"]
+    said = pd.read_csv(tables.csv).set_index("method")[f"{TASKS[0]} unsound"]
+    assert said["had"]
+    assert not said["had_scratch"]
+
+
+def test_an_undefined_metric_is_said(rows, tmp_path):
+    folder = rows("had", "tf_0", [0.0, 0.4], undefined=None)
+    rows("had", "tf_0", [0.0], seed=0, constant=True, undefined=["mcc"])
+    collect([folder], tmp_path / "m.csv")
+    write_table(tmp_path / "m.csv", "gue", None, tmp_path / "t")
+    text = (tmp_path / "t.md").read_text()
+    assert "\u2021 had on tf_0, seed 0: mcc is undefined, and 0 by convention" in text
+    assert "seed 0, 1" not in text
+
+
 def test_runs_that_read_only_the_beginning_are_named(tables, rows):
     assert "Only the beginning" not in tables()["md"]
     facts = {"suite": GB, "metric": "accuracy"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,12 +17,21 @@ from transformers import AutoModel, AutoModelForMaskedLM
 from dnastudents import models
 from dnastudents.errors import InputError
 from dnastudents.genome import tokenizers
+from dnastudents.genome.codes import decode
+from dnastudents.genome.reference import build
+from dnastudents.objectives.base import IGNORE, Views
+from dnastudents.objectives.findna.objective import FinDNA
+from dnastudents.objectives.had.objective import HAD
+from dnastudents.objectives.masked_lm.objective import MaskedLM
 from dnastudents.settings import parse
 from dnastudents.training import loop
+from dnastudents.training.corpus import Corpus
 from dnastudents.training.options import RunSettings
 from dnastudents.training.pretrain import pretrain
 from dnastudents.training.state import StateFolder
 from small_students import HYBRID
+
+OBJECTIVES_BUILT: dict[str, Any] = {"masked_lm": MaskedLM, "findna": FinDNA, "had": HAD}
 
 
 @pytest.mark.parametrize("recipe", LEARNING)
@@ -115,6 +125,81 @@ def test_training_learns(inputs: dict[str, Path], tmp_path: Path) -> None:
     pretrain(settings, output=tmp_path / "out", state=tmp_path / "s", **inputs)
     validation = pd.read_csv(tmp_path / "out" / "history.csv").query("split == 'validation'")
     assert validation["masked"].iloc[-1] < np.log(4) - 0.05 < validation["masked"].iloc[0]
+
+
+@pytest.mark.parametrize("recipe", LEARNING)
+def test_a_validation_with_nothing_masked_has_no_loss(
+    recipe: str,
+    inputs: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It is null, not a loss of 0 and a perplexity of 1, and the curriculum does not hear of it."""
+    kind = OBJECTIVES_BUILT[recipe]
+    draw = kind.validation_views
+    told: list[Any] = []
+
+    def unmasked(self: Any, codes: np.ndarray, step: int) -> Views:
+        views = draw(self, codes, step)
+        tensors = {**views.tensors, "labels": torch.full_like(views.tensors["labels"], IGNORE)}
+        return Views(tensors, views.counts | {"masked": 1.0}, views.prepare)
+
+    monkeypatch.setattr(kind, "validation_views", unmasked)
+    monkeypatch.setattr(kind, "observe", lambda self, metrics, step: told.append(metrics))
+    settings = settings_of(recipe, steps=6)
+    pretrain(settings, output=tmp_path / "out", state=tmp_path / "s", **inputs)
+    history = pd.read_csv(tmp_path / "out" / "history.csv")
+    validation = history[history["split"] == "validation"]
+    void = ["loss", "perplexity", kind.prediction, "masked_accuracy"]
+    assert len(validation) == 2
+    assert validation[void].isna().all(axis=None)
+    assert history.loc[history["split"] == "train", void].notna().all(axis=None)
+    last = json.loads((tmp_path / "out" / "metrics.json").read_text())["validation"]
+    assert [last[name] for name in void] == [None] * 4
+    kept = set(last) - {*void, "step", "split", "stage", "teacher_masked_accuracy"}
+    assert all(last[name] is not None for name in kept)
+    assert not told
+    assert "nothing is masked in the validation sequences" in caplog.text
+
+
+def test_a_real_validation_without_a_mask(inputs: dict[str, Path], tmp_path: Path) -> None:
+    """One short sequence of few tokens, of which the fixed mask takes none."""
+    settings = settings_of("findna", steps=3, validation_sequences=1)
+    settings["masking"] = {"name": "bernoulli", "probability": 1e-6}
+    pretrain(settings, output=tmp_path / "out", state=tmp_path / "s", **inputs)
+    last = json.loads((tmp_path / "out" / "metrics.json").read_text())["validation"]
+    assert last["perplexity"] is None
+    assert last["loss"] is None
+    assert last["cls"] > 0
+
+
+@pytest.mark.parametrize("recipe", LEARNING)
+def test_contigs_shorter_than_a_window_are_learnt_from(
+    recipe: str, inputs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = np.random.default_rng(0)
+    contigs = ["".join(generator.choice(list("ACGT"), size)) for size in range(20, 52, 2)]
+    fasta = "".join(f">c{number}\n{contig}\n" for number, contig in enumerate(contigs))
+    (tmp_path / "contigs.fa").write_text(fasta)
+    build(tmp_path / "contigs.fa", tmp_path / "contigs")
+    read: list[np.ndarray] = []
+    batch = Corpus.batch
+    monkeypatch.setattr(
+        Corpus, "batch", lambda self, step: (read.append(batch(self, step)), read[-1])[1]
+    )
+    settings = settings_of(
+        recipe,
+        steps=6,
+        window={"kind": "windows", "length": 54},
+        splits={"train": [f"c{n}" for n in range(12)], "validation": ["c12", "c13", "c14"]},
+        reverse_complement=0.0,
+    )
+    folders = {**inputs, "reference": tmp_path / "contigs"}
+    pretrain(settings, output=tmp_path / "out", state=tmp_path / "s", **folders)
+    assert {decode(row) for row in np.concatenate(read)} <= set(contigs[:12])
+    last = json.loads((tmp_path / "out" / "metrics.json").read_text())["validation"]
+    assert np.isfinite(last["loss"])
 
 
 def test_scratch_has_the_weights_that_its_twin_begins_with(

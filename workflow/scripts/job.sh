@@ -8,6 +8,7 @@ src="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)/src"
 if [ -d "$src" ]; then
     export PYTHONPATH="$src:${PYTHONPATH:-}"
 fi
+export PYTHONUTF8=1     # what jobs write is UTF-8, whatever the locale
 export HF_HUB_OFFLINE=1 # jobs never ask the hub
 
 # Training frees and takes the same large tensors at every step: glibc keeps blocks of up to 32 MiB

@@ -27,14 +27,17 @@ every row has all the others.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
 from dnastudents.benchmarks.draws import draw_shots
 from dnastudents.benchmarks.genomic_benchmarks import read_sequences
+from dnastudents.benchmarks.labels import number_labels
+from dnastudents.benchmarks.rows import FILE
 from dnastudents.benchmarks.sources import Paths, Sources
-from dnastudents.benchmarks.task import number_labels, require_task, write_task
+from dnastudents.benchmarks.task import require_task, write_task
 from dnastudents.errors import InputError
 
 SUITE = "few_shot"
@@ -102,6 +105,7 @@ def write(
     pool = _train_file(files, name, shots)
     test, notes = _test(files, name, route)
     splits, classes = number_labels({"train": pool, "test": test}, f"{SUITE}/{task}")
+    _require_one_copy(splits, FOLDERS[name])
     labels = splits["train"]["label"].to_numpy()
     if len(draw_shots(labels, shots, 0, f"{SUITE}/{task}")) == len(labels):
         notes = [*notes, "the file holds one draw, so all seeds learn from the same sequences"]
@@ -186,6 +190,19 @@ def _substitute_test(files: Sources, name: str) -> tuple[pd.DataFrame, list[str]
             f"{shared.sum()} test sequences that are in a Prom-300 train file are left out"
         )
     return test, notes
+
+
+def _require_one_copy(splits: Mapping[str, pd.DataFrame], folder: str) -> None:
+    """An `InputError` unless the splits in folders of the dataset come from one of them."""
+    copies = {}
+    for frame in splits.values():
+        file = str(frame[FILE].iloc[0])
+        top, inside, _ = f"/{file}".rpartition(f"/{folder}/")
+        if inside:
+            copies[top] = file
+    if len(copies) > 1:
+        listed = " and ".join(copies.values())
+        raise InputError(f"{listed} are of two copies of {folder}; give only the one that is meant")
 
 
 def _substitute(files: Sources, name: str) -> pd.DataFrame:

@@ -83,7 +83,11 @@ def reference(
     file = fasta / "genome.fa" if simulated else fasta
     reference = build(file, output, simulated)
     total = sum(reference.lengths)
-    print(f"{file}: {len(reference.names)} sequences, {total:,} bases")
+    unknown = ", ".join(
+        f"{reference.letters[key] / total:.2%} {what}"
+        for key, what in {"n": "N", "other": "other letters (read as N)"}.items()
+    )
+    print(f"{file}: {len(reference.names)} sequences, {total:,} bases: {unknown}")
 
 
 @command(app, "pmi", "results/reference/hg38 --output results/pmi")

@@ -18,7 +18,9 @@ from dnastudents.benchmarks.facts import METRICS
 from dnastudents.figures.style import COLOURS, GREY, PAGE, figure_style, grid, save, wrapped
 from dnastudents.results.failures import MARK, incomplete
 from dnastudents.results.jobs import BASELINE
-from dnastudents.results.rows import estimate, read_metrics, runs_in_order
+from dnastudents.results.rows import estimate, read_metrics, require_runs, runs_in_order
+from dnastudents.results.soundness import MARK as UNSOUND
+from dnastudents.results.soundness import unsound
 
 
 def overview_figure(
@@ -34,12 +36,22 @@ def overview_figure(
         A suffix .png or .svg is taken off first.
     runs : sequence of str, optional
         In their order. Default is all, sorted. Controls are always shown.
+
+    Raises
+    ------
+    InputError
+        The CSV is absent or broken, or one of `runs` has no row.
     """
     frame = read_metrics(metrics_csv)
+    require_runs(frame, runs or (), metrics_csv)
     names = [run for run in runs_in_order(frame, runs) if (frame["run"] == run).any()]
     frame = frame[frame["run"].isin(names)]
     panels = list(frame.groupby(["suite", "task"]))
-    lost = any(incomplete(rows) for _, rows in frame.groupby(["suite", "task", "run"]))
+    groups = [rows for _, rows in frame.groupby(["suite", "task", "run"])]
+    marks = {
+        f"{MARK}: without the seeds that failed": any(map(incomplete, groups)),
+        f"{UNSOUND}: predicts one class throughout, or is undefined": any(map(unsound, groups)),
+    }
     with figure_style():
         height = 0.9 + 0.13 * len(names)
         figure, axes = grid(len(panels), 4, PAGE, height, sharey=True)
@@ -51,9 +63,8 @@ def overview_figure(
         title = (
             f"Test-set scores \u00d7 100, 95 % intervals over seeds{label}\n"
             f"filled: pretrained; hollow: not pretrained; dashed: {BASELINE}"
+            + "".join(f"; {mark}" for mark, is_there in marks.items() if is_there)
         )
-        if lost:
-            title += f"; {MARK}: without the seeds that failed"
         figure.suptitle(title, fontsize=7.5, x=0.01, ha="left")
         save(figure, output)
 
@@ -85,9 +96,10 @@ def _panel(axis: Axes, rows: pd.DataFrame, names: list[str]) -> None:
             mew=0.9,
             mfc="white" if control else colour,
         )
-        if incomplete(rows[rows["run"] == name]):
+        mine = rows[rows["run"] == name]
+        if mark := MARK * bool(incomplete(mine)) + UNSOUND * bool(unsound(mine)):
             axis.annotate(
-                MARK,
+                mark,
                 (score.mean, height),
                 (3, 0),
                 textcoords="offset points",

@@ -3,6 +3,10 @@
 Neighbourhoods in t-SNE are easy to over-read, so each panel's title carries the silhouette and the
 cross-validated accuracy of a linear probe, both taken in the embedding space itself. The settings
 (perplexity 30, PCA start, fixed seed) follow papers/had.md §7; the paper does not state its own.
+
+Embeddings that are all equal, as after a collapse, have neither picture nor numbers, and their
+panel says so. They must not reach scikit-learn's t-SNE: it divides the start by its spread, and the
+tree of Barnes and Hut overflows the stack on points that are not numbers.
 """
 
 from __future__ import annotations
@@ -28,6 +32,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from dnastudents.errors import InputError
 from dnastudents.figures.style import COLUMN, PAGE, figure_style, grid, output_base, save, series
 from dnastudents.files import atomic_file, read_json
+from dnastudents.results.metrics import are_equal
 
 Embeddings = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -65,9 +70,10 @@ def tsne_figure(
     task_folder : path
         The task that the sequences are from: its `task.json` gives title and class names.
     output : path
-        `<output>.svg`, `.png`, `.csv` (run, n, dimensions, silhouette, probe_accuracy, its standard
-        deviation over folds, majority) and `_points.csv` (run, index, label, x, y) are written; a
-        suffix .png or .svg is taken off first.
+        `<output>.svg`, `.png`, `.csv` (run, n, dimensions, equal, silhouette, probe_accuracy, its
+        standard deviation over folds, majority) and `_points.csv` (run, index, label, x, y) are
+        written; a suffix .png or .svg is taken off first. Where all embeddings of a run are equal,
+        what is undefined is empty.
     seed : int
         Of t-SNE and of the folds. Default is 0.
 
@@ -85,7 +91,10 @@ def tsne_figure(
     # One thread: sums over threads differ in their last bits, and t-SNE amplifies them.
     with threadpool_limits(1):
         scores = [_scores(run.values, labels, seed) for run in runs]
-        points = [_project(run.values, seed) for run in runs]
+        points = [
+            np.full((len(labels), 2), np.nan) if score["equal"] else _project(run.values, seed)
+            for run, score in zip(runs, scores, strict=True)
+        ]
     with figure_style():
         panels = list(zip(names, scores, points, strict=True))
         save(_draw(panels, labels, task, runs[0].pooling), output)
@@ -102,7 +111,7 @@ def tsne_figure(
 
 
 def _draw(
-    panels: Sequence[tuple[str, dict[str, float], Embeddings]],
+    panels: Sequence[tuple[str, dict[str, Any], Embeddings]],
     labels: Labels,
     task: dict[str, Any],
     pooling: str,
@@ -112,7 +121,8 @@ def _draw(
     figure, axes = grid(len(panels), 4, width, 2.1)
     for axis, (name, scores, xy) in zip(axes, panels, strict=True):
         _panel(axis, name, scores, xy, labels, task["classes"])
-    _legend(figure, axes[0])
+    drawn = [axis for axis, panel in zip(axes, panels, strict=True) if not panel[1]["equal"]]
+    _legend(figure, (drawn or axes)[0])
     title = _title(task, panels[0][1], pooling)
     figure.suptitle(title, fontsize=7.5, x=0.01, ha="left")
     return figure
@@ -124,8 +134,12 @@ def _write_csv(frame: pd.DataFrame, file: str) -> None:
 
 
 def _legend(figure: Figure, axis: Axes) -> None:
+    handles, labels = axis.get_legend_handles_labels()
+    if not handles:
+        return
     legend = figure.legend(
-        *axis.get_legend_handles_labels(),
+        handles,
+        labels,
         loc="outside lower center",
         ncols=4,
         handletextpad=0.2,
@@ -152,7 +166,7 @@ def _read_all(paths: list[Path], classes: int) -> list[Embedded]:
     return runs
 
 
-def _title(task: dict[str, Any], score: dict[str, float], pooling: str) -> str:
+def _title(task: dict[str, Any], score: dict[str, Any], pooling: str) -> str:
     of = {"mean": "mean-pooled embeddings", "cls_tokens": "CLS tokens"}[pooling]
     label = " (simulated data)" if task["simulated"] else ""
     return (
@@ -171,30 +185,39 @@ def _read(path: Path) -> Embedded:
         raise InputError(f"{path}: not an embedding archive ({error})") from None
     if values.ndim != 2 or not len(values) == len(labels) == len(index):
         raise InputError(f"{path}: {values.shape} embeddings for {len(labels)} labels")
-    if not np.isfinite(values).all():
+    if not values.shape[1] or values.dtype.kind not in "fiu":
+        raise InputError(f"{path}: embeddings of {values.shape[1]} dimensions, of {values.dtype}")
+    # squares of what float32 cannot hold may overflow float64
+    if not (np.abs(values) <= np.finfo(np.float32).max).all():
         raise InputError(f"{path}: embeddings are not finite; the checkpoint has diverged")
     return Embedded(values.astype(np.float64), labels, index, pooling)
 
 
-def _scores(values: Embeddings, labels: Labels, seed: int) -> dict[str, float]:
+def _scores(values: Embeddings, labels: Labels, seed: int) -> dict[str, Any]:
     """Compute the silhouette of standardised embeddings, and a linear probe's accuracy by folds."""
     counts = np.unique(labels, return_counts=True)[1]
+    facts = {"n": len(labels), "dimensions": values.shape[1], "equal": are_equal(values)}
+    majority = float(counts.max() / counts.sum())
+    if facts["equal"]:
+        undefined = dict.fromkeys(("silhouette", "probe_accuracy", "probe_sd"), np.nan)
+        return {**facts, **undefined, "majority": majority}
     folds = StratifiedKFold(min(FOLDS, int(counts.min())), shuffle=True, random_state=seed)
     probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
     accuracy = cross_val_score(probe, values, labels, cv=folds)
     return {
-        "n": len(labels),
-        "dimensions": values.shape[1],
+        **facts,
         "silhouette": float(silhouette_score(StandardScaler().fit_transform(values), labels)),
         "probe_accuracy": float(accuracy.mean()),
         "probe_sd": float(accuracy.std(ddof=1)),
-        "majority": float(counts.max() / counts.sum()),
+        "majority": majority,
     }
 
 
 def _project(values: Embeddings, seed: int) -> Embeddings:
     """Compute two t-SNE coordinates for each sequence."""
     values = StandardScaler().fit_transform(values)
+    if values.shape[1] == 1:  # the start has two components
+        values = np.pad(values, ((0, 0), (0, 1)))
     if (components := min(DIMENSIONS, *values.shape)) < values.shape[1]:
         values = PCA(components, random_state=seed, svd_solver="full").fit_transform(values)
     perplexity = min(PERPLEXITY, (len(values) - 1) / 3)
@@ -205,11 +228,19 @@ def _project(values: Embeddings, seed: int) -> Embeddings:
 def _panel(
     axis: Axes,
     name: str,
-    score: dict[str, float],
+    score: dict[str, Any],
     xy: Embeddings,
     labels: Labels,
     classes: list[str],
 ) -> None:
+    axis.set_title(name, fontweight="bold", pad=11)
+    axis.set(xticks=[], yticks=[])
+    axis.spines[:].set_visible(True)
+    axis.spines[:].set_color("#C8C8C8")
+    if score["equal"]:
+        text = f"all {score['n']} embeddings are equal:\nnothing to draw or to probe"
+        axis.text(0.5, 0.5, text, transform=axis.transAxes, fontsize=6, ha="center", va="center")
+        return
     size = float(np.clip(3000 / len(labels), 1.5, 9))
     for label in np.unique(labels):
         look, chosen = series(int(label)), labels == label
@@ -226,8 +257,4 @@ def _panel(
     # + 0.0 turns a rounded -0.0 into 0.0
     silhouette = f"{round(score['silhouette'], 2) + 0.0:.2f}"
     numbers = f"silhouette {silhouette}, probe {100 * score['probe_accuracy']:.1f} %"
-    axis.set_title(name, fontweight="bold", pad=11)
     axis.text(0, 1.02, numbers, transform=axis.transAxes, fontsize=6)
-    axis.set(xticks=[], yticks=[])
-    axis.spines[:].set_visible(True)
-    axis.spines[:].set_color("#C8C8C8")

@@ -1,22 +1,31 @@
-"""What of a run on a task is finished, in a folder that outlives a killed job."""
+"""What of a run on a task is finished, in a folder that outlives a killed job.
+
+A piece belongs to what made it: the content of the task's splits and of the student's weights, the
+settings, and `REVISION` of this package. A piece of which a file is broken or lost is made again.
+"""
 
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from dnastudents.benchmarks.task import Task
+from dnastudents.errors import InputError
 from dnastudents.files import atomic_directory, digest, read_json, sha256, write_json
 from dnastudents.finetune.classifiers import keep_classifiers
-from dnastudents.finetune.on_task import StudentOnTask
+from dnastudents.finetune.on_task import WEIGHTS, StudentOnTask
 from dnastudents.finetune.options import Finetuning
 from dnastudents.finetune.pretrainings import provenance
 from dnastudents.models import model_digest, model_folder
 from dnastudents.provenance import FILE, code_digest, write_provenance
 
 logger = logging.getLogger(__name__)
+
+REVISION = 1  # raised with every change of the code that changes what a seed comes to
+_RECORD = "identity.json"
 
 
 class Kept:
@@ -59,7 +68,7 @@ class Kept:
         """Compute the digest of what decides a piece: run, pretraining, task, settings (or all)."""
         config_digest = self._digest(start, self.options if options is None else options)
         _, content = self._content(start)
-        return digest([self.run, config_digest, content, self.task.digest, *more])
+        return digest([REVISION, self.run, config_digest, content, self.task.digest, *more])
 
     def keep(
         self, name: str, identity: str, make: Callable[[Path], None], again: bool = False
@@ -69,11 +78,12 @@ class Kept:
         One that other code has made is taken, and said to be: most edits change no result.
         """
         folder = self.state / name
-        if again or not (folder.is_dir() and read_json(folder / "identity.json") == identity):
+        if again or not _is_kept(folder, identity):
             with atomic_directory(folder) as partial:
                 make(partial)
-                write_json(partial / "identity.json", identity)
                 write_provenance(partial, code=code_digest())
+                files = {file.name: sha256(file) for file in partial.iterdir() if file.is_file()}
+                write_json(partial / _RECORD, {"identity": identity, "files": files})
         elif (made := read_json(folder / FILE))["code"] != code_digest():
             logger.warning(
                 f"{folder}: kept, though the code has changed since (it was made by commit "
@@ -97,3 +107,31 @@ class Kept:
             content = digest([model_digest(start), provenance(start)])
             self._starts[start] = weights, content
         return self._starts[start]
+
+
+def _is_kept(folder: Path, identity: str) -> bool:
+    """Whether a whole piece of this identity is there; a broken one is taken away, and said to be.
+
+    Only the weights may be gone: a grid removes them when its seeds are tested. Classifiers, which
+    are kept of few seeds, are not looked at.
+    """
+    if not folder.exists():
+        return False
+    try:
+        record = read_json(folder / _RECORD)
+        if not isinstance(record, dict) or not isinstance(record.get("files"), dict):
+            raise InputError(f"{folder / _RECORD}: does not say what was written")
+        if record.get("identity") != identity:
+            return False
+        for name, content in record["files"].items():
+            file = folder / name
+            if (file.exists() or name != WEIGHTS) and sha256(file) != content:
+                raise InputError(f"{file}: is not as it was written")
+    except (InputError, OSError) as error:
+        logger.warning(f"{folder}: broken ({error}); it is made again")
+        if folder.is_dir():
+            shutil.rmtree(folder)
+        else:
+            folder.unlink()
+        return False
+    return True

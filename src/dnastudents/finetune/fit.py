@@ -31,8 +31,7 @@ from dnastudents.errors import InputError
 from dnastudents.finetune.data import Split, cut, evaluation_batches, training_batches
 from dnastudents.finetune.options import Finetuning
 from dnastudents.randomness import derive_seed, numpy_generator
-from dnastudents.results.metrics import classification_metrics
-from dnastudents.results.row import primary
+from dnastudents.results.metrics import metric_value
 from dnastudents.training.optimizer import adamw, learning_rate, set_learning_rate
 from dnastudents.training.progress import clock
 
@@ -161,10 +160,10 @@ class Fit:
     def _offer(
         self, best: Best, epoch: int, dev: Split, classes: list[str], metric: str
     ) -> dict[str, float]:
-        """Score the epoch on dev."""
+        """Score the epoch on dev by the one metric that selects."""
         scores = self.predict(dev)
-        metrics = classification_metrics(dev.labels, scores.argmax(1), scores, classes)
-        value, loss = primary(metrics, metric), cross_entropy(scores, dev.labels)
+        value = metric_value(metric, dev.labels, scores.argmax(1), scores, classes)
+        loss = cross_entropy(scores, dev.labels)
         best.offer(value, loss, epoch, self.model)
         return {"dev_loss": loss, f"dev_{metric}": value}
 

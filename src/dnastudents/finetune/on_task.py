@@ -35,7 +35,7 @@ from dnastudents.finetune.pretrainings import paper, provenance
 from dnastudents.models import ChordMixerForMaskedLM, backbone_tensors, resized
 from dnastudents.provenance import LEARNING, made_by
 from dnastudents.randomness import derive_seed
-from dnastudents.results.metrics import classification_metrics, prediction_table
+from dnastudents.results.metrics import are_equal, classification_metrics, prediction_table
 from dnastudents.results.row import MetricsRow, make_row, write_row
 
 logger = logging.getLogger(__name__)
@@ -261,7 +261,8 @@ class StudentOnTask:
         more: Mapping[str, Any],
     ) -> MetricsRow:
         """Make the row of one seed; `more` wins over what is known here."""
-        labels, task = splits["test"].labels, self.task
+        labels, task, train = splits["test"].labels, self.task, splits["train"]
+        equal = are_equal(train.values) if isinstance(train, FeatureSplit) else None
         metrics = classification_metrics(labels, scores.argmax(1), scores, task.classes)
         values = {
             "run": self.run,
@@ -275,6 +276,7 @@ class StudentOnTask:
             "grid_cells": self.grid_cells,
             "reverse_complement": self.options.reverse_complement,
             "frozen": self.options.frozen,
+            "equal_features": equal,
             "released_transfer": self.options.released_transfer is not None,
             "device": device_name(self.device),
             "config_digest": self.config_digest,

@@ -1,8 +1,9 @@
 """DNA as bytes: one base is one uint8 code.
 
 A is 0, C is 1, G is 2, T is 3, so that `3 - code` is the complement and k-mers are base-4 numbers.
-Everything else a sequence may hold (N, other IUPAC letters, gaps) is 4. Rows of a batch that are
-shorter than the longest end with `PAD` (5); padding is always on the right.
+U, the T of RNA, is 3 too. Everything else a sequence may hold (N, other IUPAC letters, X, gaps) is
+4. Rows of a batch that are shorter than the longest end with `PAD` (5); padding is always on the
+right. Which letters there are is in `genome.letters`.
 Functions that take `Codes` accept a NumPy array or a torch tensor of any shape (..., L) and return
 the same kind. torch is imported when a tensor comes: reading a genome does not take its seconds.
 """
@@ -12,6 +13,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
+
+from dnastudents.genome.letters import BASES
 
 if TYPE_CHECKING:
     import torch
@@ -26,8 +29,9 @@ Codes = TypeVar("Codes", np.ndarray, "torch.Tensor")
 def translation_table() -> bytes:
     """Make the 256-byte table for `bytes.translate` from letters of either case to codes."""
     table = bytearray([N]) * 256
-    for code, base in enumerate("ACGT"):
-        table[ord(base)] = table[ord(base.lower())] = code
+    for code, bases in enumerate(BASES):
+        for base in bases:
+            table[ord(base)] = table[ord(base.lower())] = code
     return bytes(table)
 
 
@@ -41,7 +45,7 @@ def encode(sequence: str | bytes) -> np.ndarray:
     Parameters
     ----------
     sequence : str or bytes
-        Letters; anything but A, C, G, T becomes N.
+        Letters; U becomes T, and anything but A, C, G, T becomes N.
 
     Returns
     -------

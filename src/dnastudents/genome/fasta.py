@@ -1,9 +1,10 @@
 """Read FASTA as a stream of blocks: memory does not grow with the file, its records or its lines.
 
 Plain or gzip (also the block-gzip of bgzip) is told by the first bytes, not by the file's name.
-Case, CRLF and blank lines are accepted; the IUPAC nucleotide letters, X and gaps are accepted and
-become N later. Everything that cannot be DNA is an `InputError`: a genome that silently turns into
-N would only be noticed after pretraining.
+Case, blank lines, any kind of line end (LF, CRLF, CR alone) and a byte order mark are accepted;
+U becomes T, and the IUPAC nucleotide letters, X and gaps become N later, see `genome.letters`.
+Everything that cannot be DNA is an `InputError`, and so is protein whose letters all happen to be
+IUPAC's: a genome that silently turns into N would only be noticed after pretraining.
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from dnastudents.errors import InputError
+from dnastudents.genome.letters import Letters, foreign_letter, refusal
 
 BLOCK = 1 << 22  # bytes read at a time: large enough for C speed, small beside any genome
 LONGEST_HEADER = 1 << 20  # bytes; more is not a header but a file without line ends
 _WHITESPACE = b" \t\r\n\v\f"
-_NUCLEOTIDES = b"ACGTURYSWKMBDHVNXacgturyswkmbdhvnx-."
 _GZIP = b"\x1f\x8b"
+_UTF8_MARK = b"\xef\xbb\xbf"
+_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_TOLD = 8  # ambiguous letters of a record that tell; a contig of a few bases may have nothing else
 
 
 def read_fasta(path: str | Path, whole_header: bool = False) -> Iterator[tuple[str, bytes]]:
@@ -44,17 +48,19 @@ def read_fasta(path: str | Path, whole_header: bool = False) -> Iterator[tuple[s
     ------
     InputError
         The file is absent, empty, no FASTA, damaged gzip, or holds a record without a name,
-        without sequence, with a repeated name, or with letters that no nucleotide has.
+        without sequence, with a repeated name, with letters that no nucleotide has, or with more
+        ambiguous letters than DNA has (told at the record's end).
     """
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file; give a FASTA or a gzipped FASTA")
     seen: set[str] = set()
-    name, shown, is_empty = "", "", False
+    name, shown, whole, record = "", "", Letters(), Letters()
     for is_header, content in _split(path):
         if is_header:
-            _require_sequence(path, name, is_empty)
-            name, is_empty = _record_name(path, content, seen), True
+            _check_record(path, name, record)
+            whole += record
+            name, record = _record_name(path, content, seen), Letters()
             shown = content.decode("utf-8", "replace").rstrip() if whole_header else name
             continue
         letters = content.translate(None, _WHITESPACE)
@@ -64,12 +70,15 @@ def read_fasta(path: str | Path, whole_header: bool = False) -> Iterator[tuple[s
             raise InputError(
                 f"{path}: does not begin with '>'; give a FASTA, plain or compressed with gzip"
             )
-        _check_letters(path, name, letters)
-        is_empty = False
+        if (foreign := foreign_letter(record.add(letters))) is not None:
+            raise InputError(f"{path}: record {name!r} {refusal(foreign)}")
         yield shown, letters
     if not name:
         raise InputError(f"{path}: the file is empty; give a FASTA with at least one record")
-    _require_sequence(path, name, is_empty)
+    _check_record(path, name, record)
+    whole += record
+    if whole.is_protein():
+        raise _protein(path, "the file", whole)
 
 
 def _split(path: Path) -> Iterator[tuple[bool, bytes]]:
@@ -97,11 +106,19 @@ def _split(path: Path) -> Iterator[tuple[bool, bytes]]:
 
 
 def _blocks(path: Path) -> Iterator[bytes]:
-    """Yield the decompressed file in blocks."""
+    """Yield the decompressed file in blocks, without a byte order mark, and with LF at line ends.
+
+    A CRLF becomes two, of which the second ends a blank line.
+    """
     try:
         with _open(path) as handle:
-            while block := handle.read(BLOCK):
-                yield block
+            mark = handle.read(len(_UTF8_MARK))
+            if mark.startswith(_UTF16_MARKS):
+                raise InputError(f"{path}: is text in UTF-16; save it as UTF-8 or ASCII")
+            block = (b"" if mark == _UTF8_MARK else mark) + handle.read(BLOCK)
+            while block:
+                yield block.replace(b"\r", b"\n")
+                block = handle.read(BLOCK)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise InputError(
             f"{path}: damaged or truncated gzip ({error}); fetch or compress it again"
@@ -124,15 +141,17 @@ def _record_name(path: Path, header: bytes, seen: set[str]) -> str:
     return words[0]
 
 
-def _require_sequence(path: Path, name: str, is_empty: bool) -> None:
-    if is_empty:
+def _check_record(path: Path, name: str, record: Letters) -> None:
+    """Refuse a record that has ended without sequence, or whose letters are those of protein."""
+    if name and not record.total:
         raise InputError(f"{path}: record {name!r} has no sequence; remove it or complete the file")
+    if record.ambiguous >= _TOLD and record.is_protein():
+        raise _protein(path, f"record {name!r}", record)
 
 
-def _check_letters(path: Path, name: str, letters: bytes) -> None:
-    if foreign := letters.translate(None, _NUCLEOTIDES):
-        shown = foreign[:1].decode("latin-1")
-        raise InputError(
-            f"{path}: record {name!r} holds {shown!r}, which is not a nucleotide letter; "
-            "give DNA, not protein or binary data"
-        )
+def _protein(path: Path, what: str, letters: Letters) -> InputError:
+    share = letters.ambiguous / (letters.bases + letters.ambiguous)
+    return InputError(
+        f"{path}: {share:.0%} of the letters of {what} are none of A, C, G, T, U, N, more than in "
+        "any DNA: this is protein; give DNA"
+    )

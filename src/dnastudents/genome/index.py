@@ -4,14 +4,17 @@ That is the index of `samtools faidx`: FILE.fai, and FILE.gzi beside it where bg
 file. One that is not older than its FASTA is used; else pyfaidx writes it, or, where the folder of
 the FASTA is read-only, writes it into a folder that the caller names.
 
-Other gzip cannot be read from the middle, and lines of uneven length cannot be counted by an index.
-Such a FASTA is read once from end to end, and its names and lengths are kept in that folder.
+Other gzip cannot be read from the middle, and lines of uneven length cannot be counted by an index;
+nor can lines that end with CR alone, or what stands behind a byte order mark. Such a FASTA is read
+once from end to end, and its names and lengths are kept in that folder.
 """
 
 from __future__ import annotations
 
+import gzip
 import logging
 import os
+import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -25,6 +28,7 @@ from dnastudents.genome.records import Records
 logger = logging.getLogger(__name__)
 
 _COMPRESSED = (".gz", ".bgz")  # pyfaidx goes by the name
+_HEAD = 1 << 16  # bytes that show what kind of text it is
 _GZIP, _WITH_EXTRA, _BLOCKS = b"\x1f\x8b", 4, b"BC"  # magic, flag and field of bgzip's headers
 
 
@@ -56,17 +60,23 @@ def read_records(fasta: Path, folder: Path) -> Records:
         raise InputError(f"{index}: not the index of a FASTA; remove it") from None
 
 
-def check_names(fasta: Path, wanted: Mapping[str, Sequence[str]], folder: Path) -> None:
-    """Raise `InputError` if a sequence that a setting names is not in a FASTA.
+def check_names(fasta: Path, wanted: Mapping[str, Sequence[str]], folder: Path) -> Records:
+    """Read the records of a FASTA, see `read_records`, and do as `require_names`."""
+    records = read_records(fasta, folder)
+    require_names(records, wanted)
+    return records
+
+
+def require_names(records: Records, wanted: Mapping[str, Sequence[str]]) -> None:
+    """Raise `InputError` if a sequence that a setting names is not among a genome's records.
 
     Parameters
     ----------
-    fasta, folder : Path
-        As for `read_records`.
+    records : Records
+        Of the genome.
     wanted : mapping of str to sequence of str
         Key of the setting, for the message, to regions as for `Records.intervals`.
     """
-    records = read_records(fasta, folder)
     for key, regions in wanted.items():
         try:
             if regions:
@@ -92,12 +102,21 @@ def _index(fasta: Path, folder: Path) -> Path:
 
 
 def _can_be_indexed(fasta: Path) -> bool:
-    """Return whether the file is plain or bgzipped, and named so."""
+    """Return whether the file is plain or bgzipped, named so, and text as pyfaidx reads it."""
     with fasta.open("rb") as handle:
-        head = handle.read(14)
+        head = handle.read(_HEAD)
     is_gzip = head.startswith(_GZIP)
-    in_blocks = is_gzip and len(head) == 14 and head[3] == _WITH_EXTRA and head[12:] == _BLOCKS
-    return in_blocks == is_gzip == (fasta.suffix.lower() in _COMPRESSED)
+    in_blocks = is_gzip and len(head) >= 14 and head[3] == _WITH_EXTRA and head[12:14] == _BLOCKS
+    if not in_blocks == is_gzip == (fasta.suffix.lower() in _COMPRESSED):
+        return False
+    if is_gzip:
+        with gzip.open(fasta) as content:
+            try:
+                head = content.read(_HEAD)
+            except (OSError, EOFError, zlib.error):
+                return False
+    text = head.removesuffix(b"\r")
+    return text.startswith(b">") and text.count(b"\r") == text.count(b"\r\n")
 
 
 def _write_index(fasta: Path, target: Path) -> bool:
@@ -119,8 +138,8 @@ def _write_index(fasta: Path, target: Path) -> bool:
 def _write_sizes(fasta: Path, target: Path) -> Path:
     """Write names and lengths as read from the whole FASTA."""
     logger.info(
-        f"{fasta} cannot be indexed (gzip other than bgzip's, or lines of uneven length): it is "
-        "read to its end now, and its names are kept"
+        f"{fasta} cannot be indexed (gzip other than bgzip's, lines of uneven length, or text of "
+        "another kind): it is read to its end now, and its names are kept"
     )
     lengths: dict[str, int] = {}
     for name, letters in read_fasta(fasta):

@@ -7,12 +7,13 @@ chromosome: coordinates of the chromosome find it. Free of numpy, for checks bef
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, combinations
+from itertools import accumulate
 
 from dnastudents.errors import InputError, nearest
 
+_SHOWN = 5  # records in a message
 _REGION = re.compile(r"(?P<chrom>.+):(?P<start>\d+)-(?P<end>\d+)")
 
 
@@ -93,7 +94,8 @@ class Records:
         Raises
         ------
         InputError
-            An entry is unknown (the nearest name is given) or outside the reference.
+            An entry is unknown (the nearest name is given), or does not begin and end inside the
+            reference; parts of a chromosome may have a gap between them.
         """
         entries = [spec] if isinstance(spec, str) else list(spec)
         resolved = [interval for entry in entries for interval in self._resolve(entry)]
@@ -120,16 +122,29 @@ class Records:
         if region is None or region["chrom"] not in self._chromosomes:
             raise self._unknown(region["chrom"] if region else entry)
         start, end = int(region["start"]), int(region["end"])
-        parts = [
+        records = self._chromosomes[region["chrom"]]
+        touched = [part for part in records if start < part.end and part.start < end]
+        if not touched or start >= end:
+            raise InputError(
+                f"{entry}: no base of {self.source} lies in this region; {_extent(records)}"
+            )
+        inside = min(part.start for part in touched) <= start
+        if not inside or max(part.end for part in touched) < end:
+            raise InputError(
+                f"{entry}: reaches beyond {self.source}, where {_extent(touched)}; "
+                "give a region inside"
+            )
+        return [
             Interval(
                 part.name, max(start, part.start) - part.start, min(end, part.end) - part.start
             )
-            for part in self._chromosomes[region["chrom"]]
-            if start < part.end and part.start < end
+            for part in touched
         ]
-        if not parts or start >= end:
-            raise InputError(f"{entry}: no base of {self.source} lies in this region")
-        return parts
+
+    def place(self, interval: Interval) -> tuple[str, int, int]:
+        """Return chromosome, start and end of an interval, in the chromosome's coordinates."""
+        record = self.record(interval.name)
+        return record.chrom, record.start + interval.start, record.start + interval.end
 
     def _unknown(self, name: str) -> InputError:
         known = {*self._records, *self._chromosomes}
@@ -143,22 +158,39 @@ def _record(name: str, length: int, offset: int) -> Record:
     return Record(name, name, 0, length, offset)
 
 
-def check_splits(records: Records, splits: dict[str, list[str]]) -> None:
-    """Raise `InputError` if two splits share a base.
+def _extent(records: list[Record]) -> str:
+    """Say how long the first few records are."""
+    shown = [f"{record.name!r} has {record.length:,} bases" for record in records[:_SHOWN]]
+    more = len(records) - len(shown)
+    return ", ".join(shown) + (f", and {more:,} more end elsewhere" if more else "")
+
+
+def check_splits(records: Records, splits: Mapping[str, Sequence[str]]) -> None:
+    """Raise `InputError` if two splits share a base, in the coordinates of chromosomes.
+
+    Records may overlap there (chr1:0-3000 and chr1:1000-4000).
 
     Parameters
     ----------
     records : Records
         Of the genome.
-    splits : dict of str to list of str
+    splits : mapping of str to sequence of str
         Name of the split to the regions it is made of, as for `Records.intervals`.
     """
-    resolved = {name: records.intervals(spec) for name, spec in splits.items()}
-    for (one, intervals), (other, other_intervals) in combinations(resolved.items(), 2):
-        for a in intervals:
-            for b in other_intervals:
-                if a.name == b.name and a.start < b.end and b.start < a.end:
-                    raise InputError(
-                        f"splits {one!r} and {other!r} share bases of {a.name}; "
-                        "give each chromosome or region to one split"
-                    )
+    places = sorted(
+        (*records.place(interval), split)
+        for split, spec in splits.items()
+        for interval in records.intervals(spec)
+    )
+    here, reached = "", dict[str, int]()  # the chromosome, and where each split ends on it so far
+    for chrom, start, end, split in places:
+        if chrom != here:
+            here, reached = chrom, {}
+        for other, other_end in reached.items():
+            if other != split and other_end > start:
+                one, two = (name for name in splits if name in (split, other))
+                raise InputError(
+                    f"splits {one!r} and {two!r} share {chrom}:{start}-{min(end, other_end)}; "
+                    "give each chromosome or region to one split"
+                )
+        reached[split] = max(end, reached.get(split, 0))

@@ -1,7 +1,8 @@
 """A genome as memory-mapped codes: build once from FASTA, then read any part at no cost.
 
 A reference is a folder: `codes.npy` (uint8, all records end to end; a plain .npy file, so any tool
-can map it) and `reference.json` (names, lengths, offsets, source and its SHA-256).
+can map it) and `reference.json` (names, lengths, offsets, source and its SHA-256, how many letters
+were N or others that are read as N, and which records are the same sequence).
 
 A record named `chrom:start-end` whose length is end - start (0-based, half open) is a part of a
 chromosome: coordinates of the chromosome find it. Splits are made of chromosomes or regions, never
@@ -10,6 +11,11 @@ of windows, so that overlapping windows cannot leak between them.
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
+from hashlib import blake2b
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +25,13 @@ from dnastudents.errors import InputError
 from dnastudents.files import atomic_directory, read_json, sha256, write_json
 from dnastudents.genome import codes as sequence
 from dnastudents.genome.fasta import read_fasta
-from dnastudents.genome.records import Interval, Records
+from dnastudents.genome.letters import Letters
+from dnastudents.genome.records import Interval, Record, Records
 from dnastudents.provenance import write_provenance
 
+logger = logging.getLogger(__name__)
+
+_SHOWN = 5  # names in a message
 _CODES = sequence.translation_table()
 
 
@@ -36,6 +46,10 @@ class Reference(Records):
         Bases of each record, and where it begins in `codes`.
     codes : numpy.ndarray
         uint8 (total bases,), see `dnastudents.genome.codes`.
+    letters : dict of str to int
+        `bases`, `n` and `other` (read as N) of the FASTA; empty for a folder of an earlier version.
+    same_sequence : list of list of str
+        Names of records that are one sequence.
     """
 
     def __init__(self, codes: np.ndarray, index: dict[str, Any]) -> None:
@@ -43,6 +57,8 @@ class Reference(Records):
         super().__init__(index["names"], index["lengths"], index["source"])
         self.sha256: str = index["sha256"]
         self.simulated: bool = index["simulated"]
+        self.letters: dict[str, int] = index.get("letters", {})
+        self.same_sequence: list[list[str]] = index.get("same_sequence", [])
 
     @classmethod
     def open(cls, folder: str | Path) -> Reference:
@@ -87,6 +103,11 @@ class Reference(Records):
 
     def locate(self, chrom: str, start: int, end: int) -> tuple[int, int]:
         """Find where the bases that `fetch` reads lie in `codes`: [first, last)."""
+        record, first, last = self.find(chrom, start, end)
+        return record.offset + first, record.offset + last
+
+    def find(self, chrom: str, start: int, end: int) -> tuple[Record, int, int]:
+        """Find the record that holds the bases that `fetch` reads, and [first, last) in it."""
         if not 0 <= start <= end:
             raise InputError(f"{chrom}:{start}-{end}: a region is 0 <= start <= end")
         if chrom in self._records:
@@ -102,7 +123,7 @@ class Reference(Records):
                 f"{chrom}:{start + shift}-{end + shift} is not inside {self.source}; "
                 f"record {record.name!r} has {record.length:,} bases"
             )
-        return record.offset + start, record.offset + end
+        return record, start, end
 
     def name(self, first: int, last: int) -> str:
         """Name the region `chrom:start-end` of codes [first, last); undoes `locate`."""
@@ -139,12 +160,8 @@ def build(fasta: str | Path, output: str | Path, simulated: bool = False) -> Ref
         The FASTA is damaged or holds no DNA, see `dnastudents.genome.fasta.read_fasta`.
     """
     fasta = Path(fasta)
-    lengths: dict[str, int] = {}
     with atomic_directory(output) as folder:
-        with _NpyStream(folder / "codes.npy") as codes:
-            for name, letters in read_fasta(fasta):
-                codes.write(letters.translate(_CODES))
-                lengths[name] = lengths.get(name, 0) + len(letters)
+        lengths, contents, letters = _write_codes(fasta, folder / "codes.npy")
         ends = np.cumsum(list(lengths.values())).tolist()
         index = {
             "names": list(lengths),
@@ -153,10 +170,51 @@ def build(fasta: str | Path, output: str | Path, simulated: bool = False) -> Ref
             "source": fasta.name,
             "simulated": simulated,
             "sha256": sha256(fasta),
+            "letters": {"bases": letters.bases, "n": letters.n, "other": letters.other},
+            "same_sequence": _same(contents),
         }
         write_json(folder / "reference.json", index)
         write_provenance(folder)
-    return Reference.open(output)
+    built = Reference.open(output)
+    if built.same_sequence:
+        logger.warning(
+            f"{fasta}: {sum(map(len, built.same_sequence)):,} records are copies of one another "
+            f"({_named(built.same_sequence)}); keep one of each, or all of them in one split"
+        )
+    return built
+
+
+def _write_codes(fasta: Path, target: Path) -> tuple[dict[str, int], dict[str, bytes], Letters]:
+    """Write the codes of all records; return lengths, hashes of the codes, and letters."""
+    lengths: dict[str, int] = {}
+    contents: dict[str, bytes] = {}
+    letters = Letters()
+    with _NpyStream(target) as stream:
+        for name, pieces in groupby(read_fasta(fasta), key=itemgetter(0)):
+            content = blake2b(digest_size=16)
+            lengths[name] = 0
+            for _, piece in pieces:
+                letters.add(piece)
+                codes = piece.translate(_CODES)
+                stream.write(codes)
+                content.update(codes)
+                lengths[name] += len(codes)
+            contents[name] = content.digest()
+    return lengths, contents, letters
+
+
+def _same(contents: Mapping[str, bytes]) -> list[list[str]]:
+    """Group the names whose content is equal; those of one name are left out."""
+    groups: dict[bytes, list[str]] = {}
+    for name, content in contents.items():
+        groups.setdefault(content, []).append(name)
+    return [names for names in groups.values() if len(names) > 1]
+
+
+def _named(groups: list[list[str]]) -> str:
+    """Name the first few groups of equal records."""
+    shown = ["=".join(names[:_SHOWN]) + ("=..." if names[_SHOWN:] else "") for names in groups]
+    return ", ".join(shown[:_SHOWN]) + (", ..." if shown[_SHOWN:] else "")
 
 
 class _NpyStream:

@@ -1,8 +1,8 @@
 """Tokenizers of the students and the teacher: vectorised from codes to ids, without transformers.
 
 Each is fully described by its name, so what is saved with a model is that name. Text is read
-case-insensitively and every letter but A, C, G, T is N; the tokenizers of the papers give up on
-such letters in ways that break the alignment of tokens and bases.
+case-insensitively, U is T, and every other letter but A, C, G, T is N; the tokenizers of the papers
+give up on such letters in ways that break the alignment of tokens and bases.
 
 A batch comes back as wide as its longest row needs, padded on the right. Shapes: B sequences, L
 bases, T tokens.

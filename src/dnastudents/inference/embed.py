@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from torch import Tensor
 
+from dnastudents.benchmarks.draws import draw_some
 from dnastudents.errors import InputError
 from dnastudents.files import read_json
 from dnastudents.finetune.data import ragged
@@ -129,7 +130,8 @@ def embed(
     pooling, layer
         See `Embedder`.
     sample : int, optional
-        A fixed draw of so many sequences, the same for every model. Default is all.
+        A fixed draw of so many sequences, the same for every model, with some of each class where
+        there are labels. Default is all.
     window : int, optional
         Bases of a window. Default is the longest sequence that the model reads; of longer ones the
         mean over windows is written, weighted by their bases.
@@ -158,7 +160,9 @@ def _drawn(
     listed = list(sequences)
     if sample >= len(listed):
         return iter(listed)
-    chosen = np.sort(numpy_generator(0, "embed").permutation(len(listed))[:sample])
+    labels = [sequence.label for _, sequence in listed]
+    classes = np.unique([str(label) for label in labels], return_inverse=True)[1]
+    chosen = draw_some(classes, sample, numpy_generator(0, "embed"), "--sample")
     return iter([listed[number] for number in chosen])
 
 

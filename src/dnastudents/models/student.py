@@ -1,7 +1,7 @@
 """What every student has in common: one forward pass for each use, one strict way of loading.
 
-A student gives `add_backbone`, `backbone` (token ids to features), `embed` (token ids to the
-backbone's first features) and `hidden_layers`. The rest is here, once for all of them:
+A student gives `add_backbone`, `embed` (token ids to embeddings), `encode` (embeddings to features)
+and `hidden_layers`. The rest is here, once for all of them; `backbone` is `encode(embed(...))`:
 
 - `Student` is what transformers' AutoModel makes, `MaskedLM` and `SequenceClassification` mix a
   head into it. Their weights have the same names, so one checkpoint serves all three.
@@ -56,13 +56,15 @@ class StudentOutput(MaskedLMOutput):
 class StudentMixin:
     """The backbone's forward pass and strict loading; mixed into a PreTrainedModel."""
 
-    has_cls: ClassVar[bool] = False
-    """Whether sequences start with a classification token, so that `pool_cls` means something."""
-
     new_head_prefix: ClassVar[str] = ""
     """Prefix of the weights that a checkpoint of another use may lack."""
 
     config: Any
+
+    @property
+    def has_cls(self) -> bool:
+        """Whether sequences start with a classification token, so that `pool_cls` has a meaning."""
+        return bool(self.config.options.has_cls)
 
     @property
     def feature_size(self) -> int:
@@ -78,6 +80,10 @@ class StudentMixin:
         """Map token ids (B, T) to the embeddings (B, T, D) that `inputs_embeds` stands for."""
         raise NotImplementedError
 
+    def encode(self, x: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+        """Compute features (B, T, D) of embeddings `x` (B, T, D); the mask is `forward`'s."""
+        raise NotImplementedError
+
     def backbone(
         self,
         input_ids: Tensor | None = None,
@@ -85,7 +91,10 @@ class StudentMixin:
         inputs_embeds: Tensor | None = None,
     ) -> Tensor:
         """Compute features (B, T, D) of a batch; the arguments are those of `forward`."""
-        raise NotImplementedError
+        if (input_ids is None) == (inputs_embeds is None):
+            raise InputError("give the model input_ids or inputs_embeds: one of them, not both")
+        x = inputs_embeds if input_ids is None else self.embed(input_ids)
+        return self.encode(x, attention_mask)  # type: ignore[arg-type]
 
     def hidden_layers(self) -> Sequence[nn.Module]:
         """List the layers of the backbone in their order; each maps features to features."""
@@ -195,12 +204,6 @@ class StudentMixin:
     def _answer(self, output: Any, return_dict: bool | None) -> Any:
         wants_dict = self.config.return_dict if return_dict is None else return_dict
         return output if wants_dict else output.to_tuple()
-
-    def _first_features(self, input_ids: Tensor | None, inputs_embeds: Tensor | None) -> Tensor:
-        """Return `inputs_embeds`, or the embeddings of `input_ids`: exactly one must be given."""
-        if (input_ids is None) == (inputs_embeds is None):
-            raise InputError("give the model input_ids or inputs_embeds: one of them, not both")
-        return self.embed(input_ids) if input_ids is not None else inputs_embeds  # type: ignore[return-value]
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, *args: Any, **kwargs: Any) -> Any:

@@ -30,6 +30,7 @@ from dnastudents.devices import moved
 from dnastudents.randomness import torch_generator
 
 IGNORE = -100  # label of a position without a loss
+MEANS_OF_LABELS = ("loss", "masked", "reconstruction", "masked_accuracy", "teacher_masked_accuracy")
 VALIDATION_SEED = 0  # one validation masking for all runs, so that their perplexities compare
 
 
@@ -54,6 +55,11 @@ class Views:
 
     def __len__(self) -> int:
         return len(self.tensors["labels"])
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether anything is to be predicted; else means over labels are of nothing."""
+        return bool((self.tensors["labels"] != IGNORE).any())
 
     def rows(self, start: int, stop: int, device: torch.device) -> dict[str, Any]:
         """Move rows start..stop-1 to `device`, with `positions` (M,): flat indices of labels.

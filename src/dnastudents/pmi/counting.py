@@ -4,7 +4,8 @@ Only the longest k-mers are counted; a shorter one occurs as often as the k-mers
 plus the few times that it stands at the end of a stretch of known bases. Numbers have the smallest
 type that holds them and are made in blocks that fit the processor's cache. What is read from a file
 is read in ranges, never mapped, so memory does not grow with the genome; several processes divide
-the ranges among them.
+the ranges among them. Short sequences are joined, with an N between, so that an assembly of many
+contigs takes as long as one chromosome.
 
 Imports NumPy alone, so that a worker process starts fast and stays small.
 """
@@ -24,21 +25,67 @@ from dnastudents.errors import InputError
 if TYPE_CHECKING:
     from dnastudents.genome.reference import Reference
 
-_N = 4  # as in dnastudents.genome.codes, which imports torch
+_N = 4  # as in dnastudents.genome.codes
 _BLOCK = 1 << 17  # bases numbered at a time, while the table of counts fits the cache as well
 _LARGE_BLOCK = 1 << 20  # for larger tables, which are added to the total once a block
 _RANGE = 1 << 22  # bases read at a time
+_SHORT = 1 << 16  # bases of a sequence that is joined with others
+_WAITING = 1 << 10  # short sequences in memory that are joined
 _WORTH_A_PROCESS = 1 << 26  # bases counted while another process starts
 
 
 @dataclass(frozen=True)
 class _FileRange:
-    """Bytes [first, last) of a file, at which k-mers start; they may reach up to byte `end`."""
+    """Bytes [first, last) of a file, at which k-mers start; they may reach up to byte `end`.
+
+    Of joined sequences `parts`, int64 (n, 2), are where each lies in the file, in order; no k-mer
+    spans two of them.
+    """
 
     path: str
     first: int
     last: int
     end: int
+    parts: np.ndarray | None = None
+
+    def read(self, max_k: int) -> tuple[np.ndarray, int]:
+        """Read the codes, with an N behind each part, and at how many of them k-mers start."""
+        size = min(self.last + max_k - 1, self.end) - self.first
+        codes = np.fromfile(self.path, dtype=np.uint8, count=size, offset=self.first)
+        if len(codes) < size:
+            raise InputError(f"{self.path}: cut short while it was read; build the reference again")
+        if self.parts is None:
+            return codes, self.last - self.first
+        starts, ends = (self.parts - self.first).T
+        step = np.zeros(size + 1, dtype=np.int8)
+        step[starts] += 1
+        step[ends] -= 1
+        codes[np.cumsum(step[:-1], dtype=np.int8) == 0] = _N
+        codes = np.insert(codes, ends, _N)
+        return codes, len(codes)
+
+
+class _Joiner:
+    """Collects short sequences of files, and gives those that lie near one another as one range."""
+
+    def __init__(self) -> None:
+        self._path, self._parts = "", list[tuple[int, int]]()
+
+    def add(self, path: str, start: int, end: int) -> Iterator[_FileRange]:
+        """Take a sequence; give the range that is complete because this one is not in it."""
+        if self._parts:
+            first, last = self._parts[0][0], self._parts[-1][1]
+            if path != self._path or start < last or end - first > _RANGE:
+                yield from self.rest()
+        self._path = path
+        self._parts.append((start, end))
+
+    def rest(self) -> Iterator[_FileRange]:
+        """Give what has been collected, if anything."""
+        if self._parts:
+            parts, self._parts = np.array(self._parts), []
+            last = int(parts[-1, 1])
+            yield _FileRange(self._path, int(parts[0, 0]), last, last, parts)
 
 
 class _Tables:
@@ -67,6 +114,17 @@ class _Tables:
             block = codes[first : first + count + self.max_k - 1]
             behind = count + self.max_k - 1 - len(block)
             self._count_block(np.pad(block, (0, behind), constant_values=_N) if behind else block)
+
+    def count_all(self, sequences: Sequence[np.ndarray]) -> None:
+        """Add all k-mers of sequences, of which the last may be a long one."""
+        between = np.full(1, _N, dtype=np.uint8)
+        short = [codes for codes in sequences if len(codes) <= _SHORT]
+        if short:
+            joined = np.concatenate([part for codes in short for part in (codes, between)])
+            self.count(joined, len(joined))
+        for codes in sequences:
+            if len(codes) > _SHORT:
+                self.count(codes, len(codes))
 
     def add(self, other: _Tables) -> None:
         """Add what another process counted."""
@@ -142,13 +200,22 @@ def count_kmers(
         raise InputError(f"{processes} processes cannot count; give 1 or more")
     tables = _Tables(max_k)
     ranges: list[_FileRange] = []
+    joiner, waiting = _Joiner(), list[np.ndarray]()
     sequences = corpus if isinstance(corpus, Iterable) else map(corpus.sequence, corpus.names)
     for codes in sequences:
         location = _file_of(codes)
         if location is None:
-            tables.count(codes, len(codes))
+            waiting.append(codes)
+            if len(codes) > _SHORT or len(waiting) == _WAITING:
+                tables.count_all(waiting)
+                waiting = []
+        elif len(codes) <= min(_SHORT, _RANGE):
+            path, start = location
+            ranges += joiner.add(path, start, start + len(codes))
         else:
             ranges += _ranges(*location, len(codes))
+    tables.count_all(waiting)
+    ranges += joiner.rest()
     total = sum(file_range.last - file_range.first for file_range in ranges)
     processes = min(processes, total // _WORTH_A_PROCESS)
     for counted in _count_ranges(ranges, max_k, processes):
@@ -218,12 +285,5 @@ def _count_ranges(ranges: Sequence[_FileRange], max_k: int, processes: int) -> I
 def _count_files(ranges: Iterable[_FileRange], max_k: int) -> _Tables:
     tables = _Tables(max_k)
     for file_range in ranges:
-        # Beyond the range by a k-mer less one base, so that those over its border count once, here.
-        size = min(file_range.last + max_k - 1, file_range.end) - file_range.first
-        codes = np.fromfile(file_range.path, dtype=np.uint8, count=size, offset=file_range.first)
-        if len(codes) < size:
-            raise InputError(
-                f"{file_range.path}: cut short while it was read; build the reference again"
-            )
-        tables.count(codes, file_range.last - file_range.first)
+        tables.count(*file_range.read(max_k))
     return tables

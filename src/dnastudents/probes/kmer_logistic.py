@@ -37,8 +37,8 @@ from dnastudents.genome.codes import encode, kmer_codes
 from dnastudents.probes.options import BaselineOptions
 from dnastudents.provenance import made_by
 from dnastudents.results.jobs import BASELINE
-from dnastudents.results.metrics import classification_metrics, prediction_table
-from dnastudents.results.row import MetricsRow, make_row, primary, write_row
+from dnastudents.results.metrics import classification_metrics, metric_value, prediction_table
+from dnastudents.results.row import MetricsRow, make_row, write_row
 from dnastudents.settings import parse
 
 METHOD = "k-mer logistic regression"
@@ -191,8 +191,7 @@ def _fit(task: Task, features: dict[str, sparse.csr_matrix], drawn: Draw) -> Cho
             held = features[fold.dev_of][fold.dev]
             guesses.append(_predict(models[-1], held, len(task.classes)))
         predictions, probabilities = map(np.concatenate, zip(*guesses, strict=True))
-        held_out = classification_metrics(truth, predictions, probabilities, task.classes)
-        scores.append(primary(held_out, task.metric))
+        scores.append(metric_value(task.metric, truth, predictions, probabilities, task.classes))
     best = int(np.argmax(scores))
     if len(drawn.dev):
         model, held_out_of = models[best], "dev"

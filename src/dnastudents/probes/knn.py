@@ -3,6 +3,7 @@
 FinDNA's probe (its released contrastive_knn.py): every training and test sequence becomes the mean
 of its features, a test sequence gets the vote of its k nearest training sequences by Euclidean
 distance, and nothing is fitted or selected. The mean runs over real bases; theirs includes padding.
+Where all features are equal, every neighbour is as near as any other: `equal_features` says so.
 
 A seed learns from the sequences that fine-tuning draws with it and starts from the same
 pretraining. The probe itself has no randomness, so a seed whose pretraining and sequences another
@@ -160,6 +161,8 @@ def neighbour_votes(
             f"probes.knn: {len(train)} training sequences for k = {k} neighbours; lower k or raise "
             "max_train_sequences"
         )
+    if not (np.isfinite(train.values).all() and np.isfinite(test.values).all()):
+        raise InputError("probes.knn: features are not finite; the pretraining has diverged")
     model = KNeighborsClassifier(k).fit(train.values, train.labels)
     votes = np.zeros((len(test), classes), dtype=np.float32)
     votes[:, model.classes_] = model.predict_proba(test.values)

@@ -20,6 +20,7 @@ from dnastudents.provenance import FILE, Code
 from dnastudents.results.failures import read_failures
 from dnastudents.results.jobs import BASELINE
 from dnastudents.results.row import MetricsRow, read_row
+from dnastudents.results.soundness import reasons_against
 
 
 class Cell(NamedTuple):
@@ -121,6 +122,8 @@ def _results(cell: Cell, rows: Sequence[MetricsRow], failed: Mapping[str, str]) 
     yield f"  log: {cell.log}"
     for row in rows:
         yield f"  seed {row.seed}: {METRICS[row.metric]} {row.value!r}"
+        for reason in reasons_against(row.as_json()):
+            yield f"    says nothing of the sequences: {reason}"
         yield f"    made by: {_made_by(row.as_json())}, on {row.device}"
         if row.grid_cells is not None and row.grid_cells > 1:
             chosen = f"learning rate {row.learning_rate:g}, batch size {row.batch_size}"

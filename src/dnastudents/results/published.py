@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from dnastudents.errors import InputError
-from dnastudents.files import reading
+from dnastudents.files import read_csv
 
 PUBLISHED_COLUMNS = (
     "paper",
@@ -29,6 +29,7 @@ PUBLISHED_COLUMNS = (
     "unit",
     "note",
 )
+NAMES = ("paper", "source", "suite", "task", "model", "metric")
 SCALE = {"fraction": 1.0, "percent": 0.01}
 MEAN_TASK = "mean of "  # the task name of a published average, followed by the number of tasks
 
@@ -45,8 +46,7 @@ def read_published(path: str | Path) -> pd.DataFrame:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file")
-    with reading(path):
-        frame = pd.read_csv(path)
+    frame = read_csv(path, NAMES)
     if missing := [name for name in PUBLISHED_COLUMNS if name not in frame]:
         raise InputError(f"{path}: no column {', '.join(missing)}")
     key = ["source", "suite", "task", "model", "metric"]

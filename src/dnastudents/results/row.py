@@ -51,7 +51,16 @@ class MetricsRow(Settings):
     commit: str | None = Field(description="Commit of this package; null: not known.")
     dirty: bool | None = Field(description="Whether files differed from the commit.")
     task_digest: str = Field(description="Digest of the content of the task folder.")
+    constant: bool | None = Field(
+        None, description="Whether one class is predicted throughout; null: an older row."
+    )
+    undefined: tuple[str, ...] | None = Field(
+        None, description="Metrics that are undefined here: 0 or null by convention."
+    )
     # Only some kinds of results have these.
+    equal_features: bool | None = Field(
+        None, description="Whether all frozen features are equal, so that nothing can be learnt."
+    )
     best_dev: float | None = Field(None, description="The task's metric on dev, where it selects.")
     dev: Literal["task", "by_seed", "none"] | None = Field(
         None, description="Whose dev split selects."
@@ -79,6 +88,8 @@ class MetricsRow(Settings):
 REQUIRED_COLUMNS = tuple(
     name for name, field in MetricsRow.model_fields.items() if field.is_required()
 )
+
+TEXT = tuple(name for name, field in MetricsRow.model_fields.items() if field.annotation is str)
 
 
 def primary(metrics: Mapping[str, Any], name: str) -> float:

@@ -13,11 +13,11 @@ from typing import Any
 
 import pandas as pd
 
-from dnastudents.errors import InputError
-from dnastudents.files import atomic_file, reading
+from dnastudents.errors import InputError, nearest
+from dnastudents.files import atomic_file, read_csv
 from dnastudents.results.failures import read_failures
 from dnastudents.results.jobs import BASELINE
-from dnastudents.results.row import REQUIRED_COLUMNS, read_row
+from dnastudents.results.row import REQUIRED_COLUMNS, TEXT, read_row
 from dnastudents.results.statistics import Estimate, independent, mean_interval
 
 KEY = ["suite", "task", "run", "seed"]
@@ -76,11 +76,18 @@ def read_metrics(path: str | Path) -> pd.DataFrame:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file; collect the metrics rows first")
-    with reading(path):
-        frame = pd.read_csv(path)
+    frame = read_csv(path, TEXT)
     if missing := [name for name in REQUIRED_COLUMNS if name not in frame]:
         raise InputError(f"{path}: no column {', '.join(missing)}; make it again with `collect`")
     return frame
+
+
+def require_runs(metrics: pd.DataFrame, runs: Iterable[str], path: str | Path) -> None:
+    """Raise `InputError` for a run that has no row in the metrics of `path`."""
+    known = {*metrics["run"], BASELINE}
+    for run in runs:
+        if run not in known:
+            raise InputError(f"{path}: no row of a run '{run}'; {nearest(run, known)}")
 
 
 def runs_in_order(metrics: pd.DataFrame, runs: Iterable[str] | None = None) -> list[str]:

@@ -21,7 +21,9 @@ from dnastudents.errors import InputError
 from dnastudents.results.failures import MARK, Incomplete, failure_notes, incomplete
 from dnastudents.results.jobs import BASELINE
 from dnastudents.results.published import MEAN_TASK, read_published
-from dnastudents.results.rows import estimate, read_metrics, runs_in_order
+from dnastudents.results.rows import estimate, read_metrics, require_runs, runs_in_order
+from dnastudents.results.soundness import MARK as UNSOUND
+from dnastudents.results.soundness import soundness_notes, unsound
 from dnastudents.results.statistics import Estimate
 from dnastudents.tables.notes import finetuning_notes
 from dnastudents.tables.render import (
@@ -78,7 +80,8 @@ MODES = {
 class Line:
     """One row of a table: its label and task -> estimate, all as fractions.
 
-    `failed` has the tasks of which some seeds are missing.
+    `failed` has the tasks of which some seeds are missing, `unsound` those where a score says
+    nothing.
     """
 
     label: str
@@ -88,6 +91,7 @@ class Line:
     mean: float = math.nan
     simulated: bool = False
     failed: dict[str, Incomplete] = field(default_factory=dict)
+    unsound: frozenset[str] = frozenset()
 
 
 def write_table(
@@ -117,9 +121,11 @@ def write_table(
     Raises
     ------
     InputError
-        When the suite, or one of `tasks`, has no row.
+        When the suite, or one of `tasks` or `runs`, has no row.
     """
-    metrics = _select(Path(metrics_csv), suite, tasks)
+    metrics = read_metrics(metrics_csv)
+    require_runs(metrics, runs or (), metrics_csv)
+    metrics = _select(metrics, Path(metrics_csv), suite, tasks)
     tasks = list(tasks or sorted(metrics["task"].unique()))
     names = {task: str(metrics.loc[metrics["task"] == task, "metric"].iloc[0]) for task in tasks}
     runs = runs_in_order(metrics, runs)
@@ -134,15 +140,17 @@ def write_table(
     )
     sheet.notes = [*_protocol(metrics), *_mode_notes(metrics), *_truncation_notes(metrics)]
     sheet.notes += [*finetuning_notes(metrics), *failure_notes(metrics)]
+    sheet.notes += soundness_notes(metrics)
     sheet.notes += _published_notes(published, sources)
     if simulated:
         sheet.notes.append("Simulated: made on generated sequences; it says nothing about genomes.")
     write_sheets(output, _numbers(ours + published, names), [sheet])
 
 
-def _select(path: Path, suite: str, tasks: Sequence[str] | None) -> pd.DataFrame:
+def _select(
+    metrics: pd.DataFrame, path: Path, suite: str, tasks: Sequence[str] | None
+) -> pd.DataFrame:
     """Select the rows of one suite (and of `tasks`, each of which must have some)."""
-    metrics = read_metrics(path)
     metrics = metrics[metrics["suite"] == suite]
     if metrics.empty:
         raise InputError(f"{path}: no row of suite {suite!r}")
@@ -187,7 +195,9 @@ def _own_line(run: str, rows: pd.DataFrame, tasks: Sequence[str]) -> Line:
     simulated = bool(rows["simulated"].any())
     label = f"{run} (simulated)" if simulated else run
     kind = "baseline" if run == BASELINE else "ours"
-    return Line(label, kind, "measured here", scores, _mean(scores, tasks), simulated, failed)
+    void = frozenset(task for task, group in by_task.items() if unsound(group))
+    mean = _mean(scores, tasks)
+    return Line(label, kind, "measured here", scores, mean, simulated, failed, void)
 
 
 def _mean(scores: Mapping[str, Estimate], tasks: Sequence[str]) -> float:
@@ -203,8 +213,9 @@ def _sheet(lines: list[Line], names: Mapping[str, str]) -> Sheet:
     for line in lines:
         row = [line.label, _seeds(line), *(_cell(line, task) for task in tasks)]
         if with_mean:
-            marked = line.failed and not math.isnan(line.mean)
-            row.append(percent(line.mean) + (f" {MARK}" if marked else ""))
+            marks = {MARK: line.failed, UNSOUND: line.unsound}
+            marked = [mark for mark, of in marks.items() if of and not math.isnan(line.mean)]
+            row.append(" ".join([percent(line.mean), *marked]))
         sheet.rows.append(row)
     own = sum(line.kind != "published" for line in lines)
     sheet.groups = {0: "Measured here"} | ({own: "Published"} if own < len(lines) else {})
@@ -239,6 +250,8 @@ def _numbers(lines: list[Line], names: Mapping[str, str]) -> pd.DataFrame:
                 record[f"{task} seeds"] = None if line.kind == "published" else score.n
             if any(task in other.failed for other in lines):
                 record[f"{task} failed seeds"] = None if line.kind == "published" else 0
+            if any(task in other.unsound for other in lines):
+                record[f"{task} unsound"] = task in line.unsound
             if task in line.failed:
                 record[f"{task} failed seeds"] = len(line.failed[task].reasons)
         records.append(record | {"mean": 100 * line.mean})
@@ -253,6 +266,7 @@ def _cell(line: Line, task: str) -> str:
     if not math.isnan(score.half_width):
         spread = percent(score.half_width)
         text += f" ({spread})" if line.kind == "published" else f" ± {spread}"
+    text += f" {UNSOUND}" * (task in line.unsound)
     return f"{text} {MARK} {line.failed[task]}" if task in line.failed else text
 
 

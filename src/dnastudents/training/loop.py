@@ -23,6 +23,7 @@ from dnastudents.devices import Precision, device_name
 from dnastudents.errors import InputError
 from dnastudents.genome.codes import PAD
 from dnastudents.objectives import Objective
+from dnastudents.objectives.base import MEANS_OF_LABELS
 from dnastudents.randomness import derive_seed
 from dnastudents.training.corpus import Corpus
 from dnastudents.training.gradients import Gradients, accumulate
@@ -171,10 +172,20 @@ class Trainer:
         total: dict[str, Tensor] = {}
         for start, stop in self.gradients.slices(len(everything)):
             accumulate(total, self.gradients.terms(everything, start, stop))
-        summed = {k: self.accelerator.reduce(v, "sum").item() for k, v in sorted(total.items())}
-        row = self._record("validation", summed)
-        self.objective.observe(row, self.step)
-        shown = " ".join(f"{name} {summed[name]:.4f}" for name in summed)
+        summed: dict[str, float | None] = {
+            k: self.accelerator.reduce(v, "sum").item() for k, v in sorted(total.items())
+        }
+        if everything.is_labelled or self.objective.prediction not in summed:
+            self.objective.observe(self._record("validation", summed), self.step)
+        else:
+            # A mean over no position is no loss of 0, and its perplexity is not 1.
+            summed |= dict.fromkeys(summed.keys() & set(MEANS_OF_LABELS))
+            self._record("validation", summed)
+            self.warn(
+                f"{self.run} step {self.step}: nothing is masked in the validation sequences, so "
+                "there is no loss; raise pretraining.validation_sequences or masking.probability"
+            )
+        shown = " ".join(f"{k} {'-' if v is None else format(v, '.4f')}" for k, v in summed.items())
         logger.info(f"{self.run} step {self.step}/{self.options.steps} validation {shown}")
 
     def log(self) -> None:
@@ -188,10 +199,10 @@ class Trainer:
         row = self._record("train", {**means, "learning_rate": rate})
         logger.info(log_line(self.run, self.step, self.options.steps, row, seconds_per_step))
 
-    def _record(self, split: str, values: dict[str, float]) -> dict[str, Any]:
-        entropy = values.get(self.objective.prediction)
-        if entropy is not None:
-            values["perplexity"] = math.exp(min(entropy, 700.0))
+    def _record(self, split: str, values: dict[str, float | None]) -> dict[str, Any]:
+        if self.objective.prediction in values:
+            entropy = values[self.objective.prediction]
+            values["perplexity"] = None if entropy is None else math.exp(min(entropy, 700.0))
         # The stage of the update that was just done, not of the one that comes.
         stage = self.objective.stage(self.step - 1)
         row = {"step": self.step, "split": split, "stage": stage, **values}

@@ -6,6 +6,7 @@ state: a resumed run asks for the step it stopped at.
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,13 +15,18 @@ from typing import ClassVar, Protocol
 import numpy as np
 from pydantic import Field
 
-from dnastudents.genome.codes import N
+from dnastudents.genome.codes import PAD, N
 from dnastudents.genome.records import check_splits
 from dnastudents.genome.reference import Reference
 from dnastudents.randomness import numpy_generator
 from dnastudents.registry import Registry
 from dnastudents.settings import Settings
 
+logger = logging.getLogger(__name__)
+
+SHORTEST = 6  # bases that are worth a row: one token
+MUCH = 0.1  # of all known bases, which a user should know not to be read
+_SHOWN = 5  # names in a message
 _BLOCK = 1 << 24  # starts examined at a time while an index is made
 
 
@@ -31,9 +37,13 @@ class Sampler(Protocol):
     ----------
     length : int
         The columns L of a batch.
+    known, unread : int
+        Bases that are not N in what it reads from, and how many of them are in none of its rows.
     """
 
     length: int
+    known: int
+    unread: int
 
     def __len__(self) -> int: ...
 
@@ -96,7 +106,48 @@ def one_per_split(
     """Make the samplers of splits that name something and share no base."""
     named = {split: list(spec) for split, spec in splits.items() if spec}
     check_splits(reference, named)
-    return {split: make(reference, spec) for split, spec in named.items()}
+    _warn_of_copies(reference, named)
+    samplers = {split: make(reference, spec) for split, spec in named.items()}
+    for split, sampler in samplers.items():
+        say_unread(split, sampler)
+    return samplers
+
+
+def named(spec: Sequence[str]) -> str:
+    """Name the first few of some sequences."""
+    return ", ".join(spec[:_SHOWN]) + (f" and {len(spec) - _SHOWN:,} more" * bool(spec[_SHOWN:]))
+
+
+def say_unread(split: str, sampler: Sampler) -> None:
+    """Log how many known bases of a split are never read, where there are any."""
+    if sampler.unread:
+        share = sampler.unread / sampler.known
+        logger.log(
+            logging.WARNING if share > MUCH else logging.INFO,
+            f"{split}: {sampler.unread:,} of {sampler.known:,} known bases ({share:.2%}) are never "
+            f"read: they are in no sequence of up to {sampler.length:,} bases",
+        )
+
+
+def _warn_of_copies(reference: Reference, splits: Mapping[str, Sequence[str]]) -> None:
+    """Warn of records that are the same sequence and not in the same split."""
+    if not reference.same_sequence:
+        return
+    splits_of: dict[str, set[str]] = {}
+    for split, spec in splits.items():
+        for interval in reference.intervals(spec):
+            splits_of.setdefault(interval.name, set()).add(split)
+    across = [
+        names
+        for names in reference.same_sequence
+        if len(set[str]().union(*(splits_of.get(name, ()) for name in names))) > 1
+    ]
+    if across:
+        shown = ", ".join(" = ".join(names[:_SHOWN]) for names in across[:_SHOWN])
+        logger.warning(
+            f"{reference.source}: {len(across):,} sequences have copies in several splits ({shown}"
+            f"{', ...' if across[_SHOWN:] else ''}); put all copies into one split"
+        )
 
 
 WINDOWS: Registry[WindowOptions] = Registry("window", "kind")
@@ -177,6 +228,34 @@ def valid_runs(codes: np.ndarray, start: int, end: int, length: int, most_n: int
     # A run over the border of two blocks has an end and a start there; both go.
     values, counts = np.unique(np.concatenate(edges), return_counts=True)
     return values[counts == 1].reshape(-1, 2)
+
+
+def are_short_records(reference: Reference, spans: np.ndarray, length: int) -> np.ndarray:
+    """Mark those spans, int64 (n, 2), that are whole records and shorter than a window, bool (n,).
+
+    Each is one window, padded; those below `SHORTEST` are none.
+    """
+    offsets, sizes = np.array(reference.offsets), np.array(reference.lengths)
+    record = np.searchsorted(offsets, spans[:, 0], side="right") - 1
+    size = spans[:, 1] - spans[:, 0]
+    is_whole = (offsets[record] == spans[:, 0]) & (sizes[record] == size)
+    return is_whole & (size >= SHORTEST) & (size < length)
+
+
+def read_rows(codes: np.ndarray, starts: np.ndarray, lengths: np.ndarray, width: int) -> np.ndarray:
+    """Read codes[start : start + length] of each row, uint8 (rows, width), padded with PAD."""
+    if (lengths == width).all():
+        return np.lib.stride_tricks.sliding_window_view(codes, width)[starts]
+    batch = np.full((len(starts), width), PAD, dtype=np.uint8)
+    # A copy for each row is faster here than one gather of all bases.
+    for row, start, length in zip(batch, starts.tolist(), lengths.tolist(), strict=True):
+        row[:length] = codes[start : start + length]
+    return batch
+
+
+def count_known(codes: np.ndarray, spans: np.ndarray) -> int:
+    """Count the bases in spans, int64 (n, 2), that are not N."""
+    return sum(int(np.count_nonzero(codes[start:end] < N)) for start, end in spans.tolist())
 
 
 def evenly_spaced(count: int, total: int, seed: int) -> np.ndarray:

@@ -10,20 +10,23 @@ import numpy as np
 from pydantic import Field
 
 from dnastudents.errors import InputError
-from dnastudents.genome.codes import PAD
 from dnastudents.genome.reference import Reference
 from dnastudents.genome.windows.base import (
+    SHORTEST,
     WINDOWS,
     EpochOrder,
     Sampler,
     WindowOptions,
     evenly_spaced,
+    named,
     one_per_split,
+    read_rows,
     valid_runs,
 )
 from dnastudents.randomness import numpy_generator
 
-SHORTEST = 6  # bases of a piece: one token
+SKIPPED = 1000  # bases before the first piece of a sequence, at most
+LONG = 50 * SKIPPED  # bases of a sequence that can spare them: 1 % on average
 _ROWS = 1 << 12  # pieces in memory at a time while duplicates are searched
 Unknown = Literal["split", "delete"]
 Duplicates = Literal["drop", "keep"]
@@ -34,6 +37,7 @@ class PieceOptions(WindowOptions):
     """DNABERT's pieces: half of them as long as allowed, the others of any shorter length."""
 
     kind: Literal["pieces"]
+    length: int = Field(gt=SHORTEST, description="Bases of a sequence, at most.")
     unknown: Unknown = Field(
         "split",
         description="Pieces end at N; or, as released, N are deleted and the sides joined.",
@@ -60,7 +64,8 @@ class PieceOptions(WindowOptions):
 class Pieces:
     """The corpus of DNABERT and GeneMask: sequences cut without overlap into variable pieces.
 
-    From a random start of at most 1,000 bases, a piece has `max_length` bases with probability one
+    From a random start of at most 1,000 bases (the first base, where a sequence has fewer than
+    50,000 that are not N), a piece has `max_length` bases with probability one
     half, else a length drawn uniformly from min_length .. max_length - 1. What is left before the
     end is a piece when it has min_length bases.
 
@@ -117,11 +122,17 @@ class Pieces:
         if unknown == "delete":
             sizes = [size.sum(keepdims=True) for size in sizes]
         self._starts, self._lengths = _cut_all(sizes, min_length, max_length, seed)
+        if not len(self):
+            longest = max((int(size.max(initial=0)) for size in sizes), default=0)
+            raise InputError(
+                f"no piece of {min_length} bases in {named(spec)}: the longest stretch without N "
+                f"has {longest} bases; give longer sequences"
+            )
+        self.known = int(sum(size.sum() for size in sizes))
+        self.unread = self.known - int(self._lengths.sum())
         if duplicates == "drop":
             keep = ~self._repeats()
             self._starts, self._lengths = self._starts[keep], self._lengths[keep]
-        if not len(self):
-            raise InputError(f"no piece of {min_length} bases in {', '.join(spec)}")
         self._epochs = EpochOrder(len(self), "pieces")
 
     def __len__(self) -> int:
@@ -143,10 +154,7 @@ class Pieces:
     def _read(self, numbers: np.ndarray) -> np.ndarray:
         starts, lengths = self._starts[numbers], self._lengths[numbers]
         first, last = self._ends(numbers)
-        batch = np.full((len(numbers), self.length), PAD, dtype=np.uint8)
-        # A copy for each row is faster here than one gather of all bases.
-        for row, start, length in zip(batch, first.tolist(), lengths.tolist(), strict=True):
-            row[:length] = self._codes[start : start + length]
+        batch = read_rows(self._codes, first, lengths, self.length)
         # Pieces that span deleted N are longer in the codes than in known bases: read base by base.
         for row_number in np.flatnonzero(last - first >= lengths).tolist():
             known = np.arange(starts[row_number], starts[row_number] + lengths[row_number])
@@ -227,7 +235,9 @@ def _cut_all(
     starts, lengths = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int32)]
     known = 0
     for stretches in sizes:
-        skip = int(generator.integers(0, 1001))
+        skip = int(generator.integers(0, SKIPPED + 1))
+        if stretches.sum() < LONG:
+            skip = 0
         for size in stretches.tolist():
             # The random start is the sequence's, so only its first stretch loses bases.
             first, skip = min(skip, size), 0

@@ -1,4 +1,7 @@
-"""Windows of one length, end to end in the intervals of a BED file."""
+"""Windows of one length, end to end in the intervals of a BED file.
+
+A record that is shorter than a window and wholly in an interval is one window, padded.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,11 @@ from dnastudents.genome.windows.base import (
     EpochOrder,
     Sampler,
     WindowOptions,
+    are_short_records,
+    count_known,
     evenly_spaced,
+    read_rows,
+    say_unread,
 )
 from dnastudents.settings import Share
 
@@ -40,11 +47,15 @@ class TileOptions(WindowOptions):
             raise InputError(
                 "pretraining.window.kind: 'intervals' needs a BED file; give --intervals"
             )
-        return {
-            split: Tiles(reference.codes, spans, self.length, self.max_n_fraction)
-            for split, spans in read_intervals(intervals, reference).items()
-            if split != "test"
-        }
+        samplers: dict[str, Sampler] = {}
+        for split, spans in read_intervals(intervals, reference).items():
+            if split != "test":
+                is_short = are_short_records(reference, spans, self.length)
+                samplers[split] = Tiles(
+                    reference.codes, spans, self.length, self.max_n_fraction, is_short
+                )
+                say_unread(split, samplers[split])
+        return samplers
 
 
 class Tiles:
@@ -60,6 +71,8 @@ class Tiles:
         Bases of a window.
     max_n_fraction : float
         Windows with a larger share of N do not exist. Default is 0.
+    is_short : numpy.ndarray or None
+        bool (intervals,), which of them are one window, shorter than the others. Default is none.
 
     Raises
     ------
@@ -68,11 +81,22 @@ class Tiles:
     """
 
     def __init__(
-        self, codes: np.ndarray, spans: np.ndarray, length: int, max_n_fraction: float = 0.0
+        self,
+        codes: np.ndarray,
+        spans: np.ndarray,
+        length: int,
+        max_n_fraction: float = 0.0,
+        is_short: np.ndarray | None = None,
     ) -> None:
-        most_n = int(max_n_fraction * length + 1e-9)  # 0.29 * 100 is 28.999999999999996
-        tiled = [_tiles(codes, start, end, length, most_n) for start, end in spans.tolist()]
-        self._starts = np.concatenate(tiled)
+        size = np.full(len(spans), length)
+        if is_short is not None:
+            size[is_short] = np.diff(spans)[is_short, 0]
+        tiled = [
+            _tiles(codes, start, end, bases, int(max_n_fraction * bases + 1e-9))
+            for (start, end), bases in zip(spans.tolist(), size.tolist(), strict=True)
+        ]
+        self._starts = np.concatenate([starts for starts, _ in tiled])
+        self._lengths = np.repeat(size, [len(starts) for starts, _ in tiled])
         if not len(self):
             raise InputError(
                 f"no window of {length:,} bases with at most {max_n_fraction:.0%} N in the "
@@ -80,34 +104,44 @@ class Tiles:
             )
         self.length = length
         self._codes = codes
+        self.known = count_known(codes, spans)
+        self.unread = self.known - sum(known for _, known in tiled)
         self._epochs = EpochOrder(len(self), "tiles")
 
     def __len__(self) -> int:
         return len(self._starts)
 
     def batch(self, seed: int, step: int, batch_size: int) -> np.ndarray:
-        """Read the windows of one step, uint8 (batch_size, length)."""
+        """Read the windows of one step, uint8 (batch_size, length), padded with PAD."""
         return self._read(self._epochs.indices(seed, step, batch_size))
 
     def spans(self, seed: int, step: int, batch_size: int) -> np.ndarray:
         """Return where they lie in the reference's codes, int64 (batch_size, 2), [first, last)."""
-        starts = self._starts[self._epochs.indices(seed, step, batch_size)]
-        return np.stack([starts, starts + self.length], axis=1)
+        numbers = self._epochs.indices(seed, step, batch_size)
+        starts = self._starts[numbers]
+        return np.stack([starts, starts + self._lengths[numbers]], axis=1)
 
     def fixed(self, count: int, seed: int) -> np.ndarray:
         """Read evenly spaced windows, uint8 (count, length); `seed` shifts the first."""
         return self._read(evenly_spaced(count, len(self), seed))
 
     def _read(self, numbers: np.ndarray) -> np.ndarray:
-        # A view of all windows, without a copy; the index copies those that are read.
-        windows = np.lib.stride_tricks.sliding_window_view(self._codes, self.length)
-        return windows[self._starts[numbers]]
+        return read_rows(self._codes, self._starts[numbers], self._lengths[numbers], self.length)
 
 
-def _tiles(codes: np.ndarray, start: int, end: int, length: int, most_n: int) -> np.ndarray:
-    """Find where an interval's windows with at most `most_n` N begin, int64 (windows,)."""
+def _tiles(
+    codes: np.ndarray, start: int, end: int, length: int, most_n: int
+) -> tuple[np.ndarray, int]:
+    """Find where an interval's windows with at most `most_n` N begin, and count their other bases.
+
+    Returns
+    -------
+    starts, known : numpy.ndarray, int
+        int64 (windows,).
+    """
     count = (end - start) // length
     # What is left at the end of the interval is shorter than a window, and not read.
     whole = codes[start : start + count * length].reshape(count, length)
     unknown = np.count_nonzero(whole == N, axis=1)
-    return start + length * np.flatnonzero(unknown <= most_n)
+    starts = start + length * np.flatnonzero(unknown <= most_n)
+    return starts, length * len(starts) - int(unknown[unknown <= most_n].sum())

@@ -1,4 +1,4 @@
-"""Windows of one length anywhere in the splits."""
+"""Windows of one length anywhere in the splits; a record that is shorter is one window, padded."""
 
 from __future__ import annotations
 
@@ -10,14 +10,19 @@ import numpy as np
 from pydantic import Field
 
 from dnastudents.errors import InputError
+from dnastudents.genome.codes import N
 from dnastudents.genome.reference import Reference
 from dnastudents.genome.windows.base import (
     WINDOWS,
     EpochOrder,
     Sampler,
     WindowOptions,
+    are_short_records,
+    count_known,
     evenly_spaced,
+    named,
     one_per_split,
+    read_rows,
     valid_runs,
 )
 from dnastudents.randomness import numpy_generator
@@ -28,7 +33,7 @@ Sampling = Literal["by_length", "by_name"]
 
 @WINDOWS.add
 class UniformOptions(WindowOptions):
-    """Windows of one length anywhere in the splits."""
+    """Windows of one length anywhere in the splits; a shorter sequence is one window, padded."""
 
     kind: Literal["windows"] = "windows"
     max_n_fraction: Share = Field(0.0, description="Windows with a larger share of N do not exist.")
@@ -59,7 +64,7 @@ class UniformOptions(WindowOptions):
 
 
 class Windows:
-    """All windows of one length in some sequences.
+    """All windows of one length in some sequences, and all of each record that is shorter.
 
     Parameters
     ----------
@@ -95,17 +100,24 @@ class Windows:
     ) -> None:
         spec = list(spec)
         intervals = reference.intervals(spec)
-        spans = [reference.span(interval) for interval in intervals]
-        most_n = int(max_n_fraction * length + 1e-9)  # 0.29 * 100 is 28.999999999999996
-        runs_by_span = [valid_runs(reference.codes, *span, length, most_n) for span in spans]
+        spans = np.array([reference.span(interval) for interval in intervals], dtype=np.int64)
+        is_short = are_short_records(reference, spans, length)
+        runs_by_span = [
+            _short_run(reference.codes, start, end, max_n_fraction)
+            if short
+            else valid_runs(reference.codes, start, end, length, _most_n(max_n_fraction, length))
+            for (start, end), short in zip(spans.tolist(), is_short.tolist(), strict=True)
+        ]
         runs = np.concatenate(runs_by_span)
         if not len(runs):
             raise InputError(
                 f"no window of {length:,} bases with at most {max_n_fraction:.0%} N in "
-                f"{', '.join(spec)}; shorten the windows or allow more N"
+                f"{named(spec)}; shorten the windows or allow more N"
             )
         self.length = length
         self._codes = reference.codes
+        self._short = spans[is_short]
+        self.known, self.unread = self._count_unread(spans, runs)
         # All valid starts are numbered through the runs; this finds a number's run by bisection,
         # with no list of starts, of which a genome has billions.
         self._first = runs[:, 0]
@@ -130,13 +142,13 @@ class Windows:
         return self._read(self._draw(count, generator))
 
     def batch(self, seed: int, step: int, batch_size: int) -> np.ndarray:
-        """Read the windows of one step, uint8 (batch_size, length)."""
+        """Read the windows of one step, uint8 (batch_size, length), padded with PAD."""
         return self._read(self._numbers(seed, step, batch_size))
 
     def spans(self, seed: int, step: int, batch_size: int) -> np.ndarray:
         """Return where they lie in the reference's codes, int64 (batch_size, 2), [first, last)."""
         starts = self._starts(self._numbers(seed, step, batch_size))
-        return np.stack([starts, starts + self.length], axis=1)
+        return np.stack([starts, starts + self._lengths(starts)], axis=1)
 
     def fixed(self, count: int, seed: int) -> np.ndarray:
         """Read evenly spaced windows, uint8 (count, length); `seed` shifts them."""
@@ -159,9 +171,27 @@ class Windows:
 
     def _read(self, numbers: np.ndarray) -> np.ndarray:
         """Read the windows with these numbers in 0 .. len(self) - 1."""
-        # A view of all windows, without a copy; the index copies those that are read.
-        windows = np.lib.stride_tricks.sliding_window_view(self._codes, self.length)
-        return windows[self._starts(numbers)]
+        starts = self._starts(numbers)
+        return read_rows(self._codes, starts, self._lengths(starts), self.length)
+
+    def _lengths(self, starts: np.ndarray) -> np.ndarray:
+        """Return the bases of the windows that begin there, int64 of the same shape."""
+        lengths = np.full(starts.shape, self.length)
+        if len(self._short):
+            record = np.searchsorted(self._short[:, 0], starts).clip(max=len(self._short) - 1)
+            is_short = self._short[record, 0] == starts
+            lengths[is_short] = np.diff(self._short)[record[is_short], 0]
+        return lengths
+
+    def _count_unread(self, spans: np.ndarray, runs: np.ndarray) -> tuple[int, int]:
+        """Count bases that are not N (those in windows all count), and those in no window."""
+        first, last = runs[:, 0], runs[:, 1] - 1
+        ends = np.minimum(last + self._lengths(last), np.append(first[1:], spans[-1, 1]))
+        # Spans, and windows in them, are in order, so what is between begins and ends in order.
+        begins = np.sort(np.concatenate([spans[:, 0], ends]))
+        gaps = np.stack([begins, np.sort(np.concatenate([first, spans[:, 1]]))], axis=1)
+        unread = count_known(self._codes, gaps[gaps[:, 0] < gaps[:, 1]])
+        return int((ends - first).sum()) + unread, unread
 
     def _starts(self, numbers: np.ndarray) -> np.ndarray:
         """Return where in the codes the windows with these numbers begin."""
@@ -170,3 +200,14 @@ class Windows:
         # The last start of the run, less this number's distance from it.
         run_end = self._first[run] + last - np.concatenate(([0], self._total))[run]
         return run_end - (last - numbers)
+
+
+def _most_n(fraction: float, length: int) -> int:
+    return int(fraction * length + 1e-9)  # 0.29 * 100 is 28.999999999999996
+
+
+def _short_run(codes: np.ndarray, start: int, end: int, max_n_fraction: float) -> np.ndarray:
+    """Return the one start of a short record, int64 (1, 2); (0, 2) where it has too many N."""
+    unknown = np.count_nonzero(codes[start:end] == N)
+    begins = [[start, start + 1]] if unknown <= _most_n(max_n_fraction, end - start) else []
+    return np.array(begins, dtype=np.int64).reshape(-1, 2)

@@ -26,7 +26,6 @@ class BertBackbone(StudentMixin):
     """The features of `self.bert`."""
 
     config_class = BertStudentConfig
-    has_cls = True
     bert: Any
 
     def embed(self, input_ids: Tensor) -> Tensor:
@@ -37,15 +36,9 @@ class BertBackbone(StudentMixin):
         """List the encoder's layers."""
         return self.bert.encoder.layer
 
-    def backbone(
-        self,
-        input_ids: Tensor | None = None,
-        attention_mask: Tensor | None = None,
-        inputs_embeds: Tensor | None = None,
-    ) -> Tensor:
+    def encode(self, x: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         """Compute the features (B, T, D) of the last layer."""
-        embeddings = self._first_features(input_ids, inputs_embeds)
-        return self.bert(inputs_embeds=embeddings, attention_mask=attention_mask).last_hidden_state
+        return self.bert(inputs_embeds=x, attention_mask=attention_mask).last_hidden_state
 
     def pool_cls(self, hidden: Tensor) -> Tensor:
         """Compute tanh(linear(first token)), the pooler of BERT: (B, T, D) to (B, D)."""

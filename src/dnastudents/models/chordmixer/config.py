@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from dnastudents.models.chordmixer.options import ChordMixerOptions
+from dnastudents.models.chordmixer.options import (
+    ChordMixerOptions,
+    count_channels,
+    layers_per_block,
+)
 from dnastudents.models.config import StudentConfig
 
 SYMBOLS = 5  # A C G N T
@@ -35,9 +39,9 @@ class ChordMixerConfig(StudentConfig):
     @property
     def layers_per_block(self) -> int:
         """ceil(log2(max_length))."""
-        return (self.max_length - 1).bit_length()
+        return layers_per_block(self.max_length)
 
     @property
     def channels(self) -> int:
         """Width of the features."""
-        return self.width or (self.layers_per_block + 1) * self.track_size
+        return count_channels(self.max_length, self.track_size, self.width)

@@ -183,15 +183,10 @@ class ChordMixerModel(Student):
         one_hot = input_ids.unsqueeze(-1) == symbols
         return self.embedding(one_hot.to(self.embedding.weight.dtype))
 
-    def backbone(
-        self,
-        input_ids: Tensor | None = None,
-        attention_mask: Tensor | None = None,
-        inputs_embeds: Tensor | None = None,
-    ) -> Tensor:
+    def encode(self, x: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         """Compute features (B, T, D); outside `attention_mask` is the all-zero symbol."""
         # Dozens of additions without a norm between them: float32, whatever autocast says.
-        x = self._first_features(input_ids, inputs_embeds).to(self.embedding.weight.dtype)
+        x = x.to(self.embedding.weight.dtype)
         if attention_mask is not None:
             x = torch.where(attention_mask.bool().unsqueeze(-1), x, self.embedding.bias)
         rows = _rows(x, self.config.track_size, attention_mask)

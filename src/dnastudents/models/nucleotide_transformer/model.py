@@ -103,7 +103,6 @@ class NucleotideTransformerModel(Student):
     """Nucleotide Transformer v2 without a head; the sequence starts with <cls>."""
 
     config_class = NucleotideTransformerConfig
-    has_cls = True
     _keys_to_ignore_on_load_unexpected = [  # noqa: RUF012  (transformers wants lists)
         *LEFT_OVER,
         r"^lm_head\.",
@@ -132,14 +131,8 @@ class NucleotideTransformerModel(Student):
         """List the encoder's layers."""
         return self.esm["encoder"].layer  # type: ignore[return-value]
 
-    def backbone(
-        self,
-        input_ids: Tensor | None = None,
-        attention_mask: Tensor | None = None,
-        inputs_embeds: Tensor | None = None,
-    ) -> Tensor:
+    def encode(self, x: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         """Compute features (B, T, D) after the last norm, the hub's last hidden state."""
-        x = self._first_features(input_ids, inputs_embeds)
         return self.esm["encoder"](x, attention_mask)
 
 
