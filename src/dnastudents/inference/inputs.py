@@ -24,11 +24,13 @@ from dnastudents.errors import InputError, nearest
 from dnastudents.files import reading
 from dnastudents.genome.codes import encode
 from dnastudents.genome.fasta import read_fasta
+from dnastudents.genome.letters import AMBIGUOUS, BASES, MASKED
 
 SEQUENCE_COLUMN = "sequence"
 ID_COLUMNS = ("id", "name")  # the first that there is; else rows are numbered from 0
 LABEL_COLUMN = "label"
-_FOREIGN = re.compile("[^ACGTUNRYSWKMBDHVX.-]", re.IGNORECASE)
+_KNOWN = "".join(BASES) + "N" + AMBIGUOUS + MASKED
+_FOREIGN = re.compile(f"[^{re.escape(_KNOWN + _KNOWN.lower())}]")
 _GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"
 
 
