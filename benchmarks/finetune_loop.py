@@ -23,7 +23,6 @@ from dnastudents.finetune.data import TokenSplit, tokenize, training_batches
 from dnastudents.finetune.fit import Fit
 from dnastudents.finetune.options import Finetuning
 from dnastudents.genome import tokenizers
-from dnastudents.models import SequenceClassifier
 from dnastudents.randomness import numpy_generator
 from dnastudents.training.optimizer import adamw
 
@@ -35,7 +34,7 @@ class Bare:
 
     Parameters
     ----------
-    model : SequenceClassifier
+    model : SequenceClassification
     split : TokenSplit
         Its batches are made here, those of the first epoch of seed 0.
     options : Finetuning
@@ -44,7 +43,7 @@ class Bare:
 
     def __init__(
         self,
-        model: SequenceClassifier,
+        model: Any,
         split: TokenSplit,
         options: Finetuning,
         device: torch.device,
@@ -64,7 +63,7 @@ class Bare:
         batch, labels = self.batches[number]
         lower = self.options.precision == "bf16"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=lower):
-            logits = self.model(**batch)
+            logits = self.model(**batch).logits
         return F.cross_entropy(logits.float(), labels)
 
     def epoch(self) -> None:
@@ -85,7 +84,7 @@ def loop_row(
     tokenizer = tokenizers.build(models.tokenizer_name(student))
     torch.manual_seed(0)
     built = models.build(student, tokenizer)
-    ours = SequenceClassifier(built, classes=2, special_ids=tokenizer.special_ids)
+    ours = models.classifier(built, ["0", "1"])
     settings: dict[str, Any] = {"epochs": 1, "dropout": 0.0}
     settings["precision"] = "bf16" if device.type == "cuda" else "no"
     options = Finetuning(**settings)

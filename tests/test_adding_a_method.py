@@ -88,7 +88,7 @@ def extended(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy = tmp_path_factory.mktemp("extended")
     shutil.copytree(root / "src", copy / "src", ignore=shutil.ignore_patterns("__pycache__"))
     blocks = BLOCK.findall((root / "docs/adding_a_method.md").read_text())
-    assert len(blocks) == 6
+    assert len(blocks) == 7
     for name, appended, code in blocks:
         path = copy / name
         path.parent.mkdir(exist_ok=True)

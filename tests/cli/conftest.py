@@ -29,6 +29,8 @@ def world(inputs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> 
         "lock": folder / "lock.json",
         "embedding": folder / "x.npz",
         "configfile": folder / "my.yaml",
+        "classifier": folder / "run.tuned/classifier",
+        "vcf": folder / "v.vcf",
     }
     _write_files(place)
     for line in (
@@ -38,7 +40,9 @@ def world(inputs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> 
         "teacher cache --reference {reference} --teacher {teacher} --output {features} "
         "--settings {settings}/fixed.json",
         "metrics {results} --runs had had_scratch --tasks gue/tf_0 --output {metrics}",
-        "embed --pretrained {run} --task {task} --output {embedding}",
+        "embed {run} {task}/test.parquet --output {embedding}",
+        "finetune had --pretrained {run} --task {task} --settings {lock} --state {run}.tuning "
+        "--output {run}.tuned",
     ):
         assert main(["--quiet", *line.format(**place).split()]) == 0, line
     return place
@@ -55,6 +59,7 @@ def _write_files(place: dict[str, Path]) -> None:
     (place["results"] / "x.csv").write_text("a,b\n")
     place["intervals"].write_text("chrA\t0\t3000\ttrain\nchrB\t0\t3000\tvalid\n")
     place["lock"].write_text("{}")
+    place["vcf"].write_text("chrA\t11\t.\tN\tA\n")
     place["configfile"].write_text("{}")
     for run in ("finetune/had", "finetune/had_scratch", "baseline/kmer_logistic"):
         row = place["results"] / run / "gue/tf_0"

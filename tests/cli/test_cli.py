@@ -91,7 +91,7 @@ def test_only_what_trains_takes_the_seconds_of_torch() -> None:
             "Invalid value for '--runs': give at least one",
         ),
         ("finetune r --seeds 0 a", "dnastudents finetune: error: Invalid value for '--seeds'"),
-        ("embed --split all", "dnastudents embed: error: Invalid value for '--split'"),
+        ("embed m x --pooling max", "dnastudents embed: error: Invalid value for '--pooling'"),
         ("plan --devices 0", "Invalid value for '--devices'"),
         ("reference genome.fa --output .", "'.' has no name of its own; add one"),
         ("simulate --settings {oops", "neither a JSON object nor a JSON file"),

@@ -13,8 +13,8 @@ from dnastudents import models
 from dnastudents.benchmarks.task import load_task
 from dnastudents.cli import main
 from dnastudents.errors import InputError
-from dnastudents.finetune.features import embed
 from dnastudents.genome import tokenizers
+from dnastudents.inference.embed import embed
 from dnastudents.training.pretrain import pretrain
 from small_students import CHORDMIXER, PRETRAINING
 
@@ -41,7 +41,7 @@ def test_cls_tokens_equal_the_plain_twin(
     run.mkdir()
     (run / "model").symlink_to(mixer / "model")
     (run / "settings.json").write_text(json.dumps(settings))
-    embed(run, task, "test", None, tmp_path / "e.npz", pooling="cls_tokens")
+    embed(run, str(task / "test.parquet"), tmp_path / "e.npz", pooling="cls_tokens")
     found = np.load(tmp_path / "e.npz")
     count = count or 10
     assert found["embeddings"].shape == (40, count * 28)
@@ -57,9 +57,10 @@ def test_cls_tokens_equal_the_plain_twin(
 def test_other_students_have_no_such_tokens(
     students: dict[str, Path], task: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(InputError, match="CLS tokens are those of a chordmixer"):
-        embed(students["bert"], task, "test", 5, tmp_path / "e.npz", pooling="cls_tokens")
-    command = ["embed", "--pretrained", str(students["bert"]), "--task", str(task)]
-    assert main([*command, "--output", str(tmp_path / "e.npz"), "--pooling", "cls"]) == 2
-    assert "'cls' is not one of 'mean', 'cls_tokens'" in capsys.readouterr().err
+    test = str(task / "test.parquet")
+    with pytest.raises(InputError, match="CLS tokens are a ChordMixer's"):
+        embed(students["bert"], test, tmp_path / "e.npz", pooling="cls_tokens")
+    command = ["embed", str(students["hybrid"]), test, "--output", str(tmp_path / "e.npz")]
+    assert main([*command, "--pooling", "cls"]) == 1
+    assert "has no classification token; use mean" in capsys.readouterr().err
     assert not (tmp_path / "e.npz").exists()

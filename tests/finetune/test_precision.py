@@ -47,7 +47,9 @@ def test_products_are_lower_and_weights_are_not(
     made, mine = fit(students["bert"], task, torch.device(device), "bf16")
     made.precision.name = "bf16"
     kinds = set()
-    made.model.head.register_forward_hook(lambda layer, inputs, output: kinds.add(output.dtype))
+    made.model.classifier.register_forward_hook(
+        lambda layer, inputs, output: kinds.add(output.dtype)
+    )
     scores = train(made, mine)
     assert kinds == {torch.bfloat16}
     assert {weight.dtype for weight in made.parameters} == {torch.float32}

@@ -15,7 +15,6 @@ from dnastudents.finetune.features import Checkpoint, pooled_features
 from dnastudents.finetune.fit import Fit
 from dnastudents.finetune.on_task import StudentOnTask
 from dnastudents.finetune.options import Finetuning
-from dnastudents.models import SequenceClassifier
 
 CPU = torch.device("cpu")
 
@@ -23,9 +22,9 @@ CPU = torch.device("cpu")
 class SmallMemory:
     """Lets a classifier hold so many sequences; more fail, while training from the n-th call on."""
 
-    def __init__(self, model: SequenceClassifier, rows: int, call: int = 1) -> None:
+    def __init__(self, model: Any, rows: int, call: int = 1) -> None:
         self.rows, self.call, self.calls, self.failures = rows, call, 0, 0
-        self.pool, model.pool = model.pool, self.limited  # type: ignore[method-assign]
+        self.backbone, model.backbone = model.backbone, self.limited
 
     def limited(self, input_ids: torch.Tensor, *masks: Any, **named: Any) -> Any:
         self.calls += torch.is_grad_enabled()
@@ -33,7 +32,7 @@ class SmallMemory:
         if len(input_ids) > self.rows and not wait:
             self.failures += 1
             raise torch.OutOfMemoryError("CUDA out of memory.")
-        return self.pool(input_ids, *masks, **named)
+        return self.backbone(input_ids, *masks, **named)
 
 
 def fit(student: Path, task: Path) -> tuple[Fit, StudentOnTask]:
@@ -83,9 +82,7 @@ def test_features(students: dict[str, Path], task: Path) -> None:
     checkpoint = Checkpoint.load(students["bert"])
     frame = load_task(task).split("test")
     split = checkpoint.tokenize(frame["sequence"].tolist(), frame["label"].to_numpy())
-    model = SequenceClassifier(
-        checkpoint.student, classes=1, special_ids=checkpoint.tokenizer.special_ids
-    )
+    model = checkpoint.student
     expected = pooled_features(model, split, CPU)
     memory = SmallMemory(model, 5)
     np.testing.assert_allclose(pooled_features(model, split, CPU), expected, atol=1e-6)

@@ -186,7 +186,7 @@ def test_conjoining_averages_logits(students: dict[str, Path], task: Path) -> No
             torch.tensor([mine.checkpoint.tokenizer.encode(s)]) for s in (text, other_strand(text))
         ]
         with torch.inference_mode():
-            logits = sum(fit.model(ids)[0] for ids in pair) / 2
+            logits = sum(fit.model(ids).logits[0] for ids in pair) / 2
         np.testing.assert_allclose(score, logits.softmax(-1), atol=1e-6)
 
 

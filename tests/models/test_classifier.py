@@ -13,7 +13,7 @@ from dnastudents.models import (
     BertStudentForMaskedLM,
     HybridConfig,
     HybridForMaskedLM,
-    SequenceClassifier,
+    classifier,
     content_mask,
     mean_pool,
 )
@@ -24,6 +24,8 @@ SMALL = {
     "bert": {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2},
     "nucleotide_transformer": {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2},
 }
+
+NAMES = ["no", "yes"]
 
 
 @pytest.fixture
@@ -69,47 +71,48 @@ def test_batch_companions_do_not_change_an_answer(architecture: str) -> None:
     settings = {"architecture": architecture, **SMALL[architecture]}
     tokenizer = tokenizers.build(models.tokenizer_name(settings))
     student = models.build(settings, tokenizer)
-    model = SequenceClassifier(student, classes=3, special_ids=tokenizer.special_ids).eval()
+    model = classifier(student, ["a", "b", "c"]).eval()
     bases = torch.tensor(tokenizer.base_ids[:4])
     ids = bases[torch.randint(4, (2, 14))]
     mask = torch.arange(14) < torch.tensor([[14], [5]])
     with torch.no_grad():
-        batched = model(ids.where(mask, tokenizer.pad_id), mask)
-        alone = model(ids[1:, :5])
+        batched = model(ids.where(mask, tokenizer.pad_id), mask).logits
+        alone = model(ids[1:, :5]).logits
     assert batched.shape == (2, 3)
     assert torch.allclose(batched[1], alone[0], atol=1e-5)
 
 
 def test_given_pooling_mask_is_used(hybrid: HybridForMaskedLM) -> None:
-    model = SequenceClassifier(hybrid, classes=2).eval()
+    model = classifier(hybrid, NAMES).eval()
     ids = torch.randint(7, 11, (1, 6))
     chosen = torch.tensor([[False, True, False, False, True, False]])
     with torch.no_grad():
-        expected = model.head(hybrid.backbone(ids)[:, [1, 4]].mean(1))
-        assert torch.allclose(model(ids, None, chosen), expected, atol=1e-6)
+        expected = model.classifier(hybrid.backbone(ids)[:, [1, 4]].mean(1))
+        found = model(ids, pooling_mask=chosen).logits
+    assert torch.allclose(found, expected, atol=1e-6)
 
 
 def test_cls_pooling_reads_the_pooler_and_trains_it(bert: BertStudentForMaskedLM) -> None:
-    model = SequenceClassifier(bert, classes=2, pooling="cls").eval()
+    model = classifier(bert.eval(), NAMES, pooling="cls")
     ids = torch.randint(5, 4101, (3, 7))
     first = bert.backbone(ids)[:, 0]
-    expected = model.head(torch.tanh(bert.bert.pooler.dense(first)))
-    assert torch.allclose(model(ids), expected, atol=1e-6)
-    model(ids).sum().backward()
-    assert bert.bert.pooler.dense.weight.grad.abs().sum() > 0
+    expected = model.classifier(torch.tanh(bert.bert.pooler.dense(first)))
+    assert torch.allclose(model(ids).logits, expected, atol=1e-6)
+    model(ids).logits.sum().backward()
+    assert model.bert.pooler.dense.weight.grad.abs().sum() > 0
 
 
 def test_head_starts_small_and_dropout_acts(hybrid: HybridForMaskedLM) -> None:
-    model = SequenceClassifier(hybrid, classes=2, dropout=0.5)
-    assert (model.head.bias == 0).all()
-    assert model.head.weight.abs().max() <= (6 / (8 + 2)) ** 0.5
+    model = classifier(hybrid, NAMES, classifier_dropout=0.5)
+    assert (model.classifier.bias == 0).all()
+    assert model.classifier.weight.abs().max() <= (6 / (8 + 2)) ** 0.5
     ids = torch.randint(7, 11, (4, 6))
-    assert not torch.equal(model.train()(ids), model(ids))
-    assert torch.equal(model.eval()(ids), model(ids))
+    assert not torch.equal(model.train()(ids).logits, model(ids).logits)
+    assert torch.equal(model.eval()(ids).logits, model(ids).logits)
 
 
 def test_bad_pooling_is_refused(hybrid: HybridForMaskedLM) -> None:
     with pytest.raises(InputError, match="mean, cls"):
-        SequenceClassifier(hybrid, classes=2, pooling="max")
+        classifier(hybrid, NAMES, pooling="max")
     with pytest.raises(InputError, match="use mean"):
-        SequenceClassifier(hybrid, classes=2, pooling="cls")
+        classifier(hybrid, NAMES, pooling="cls")

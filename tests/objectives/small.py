@@ -62,3 +62,8 @@ def whole(objective: Objective, codes: np.ndarray, step: int = 0) -> dict[str, t
     """All terms of a batch in one slice: the losses themselves."""
     views = objective.views(codes, 1, step)
     return objective(views.rows(0, len(views), torch.device("cpu")), views.counts)
+
+
+def raw_logits(model: Any, ids: torch.Tensor) -> torch.Tensor:
+    """Logits before a temperature divides them."""
+    return model.lm_head(model.backbone(ids))

@@ -13,8 +13,8 @@ from safetensors.torch import load_file, save_file
 from dnastudents import models
 from dnastudents.benchmarks.task import load_task, write_task
 from dnastudents.errors import InputError
-from dnastudents.finetune.features import embed
 from dnastudents.genome import tokenizers
+from dnastudents.inference.embed import embed
 from dnastudents.teachers.checkpoint import VOCABULARY, import_teacher, load_teacher
 
 FILES = ("config.json", "model.safetensors", "vocab.txt")
@@ -88,7 +88,7 @@ def test_a_teachers_embeddings_are_means_over_tokens_of_bases(hub: Path, tmp_pat
     frame = pd.DataFrame({"sequence": sequences, "label": np.arange(30) % 2})
     task = tmp_path / "task"
     write_task(task, "made", "three", {"train": frame, "test": frame}, ["a", "b"], "mcc")
-    embed(tmp_path / "ours", task, "test", None, tmp_path / "e.npz")
+    embed(tmp_path / "ours", str(task / "test.parquet"), tmp_path / "e.npz")
     found = np.load(tmp_path / "e.npz")
     model, tokenizer = load_teacher(tmp_path / "ours")
     for vector, text in zip(found["embeddings"], load_task(task).test["sequence"], strict=True):

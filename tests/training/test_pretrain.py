@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import torch
 from recipes import LEARNING, settings_of
-from transformers import AutoModelForMaskedLM
+from transformers import AutoModel, AutoModelForMaskedLM
 
 from dnastudents import models
 from dnastudents.errors import InputError
@@ -50,10 +50,50 @@ def test_output_folder(recipe: str, inputs: dict[str, Path], tmp_path: Path) -> 
     assert parse(RunSettings, kept) == parse(RunSettings, settings)  # with every default
     metrics = json.loads((output / "metrics.json").read_text())
     assert metrics["run"] == "mine"
-    assert metrics["parameters"] == models.count_parameters(model)
+    torch.manual_seed(0)
+    built = models.build(settings["student"], tokenizer)
+    assert metrics["parameters"] == models.count_parameters(built)  # without a recipe's own head
     assert (metrics["steps"], metrics["simulated"], metrics["device"]) == (12, False, "cpu")
     assert metrics["tokens"] <= 12 * 6 * 54
     assert metrics["validation"]["perplexity"] > 1
+
+
+@pytest.mark.parametrize("recipe", LEARNING)
+def test_what_is_saved_is_what_was_trained(
+    recipe: str, inputs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """transformers alone gets the perplexity of metrics.json from the folder."""
+    seen = {}
+    evaluate = loop.Trainer.evaluate
+
+    def note(self: loop.Trainer) -> None:
+        views = self.objective.validation_views(self.corpus.validation(), self.step)
+        seen.update(views.tensors)
+        evaluate(self)
+
+    monkeypatch.setattr(loop.Trainer, "evaluate", note)
+    output = tmp_path / "out"
+    pretrain(settings_of(recipe), output=output, state=tmp_path / "state", **inputs)
+    model = AutoModelForMaskedLM.from_pretrained(output / "model").eval()
+    ids = seen["input_ids"] if "input_ids" in seen else seen["student_ids"]
+    labels = torch.full_like(ids, -100)  # findna's CLS positions have no label
+    labels[:, : seen["labels"].shape[1]] = seen["labels"]
+    with torch.inference_mode():
+        loss = model(ids, attention_mask=seen.get("attention_mask"), labels=labels).loss
+    metrics = json.loads((output / "metrics.json").read_text())
+    assert loss.exp().item() == pytest.approx(metrics["validation"]["perplexity"], rel=1e-4)
+
+
+def test_a_student_distilled_without_reconstruction_has_no_head(
+    inputs: dict[str, Path], tmp_path: Path
+) -> None:
+    settings = settings_of("had", steps=1)
+    settings["objective"] = {"name": "had", "reconstruction_weight": 0.0}
+    pretrain(settings, output=tmp_path / "out", state=tmp_path / "s", **inputs)
+    ids = torch.tensor([[7, 8, 9, 3]])
+    assert AutoModel.from_pretrained(tmp_path / "out/model")(ids).last_hidden_state.shape[1] == 4
+    with pytest.raises(InputError, match="distilled without reconstruction"):
+        AutoModelForMaskedLM.from_pretrained(tmp_path / "out/model")(ids)
 
 
 def test_history_has_a_row_a_log_line_and_evaluation(

@@ -132,8 +132,8 @@ rule embed:
         pooling=lambda w: "cls_tokens" if w.cls else "mean",
     shell:
         command(
-            "embed --pretrained {input.run:q} --task {input.task:q} --output {output:q}"
-            " --max-sequences {params.sequences} --pooling {params.pooling}"
+            "embed {input.run:q} {input.task:q}/test.parquet --output {output:q}"
+            " --sample {params.sequences} --pooling {params.pooling}"
         )
 
 

@@ -12,12 +12,12 @@ import pandas as pd
 
 from dnastudents.benchmarks.rows import place
 from dnastudents.errors import InputError
+from dnastudents.genome.letters import AMBIGUOUS, AMINO_ACIDS, BASES, MOST_AMBIGUOUS
 
 # Both cases are spelt out: `upper` makes nucleotides of some letters of other alphabets.
-_FOREIGN = re.compile("[^ACGTUNRYSWKMBDHVacgtunryswkmbdhv]")
-_AMBIGUOUS = "[RYSWKMBDHV]"
-_AMINO_ACIDS = "EFILPQ"  # that no nucleotide letter is
-MOST_AMBIGUOUS = 0.5  # share of all letters; real genomes hold far less than 0.001
+_KNOWN = "".join(BASES) + "N" + AMBIGUOUS
+_FOREIGN = re.compile(f"[^{_KNOWN}{_KNOWN.lower()}]")
+_AMBIGUOUS = f"[{AMBIGUOUS}]"
 
 
 def canonical_sequences(frame: pd.DataFrame, where: str) -> tuple[pd.Series, int]:
@@ -63,7 +63,7 @@ def _fault(sequence: str) -> str:
     if found is None:
         return "the sequence is empty; the file may be cut short"
     letter, position = found.group(), found.start() + 1
-    if letter.upper() in _AMINO_ACIDS:
+    if letter.upper() in AMINO_ACIDS:
         return f"letter {position} of the sequence is {letter!r}, of protein; give DNA or RNA"
     if letter in "-.":
         return f"letter {position} of the sequence is {letter!r}, a gap; take gaps out, or write N"

@@ -18,10 +18,10 @@ from typing import Annotated, Any
 import typer
 
 from dnastudents import __version__
-from dnastudents.cli import data, evaluation, figures, project, results, training
+from dnastudents.cli import data, evaluation, figures, inference, project, results, training
 from dnastudents.cli.parsing import Quiet, Verbose, configure_log
 
-GROUPS = (project, data, training, evaluation, results, figures)
+GROUPS = (project, data, training, evaluation, inference, results, figures)
 
 app = typer.Typer(rich_markup_mode=None)
 for group in GROUPS:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
-
 import typer
 
 from dnastudents.cli.parsing import (
     Output,
-    Pretrained,
     Replicas,
     Run,
     Seeds,
@@ -78,28 +75,3 @@ def baseline(
     from dnastudents.probes.kmer_logistic import kmer_logistic
 
     kmer_logistic(task, output, seeds, settings)
-
-
-@command(
-    app,
-    "embed",
-    "--pretrained results/pretrain/had --task results/tasks/gue/mouse_0 --output mouse_0.npz",
-)
-def embed(
-    *,
-    pretrained: Pretrained,
-    task: TaskFolder,
-    split: Annotated[
-        Literal["train", "dev", "test"], typer.Option(help="whose sequences")
-    ] = "test",
-    max_sequences: Annotated[int, typer.Option(min=1, help="at most; drawn at random")] = 1000,
-    pooling: Annotated[
-        Literal["mean", "cls_tokens"],
-        typer.Option(help="how a sequence's tokens become one vector"),
-    ] = "mean",
-    output: Output,
-) -> None:
-    """Write frozen features of a task's sequences."""
-    from dnastudents.finetune.features import embed
-
-    embed(pretrained, task, split, max_sequences, output, pooling)

@@ -143,11 +143,24 @@ def tokenize(
     most: int | None,
     both_strands: bool = False,
 ) -> TokenSplit:
+    """Tokenise a split of texts; see `tokenize_codes`."""
+    codes = [sequence.encode(text) for text in sequences]
+    return tokenize_codes(codes, labels, tokenizer, most, both_strands)
+
+
+def tokenize_codes(
+    codes: list[np.ndarray],
+    labels: np.ndarray,
+    tokenizer: Tokenizer,
+    most: int | None,
+    both_strands: bool = False,
+) -> TokenSplit:
     """Tokenise a split.
 
     Parameters
     ----------
-    sequences : sequence of str
+    codes : list of numpy.ndarray
+        uint8 (L,) each.
     labels : numpy.ndarray
         int64 (n,).
     tokenizer : Tokenizer
@@ -157,7 +170,6 @@ def tokenize(
     both_strands : bool
         Tokenise the reverse complements too. Default is False.
     """
-    codes = [sequence.encode(text) for text in sequences]
     rows, truncated = _ids(codes, tokenizer, most)
     other = None
     if both_strands:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from dnastudents.benchmarks.task import Task
 from dnastudents.errors import InputError
 from dnastudents.files import atomic_directory, digest, read_json, sha256, write_json
+from dnastudents.finetune.classifiers import keep_classifiers
 from dnastudents.finetune.on_task import WEIGHTS, StudentOnTask
 from dnastudents.finetune.options import Finetuning
 from dnastudents.finetune.pretrainings import provenance
@@ -81,7 +82,7 @@ class Kept:
             with atomic_directory(folder) as partial:
                 make(partial)
                 write_provenance(partial, code=code_digest())
-                files = {file.name: sha256(file) for file in partial.iterdir()}
+                files = {file.name: sha256(file) for file in partial.iterdir() if file.is_file()}
                 write_json(partial / _RECORD, {"identity": identity, "files": files})
         elif (made := read_json(folder / FILE))["code"] != code_digest():
             logger.warning(
@@ -89,6 +90,11 @@ class Kept:
                 f"{made['commit']}); remove it to make it again"
             )
         return folder
+
+    def drop_classifiers(self, seeds: Iterable[int]) -> None:
+        """Drop the classifiers of finished seeds that are not to be kept: disks are small."""
+        folders = [self.state / f"seed_{seed}" for seed in seeds]
+        keep_classifiers(self.options.keep, [f for f in folders if f.is_dir()])
 
     def _digest(self, start: Path, options: Finetuning) -> str:
         weights, _ = self._content(start)
@@ -106,7 +112,8 @@ class Kept:
 def _is_kept(folder: Path, identity: str) -> bool:
     """Whether a whole piece of this identity is there; a broken one is taken away, and said to be.
 
-    Only the weights may be gone: a grid removes them when its seeds are tested.
+    Only the weights may be gone: a grid removes them when its seeds are tested. Classifiers, which
+    are kept of few seeds, are not looked at.
     """
     if not folder.exists():
         return False

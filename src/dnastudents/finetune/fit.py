@@ -24,6 +24,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from transformers.modeling_outputs import SequenceClassifierOutput
 
 from dnastudents.devices import Precision, as_many_as_fit, moved
 from dnastudents.errors import InputError
@@ -42,20 +43,38 @@ class Diverged(InputError):
 
 
 class FrozenHead(nn.Module):
-    """Dropout and a linear layer over features that are standardised by the training split."""
+    """The head of a classifier on features that are standardised by the training split.
+
+    Parameters
+    ----------
+    classifier : SequenceClassification
+        Its backbone is left as it is.
+    features : Tensor, (n, D)
+        Of the training split.
+    """
 
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, head: nn.Linear, dropout: float, features: Tensor) -> None:
+    def __init__(self, classifier: Any, features: Tensor) -> None:
         super().__init__()
-        self.head, self.dropout = head, nn.Dropout(dropout)
+        self.head, self.dropout = classifier.classifier, classifier.dropout
+        self._classifier = [classifier]  # in a list, so that its weights are not trained
         self.register_buffer("mean", features.mean(0))
         self.register_buffer("scale", features.std(0, correction=0).clamp(min=1e-6))
 
-    def forward(self, features: Tensor) -> Tensor:
+    def forward(self, features: Tensor) -> SequenceClassifierOutput:
         """Compute logits (B, classes) of features (B, D)."""
-        return self.head(self.dropout((features - self.mean) / self.scale))
+        standardised = (features - self.mean) / self.scale
+        return SequenceClassifierOutput(logits=self.head(self.dropout(standardised)))
+
+    def whole(self) -> Any:
+        """Return the classifier whose head does the standardising too."""
+        whole = copy.deepcopy(self._classifier[0])
+        with torch.no_grad():
+            whole.classifier.weight.copy_(self.head.weight / self.scale)
+            whole.classifier.bias.copy_(self.head.bias - whole.classifier.weight @ self.mean)
+        return whole
 
 
 @dataclass
@@ -83,7 +102,7 @@ class Fit:
     Parameters
     ----------
     model : nn.Module
-        Takes what a split's `inputs` gives, returns logits (B, C).
+        Takes what a split's `inputs` gives; its output has `logits` (B, C).
     options : Finetuning
         Settings.
     seed : int
@@ -197,7 +216,7 @@ class Fit:
     def _logits(self, split: Split, rows: np.ndarray) -> Tensor:
         inputs = {name: moved(value, self.device) for name, value in split.inputs(rows).items()}
         with self.precision.autocast():
-            logits = self.model(**inputs)
+            logits = self.model(**inputs).logits
         return logits.float()
 
     @torch.inference_mode()

@@ -20,22 +20,19 @@ import pandas as pd
 import torch
 from safetensors.torch import load_model, save_model
 
+from dnastudents import models
 from dnastudents.benchmarks.draws import POOL, dev_origin, draw
 from dnastudents.benchmarks.task import SPLITS, Task
 from dnastudents.devices import choose_device, device_name
 from dnastudents.errors import InputError
 from dnastudents.files import atomic_file, read_json, write_json
+from dnastudents.finetune.classifiers import CLASSIFIER, save_classifier
 from dnastudents.finetune.data import FeatureSplit, Split, TokenSplit
 from dnastudents.finetune.features import Checkpoint, feature_split
 from dnastudents.finetune.fit import Fit, FrozenHead
 from dnastudents.finetune.options import Finetuning
-from dnastudents.finetune.pretrainings import provenance
-from dnastudents.models import (
-    ChordMixerForMaskedLM,
-    SequenceClassifier,
-    backbone_tensors,
-    resized,
-)
+from dnastudents.finetune.pretrainings import paper, provenance
+from dnastudents.models import ChordMixerForMaskedLM, backbone_tensors, resized
 from dnastudents.provenance import LEARNING, made_by
 from dnastudents.randomness import derive_seed
 from dnastudents.results.metrics import are_equal, classification_metrics, prediction_table
@@ -84,7 +81,7 @@ class StudentOnTask:
     ) -> None:
         self.run, self.task, self.options = run, task, options
         self.grid_cells = len(options.cells)
-        self.provenance = provenance(pretrained)
+        self.provenance, self.paper = provenance(pretrained), paper(pretrained)
         self.config_digest, self.weights = config_digest, weights
         self.device = choose_device()
         self.checkpoint = Checkpoint.load(pretrained)
@@ -159,11 +156,15 @@ class StudentOnTask:
             "wall_seconds": trained.wall_seconds + time.perf_counter() - began,
             "peak_memory_mb": max(trained.peak_memory_mb, self._peak_memory()),
         }
-        write_row(folder / "row.json", self._row(seed, splits, scores, of_training))
+        row = self._row(seed, splits, scores, of_training)
+        write_row(folder / "row.json", row)
         pd.DataFrame(trained.history).assign(seed=seed).to_csv(folder / "history.csv", index=False)
         with atomic_file(folder / "predictions.parquet") as partial:
             labels, classes = splits["test"].labels, self.task.classes
             prediction_table(seed, labels, scores, classes).to_parquet(partial, index=False)
+        if self.options.keep != "none":
+            tokenizer = self.checkpoint.tokenizer
+            save_classifier(folder / CLASSIFIER, fit.model, tokenizer, row, self.paper)
 
     def _name(self, seed: int) -> str:
         name = f"{self.run} {self.task.suite}/{self.task.task} seed {seed}"
@@ -191,27 +192,29 @@ class StudentOnTask:
             return splits | {POOL: splits["train"].joined(splits["dev"])}
         return splits
 
-    def _classifier(self, seed: int) -> SequenceClassifier:
+    def _classifier(self, seed: int) -> Any:
         """Put a new head on the student; one that was never pretrained is new with each seed too.
 
         So are the layers that a `released_transfer` adds.
         """
-        if self.provenance["pretrained"]:
-            student = copy.deepcopy(self.checkpoint.student)
-        else:
+        student, options = self.checkpoint.student, self.options
+        if not self.provenance["pretrained"]:
             torch.manual_seed(derive_seed(seed, "scratch"))
-            student = type(self.checkpoint.student)(self.checkpoint.student.config)
-        if self.options.released_transfer is not None:
+            student = type(student)(student.config)
+        if options.released_transfer is not None:
             torch.manual_seed(derive_seed(seed, "transfer"))
-            student, _ = resized(student, **self.options.released_transfer.model_dump())
-        torch.manual_seed(derive_seed(seed, "head"))
-        return SequenceClassifier(
+            student, _ = resized(student, **options.released_transfer.model_dump())
+        model = models.classifier(
             student,
-            len(self.task.classes),
-            self.options.pooling,
-            self.options.dropout,
-            self.checkpoint.tokenizer.special_ids,
+            self.task.classes,
+            pooling=options.pooling,
+            classifier_dropout=options.dropout,
+            reverse_complement=options.reverse_complement,
+            trained_length=self.task.max_length,
         )
+        torch.manual_seed(derive_seed(seed, "head"))
+        model.new_head()
+        return model
 
     def _check_transfer(self) -> None:
         """Refuse a `released_transfer` of another student; tell what one takes."""
@@ -232,20 +235,19 @@ class StudentOnTask:
         )
 
     def _model(self, seed: int, train: Split) -> torch.nn.Module:
-        classifier = self._classifier(seed)
+        model = self._classifier(seed)
         if isinstance(train, FeatureSplit):
-            features = torch.from_numpy(train.values)
-            return FrozenHead(classifier.head, self.options.dropout, features)
-        return classifier
+            return FrozenHead(model, torch.from_numpy(train.values))
+        return model
 
     def _features_of(self, seed: int) -> dict[str, FeatureSplit]:
         """Compute features of the frozen student once, or once per seed where each has its own."""
         key = seed if self._student_of_seed else None
         if key not in self._features:
             self._features.clear()  # another seed's go before these come
-            classifier = self._classifier(seed)
+            model = self._classifier(seed)
             made = {
-                name: feature_split(classifier, self.tokens[name], self.device)
+                name: feature_split(model, self.tokens[name], self.device)
                 for name in self.task.splits
             }
             self._features[key] = self._with_pool(made)

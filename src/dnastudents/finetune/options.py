@@ -75,6 +75,11 @@ class Finetuning(Settings):
         description="Read training sequences on either strand; with conjoin also predict by the "
         "mean of the logits of both.",
     )
+    keep: Literal["best", "all", "none"] = Field(
+        "best",
+        description="Which seeds' classifiers are kept: the one that is best on dev (the first, "
+        "where nothing selects), all, or none.",
+    )
     precision: Precision = Field(
         "no", description="Of matrix products on a GPU; weights stay in float32."
     )

@@ -58,6 +58,15 @@ def _require_replicas(pretrained: Sequence[Path]) -> None:
             seen[seed] = folder
 
 
+def paper(pretrained: Path) -> str:
+    """The arXiv identifier of the pretraining's recipe; "" where there is none."""
+    file = pretrained / "settings.json"
+    if not file.is_file():
+        return ""
+    settings: RunSettings = parse(RunSettings, read_json(file), str(file))
+    return settings.objective.paper
+
+
 def provenance(pretrained: Path) -> dict[str, Any]:
     """Return what a metrics row says of the pretraining.
 

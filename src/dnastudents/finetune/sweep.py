@@ -13,7 +13,7 @@ A seed that cannot be trained does not lose the others, see `finetune.failures`.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ import pandas as pd
 
 from dnastudents.benchmarks.task import load_task
 from dnastudents.files import atomic_directory, digest, write_json
+from dnastudents.finetune.classifiers import keep_classifiers
 from dnastudents.finetune.failures import Failures
 from dnastudents.finetune.finished import Kept
 from dnastudents.finetune.grid import sweep_grid
@@ -60,7 +61,8 @@ def finetune(
     output : Path
         Folder with `seed_<s>.json` (see `results.row`), `settings.json`, `predictions.parquet`
         (seed, index, label, prediction, p_<class>) and `history.csv` (seed, epoch, step, loss, and
-        where a dev split selects dev_loss and dev_<metric>); with a grid also `grid.csv`, see
+        where a dev split selects dev_loss and dev_<metric>); by default `classifier`, a model of
+        transformers with its tokenizer, see `Finetuning.keep`; with a grid also `grid.csv`, see
         `grid.sweep_grid`. A seed that failed has `failed_seed_<s>.json` (see `Failures`) and
         nothing else.
 
@@ -82,19 +84,21 @@ def finetune(
         folder.lock()  # waits for the orphan of a workflow that was killed
         if options.grid is None:
             cells = None
-            failures.each(starts, lambda seed, start: _keep_seed(kept, seed, start))
+            failures.each(starts, lambda seed, start: _keep_seed(kept, starts, seed, start))
         else:
             cells = sweep_grid(kept, starts, failures)
         finished = [seed for seed in seeds if seed not in failures.records]
         _gather(kept, finished, failures, output, cells)
 
 
-def _keep_seed(kept: Kept, seed: int, start: Path) -> Path:
-    return kept.keep(
+def _keep_seed(kept: Kept, seeds: Iterable[int], seed: int, start: Path) -> Path:
+    folder = kept.keep(
         f"seed_{seed}",
         kept.identity(start),
         lambda folder: kept.student(start).run_seed(seed, folder),
     )
+    kept.drop_classifiers(seeds)
+    return folder
 
 
 def _gather(
@@ -115,5 +119,6 @@ def _gather(
         pd.concat(frames).to_parquet(partial / "predictions.parquet", index=False)
         if cells is not None:
             cells.to_csv(partial / "grid.csv", index=False)
+        keep_classifiers(kept.options.keep, folders, partial)
         failures.write(partial)
         write_json(partial / "settings.json", kept.options.as_json())

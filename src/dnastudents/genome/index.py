@@ -18,6 +18,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from dnastudents.errors import InputError
 from dnastudents.files import atomic_file, digest
@@ -122,7 +123,7 @@ def _write_index(fasta: Path, target: Path) -> bool:
     """Write the index of pyfaidx to `target`, complete or not at all; False where it has none."""
     from pyfaidx import Faidx  # slow to import, and needed once
 
-    logger.warning(f"{fasta} has no index; {target} is written now, and used from then on")
+    logger.info(f"{fasta} has no index; {target} is written now, and used from then on")
     try:
         with ExitStack() as files:
             partial, blocks = files.enter_context(atomic_file(target)), None
@@ -136,7 +137,7 @@ def _write_index(fasta: Path, target: Path) -> bool:
 
 def _write_sizes(fasta: Path, target: Path) -> Path:
     """Write names and lengths as read from the whole FASTA."""
-    logger.warning(
+    logger.info(
         f"{fasta} cannot be indexed (gzip other than bgzip's, lines of uneven length, or text of "
         "another kind): it is read to its end now, and its names are kept"
     )
@@ -147,3 +148,30 @@ def _write_sizes(fasta: Path, target: Path) -> Path:
         rows = (f"{name}\t{length}\n" for name, length in lengths.items())
         partial.write_text("".join(rows), encoding="utf-8")
     return target
+
+
+def open_fasta(fasta: Path, folder: Path) -> Any:
+    """Open a FASTA for reading by region, as a `pyfaidx.Fasta`.
+
+    Parameters
+    ----------
+    fasta, folder : Path
+        As for `read_records`.
+
+    Raises
+    ------
+    InputError
+        The FASTA cannot be read by region, or not at all.
+    """
+    from pyfaidx import Fasta
+
+    if not fasta.is_file():
+        raise InputError(f"{fasta}: no such file; give a FASTA")
+    index = _index(fasta, folder)
+    if index.suffix == ".sizes":
+        raise InputError(
+            f"{fasta}: cannot be read by region (gzip other than bgzip's, or lines of uneven "
+            "length); unpack it, or compress it with bgzip"
+        )
+    blocks = index.with_suffix(".gzi") if fasta.suffix.lower() in _COMPRESSED else None
+    return Fasta(str(fasta), indexname=str(index), gzi_indexname=blocks, as_raw=True, rebuild=False)

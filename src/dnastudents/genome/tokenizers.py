@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,10 @@ class Tokenizer(ABC):
         Ids that stand for no base: never masked, never pooled.
     base_ids : tuple of int
         Ids that a random replacement may be drawn from.
+    starts_with_cls : bool
+        Whether each sequence comes between `cls_id` and, where there is one, `sep_id`.
+    overlaps : bool
+        Whether a token shares all bases but one with the next.
     """
 
     name: str
@@ -58,6 +63,13 @@ class Tokenizer(ABC):
     sep_id: int | None
     special_ids: tuple[int, ...]
     base_ids: tuple[int, ...]
+    starts_with_cls: bool = False
+    overlaps: bool = False
+
+    @property
+    @abstractmethod
+    def vocabulary(self) -> list[str]:
+        """The tokens in the order of their ids."""
 
     @abstractmethod
     def encode_batch(self, codes: np.ndarray) -> np.ndarray:
@@ -100,6 +112,11 @@ class NucleotideTokenizer(Tokenizer):
     base_ids: tuple[int, ...] = (7, 8, 9, 10)
     _id_of_code = np.array([7, 8, 9, 10, 11, 4])  # by code: A, C, G, T, N, PAD
 
+    @property
+    def vocabulary(self) -> list[str]:
+        special = ["[CLS]", "[SEP]", "[BOS]", "[MASK]", "[PAD]", "[RESERVED]", "[UNK]"]
+        return [*special, *"ACGTN", *(f"[UNUSED{n}]" for n in range(12, self.vocab_size))]
+
     def encode_batch(self, codes: np.ndarray) -> np.ndarray:
         return self._id_of_code[_trim(codes)[0]]
 
@@ -124,6 +141,10 @@ class ChordMixerTokenizer(NucleotideTokenizer):
     base_ids = (0, 1, 2, 4)
     _id_of_code = np.array([0, 1, 2, 4, 3, 7])
 
+    @property
+    def vocabulary(self) -> list[str]:
+        return [*"ACGNT", "[MASK]", "[CLS]", "[PAD]"]
+
 
 class _KmerVocabulary(Tokenizer):
     """A vocabulary that lists all k-mers in the order A, T, C, G from some id on."""
@@ -137,6 +158,11 @@ class _KmerVocabulary(Tokenizer):
         shifts = 2 * np.arange(self.k)[::-1]
         digits = _ATCG[(number[:, None] >> shifts) & 3]
         return self._first_kmer + (digits << shifts).sum(1)
+
+    @property
+    def _kmers(self) -> list[str]:
+        """All k-mers in the order of their ids."""
+        return ["".join(letters) for letters in product("ATCG", repeat=self.k)]
 
     @cached_property
     def _id_of_number(self) -> np.ndarray:
@@ -159,6 +185,7 @@ class KmerTokenizer(_KmerVocabulary):
 
     pad_id, unk_id, cls_id, sep_id, mask_id = 0, 1, 2, 3, 4
     special_ids = (0, 2, 3, 4)
+    starts_with_cls = overlaps = True
     _first_kmer = 5
 
     def __init__(self, k: int = 6) -> None:
@@ -168,6 +195,10 @@ class KmerTokenizer(_KmerVocabulary):
         self.name = f"kmer{k}"
         self.vocab_size = self._first_kmer + 4**k
         self.base_ids = tuple(range(self._first_kmer, self.vocab_size))
+
+    @property
+    def vocabulary(self) -> list[str]:
+        return ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *self._kmers]
 
     def encode_batch(self, codes: np.ndarray) -> np.ndarray:
         codes, lengths = _trim(codes)
@@ -206,8 +237,14 @@ class NucleotideTransformerTokenizer(_KmerVocabulary):
     unk_id, pad_id, mask_id, cls_id, sep_id = 0, 1, 2, 3, None
     special_ids = (1, 2, 3, 4, 5)
     base_ids = tuple(range(6, 4102))
+    starts_with_cls = True
     _first_kmer = 6
     _letter_ids = np.array([4102, 4104, 4105, 4103, 4106, 1])
+
+    @property
+    def vocabulary(self) -> list[str]:
+        special = ["<unk>", "<pad>", "<mask>", "<cls>", "<eos>", "<bos>"]
+        return [*special, *self._kmers, *"ATCGN"]
 
     def encode_batch(self, codes: np.ndarray) -> np.ndarray:
         codes, _ = _trim(codes)

@@ -7,21 +7,24 @@ from dnastudents.registry import discover
 __getattr__, __all__ = lazy(
     __name__,
     {
-        "registry": ["build", "load", "model_digest", "model_folder", "tokenizer_name"],
-        "output": ["StudentOutput", "count_parameters"],
-        "classifier": ["SequenceClassifier", "content_mask", "mean_pool"],
-        "chordmixer.model": [
-            "ChordMixerConfig",
-            "ChordMixerForMaskedLM",
-            "backbone_tensors",
-            "resized",
+        "registry": [
+            "build",
+            "classifier",
+            "load",
+            "model_digest",
+            "model_folder",
+            "tokenizer_name",
         ],
-        "hybrid.model": ["HybridConfig", "HybridForMaskedLM"],
-        "bert.model": ["BertStudentConfig", "BertStudentForMaskedLM"],
-        "nucleotide_transformer.model": [
-            "NucleotideTransformerConfig",
-            "NucleotideTransformerForMaskedLM",
-        ],
+        "student": ["StudentOutput", "content_mask", "count_parameters", "mean_pool"],
+        "tokenization": ["DNATokenizer"],
+        "chordmixer.config": ["ChordMixerConfig"],
+        "chordmixer.model": ["ChordMixerForMaskedLM", "backbone_tensors", "resized"],
+        "hybrid.config": ["HybridConfig"],
+        "hybrid.model": ["HybridForMaskedLM"],
+        "bert.config": ["BertStudentConfig"],
+        "bert.model": ["BertStudentForMaskedLM"],
+        "nucleotide_transformer.config": ["NucleotideTransformerConfig"],
+        "nucleotide_transformer.model": ["NucleotideTransformerForMaskedLM"],
     },
 )
 __all__ += ["STUDENTS", "StudentOptions"]

@@ -19,7 +19,28 @@ def take_settings(kind: type[StudentOptions], given: dict[str, Any]) -> dict[str
     return {name: getattr(options, name) for name in names}
 
 
-class StudentConfig(PretrainedConfig):
+class ClassifierFields:
+    """What a config says of a classifier on the student; not saved where it is the default.
+
+    Attributes
+    ----------
+    pooling : {"mean", "cls"}
+        See `models.student.SequenceClassification`.
+    classifier_dropout : float or None
+        On the pooled features. None is 0.
+    reverse_complement : {"none", "augment", "conjoin"}
+        How both strands are read, see `finetune.options`; `dnastudents predict` does the same.
+    trained_length : int
+        Bases of the longest sequence of its task.
+    """
+
+    pooling = "mean"
+    classifier_dropout: float | None = None
+    reverse_complement = "none"
+    trained_length = 512
+
+
+class StudentConfig(ClassifierFields, PretrainedConfig):
     """Base of the configs of students that are not a transformers model already.
 
     Parameters
@@ -47,6 +68,7 @@ class StudentConfig(PretrainedConfig):
         for name, value in settings.items():
             setattr(self, name, value)
         self.vocab_size = self.default_vocab_size if vocab_size is None else vocab_size
+        kwargs["tie_word_embeddings"] = False  # transformers' default would tie the heads
         kwargs.pop("auto_map", None)  # the hub's: it names remote code, which nobody needs here
         super().__init__(**kwargs)
         for name, value in settings.items():  # transformers has a max_length of its own

@@ -49,8 +49,13 @@ class StudentOptions(Settings, ABC):
 
     @classmethod
     @abstractmethod
+    def model_classes(cls) -> tuple[Any, Any, Any]:
+        """Return its classes without a head, for masked LM, for classification; imports torch."""
+
+    @classmethod
     def model_class(cls) -> Any:
-        """Return the masked-LM class; imports torch."""
+        """Return the masked-LM class."""
+        return cls.model_classes()[1]
 
     def vocabulary(self, tokenizer: Any) -> dict[str, int]:
         """Return what the tokenizer decides in the model's config."""

@@ -1,42 +1,43 @@
 """Students and teachers: built from settings, loaded from a checkpoint folder.
 
-All are transformers models, registered with the Auto classes when this module is imported, so
-`AutoModelForMaskedLM.from_pretrained(folder)` works beside `models.load(folder)`. No call here uses
-the network.
+All are transformers models: after `import dnastudents`, transformers' Auto classes load their
+folders too, see `auto`. No call here uses the network.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from transformers import AutoConfig, AutoModelForMaskedLM
+import torch
 
 from dnastudents.errors import InputError
 from dnastudents.files import digest, read_json, sha256
 from dnastudents.genome.tokenizers import FILE_NAME, Tokenizer
 from dnastudents.models import STUDENTS, StudentOptions
-from dnastudents.models.output import StudentMixin
+from dnastudents.models.auto import register
+from dnastudents.models.student import SequenceClassification, StudentMixin
 
 _HUB_NAMES = {"esm": "nucleotide_transformer"}  # model types of the hub that are ours too
 _HUB_CLASSES = {"EsmForMaskedLM": "esm"}  # of a config.json that names no type, as the hub's
 
 
-def _registered() -> dict[str, Any]:
-    """Return the class of each model type."""
-    found: dict[str, Any] = {}
+def _known() -> dict[str, tuple[Any, Any, Any]]:
+    """Return the classes of each model type."""
+    found: dict[str, tuple[Any, Any, Any]] = {}
     for kind in STUDENTS.values():
-        model = kind.model_class()
-        if not issubclass(model, StudentMixin):  # else only fine-tuning would find out
-            raise TypeError(f"{model.__name__}: derive it from dnastudents.models.output.Student")
-        AutoConfig.register(model.config_class.model_type, model.config_class, exist_ok=True)
-        AutoModelForMaskedLM.register(model.config_class, model, exist_ok=True)
-        found[model.config_class.model_type] = model
+        classes = kind.model_classes()
+        for model in classes:
+            if not issubclass(model, StudentMixin):  # else only fine-tuning would find out
+                raise TypeError(f"{model.__name__}: derive it from dnastudents.models.student")
+        found[classes[0].config_class.model_type] = classes
     return found | {name: found[ours] for name, ours in _HUB_NAMES.items()}
 
 
-MODELS = _registered()
+MODELS = _known()
+register()
 
 
 def tokenizer_name(settings: Mapping[str, Any] | StudentOptions) -> str:
@@ -65,16 +66,26 @@ def build(settings: Mapping[str, Any] | StudentOptions, tokenizer: Tokenizer) ->
     return model(model.config_class(**fields))
 
 
-def load(folder: str | Path) -> Any:
+USES = ("features", "masked", "classes")  # in the order of `StudentOptions.model_classes`
+
+
+def load(folder: str | Path, use: Literal["features", "masked", "classes"] = "masked") -> Any:
     """Load the model of a checkpoint folder (config.json, model.safetensors), in evaluation mode.
 
     A folder of the hub's Nucleotide Transformer v2 is one too: its config.json has no `model_type`,
     but `architectures`. Weights of half precision become float32, in which all commands compute.
 
+    Parameters
+    ----------
+    folder : path
+    use : {"features", "masked", "classes"}
+        Without a head, for masked LM, for classification. Default is "masked".
+
     Raises
     ------
     InputError
-        If the folder holds no model of this package, or weights that are not exactly the model's.
+        If the folder holds no model of this package, or weights that are not exactly the model's,
+        or if a classifier is wanted and this is none.
     """
     file = Path(folder) / "config.json"
     config = read_json(file)
@@ -86,7 +97,41 @@ def load(folder: str | Path) -> Any:
     if kind not in MODELS:
         said = f"architectures {classes}" if kind is None else f"model_type {kind!r}"
         raise InputError(f"{file}: {said} is no model of this package; known: {', '.join(MODELS)}")
-    return MODELS[kind].from_pretrained(str(folder), local_files_only=True)
+    model = MODELS[kind][USES.index(use)]
+    if use == "classes" and model.__name__ not in classes:
+        raise InputError(
+            f"{folder}: is no classifier; give the folder `classifier` of a fine-tuning, as "
+            "results/finetune/RUN/SUITE/TASK/classifier"
+        )
+    return model.from_pretrained(str(folder), local_files_only=True)
+
+
+def classifier(student: Any, class_names: Sequence[str], **fields: Any) -> SequenceClassification:
+    """Make the classifier with a student's backbone and a random head.
+
+    Parameters
+    ----------
+    student : PreTrainedModel
+        Of this package; it is left as it is.
+    class_names : sequence of str
+    **fields
+        More of the classifier's config, as `pooling` and `classifier_dropout`.
+
+    Raises
+    ------
+    InputError
+        The student has no such pooling.
+    """
+    config = copy.deepcopy(student.config)
+    config.update({**fields, "id2label": dict(enumerate(class_names))})
+    config.label2id = {name: number for number, name in enumerate(class_names)}
+    *_, kind = config.options.model_classes()
+    with torch.random.fork_rng(devices=[]):  # its random weights are all replaced
+        model = kind(config)
+    weights = student.state_dict()
+    backbone = [name for name in model.state_dict() if not name.startswith(kind.new_head_prefix)]
+    model.load_state_dict({name: weights[name] for name in backbone}, strict=False)
+    return model.train(student.training)
 
 
 def model_folder(folder: Path) -> Path:

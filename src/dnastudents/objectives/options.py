@@ -54,6 +54,9 @@ class ObjectiveOptions(Settings, ABC):
     default_masking: ClassVar[dict[str, Any] | None] = None
     """The masking of a run that names none; None: it must name one."""
 
+    paper: ClassVar[str] = ""
+    """The arXiv identifier of what to cite."""
+
     name: str
 
     @property

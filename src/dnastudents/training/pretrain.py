@@ -30,6 +30,7 @@ from dnastudents.objectives.had.feature_cache import MANIFEST
 from dnastudents.provenance import LEARNING, code_digest, made_by, write_provenance
 from dnastudents.randomness import derive_seed
 from dnastudents.settings import parse
+from dnastudents.sharing.card import pretraining_card
 from dnastudents.teachers.cache import check_cache
 from dnastudents.training.corpus import Corpus
 from dnastudents.training.disk import require_room
@@ -157,7 +158,9 @@ class RunFolder:
     def new_student(self) -> Any:
         """Make the student with the random weights of the run's seed."""
         torch.manual_seed(derive_seed(self.settings.seed, "weights"))
-        return models.build(self.settings.student, self.tokenizer)
+        student = models.build(self.settings.student, self.tokenizer)
+        self.parameters = models.count_parameters(student)  # without a recipe's own head
+        return student
 
     def write(
         self,
@@ -168,7 +171,7 @@ class RunFolder:
         """Write the models in `learnt` by the names of their folders, and what was measured."""
         metrics = {
             "run": self.run,
-            "parameters": models.count_parameters(learnt["model"]),
+            "parameters": self.parameters,
             **measured,
             **made_by(*LEARNING),
             "code": code_digest(),
@@ -180,8 +183,9 @@ class RunFolder:
         with atomic_directory(self.output) as partial:
             for name, model in learnt.items():
                 model.save_pretrained(partial / name)
-                self.tokenizer.save_pretrained(partial / name)
+                models.DNATokenizer(name=self.tokenizer.name).save_pretrained(partial / name)
                 write_provenance(partial / name, *LEARNING, **which_run)
+                pretraining_card(partial / name, self.run, self.settings, metrics)
             frame = pd.DataFrame(history, columns=_columns(history))
             frame.to_csv(partial / "history.csv", index=False)
             write_json(partial / "settings.json", self.settings.as_json())

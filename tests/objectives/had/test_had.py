@@ -13,7 +13,7 @@ from torch.testing import assert_close
 
 from dnastudents.errors import InputError
 from dnastudents.genome.codes import PAD
-from dnastudents.objectives.had.decoder import CrossAttentionDecoder, query_positions
+from dnastudents.models.hybrid.decoder import CrossAttentionDecoder, query_positions
 from dnastudents.objectives.had.frozen_teacher import FrozenTeacher
 from dnastudents.objectives.had.objective import HAD
 from dnastudents.objectives.had.options import HADOptions

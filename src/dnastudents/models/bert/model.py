@@ -11,50 +11,67 @@ The model is transformers' own `BertForMaskedLM` with SDPA attention. Two things
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from torch import Tensor
-from transformers import BertConfig, BertForMaskedLM
+from torch import Tensor, nn
+from transformers import BertForMaskedLM, BertModel, BertPreTrainedModel
 from transformers.models.bert.modeling_bert import BertPooler
 
-from dnastudents.models.bert.options import BertOptions
-from dnastudents.models.config import take_settings
-from dnastudents.models.output import StudentMixin
+from dnastudents.models.bert.config import BertStudentConfig
+from dnastudents.models.student import MaskedLM, SequenceClassification, StudentMixin
 
 
-class BertStudentConfig(BertConfig):
-    """Config of a BERT student: the fields of `BertOptions`, and BERT's others."""
-
-    model_type = "dna_bert"
-    options = BertOptions
-
-    def __init__(self, vocab_size: int = 4101, **kwargs: Any) -> None:
-        settings = take_settings(BertOptions, kwargs)
-        super().__init__(vocab_size=vocab_size, **settings, **kwargs)
-
-
-class BertStudentForMaskedLM(StudentMixin, BertForMaskedLM):  # type: ignore[misc]
-    """BERT with the masked-token head whose output weights are the input embeddings."""
+class BertBackbone(StudentMixin):
+    """The features of `self.bert`."""
 
     config_class = BertStudentConfig
+    bert: Any
+
+    def embed(self, input_ids: Tensor) -> Tensor:
+        """Map token ids (B, T) to word embeddings (B, T, D), before positions and norm."""
+        return self.bert.embeddings.word_embeddings(input_ids)
+
+    def hidden_layers(self) -> Sequence[nn.Module]:
+        """List the encoder's layers."""
+        return self.bert.encoder.layer
+
+    def encode(self, x: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+        """Compute the features (B, T, D) of the last layer."""
+        return self.bert(inputs_embeds=x, attention_mask=attention_mask).last_hidden_state
+
+    def pool_cls(self, hidden: Tensor) -> Tensor:
+        """Compute tanh(linear(first token)), the pooler of BERT: (B, T, D) to (B, D)."""
+        return self.bert.pooler(hidden)
+
+
+class BertStudentModel(BertBackbone, BertPreTrainedModel):  # type: ignore[misc]
+    """BERT without a head."""
+
+    _keys_to_ignore_on_load_unexpected = [r"^cls\.", r"^classifier\."]  # noqa: RUF012
+
+    def __init__(self, config: BertStudentConfig) -> None:
+        super().__init__(config)
+        self.bert = BertModel(config)
+        self.add_head(config)
+        self.post_init()
+
+    def add_head(self, config: BertStudentConfig) -> None:
+        """Add no head."""
+
+
+class BertStudentForMaskedLM(MaskedLM, BertBackbone, BertForMaskedLM):  # type: ignore[misc]
+    """BERT with the masked-token head whose output weights are the input embeddings."""
 
     def __init__(self, config: BertStudentConfig) -> None:
         super().__init__(config)
         self.bert.pooler = BertPooler(config).requires_grad_(False)
         self.post_init()
 
-    def embed(self, input_ids: Tensor) -> Tensor:
-        """Map token ids (B, T) to word embeddings (B, T, D), before positions and norm."""
-        return self.bert.embeddings.word_embeddings(input_ids)
-
-    def encode(self, x: Tensor, attention_mask: Tensor | None = None) -> Tensor:
-        """Compute the features (B, T, D) of the last layer."""
-        return self.bert(inputs_embeds=x, attention_mask=attention_mask).last_hidden_state
-
     def lm_head(self, hidden: Tensor) -> Tensor:
         """Map features (..., D) to logits (..., V)."""
         return self.cls(hidden)
 
-    def pool_cls(self, hidden: Tensor) -> Tensor:
-        """Compute tanh(linear(first token)), the pooler of BERT: (B, T, D) to (B, D)."""
-        return self.bert.pooler(hidden)  # type: ignore[misc]
+
+class BertStudentForSequenceClassification(SequenceClassification, BertStudentModel):  # type: ignore[misc]
+    """BERT with a classification head."""

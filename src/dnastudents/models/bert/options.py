@@ -42,8 +42,12 @@ class BertOptions(StudentOptions):
         return self.max_position_embeddings + 6 - 1 - 2
 
     @classmethod
-    def model_class(cls) -> Any:
-        """Return `BertStudentForMaskedLM`."""
-        from dnastudents.models.bert.model import BertStudentForMaskedLM
+    def model_classes(cls) -> tuple[Any, Any, Any]:
+        """Return the classes of `model`."""
+        from dnastudents.models.bert import model
 
-        return BertStudentForMaskedLM
+        return (
+            model.BertStudentModel,
+            model.BertStudentForMaskedLM,
+            model.BertStudentForSequenceClassification,
+        )

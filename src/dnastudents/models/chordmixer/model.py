@@ -24,45 +24,18 @@ Design decisions
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from math import gcd
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from transformers.modeling_layers import GradientCheckpointingLayer
 
-from dnastudents.models.chordmixer.options import (
-    ChordMixerOptions,
-    count_channels,
-    layers_per_block,
-)
-from dnastudents.models.config import StudentConfig
+from dnastudents.models.chordmixer.config import SYMBOLS, ChordMixerConfig
 from dnastudents.models.layers import permute_rows
-from dnastudents.models.output import Student
-
-SYMBOLS = 5  # A C G N T
-
-
-class ChordMixerConfig(StudentConfig):
-    """Config of a ChordMixer: the fields of `ChordMixerOptions`."""
-
-    model_type = "chordmixer"
-    options = ChordMixerOptions
-    default_vocab_size = SYMBOLS
-    # transformers knows max_length as a setting of text generation: 5 saves it only when declared
-    # here, 4 overwrites it with 20 unless it is set after its own __init__.
-    max_length: int = ChordMixerOptions.model_fields["max_length"].default
-
-    @property
-    def layers_per_block(self) -> int:
-        """ceil(log2(max_length))."""
-        return layers_per_block(self.max_length)
-
-    @property
-    def channels(self) -> int:
-        """Width of the features."""
-        return count_channels(self.max_length, self.track_size, self.width)
+from dnastudents.models.student import MaskedLM, SequenceClassification, Student
 
 
 @lru_cache(maxsize=8)
@@ -142,7 +115,7 @@ class ChordMixerMLP(nn.Module):
         return F.dropout(self.fc2(hidden), self.dropout, self.training)
 
 
-class ChordMixerLayer(nn.Module):
+class ChordMixerLayer(GradientCheckpointingLayer):
     """x + shift(mlp(x)), with a norm before or after where there is one."""
 
     def __init__(self, config: ChordMixerConfig) -> None:
@@ -174,17 +147,24 @@ class ChordMixerBlock(nn.Module):
         return x
 
 
-class ChordMixerForMaskedLM(Student):
-    """ChordMixer with a linear head over A C G N T."""
+class ChordMixerModel(Student):
+    """ChordMixer without a head."""
 
     config_class = ChordMixerConfig
+    _keys_to_ignore_on_load_unexpected = [r"^linear\.", r"^classifier\."]  # noqa: RUF012
 
-    def __init__(self, config: ChordMixerConfig) -> None:
-        super().__init__(config)
+    def add_backbone(self, config: ChordMixerConfig) -> None:
+        """Add the embedding and the blocks."""
         self.embedding = nn.Linear(SYMBOLS, config.channels)
         self.block = nn.ModuleList(ChordMixerBlock(config) for _ in range(config.blocks))
-        self.linear = nn.Linear(config.channels, config.vocab_size)
-        self.post_init()
+
+    def get_input_embeddings(self) -> nn.Module:
+        """Return the linear map from one-hot symbols to features."""
+        return self.embedding
+
+    def hidden_layers(self) -> Sequence[nn.Module]:
+        """List the layers of all blocks."""
+        return [layer for block in self.block for layer in block.layer]  # type: ignore[union-attr]
 
     def _init_weights(self, module: nn.Module) -> None:
         """Keep torch's initialisation, as the released code does."""
@@ -214,10 +194,39 @@ class ChordMixerForMaskedLM(Student):
             x = block(x, rows)
         return x
 
+
+class ChordMixerForMaskedLM(MaskedLM, ChordMixerModel):  # type: ignore[misc]
+    """ChordMixer with a linear head over A C G N T."""
+
+    def add_head(self, config: ChordMixerConfig) -> None:
+        """Add the linear layer."""
+        self.linear = nn.Linear(config.channels, config.vocab_size)
+
+    def get_output_embeddings(self) -> nn.Module:
+        """Return the linear layer to the symbols."""
+        return self.linear
+
+    def logits(
+        self,
+        hidden: Tensor,
+        input_ids: Tensor | None,
+        attention_mask: Tensor | None,
+        labels: Tensor | None,
+    ) -> Tensor:
+        """Compute logits (B, T, 5), divided by the temperature of the config."""
+        return (
+            super().logits(hidden, input_ids, attention_mask, labels)
+            / self.config.masked_temperature
+        )
+
     def lm_head(self, hidden: Tensor) -> Tensor:
         """Map features (..., D) to logits (..., 5) over A C G N T in full precision."""
         with torch.autocast(hidden.device.type, enabled=False):
             return self.linear(hidden.to(self.linear.weight.dtype))
+
+
+class ChordMixerForSequenceClassification(SequenceClassification, ChordMixerModel):  # type: ignore[misc]
+    """ChordMixer with a classification head."""
 
 
 def resized(

@@ -47,11 +47,15 @@ class ChordMixerOptions(StudentOptions):
         return count_channels(self.max_length, self.track_size, self.width)
 
     @classmethod
-    def model_class(cls) -> Any:
-        """Return `ChordMixerForMaskedLM`."""
-        from dnastudents.models.chordmixer.model import ChordMixerForMaskedLM
+    def model_classes(cls) -> tuple[Any, Any, Any]:
+        """Return the classes of `model`."""
+        from dnastudents.models.chordmixer import model
 
-        return ChordMixerForMaskedLM
+        return (
+            model.ChordMixerModel,
+            model.ChordMixerForMaskedLM,
+            model.ChordMixerForSequenceClassification,
+        )
 
     def vocabulary(self, tokenizer: Any) -> dict[str, int]:
         """Return nothing: it always reads and predicts the five symbols A C G N T."""

@@ -11,25 +11,25 @@ Padding never reaches a real token: both directions are causal with padding on t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from transformers.modeling_layers import GradientCheckpointingLayer
 
-from dnastudents.models.config import StudentConfig
+from dnastudents.errors import InputError
+from dnastudents.genome import tokenizers
+from dnastudents.models.hybrid.config import HybridConfig
+from dnastudents.models.hybrid.decoder import CrossAttentionDecoder
 from dnastudents.models.hybrid.gated_deltanet import BidirectionalGatedDeltaNet, reversed_rows
-from dnastudents.models.hybrid.options import HybridOptions
 from dnastudents.models.layers import rotary_angles, rotary_attention
-from dnastudents.models.output import Student
+from dnastudents.models.student import MaskedLM, SequenceClassification, Student, content_mask
+
+IGNORE = -100  # label of a position that is shown
 
 
-class HybridConfig(StudentConfig):
-    """Config of the hybrid student: the fields of `HybridOptions`, and its vocabulary."""
-
-    model_type = "dna_hybrid"
-    options = HybridOptions
-    default_vocab_size = 16  # single nucleotides
-
-
-class DeltaNetBlock(nn.Module):
+class DeltaNetBlock(GradientCheckpointingLayer):
     """x + bidirectional Gated DeltaNet(RMSNorm(x))."""
 
     def __init__(self, config: HybridConfig) -> None:
@@ -48,7 +48,7 @@ class DeltaNetBlock(nn.Module):
         return x + self.mixer(self.norm(x), rows)
 
 
-class AttentionBlock(nn.Module):
+class AttentionBlock(GradientCheckpointingLayer):
     """x + non-causal rotary attention(RMSNorm(x))."""
 
     def __init__(self, config: HybridConfig) -> None:
@@ -65,7 +65,7 @@ class AttentionBlock(nn.Module):
         return x + self.out_proj(mixed)
 
 
-class GatedMLPBlock(nn.Module):
+class GatedMLPBlock(GradientCheckpointingLayer):
     """x + down(SiLU(gate(n)) * up(n)), n = RMSNorm(x)."""
 
     def __init__(self, config: HybridConfig) -> None:
@@ -79,13 +79,13 @@ class GatedMLPBlock(nn.Module):
         return x + self.down_proj(F.silu(gate) * up)
 
 
-class HybridForMaskedLM(Student):
-    """The hybrid student with a linear head over its vocabulary."""
+class HybridModel(Student):
+    """The hybrid student without a head."""
 
     config_class = HybridConfig
 
-    def __init__(self, config: HybridConfig) -> None:
-        super().__init__(config)
+    def add_backbone(self, config: HybridConfig) -> None:
+        """Add embedding, layers and the last norm."""
         self.embedding = nn.Embedding(config.vocab_size, config.hidden_size)
         self.layers = nn.ModuleList(DeltaNetBlock(config) for _ in range(config.num_hidden_layers))
         self.attention = nn.ModuleList(
@@ -93,12 +93,18 @@ class HybridForMaskedLM(Student):
         )
         self.mlp = GatedMLPBlock(config)
         self.norm = nn.RMSNorm(config.hidden_size, eps=config.norm_eps)
-        self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
-        self.post_init()
+
+    def get_input_embeddings(self) -> nn.Module:
+        """Return the embedding of token ids."""
+        return self.embedding
 
     def embed(self, input_ids: Tensor) -> Tensor:
         """Map token ids (B, T) to embeddings (B, T, D)."""
         return self.embedding(input_ids)
+
+    def hidden_layers(self) -> Sequence[nn.Module]:
+        """List the Gated DeltaNet layers, the attention, the MLP."""
+        return [*self.layers, *self.attention, self.mlp]
 
     def encode(self, x: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         """Compute features (B, T, D) after the last norm. Padding must be on the right."""
@@ -108,3 +114,83 @@ class HybridForMaskedLM(Student):
         for attention in self.attention:
             x = attention(x, attention_mask)
         return self.norm(self.mlp(x))
+
+
+class HybridForMaskedLM(MaskedLM, HybridModel):  # type: ignore[misc]
+    """The hybrid student with the head that its config names."""
+
+    def add_head(self, config: HybridConfig) -> None:
+        """Add the head."""
+        if config.head == "linear":
+            self.lm_head: nn.Module = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
+        elif config.head == "cross_attention":
+            self.lm_head = CrossAttentionDecoder(
+                config.hidden_size, config.vocab_size, config.decoder_heads
+            )
+
+    def get_output_embeddings(self) -> nn.Module | None:
+        """Return the linear layer to the vocabulary; None where there is no head."""
+        head = getattr(self, "lm_head", None)
+        return head.classify if isinstance(head, CrossAttentionDecoder) else head
+
+    def logits(
+        self,
+        hidden: Tensor,
+        input_ids: Tensor | None,
+        attention_mask: Tensor | None,
+        labels: Tensor | None,
+    ) -> Tensor:
+        """Compute logits (B, T, V); HAD's decoder asks the bases that are shown.
+
+        Those are the bases without a label, and without labels those that are not [MASK].
+
+        Raises
+        ------
+        InputError
+            The student has no head, or the decoder cannot tell what is shown.
+        """
+        if self.config.head == "none":
+            raise InputError(
+                "this student was distilled without reconstruction, so it has no head and cannot "
+                "predict masked bases; load it with AutoModel"
+            )
+        if self.config.head == "linear":
+            return self.lm_head(hidden)
+        everywhere = torch.arange(hidden.shape[1], device=hidden.device).expand(hidden.shape[:2])
+        return self.lm_head(hidden, everywhere, self._shown(input_ids, attention_mask, labels))
+
+    def logits_at(
+        self, positions: Tensor, input_ids: Tensor, attention_mask: Tensor | None = None
+    ) -> Tensor:
+        """Compute logits (B, M, V) at some positions, int64 (B, M), of a batch with masks."""
+        if self.config.head != "cross_attention":
+            return super().logits_at(positions, input_ids, attention_mask)
+        hidden = self.backbone(input_ids, attention_mask)
+        return self.lm_head(hidden, positions, self._shown(input_ids, attention_mask, None))
+
+    def _shown(
+        self, input_ids: Tensor | None, attention_mask: Tensor | None, labels: Tensor | None
+    ) -> Tensor:
+        if labels is not None:
+            return content_mask(labels == IGNORE, attention_mask, (False,))
+        if input_ids is None:
+            raise InputError("HAD's decoder needs input_ids or labels, to know what is masked")
+        mask_id = tokenizers.build(self.config.options.tokenizer).mask_id
+        return content_mask(input_ids, attention_mask, (mask_id,))
+
+    def with_head(self, head: CrossAttentionDecoder | None) -> HybridForMaskedLM:
+        """Return a copy with HAD's decoder as its head, or with none."""
+        fields = self.config.to_dict() | {"head": "none"}
+        if head is not None:
+            fields |= {"head": "cross_attention", "decoder_heads": head.heads}
+        weights = {k: v for k, v in self.state_dict().items() if not k.startswith("lm_head.")}
+        if head is not None:
+            weights |= {f"lm_head.{name}": value for name, value in head.state_dict().items()}
+        with torch.random.fork_rng(devices=[]):
+            copied = HybridForMaskedLM(HybridConfig.from_dict(fields))
+        copied.load_state_dict(weights)
+        return copied
+
+
+class HybridForSequenceClassification(SequenceClassification, HybridModel):  # type: ignore[misc]
+    """The hybrid student with a classification head."""

@@ -39,8 +39,12 @@ class HybridOptions(StudentOptions):
         return self
 
     @classmethod
-    def model_class(cls) -> Any:
-        """Return `HybridForMaskedLM`."""
-        from dnastudents.models.hybrid.model import HybridForMaskedLM
+    def model_classes(cls) -> tuple[Any, Any, Any]:
+        """Return the classes of `model`."""
+        from dnastudents.models.hybrid import model
 
-        return HybridForMaskedLM
+        return (
+            model.HybridModel,
+            model.HybridForMaskedLM,
+            model.HybridForSequenceClassification,
+        )

@@ -12,50 +12,24 @@ is missing or unexpected is an `InputError`. The 500m model has 490,984,448 weig
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from transformers.modeling_layers import GradientCheckpointingLayer
 
-from dnastudents.errors import InputError
-from dnastudents.models.config import StudentConfig
 from dnastudents.models.layers import rotary_angles, rotary_attention
-from dnastudents.models.nucleotide_transformer.options import NucleotideTransformerOptions
-from dnastudents.models.output import Student
+from dnastudents.models.nucleotide_transformer.config import NucleotideTransformerConfig
+from dnastudents.models.student import MaskedLM, SequenceClassification, Student
 
-# What version 2 of the model fixes; the hub's config.json states it, and version 1 differs.
-FIXED = {
-    "position_embedding_type": "rotary",
-    "emb_layer_norm_before": False,
-    "add_bias_fnn": False,
-    "token_dropout": False,
-}
-
-
-class NucleotideTransformerConfig(StudentConfig):
-    """Config under the hub's names: the fields of `NucleotideTransformerOptions`.
-
-    Raises
-    ------
-    InputError
-        If a setting of a hub config.json says that the model is not of version 2.
-    """
-
-    model_type = "nucleotide_transformer"
-    options = NucleotideTransformerOptions
-    default_vocab_size = 4107
-
-    def __init__(self, vocab_size: int | None = None, **kwargs: Any) -> None:
-        for name, value in FIXED.items():
-            if kwargs.setdefault(name, value) != value:
-                raise InputError(
-                    f"nucleotide_transformer: {name} is {kwargs[name]!r} where version 2 has "
-                    f"{value!r}; use a nucleotide-transformer-v2 checkpoint"
-                )
-        kwargs.setdefault("pad_token_id", 1)
-        kwargs.setdefault("tie_word_embeddings", False)
-        super().__init__(vocab_size, **kwargs)
+# Weights of the hub's checkpoints that version 2 has no use for.
+LEFT_OVER = [
+    r"esm\.embeddings\.position_embeddings\.weight",
+    r"esm\.embeddings\.position_ids",
+    r"esm\.contact_head\.regression\.(weight|bias)",
+    r"rotary_embeddings\.inv_freq",
+]
 
 
 def _dense(inputs: int, outputs: int, bias: bool = True) -> nn.ModuleDict:
@@ -63,7 +37,7 @@ def _dense(inputs: int, outputs: int, bias: bool = True) -> nn.ModuleDict:
     return nn.ModuleDict({"dense": nn.Linear(inputs, outputs, bias=bias)})
 
 
-class NucleotideTransformerLayer(nn.Module):
+class NucleotideTransformerLayer(GradientCheckpointingLayer):
     """Pre-norm rotary attention, then pre-norm SwiGLU; dictionaries spell the hub's names."""
 
     def __init__(self, config: NucleotideTransformerConfig) -> None:
@@ -125,19 +99,18 @@ class NucleotideTransformerHead(nn.Module):
         return self.decoder(self.layer_norm(F.gelu(self.dense(hidden)))) + self.bias
 
 
-class NucleotideTransformerForMaskedLM(Student):
-    """Nucleotide Transformer v2 with its masked-token head; the sequence starts with <cls>."""
+class NucleotideTransformerModel(Student):
+    """Nucleotide Transformer v2 without a head; the sequence starts with <cls>."""
 
     config_class = NucleotideTransformerConfig
-    _keys_to_ignore_on_load_unexpected = [  # noqa: RUF012  (transformers wants a list)
-        r"esm\.embeddings\.position_embeddings\.weight",
-        r"esm\.embeddings\.position_ids",
-        r"esm\.contact_head\.regression\.(weight|bias)",
-        r"rotary_embeddings\.inv_freq",
+    _keys_to_ignore_on_load_unexpected = [  # noqa: RUF012  (transformers wants lists)
+        *LEFT_OVER,
+        r"^lm_head\.",
+        r"^classifier\.",
     ]
 
-    def __init__(self, config: NucleotideTransformerConfig) -> None:
-        super().__init__(config)
+    def add_backbone(self, config: NucleotideTransformerConfig) -> None:
+        """Add embedding and encoder, under the hub's names."""
         words = nn.Embedding(config.vocab_size, config.hidden_size)
         self.esm = nn.ModuleDict(
             {
@@ -145,13 +118,39 @@ class NucleotideTransformerForMaskedLM(Student):
                 "encoder": NucleotideTransformerEncoder(config),
             }
         )
-        self.lm_head = NucleotideTransformerHead(config)
-        self.post_init()
+
+    def get_input_embeddings(self) -> nn.Module:
+        """Return the embedding of token ids."""
+        return self.esm["embeddings"]["word_embeddings"]  # type: ignore[index]
 
     def embed(self, input_ids: Tensor) -> Tensor:
         """Map token ids (B, T) to embeddings (B, T, D)."""
-        return self.esm["embeddings"]["word_embeddings"](input_ids)  # type: ignore[index]
+        return self.get_input_embeddings()(input_ids)
+
+    def hidden_layers(self) -> Sequence[nn.Module]:
+        """List the encoder's layers."""
+        return self.esm["encoder"].layer  # type: ignore[return-value]
 
     def encode(self, x: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         """Compute features (B, T, D) after the last norm, the hub's last hidden state."""
         return self.esm["encoder"](x, attention_mask)
+
+
+class NucleotideTransformerForMaskedLM(MaskedLM, NucleotideTransformerModel):  # type: ignore[misc]
+    """Nucleotide Transformer v2 with its masked-token head."""
+
+    _keys_to_ignore_on_load_unexpected = LEFT_OVER
+
+    def add_head(self, config: NucleotideTransformerConfig) -> None:
+        """Add the head."""
+        self.lm_head = NucleotideTransformerHead(config)
+
+    def get_output_embeddings(self) -> nn.Module:
+        """Return the linear layer to the vocabulary."""
+        return self.lm_head.decoder
+
+
+class NucleotideTransformerForSequenceClassification(  # type: ignore[misc]
+    SequenceClassification, NucleotideTransformerModel
+):
+    """Nucleotide Transformer v2 with a classification head."""

@@ -32,10 +32,12 @@ class NucleotideTransformerOptions(StudentOptions):
         return self
 
     @classmethod
-    def model_class(cls) -> Any:
-        """Return `NucleotideTransformerForMaskedLM`."""
-        from dnastudents.models.nucleotide_transformer.model import (
-            NucleotideTransformerForMaskedLM,
-        )
+    def model_classes(cls) -> tuple[Any, Any, Any]:
+        """Return the classes of `model`."""
+        from dnastudents.models.nucleotide_transformer import model
 
-        return NucleotideTransformerForMaskedLM
+        return (
+            model.NucleotideTransformerModel,
+            model.NucleotideTransformerForMaskedLM,
+            model.NucleotideTransformerForSequenceClassification,
+        )

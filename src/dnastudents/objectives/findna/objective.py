@@ -69,9 +69,10 @@ class FinDNA(Objective):
         if not isinstance(student, ChordMixerForMaskedLM):
             raise InputError("objective findna: its student must be a chordmixer")
         super().__init__(student)
+        self.options = options or FinDNAOptions()
+        student.config.masked_temperature = self.options.masked_temperature  # for those who load it
         self.teacher = copy.deepcopy(self.student).requires_grad_(False).eval()
         self.tokenizer, self.total_steps = tokenizer, total_steps
-        self.options = options or FinDNAOptions()
         self.compares_rows = self.options.compares_rows
         self.view_maker = ViewMaker(tokenizer, masking, self.options)
         symbols, tokens = student.config.vocab_size, self.options.cls_tokens
@@ -97,8 +98,9 @@ class FinDNA(Objective):
     def forward(self, views: dict[str, Tensor], counts: dict[str, float]) -> dict[str, Tensor]:
         """Compute the terms `loss`, `masked` and `masked_accuracy`.
 
-        By option `released`, `contrastive`, and those of `_distil`. In evaluation
-        `teacher_masked_accuracy` shows how good the result is by now.
+        By option `released`, `contrastive`, and those of `_distil`. In evaluation `masked` and its
+        accuracy are the teacher's, which is the result; the student's are `student_masked` and so
+        on, and in `loss`.
         """
         options = self.options
         if options.symmetric:  # rows 2 i and 2 i + 1 are the views of one sequence
@@ -106,11 +108,11 @@ class FinDNA(Objective):
             views = views | flat
         hidden = self.student.backbone(inputs_embeds=self._embed(views))
         terms = self._predict(self.student, hidden, views, counts)
+        loss = options.masked_weight * terms["masked"]
         if not self.training:
             averaged = self.teacher.backbone(views["student_ids"])
-            accuracy = self._predict(self.teacher, averaged, views, counts)["masked_accuracy"]
-            terms["teacher_masked_accuracy"] = accuracy
-        loss = options.masked_weight * terms["masked"]
+            students = {f"student_{name}": value for name, value in terms.items()}
+            terms = self._predict(self.teacher, averaged, views, counts) | students
         if options.masked_loss == "released":
             terms["released"] = self._released(hidden, views) / counts["scrambled"]
             loss = options.masked_weight * terms["released"]

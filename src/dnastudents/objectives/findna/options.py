@@ -33,6 +33,7 @@ class FinDNAOptions(ObjectiveOptions):
     """Masked nucleotides, and CLS tokens of the student's average; numbers of the released run."""
 
     default_masking: ClassVar[dict[str, Any]] = {"name": "bernoulli", "probability": 0.3}
+    paper: ClassVar[str] = "2405.08538"
 
     name: Literal["findna"] = "findna"
     cls_weight: NotNegative = Field(

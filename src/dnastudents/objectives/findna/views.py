@@ -18,7 +18,7 @@ from dnastudents.genome import augment
 from dnastudents.genome.augment import NEW, Augmented
 from dnastudents.genome.tokenizers import Tokenizer
 from dnastudents.masking import Masking
-from dnastudents.models.chordmixer.model import SYMBOLS
+from dnastudents.models.chordmixer.config import SYMBOLS
 from dnastudents.objectives.base import IGNORE, VALIDATION_SEED, Views, count_of, row_generators
 from dnastudents.objectives.findna.losses import scrambled_mask
 from dnastudents.objectives.findna.options import FinDNAOptions

@@ -5,8 +5,9 @@ between the student's features, projected to the teacher's width, and the teache
 L_rec the cross-entropy of masked bases from a cross-attention decoder. Source: papers/had.md §2, 3;
 what the paper leaves open has the defaults given there.
 
-Projection, decoder and teacher serve pretraining only. The teacher is not a submodule, see
-`frozen_teacher`; where windows and masks are fixed, its features may come from a `feature_cache`.
+Projection and teacher serve pretraining only; the decoder becomes the student's head. The teacher
+is not a submodule, see `frozen_teacher`; where windows and masks are fixed, its features may come
+from a `feature_cache`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from torch.nn.utils.rnn import pad_sequence
 from dnastudents import models
 from dnastudents.errors import InputError
 from dnastudents.genome import tokenizers
+from dnastudents.models import HybridForMaskedLM
+from dnastudents.models.hybrid.decoder import CrossAttentionDecoder, query_positions
 from dnastudents.objectives.base import (
     IGNORE,
     VALIDATION_SEED,
@@ -31,7 +34,6 @@ from dnastudents.objectives.base import (
     count_of,
     row_generators,
 )
-from dnastudents.objectives.had.decoder import CrossAttentionDecoder, query_positions
 from dnastudents.objectives.had.feature_cache import FeatureCache
 from dnastudents.objectives.had.frozen_teacher import FrozenTeacher
 from dnastudents.objectives.had.group_masking import GroupMasking
@@ -173,6 +175,15 @@ class HAD(Objective):
             target = target.gather(1, token.unsqueeze(-1).expand(-1, -1, target.shape[-1]))
         error = F.mse_loss(projected.float(), target, reduction="none").mean(-1)
         return (error * aligned).sum()
+
+    def result(self) -> Any:
+        """Return the student with the decoder as its head, or with none where nothing trained it.
+
+        A student of another architecture keeps the head that it has.
+        """
+        if not isinstance(self.student, HybridForMaskedLM):
+            return self.student
+        return self.student.with_head(getattr(self, "decoder", None))
 
     def seconds(self) -> dict[str, float]:
         """Return the time in which the `teacher` ran, or in which its features were read."""

@@ -43,6 +43,7 @@ class HADOptions(ObjectiveOptions):
 
     maskings: ClassVar[type[MaskingOptions]] = TeacherGroups
     default_masking: ClassVar[dict[str, Any]] = {"name": "teacher_groups"}
+    paper: ClassVar[str] = "2505.20836"
 
     name: Literal["had"] = "had"
     alignment_weight: NotNegative = Field(

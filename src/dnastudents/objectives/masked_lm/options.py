@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 @OBJECTIVES.add
 class MaskedLMOptions(ObjectiveOptions):
     """Masked-token prediction; its masking is what sets CM-GEMS apart from its controls."""
+
+    paper: ClassVar[str] = "2408.07180"
 
     name: Literal["masked_lm"] = "masked_lm"
     attention_mask: bool = Field(

@@ -1,0 +1,67 @@
+"""The classifiers that fine-tuning keeps, as folders that transformers loads."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from dnastudents.finetune.fit import FrozenHead
+from dnastudents.genome.tokenizers import Tokenizer
+from dnastudents.models import DNATokenizer
+from dnastudents.provenance import FILE
+from dnastudents.results.row import MetricsRow, read_row, write_row
+from dnastudents.sharing.card import classifier_card
+
+CLASSIFIER = "classifier"
+
+
+def save_classifier(
+    folder: Path, model: Any, tokenizer: Tokenizer, row: MetricsRow, paper: str
+) -> None:
+    """Write a classifier, its tokenizer, and where it comes from.
+
+    Parameters
+    ----------
+    folder : Path
+        For AutoModelForSequenceClassification and AutoTokenizer.
+    model : SequenceClassification or FrozenHead
+    tokenizer : Tokenizer
+    row : MetricsRow
+        What it reached on the test split, and by which settings.
+    paper : str
+        arXiv identifier of the recipe, or "".
+    """
+    whole = model.whole() if isinstance(model, FrozenHead) else model
+    whole.save_pretrained(folder)
+    DNATokenizer(name=tokenizer.name).save_pretrained(folder)
+    write_row(folder / FILE, row)
+    names = [whole.config.id2label[number] for number in range(whole.config.num_labels)]
+    classifier_card(folder, row, names, paper)
+
+
+def keep_classifiers(
+    keep: Literal["best", "all", "none"], seeds: Sequence[Path], output: Path | None = None
+) -> None:
+    """Drop the classifiers that are not to be kept, and copy the others into the output.
+
+    Parameters
+    ----------
+    keep : {"best", "all", "none"}
+        The best has the highest metric on dev, of equals the lowest seed.
+    seeds : sequence of Path
+        Folders of finished seeds, with `row.json`; those dropped before have no classifier.
+    output : Path, optional
+        Gets `classifier`, or `classifier_seed_<s>` of each where all are kept.
+    """
+    found = {folder: read_row(folder / "row.json") for folder in seeds}
+    found = {folder: row for folder, row in found.items() if (folder / CLASSIFIER).is_dir()}
+    if keep == "best" and found:
+        best = max(found, key=lambda folder: (found[folder].best_dev or 0.0, -found[folder].seed))
+        for folder in found.keys() - {best}:
+            shutil.rmtree(folder / CLASSIFIER)
+        found = {best: found[best]}
+    for folder, row in found.items() if output else ():
+        name = CLASSIFIER if keep == "best" else f"{CLASSIFIER}_seed_{row.seed}"
+        shutil.copytree(folder / CLASSIFIER, output / name)  # type: ignore[operator]

@@ -1,0 +1,172 @@
+"""Sequences of one's own: FASTA, CSV, TSV, Parquet, plain lines; files or standard input.
+
+The format is told by the content, compression too, so a name may be anything. Ids are kept as the
+text that they are.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import re
+import sys
+import tempfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dnastudents.errors import InputError, nearest
+from dnastudents.files import reading
+from dnastudents.genome.codes import encode
+from dnastudents.genome.fasta import read_fasta
+from dnastudents.genome.letters import AMBIGUOUS, BASES, MASKED
+
+SEQUENCE_COLUMN = "sequence"
+ID_COLUMNS = ("id", "name")  # the first that there is; else rows are numbered from 0
+LABEL_COLUMN = "label"
+_KNOWN = "".join(BASES) + "N" + AMBIGUOUS + MASKED
+_FOREIGN = re.compile(f"[^{re.escape(_KNOWN + _KNOWN.lower())}]")
+_GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """One sequence.
+
+    Attributes
+    ----------
+    name : str
+        Its id.
+    codes : numpy.ndarray
+        uint8 (L,), L >= 1.
+    label : object
+        What a column `label` says; None without one.
+    """
+
+    name: str
+    codes: np.ndarray
+    label: Any = None
+
+
+def read_sequences(source: str, column: str = SEQUENCE_COLUMN) -> Iterator[Sequence]:
+    """Yield the sequences of a file, or of standard input where `source` is "-".
+
+    Parameters
+    ----------
+    source : str
+        FASTA; Parquet; a table with a header line, separated by commas or tabs; or one sequence a
+        line. Any but Parquet may be gzipped.
+    column : str
+        The table's column of sequences. Default is "sequence".
+
+    Raises
+    ------
+    InputError
+        The file is absent, empty or damaged, has no such column, or holds what is not DNA.
+    """
+    path = Path(source)
+    if source == "-":
+        with tempfile.NamedTemporaryFile() as copy:
+            while block := sys.stdin.buffer.read(1 << 20):
+                copy.write(block)
+            copy.flush()
+            yield from _read(Path(copy.name), "standard input", column)
+    elif not path.is_file():
+        raise InputError(f"{path}: no such file; give a file of sequences, or - for standard input")
+    else:
+        yield from _read(path, source, column)
+
+
+def _read(path: Path, shown: str, column: str) -> Iterator[Sequence]:
+    try:
+        head = _head(path)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise InputError(f"{shown}: damaged gzip ({error}); fetch it again") from None
+    if not head.strip():
+        raise InputError(f"{shown}: is empty; give at least one sequence")
+    if head.lstrip(b"\xef\xbb\xbf\r\n ").startswith(b">"):
+        yield from _records(path)
+        return
+    if head.startswith(_PARQUET):
+        with reading(shown):
+            frame = pd.read_parquet(path)
+    else:
+        with reading(shown):
+            frame = _table(path, head.decode("utf-8", "replace"), column)
+    yield from _rows(frame, shown, column)
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as handle:
+        head = handle.read(1 << 16)
+    if head.startswith(_GZIP):
+        with gzip.open(path) as handle:
+            head = handle.read(1 << 16)
+    return head
+
+
+def _records(path: Path) -> Iterator[Sequence]:
+    """Join the pieces of each record."""
+    name, pieces = "", list[bytes]()
+    for record, letters in read_fasta(path):
+        if record != name and pieces:
+            yield Sequence(name, encode(b"".join(pieces)))
+            pieces = []
+        name = record
+        pieces.append(letters)
+    yield Sequence(name, encode(b"".join(pieces)))
+
+
+def _table(path: Path, head: str, column: str) -> pd.DataFrame:
+    first = head.lstrip("\ufeff").partition("\n")[0].strip()
+    with path.open("rb") as handle:
+        is_gzip = handle.read(2) == _GZIP
+    options: dict[str, Any] = {"dtype": str, "keep_default_na": False, "encoding": "utf-8-sig"}
+    options["compression"] = "gzip" if is_gzip else None
+    if not _FOREIGN.search(first):  # no header, as "sequence" is none of these letters
+        return pd.read_csv(path, names=[column], header=None, **options)
+    return pd.read_csv(path, sep="\t" if "\t" in first else ",", **options)
+
+
+def _rows(frame: pd.DataFrame, shown: str, column: str) -> Iterator[Sequence]:
+    if column not in frame:
+        raise InputError(
+            f"{shown}: no column {column!r}; {nearest(column, map(str, frame.columns))} "
+            "(--column names another)"
+        )
+    ids = next((frame[name] for name in ID_COLUMNS if name in frame), frame.index.to_series())
+    labels = frame[LABEL_COLUMN] if LABEL_COLUMN in frame else [None] * len(frame)
+    for number, (name, text, label) in enumerate(zip(ids, frame[column], labels, strict=True)):
+        letters = str(text).strip()
+        foreign = _FOREIGN.search(letters)
+        if not letters or foreign:
+            what = f"holds {foreign[0]!r} at base {foreign.start() + 1}" if foreign else "is empty"
+            raise InputError(
+                f"{shown}: the sequence of row {number + 1} (id {name}) {what}; give DNA"
+            )
+        yield Sequence(str(name), encode(letters), label)
+
+
+def read_text(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a text file, gzipped or not, with their numbers from 1.
+
+    Raises
+    ------
+    InputError
+        The file is absent, damaged or no text.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    with reading(path), path.open("rb") as raw:
+        is_gzip = raw.read(2) == _GZIP
+        raw.seek(0)
+        stream: Any = gzip.GzipFile(fileobj=raw) if is_gzip else raw
+        try:
+            yield from enumerate(io.TextIOWrapper(stream, encoding="utf-8"), start=1)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise InputError(f"{path}: damaged gzip ({error}); fetch it again") from None

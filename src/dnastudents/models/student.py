@@ -1,0 +1,425 @@
+"""What every student has in common: one forward pass for each use, one strict way of loading.
+
+A student gives `add_backbone`, `embed` (token ids to embeddings), `encode` (embeddings to features)
+and `hidden_layers`. The rest is here, once for all of them; `backbone` is `encode(embed(...))`:
+
+- `Student` is what transformers' AutoModel makes, `MaskedLM` and `SequenceClassification` mix a
+  head into it. Their weights have the same names, so one checkpoint serves all three.
+- Objectives that need logits at a few positions call `backbone` and `lm_head` themselves, so the
+  head is computed only where a loss is taken.
+- `from_pretrained` refuses a checkpoint whose weights are not exactly the model's, where
+  transformers would warn and continue with random numbers, and it never reads a pickle. What a use
+  does not need (the head of another use) may be left over; a new classification head may be absent.
+
+Shape letters: B sequences, T tokens, D features, V tokens of the vocabulary, C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+from transformers.modeling_outputs import BaseModelOutput, MaskedLMOutput, SequenceClassifierOutput
+
+from dnastudents.errors import InputError
+from dnastudents.genome import tokenizers
+
+POOLING = ("mean", "cls")
+
+
+@dataclass
+class StudentOutput(MaskedLMOutput):
+    """Output of a masked-LM student: transformers' own, and the features.
+
+    Attributes
+    ----------
+    loss : Tensor, shape ()
+        Mean cross-entropy in nats where `labels` is not -100.
+    logits : Tensor, shape (B, T, V)
+        Unnormalised log-probabilities of the masked-token head.
+    hidden_states : tuple of Tensor, each (B, T, D)
+        See `StudentMixin.forward`.
+    last_hidden_state : Tensor, shape (B, T, D)
+        Features after the backbone's last layer.
+    """
+
+    last_hidden_state: Tensor | None = None
+
+
+class StudentMixin:
+    """The backbone's forward pass and strict loading; mixed into a PreTrainedModel."""
+
+    new_head_prefix: ClassVar[str] = ""
+    """Prefix of the weights that a checkpoint of another use may lack."""
+
+    config: Any
+
+    @property
+    def has_cls(self) -> bool:
+        """Whether sequences start with a classification token, so that `pool_cls` has a meaning."""
+        return bool(self.config.options.has_cls)
+
+    @property
+    def feature_size(self) -> int:
+        """D, the width of `last_hidden_state`."""
+        return int(self.config.hidden_size)
+
+    @cached_property
+    def special_ids(self) -> tuple[int, ...]:
+        """Ids of tokens that stand for no base, which no mean runs over."""
+        return tokenizers.build(self.config.options.tokenizer).special_ids
+
+    def embed(self, input_ids: Tensor) -> Tensor:
+        """Map token ids (B, T) to the embeddings (B, T, D) that `inputs_embeds` stands for."""
+        raise NotImplementedError
+
+    def encode(self, x: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+        """Compute features (B, T, D) of embeddings `x` (B, T, D); the mask is `forward`'s."""
+        raise NotImplementedError
+
+    def backbone(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+    ) -> Tensor:
+        """Compute features (B, T, D) of a batch; the arguments are those of `forward`."""
+        if (input_ids is None) == (inputs_embeds is None):
+            raise InputError("give the model input_ids or inputs_embeds: one of them, not both")
+        x = inputs_embeds if input_ids is None else self.embed(input_ids)
+        return self.encode(x, attention_mask)  # type: ignore[arg-type]
+
+    def hidden_layers(self) -> Sequence[nn.Module]:
+        """List the layers of the backbone in their order; each maps features to features."""
+        raise NotImplementedError
+
+    def pool_cls(self, hidden: Tensor) -> Tensor:
+        """Pool features (B, T, D) to one vector per sequence (B, D): that of the first token."""
+        return hidden[:, 0]
+
+    def pool(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        pooling_mask: Tensor | None = None,
+        pooling: str | None = None,
+    ) -> Tensor:
+        """Compute one vector per sequence, (B, D).
+
+        Parameters
+        ----------
+        input_ids, attention_mask
+            See `forward`.
+        pooling_mask : Tensor, bool (B, T), optional
+            Positions that the mean runs over. Default is real tokens that stand for bases.
+        pooling : {"mean", "cls"}
+            Mean over bases, or the classification token. Default is the config's: "mean" but for
+            classifiers that were trained otherwise.
+        """
+        return self._pooled(
+            self.backbone(input_ids, attention_mask),
+            input_ids,
+            attention_mask,
+            pooling_mask,
+            pooling or self.config.pooling,
+        )
+
+    def _pooled(
+        self,
+        hidden: Tensor,
+        input_ids: Tensor | None,
+        attention_mask: Tensor | None,
+        pooling_mask: Tensor | None,
+        pooling: str,
+    ) -> Tensor:
+        if pooling == "cls":
+            return self.pool_cls(hidden)
+        if pooling_mask is None:
+            ids = hidden.new_full(hidden.shape[:2], -1) if input_ids is None else input_ids
+            pooling_mask = content_mask(ids, attention_mask, self.special_ids)
+        return mean_pool(hidden, pooling_mask)
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        output_hidden_states: bool | None = None,
+        return_dict: bool | None = None,
+    ) -> Any:
+        """Compute the features of a batch.
+
+        Parameters
+        ----------
+        input_ids : Tensor, int64 (B, T), optional
+            Token ids, padded on the right. Either this or `inputs_embeds`.
+        attention_mask : Tensor, bool or int (B, T), optional
+            True (1) at real tokens. Default is all of them.
+        inputs_embeds : Tensor, (B, T, D), optional
+            Embeddings in place of ids, as made by `embed`.
+        output_hidden_states : bool, optional
+            Whether to return `hidden_states`: what the first layer gets, then what each layer
+            gives; the last is `last_hidden_state`. Default is the config's, which is False.
+        return_dict : bool, optional
+            False gives a tuple. Default is the config's, which is True.
+        """
+        hidden, layers = self._features(
+            input_ids, attention_mask, inputs_embeds, output_hidden_states
+        )
+        return self._answer(
+            BaseModelOutput(last_hidden_state=hidden, hidden_states=layers), return_dict
+        )
+
+    def _features(
+        self,
+        input_ids: Tensor | None,
+        attention_mask: Tensor | None,
+        inputs_embeds: Tensor | None,
+        output_hidden_states: bool | None,
+    ) -> tuple[Tensor, tuple[Tensor, ...] | None]:
+        """Run the backbone; collect what goes through its layers if asked to."""
+        if output_hidden_states is None:
+            output_hidden_states = self.config.output_hidden_states
+        if not output_hidden_states:
+            return self.backbone(input_ids, attention_mask, inputs_embeds), None
+        layers = self.hidden_layers()
+        seen: list[Tensor] = []
+        hooks = [layers[0].register_forward_pre_hook(lambda _, given: seen.append(given[0]))]
+        for layer in layers:
+            hooks.append(layer.register_forward_hook(lambda _, __, out: seen.append(_first(out))))
+        try:
+            hidden = self.backbone(input_ids, attention_mask, inputs_embeds)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return hidden, (*seen[:-1], hidden)
+
+    def _answer(self, output: Any, return_dict: bool | None) -> Any:
+        wants_dict = self.config.return_dict if return_dict is None else return_dict
+        return output if wants_dict else output.to_tuple()
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, *args: Any, **kwargs: Any) -> Any:
+        """Load a checkpoint folder (config.json, model.safetensors); its keys must match exactly.
+
+        Weights become float32 unless `dtype` says otherwise: by its own rule transformers takes the
+        precision of the file, and a model of half precision is another one on a CPU.
+
+        Raises
+        ------
+        InputError
+            If the folder holds no such checkpoint, or if a weight is missing, left over or of
+            another shape. `_keys_to_ignore_on_load_unexpected` lists what may be left over.
+        """
+        wants_info = kwargs.pop("output_loading_info", False)
+        kwargs.setdefault("use_safetensors", True)
+        kwargs.setdefault("dtype", torch.float32)
+        try:
+            model, info = super().from_pretrained(  # type: ignore[misc]
+                folder, *args, output_loading_info=True, **kwargs
+            )
+        except (OSError, RuntimeError, SafetensorError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise InputError(f"{folder}: no checkpoint of a {cls.__name__}: {reason}") from error
+        missing = list(info["missing_keys"])
+        if cls.new_head_prefix and cls.__name__ not in (model.config.architectures or ()):
+            missing = [name for name in missing if not name.startswith(cls.new_head_prefix)]
+        wrong = {
+            "missing": missing,
+            "unexpected": info["unexpected_keys"],
+            "mismatched": info["mismatched_keys"],
+        }
+        problems = [
+            f"{what}: {', '.join(sorted(map(str, names))[:5])} ({len(names)} in all)"
+            for what, names in wrong.items()
+            if names
+        ]
+        if problems:
+            raise InputError(
+                f"{folder}: its weights are not those of the {cls.__name__} in its config.json; "
+                f"{'; '.join(problems)}. Check hidden sizes and layers, or download it again"
+            )
+        return (model, info) if wants_info else model
+
+
+def _first(output: Any) -> Tensor:
+    return output[0] if isinstance(output, tuple) else output
+
+
+class MaskedLM(StudentMixin):
+    """The head that predicts masked tokens; `lm_head` maps features (..., D) to (..., V)."""
+
+    _keys_to_ignore_on_load_unexpected: list[str] = []  # noqa: RUF012
+
+    def logits(
+        self,
+        hidden: Tensor,
+        input_ids: Tensor | None,
+        attention_mask: Tensor | None,
+        labels: Tensor | None,
+    ) -> Tensor:
+        """Compute the logits (B, T, V) of `forward` from features (B, T, D)."""
+        return self.lm_head(hidden)  # type: ignore[attr-defined]
+
+    def logits_at(
+        self, positions: Tensor, input_ids: Tensor, attention_mask: Tensor | None = None
+    ) -> Tensor:
+        """Compute logits (B, M, V) at some positions, int64 (B, M), of a batch with masks."""
+        hidden = self.backbone(input_ids, attention_mask)
+        index = positions.unsqueeze(-1).expand(-1, -1, hidden.shape[-1])
+        return self.logits(hidden.gather(1, index), input_ids, attention_mask, None)
+
+    def forward(  # type: ignore[override]
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        labels: Tensor | None = None,
+        output_hidden_states: bool | None = None,
+        return_dict: bool | None = None,
+    ) -> Any:
+        """Compute features, logits and, given labels, the loss of a batch.
+
+        Parameters
+        ----------
+        input_ids, attention_mask, inputs_embeds, output_hidden_states, return_dict
+            See `StudentMixin.forward`.
+        labels : Tensor, int64 (B, T), optional
+            The tokens to predict, -100 elsewhere.
+        """
+        hidden, layers = self._features(
+            input_ids, attention_mask, inputs_embeds, output_hidden_states
+        )
+        logits = self.logits(hidden, input_ids, attention_mask, labels)
+        loss = None
+        if labels is not None:
+            loss = self.loss_function(logits, labels, self.config.vocab_size)  # type: ignore[attr-defined]
+        output = StudentOutput(
+            loss=loss, logits=logits, hidden_states=layers, last_hidden_state=hidden
+        )
+        return self._answer(output, return_dict)
+
+
+class SequenceClassification(StudentMixin):
+    """A linear head over classes on pooled features; `config.pooling` says how they are pooled.
+
+    The mean runs over a sequence's own bases: padding and special tokens are left out, so that a
+    short sequence in a long batch gets the answer it gets alone.
+    """
+
+    new_head_prefix = "classifier."
+
+    def add_head(self, config: Any) -> None:
+        """Add dropout and the linear layer.
+
+        Raises
+        ------
+        InputError
+            For an unknown pooling, or "cls" where there is no classification token.
+        """
+        if config.pooling not in POOLING:
+            raise InputError(f"pooling: {config.pooling!r} is not one of {', '.join(POOLING)}")
+        if config.pooling == "cls" and not self.has_cls:
+            raise InputError(
+                f"pooling: cls needs a classification token, which {type(self).__name__} "
+                "does not have; use mean"
+            )
+        self.dropout = nn.Dropout(config.classifier_dropout or 0.0)
+        self.classifier = nn.Linear(self.feature_size, config.num_labels)
+
+    def _init_weights(self, module: nn.Module) -> None:
+        if module is self.classifier:
+            nn.init.xavier_uniform_(module.weight)  # type: ignore[arg-type]
+            nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+        else:
+            super()._init_weights(module)  # type: ignore[misc]
+
+    def new_head(self) -> None:
+        """Make a new linear layer with random weights, which follow `torch.manual_seed`."""
+        self.classifier = nn.Linear(self.feature_size, self.config.num_labels)
+        self._init_weights(self.classifier)
+
+    def forward(  # type: ignore[override]
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        labels: Tensor | None = None,
+        pooling_mask: Tensor | None = None,
+        output_hidden_states: bool | None = None,
+        return_dict: bool | None = None,
+    ) -> Any:
+        """Compute logits (B, C) and, given labels, the loss of a batch.
+
+        Parameters
+        ----------
+        input_ids, attention_mask, inputs_embeds, output_hidden_states, return_dict
+            See `StudentMixin.forward`.
+        labels : Tensor, optional
+            int64 (B,) of classes, or what `config.problem_type` asks for.
+        pooling_mask : Tensor, bool (B, T), optional
+            Positions that the mean runs over. Default is real tokens that stand for bases.
+        """
+        hidden, layers = self._features(
+            input_ids, attention_mask, inputs_embeds, output_hidden_states
+        )
+        pooled = self._pooled(hidden, input_ids, attention_mask, pooling_mask, self.config.pooling)
+        logits = self.classifier(self.dropout(pooled))
+        loss = None
+        if labels is not None:
+            loss = self.loss_function(pooled_logits=logits, labels=labels, config=self.config)  # type: ignore[attr-defined]
+        output = SequenceClassifierOutput(loss=loss, logits=logits, hidden_states=layers)
+        return self._answer(output, return_dict)
+
+
+class Student(StudentMixin, PreTrainedModel):  # type: ignore[misc]
+    """Base of the students that are not a transformers model already."""
+
+    _supports_sdpa = True  # the only attention there is
+    supports_gradient_checkpointing = True
+    _keys_to_ignore_on_load_unexpected = [r"^lm_head\.", r"^classifier\."]  # noqa: RUF012
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config)
+        self.add_backbone(config)
+        self.add_head(config)
+        self.post_init()  # after the head, so that a seed gives one network its weights in one go
+
+    def add_backbone(self, config: Any) -> None:
+        """Add the modules of the backbone."""
+        raise NotImplementedError
+
+    def add_head(self, config: Any) -> None:
+        """Add the modules of the head: none where there is none."""
+
+
+def content_mask(
+    input_ids: Tensor, attention_mask: Tensor | None, special_ids: Sequence[int] = ()
+) -> Tensor:
+    """Mark the tokens (B, T) that are attended to and whose id is not special."""
+    real = torch.ones_like(input_ids, dtype=torch.bool)
+    if attention_mask is not None:
+        real = attention_mask.bool()
+    for special in special_ids:  # numbers, not a tensor, for which a GPU would be waited for
+        real = real & (input_ids != special)
+    return real
+
+
+def mean_pool(hidden: Tensor, mask: Tensor) -> Tensor:
+    """Average the features (B, T, D) where `mask` (B, T) is True; zeros where it never is."""
+    weights = mask.to(hidden.dtype)
+    # masked_fill, not a product with 0: what stands at padding may be anything
+    total = hidden.masked_fill(~mask.unsqueeze(-1), 0).sum(dim=1)
+    return total / weights.sum(dim=1, keepdim=True).clamp(min=1)
+
+
+def count_parameters(model: torch.nn.Module) -> int:
+    """Number of weights, tied ones counted once, frozen ones too."""
+    return sum(parameter.numel() for parameter in model.parameters())

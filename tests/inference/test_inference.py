@@ -1,0 +1,337 @@
+"""Models on data of one's own: equal to the workflow's numbers, to plain twins, and strict."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForMaskedLM, AutoModelForSequenceClassification, AutoTokenizer
+
+from dnastudents import models
+from dnastudents.cli import main
+from dnastudents.errors import InputError
+from dnastudents.finetune.sweep import finetune
+from dnastudents.genome import tokenizers
+from dnastudents.genome.codes import decode, encode, reverse_complement
+from dnastudents.inference.embed import embed
+from dnastudents.inference.inputs import read_sequences
+from dnastudents.inference.model import windows_of
+from dnastudents.inference.predict import Classifier, predict
+from dnastudents.inference.scan import scan
+from dnastudents.inference.score import score
+from small_students import BERT, CHORDMIXER, HYBRID, NUCLEOTIDE_TRANSFORMER
+
+MASKED = {
+    "bert": BERT,
+    "hybrid": HYBRID,
+    "chordmixer": CHORDMIXER,
+    "nucleotide_transformer": NUCLEOTIDE_TRANSFORMER,
+}
+
+
+def tuned(folder: Path, student: Path, task: Path, **settings: Any) -> Path:
+    """A fine-tuning's output."""
+    finetune(
+        "mine",
+        pretrained=[student],
+        task=task,
+        settings={"epochs": 2, "learning_rate": 3e-3, "batch_size": 8} | settings,
+        seeds=(0, 1, 2),
+        state=folder / "state",
+        output=folder / "out",
+    )
+    return folder / "out"
+
+
+@pytest.fixture(scope="session")
+def output(students: dict[str, Path], task: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tuned(tmp_path_factory.mktemp("tuned"), students["hybrid"], task)
+
+
+@pytest.fixture
+def classifier(output: Path) -> Path:
+    return output / "classifier"
+
+
+@pytest.fixture(scope="session")
+def pretrained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A model folder of each architecture."""
+    folder = tmp_path_factory.mktemp("pretrained")
+    for name, settings in MASKED.items():
+        tokenizer = tokenizers.build(models.tokenizer_name(settings))
+        torch.manual_seed(0)
+        models.build(settings, tokenizer).save_pretrained(folder / name)
+        models.DNATokenizer(name=tokenizer.name).save_pretrained(folder / name)
+    return {name: folder / name for name in MASKED}
+
+
+@pytest.mark.parametrize(
+    ("student", "settings"),
+    [
+        ("hybrid", {}),
+        ("bert", {"pooling": "cls"}),
+        ("hybrid", {"reverse_complement": "conjoin"}),
+        ("hybrid", {"frozen": True}),
+        ("hybrid", {"grid": {"learning_rate": [1e-3, 3e-3], "batch_size": [8]}}),
+    ],
+)
+def test_the_kept_classifier_predicts_what_the_workflow_did(
+    students: dict[str, Path],
+    task: Path,
+    tmp_path: Path,
+    student: str,
+    settings: dict[str, Any],
+) -> None:
+    output = tuned(tmp_path, students[student], task, **settings)
+    rows = [json.loads((output / f"seed_{seed}.json").read_text()) for seed in (0, 1, 2)]
+    best = max(rows, key=lambda row: (row["best_dev"], -row["seed"]))
+    kept = json.loads((output / "classifier/provenance.json").read_text())
+    assert (kept["seed"], kept["task"], kept["value"]) == (best["seed"], "gc", best["value"])
+    file = tmp_path / "p.parquet"
+    predict(output / "classifier", str(task / "test.parquet"), file, long="truncate")
+    found = pd.read_parquet(file)
+    wanted = pd.read_parquet(output / "predictions.parquet").query(f"seed == {best['seed']}")
+    np.testing.assert_allclose(found[["p_at", "p_gc"]], wanted[["p_at", "p_gc"]], atol=1e-5)
+    assert found["prediction"].tolist() == [["at", "gc"][n] for n in wanted["prediction"]]
+    left = list((tmp_path / "state").glob("seed_*/classifier"))
+    assert [folder.parent.name for folder in left] == [f"seed_{best['seed']}"]
+
+
+@pytest.mark.parametrize(
+    ("keep", "names"),
+    [("all", {"classifier_seed_0", "classifier_seed_1", "classifier_seed_2"}), ("none", set())],
+)
+def test_all_or_none_are_kept(
+    students: dict[str, Path], task: Path, tmp_path: Path, keep: str, names: set[str]
+) -> None:
+    output = tuned(tmp_path, students["hybrid"], task, keep=keep, max_steps=2)
+    assert {path.name for path in output.glob("classifier*")} == names
+
+
+def test_transformers_reads_the_classifier(classifier: Path, task: Path) -> None:
+    model = AutoModelForSequenceClassification.from_pretrained(classifier)
+    assert model.config.id2label == {0: "at", 1: "gc"}
+    tokenizer = AutoTokenizer.from_pretrained(classifier)
+    texts = pd.read_parquet(task / "test.parquet")["sequence"].tolist()
+    with torch.inference_mode():
+        found = model(**tokenizer(texts, padding=True, return_tensors="pt")).logits.softmax(-1)
+    wanted = Classifier(classifier).probabilities([encode(text) for text in texts])
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
+
+
+FORMATS = {
+    "fasta": b">one first\nACGT\nACGT\n>002\nGGGG\n",
+    "fasta.gz": gzip.compress(b">one first\nACGT\nACGT\n>002\nGGGG\n"),
+    "csv": b"id,sequence\none,ACGTacgt\n002,GGGG\n",
+    "tsv": b"sequence\tid\r\nACGUACGU\tone\r\nGGGG\t002\r\n",
+    "with a BOM": b"\xef\xbb\xbfname,sequence\none,ACGTACGT\n002,GGGG\n",
+}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_keeps_ids_as_text(name: str, tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(FORMATS[name])
+    found = [(one.name, decode(one.codes)) for one in read_sequences(str(tmp_path / "x"))]
+    assert found == [("one", "ACGTACGT"), ("002", "GGGG")]
+
+
+def test_lines_parquet_and_stdin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = pd.DataFrame({"id": ["NA", "1"], "dna": ["ACGT", "TTTT"], "label": [1, 0]})
+    frame.to_parquet(tmp_path / "x")
+    found = [(one.name, one.label) for one in read_sequences(str(tmp_path / "x"), column="dna")]
+    assert found == [("NA", 1), ("1", 0)]
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"ACGT\nTTTT\n")))
+    assert [one.name for one in read_sequences("-")] == ["0", "1"]
+
+
+BAD = {
+    "nothing": (b"", "is empty; give at least one sequence"),
+    "protein": (b">p\nMKVLEFPQ\n", "not a nucleotide letter|protein"),
+    "protein table": (b"id,sequence\np,MKVLEF\n", "holds 'L' at base 4; give DNA"),
+    "no column": (b"id,sequenze\np,ACGT\n", "no column 'sequence'; did you mean 'sequenze'"),
+    "an empty cell": (b"id,sequence\np,\n", r"row 1 \(id p\) is empty"),
+    "cut gzip": (gzip.compress(b">a\nACGT\n" * 99)[:-9], "damaged|cannot be read"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_one_line(
+    name: str, classifier: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content, message = BAD[name]
+    (tmp_path / "x").write_bytes(content)
+    output = tmp_path / "out.csv"
+    assert main(["predict", str(classifier), str(tmp_path / "x"), "--output", str(output)]) == 1
+    *_, line = capsys.readouterr().err.splitlines()
+    assert line.startswith("dnastudents predict: error: ") and pytest.importorskip("re").search(
+        message, line
+    )
+    assert not output.exists()
+
+
+def test_models_for_another_use_are_refused(
+    pretrained: dict[str, Path], classifier: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "x.fa").write_text(">a\nACGT\n")
+    with pytest.raises(InputError, match="is no classifier; give the folder `classifier`"):
+        predict(pretrained["bert"], str(tmp_path / "x.fa"))
+    with pytest.raises(InputError, match=r"its weights are not those of the HybridForMaskedLM"):
+        score(classifier, tmp_path / "x.vcf", tmp_path / "x.fa")
+    with pytest.raises(InputError, match=r"must end with one of \.csv, \.tsv, \.parquet, \.npz"):
+        predict(classifier, str(tmp_path / "x.fa"), tmp_path / "x.txt")
+
+
+def test_a_classifier_without_its_head_is_refused(classifier: Path, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_bytes((classifier / "config.json").read_bytes())
+    weights = load_file(classifier / "model.safetensors")
+    kept = {k: v for k, v in weights.items() if not k.startswith("classifier.")}
+    save_file(kept, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(InputError, match=r"missing: classifier\.bias, classifier\.weight"):
+        models.load(tmp_path, "classes")
+
+
+def test_windows() -> None:
+    assert windows_of(10, None, 0.5) == windows_of(10, 12, 0.5) == [(0, 10)]
+    assert windows_of(10, 4, 0.5) == [(0, 4), (2, 6), (4, 8), (6, 10)]
+    assert windows_of(11, 4, 0.0) == [(0, 4), (4, 8), (7, 11)]
+
+
+def test_long_sequences_are_means_over_windows(classifier: Path, tmp_path: Path) -> None:
+    text = "ACGTTGCATTGACCGATTAC" * 3
+    (tmp_path / "x.fa").write_text(f">long\n{text}\n>short\nACGT\n")
+    predict(classifier, str(tmp_path / "x.fa"), tmp_path / "x.tsv", window=20, overlap=0.5)
+    found = pd.read_csv(tmp_path / "x.tsv", sep="\t")
+    model = Classifier(classifier)
+    pieces = [encode(text[start : start + 20]) for start in range(0, 41, 10)]
+    alone = np.stack([model.probabilities([piece])[0] for piece in pieces])
+    assert found["windows"].tolist() == [5, 1]
+    np.testing.assert_allclose(
+        found.loc[0, ["p_at", "p_gc"]].astype(float), alone.mean(0), atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("name", MASKED)
+@pytest.mark.parametrize("layer", [None, 0, 1])
+def test_embeddings_are_means_of_a_layer(
+    name: str, layer: int | None, pretrained: dict[str, Path], tmp_path: Path
+) -> None:
+    texts = ["ACGTACGTACGTACGTACTT", "TTGACATTGACC"] * 3
+    (tmp_path / "x").write_text("".join(f"{text}\n" for text in texts))
+    embed(pretrained[name], str(tmp_path / "x"), tmp_path / "e.npz", layer=layer)
+    found = np.load(tmp_path / "e.npz", allow_pickle=False)
+    model, tokenizer = models.load(pretrained[name]), tokenizers.load(pretrained[name])
+    for vector, text in zip(found["embeddings"], texts, strict=True):
+        ids = torch.tensor([tokenizer.encode(text)])
+        with torch.inference_mode():
+            hidden = model(ids, output_hidden_states=True).hidden_states[
+                -1 if layer is None else layer
+            ]
+        real = ~torch.isin(ids[0], torch.tensor(tokenizer.special_ids))
+        np.testing.assert_allclose(vector, hidden[0, real].mean(0), atol=1e-5)
+    with pytest.raises(InputError, match="has layers 0 to"):
+        embed(pretrained[name], str(tmp_path / "x"), layer=99)
+
+
+GENOME = "TTGACATTGACCGATTACAGATTACAGGGCATCGATCGATTTACGGCATTCAGCATCAGCATCAGACTACGACGGA"
+VCF = "##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\n"
+
+
+def variants(folder: Path, *lines: str) -> tuple[Path, Path]:
+    (folder / "v.vcf").write_text(VCF + "".join(f"{line}\t.\n" for line in lines))
+    (folder / "g.fa").write_text(f">chr1\n{GENOME[:40]}\n{GENOME[40:]}\n>chr2\nACGTNACGT\n")
+    return folder / "v.vcf", folder / "g.fa"
+
+
+def plain_ratio(folder: Path, reference: str, alternative: str) -> float:
+    """The plain twin: hide every token that differs, ask transformers for both tokens."""
+    model = AutoModelForMaskedLM.from_pretrained(folder).eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    there, other = tokenizer(reference)["input_ids"], tokenizer(alternative)["input_ids"]
+    ids = [tokenizer.mask_token_id if a != b else a for a, b in zip(there, other, strict=True)]
+    with torch.inference_mode():
+        told = model(torch.tensor([ids])).logits[0].log_softmax(-1)
+    ratios = [
+        float(told[n, b] - told[n, a])
+        for n, (a, b) in enumerate(zip(there, other, strict=True))
+        if a != b
+    ]
+    return float(np.mean(ratios)) if tokenizer.dna.overlaps else sum(ratios)
+
+
+@pytest.mark.parametrize("name", MASKED)
+def test_scores_equal_the_plain_twin(
+    name: str, pretrained: dict[str, Path], tmp_path: Path
+) -> None:
+    asked = "chr1\t21\trs1\tA\tC,G", "chr1\t1\t.\tTT\tGC", "chr1\t22\t.\tT\tTA", "chr2\t5\t.\tN\tA"
+    vcf, fasta = variants(tmp_path, *asked)
+    score(pretrained[name], vcf, fasta, tmp_path / "s.csv", window=30)
+    found = pd.read_csv(tmp_path / "s.csv", keep_default_na=False)
+    assert found["alt"].tolist() == ["C", "G", "GC", "TA", "A"]
+    assert found["note"].tolist()[2:] == [
+        "",
+        "insertion or deletion",
+        "reference is not A, C, G, T",
+    ]
+    assert found["llr"].tolist()[3:] == ["", ""]
+    for row, start in ((0, 6), (1, 6), (2, 0)):
+        reference = GENOME[start : start + 30]
+        place = int(found["pos"][row]) - 1 - start
+        size = len(found["ref"][row])
+        assert reference[place : place + size] == found["ref"][row]
+        alternative = reference[:place] + found["alt"][row] + reference[place + size :]
+        strands = [
+            (reference, alternative),
+            tuple(decode(reverse_complement(encode(x))) for x in (reference, alternative)),
+        ]
+        forward, reverse = (plain_ratio(pretrained[name], *strand) for strand in strands)
+        assert float(found["llr_forward"][row]) == pytest.approx(forward, abs=1e-4)
+        assert float(found["llr_reverse"][row]) == pytest.approx(reverse, abs=1e-4)
+        assert float(found["llr"][row]) == pytest.approx((forward + reverse) / 2, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("chr1\t21\t.\tC\tG", "line 4: REF is C, but .*g.fa has A at chr1:21; is it another assem"),
+        ("1\t21\t.\tA\tG", "line 4: no sequence '1' in .*; it has 'chr1'"),
+        ("chr3\t21\t.\tA\tG", "line 4: no sequence 'chr3' in .*; did you mean"),
+        ("chr1\t210\t.\tA\tG", r"line 4: position 210 is beyond the end of chr1 \(76 bases"),
+        ("chr1 21 . A G", "line 4: not a variant; give CHROM, POS"),
+    ],
+)
+def test_variants_of_another_assembly_name_their_line(
+    line: str, message: str, pretrained: dict[str, Path], tmp_path: Path
+) -> None:
+    vcf, fasta = variants(tmp_path, "chr1\t21\t.\tA\tG", line)
+    with pytest.raises(InputError, match=message):
+        score(pretrained["hybrid"], vcf, fasta, tmp_path / "s.csv")
+    assert not (tmp_path / "s.csv").exists()
+
+
+def test_a_scan_is_predictions_of_windows(classifier: Path, tmp_path: Path) -> None:
+    _, fasta = variants(tmp_path)
+    (tmp_path / "r.bed").write_text("# mine\nchr1\t10\t30\nchr2\t4\t5\n")
+    scan(classifier, fasta, tmp_path / "t.bedgraph", bed=tmp_path / "r.bed", window=20, step=8)
+    head, *lines = (tmp_path / "t.bedgraph").read_text().splitlines()
+    assert head == 'track type=bedGraph name="gc"'
+    found = [line.split("\t") for line in lines]
+    places = [tuple(map(int, row[1:3])) for row in found]
+    assert places == [(10, 18), (18, 26), (26, 30), (4, 5)]
+    model = Classifier(classifier)
+    for (start, end), row in zip(places[:3], found, strict=False):
+        left = (start + end - 20) // 2
+        wanted = model.probabilities([encode(GENOME[left : left + 20])])[0, 1]
+        assert float(row[3]) == pytest.approx(wanted, abs=1e-5)
+    with pytest.raises(InputError, match="no class 'cg'; known: at, gc"):
+        scan(classifier, fasta, class_name="cg")
+    (tmp_path / "r.bed").write_text("chr1\t10\t300\n")
+    with pytest.raises(InputError, match="line 1: 10-300 is no region of chr1, which has 76"):
+        scan(classifier, fasta, bed=tmp_path / "r.bed")
