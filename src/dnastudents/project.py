@@ -13,6 +13,7 @@ import yaml
 
 from dnastudents.benchmarks.own_tables import task_tables
 from dnastudents.errors import InputError
+from dnastudents.files import atomic_file
 
 SNAKEFILE = """\
 # The workflow of the installed package dnastudents, changed by config.yaml. Rules of your own for
@@ -95,11 +96,20 @@ def init(folder: Path, fasta: Path | None = None, csv: Path | None = None) -> No
         config += _genome(fasta)
     if csv is not None:
         config += _suite(csv)
+    is_new = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "Snakefile").write_text(SNAKEFILE, encoding="utf-8")
-    (folder / "config.yaml").write_text(config, encoding="utf-8")
-    for name in ("profiles", "slurm"):
-        shutil.copytree(root() / name, folder / name)
+    try:
+        for name, text in {"Snakefile": SNAKEFILE, "config.yaml": config}.items():
+            with atomic_file(folder / name) as partial:
+                partial.write_text(text, encoding="utf-8")
+        for name in ("profiles", "slurm"):
+            shutil.copytree(root() / name, folder / name)
+    except BaseException:
+        for path in folder.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if is_new:  # the other may be the working folder
+            folder.rmdir()
+        raise
 
 
 def _genome(fasta: Path) -> str:

@@ -216,7 +216,7 @@ def test_tsne_says_what_it_shows(tmp_path, task, drawn):
         ({"labels": np.arange(60) % 3}, "embeds other sequences"),
         ({"embeddings": np.full((60, 8), np.nan)}, "not finite"),
         ({"embeddings": np.zeros((59, 8))}, "59, 8"),
-        ({"embeddings": np.array([None] * 60)}, "not an embedding archive"),
+        ({"embeddings": np.array([None] * 60)}, "cannot be read"),
     ],
 )
 def test_tsne_refuses_broken_embeddings(tmp_path, task, changes, message):

@@ -31,6 +31,12 @@ OWN_RULES = own_rules(ROOT)
 ENVIRONMENT = str(ROOT / "envs/dnastudents.yaml")
 DATASETS = str(ROOT / "workflow/resources/datasets.csv")
 PUBLISHED = str(ROOT / "workflow/resources/published_results.csv")
+# What runs Snakemake, whatever comes first in PATH; in an environment or container, what is there.
+PYTHON = (
+    "python"
+    if workflow.deployment_settings.deployment_method
+    else shlex.quote(sys.executable)
+)
 SETUP = shlex.quote(str(ROOT / "workflow/scripts/job.sh"))
 
 # In the command, not in params: where a file comes from does not change the result.
@@ -52,10 +58,10 @@ def literal(text):
 
 
 def command(arguments):
-    """A shell command that runs `python -m dnastudents` and keeps what it prints in the log."""
+    """A shell command that runs `dnastudents` and keeps what it prints in the log."""
     return (
         f"source {literal(SETUP)};"
-        f" python -m dnastudents {arguments} 2>&1 | log_to {{log:q}}"
+        f" {literal(PYTHON)} -m dnastudents {arguments} 2>&1 | log_to {{log:q}}"
     )
 
 

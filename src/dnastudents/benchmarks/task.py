@@ -27,6 +27,7 @@ from dnastudents.benchmarks.facts import FILE, METRICS, OFFICIAL, DevRule, Proto
 from dnastudents.benchmarks.protocol import describe, remove_leaks
 from dnastudents.errors import InputError, nearest
 from dnastudents.files import atomic_directory, digest, reading, sha256, write_json
+from dnastudents.provenance import FILE as PROVENANCE
 from dnastudents.provenance import write_provenance
 from dnastudents.randomness import numpy_generator
 from dnastudents.settings import parse
@@ -225,7 +226,7 @@ def write_task(
         **describe(frames, splits, len(classes)),
     }
     protocol: Protocol = parse(Protocol, facts, where)
-    with atomic_directory(folder) as partial:
+    with atomic_directory(folder, FILE, "*.parquet", PROVENANCE) as partial:
         for name, frame in clean.items():
             frame.to_parquet(partial / f"{name}.parquet", index=False)
         write_json(partial / FILE, protocol.as_json())

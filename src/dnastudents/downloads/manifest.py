@@ -16,6 +16,7 @@ import csv
 import fcntl
 import gzip
 import hashlib
+import logging
 import re
 import zipfile
 import zlib
@@ -25,7 +26,9 @@ from pathlib import Path
 
 from dnastudents.benchmarks.sources import looks_like_html
 from dnastudents.errors import InputError, nearest
-from dnastudents.files import read_json, reading, write_json
+from dnastudents.files import ANYTHING, read_json, reading, write_json
+
+logger = logging.getLogger(__name__)
 
 CHUNK = 1 << 20
 MANIFEST_COLUMNS = {"id", "url", "alternative_urls", "sha256", "bytes", "note"}
@@ -144,7 +147,13 @@ def add_to_lock(path: Path, entries: Mapping[str, str]) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.with_name(f".{path.name}.guard").open("w") as guard:
-        fcntl.flock(guard, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(guard, fcntl.LOCK_EX)
+        except OSError as error:  # as of Lustre without -o flock
+            logger.warning(
+                f"{path}: no file locks here ({error.strerror}); of two downloads that end at once "
+                "one may not be in it"
+            )
         known = read_lock(path)
         for name, value in entries.items():
             if known.get(name, value) != value:
@@ -153,7 +162,7 @@ def add_to_lock(path: Path, entries: Mapping[str, str]) -> None:
                     "start the download again"
                 )
         if not entries.items() <= known.items():
-            write_json(path, dict(sorted({**known, **entries}.items())))
+            write_json(path, dict(sorted({**known, **entries}.items())), ANYTHING)
 
 
 def repository_of(url: str) -> str | None:

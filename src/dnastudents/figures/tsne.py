@@ -27,7 +27,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from dnastudents.errors import InputError
 from dnastudents.figures.style import COLUMN, PAGE, figure_style, grid, output_base, save, series
-from dnastudents.files import atomic_file, read_json
+from dnastudents.files import atomic_file, read_json, reading
 
 Embeddings = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -92,7 +92,8 @@ def tsne_figure(
         for name, xy in zip(names, points, strict=True)
     ]
     for suffix, frame in {"": numbers, "_points": pd.concat(pictures)}.items():
-        with atomic_file(f"{output_base(output)}{suffix}.csv") as partial:
+        first = ",".join(frame.columns[:4])
+        with atomic_file(f"{output_base(output)}{suffix}.csv", first.encode()) as partial:
             frame.to_csv(partial, index=False, float_format="%.6g")
     return numbers
 
@@ -125,7 +126,7 @@ def _pooling(paths: Sequence[str | Path]) -> str:
     """Return how the embeddings of all runs were pooled; those of older versions are means."""
     found = set()
     for path in paths:
-        with np.load(path, allow_pickle=False) as archive:
+        with reading(path), np.load(path, allow_pickle=False) as archive:
             found.add(str(archive["pooling"]) if "pooling" in archive else "mean")
     if len(found) > 1:
         raise InputError(f"{paths[0]}: pooled otherwise than the others; embed all runs alike")
@@ -142,11 +143,8 @@ def _title(task: dict[str, Any], score: dict[str, float], pooling: str) -> str:
 
 
 def _read(path: Path) -> tuple[Embeddings, Labels, Labels]:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            values, labels, index = (archive[key] for key in ("embeddings", "labels", "index"))
-    except (OSError, KeyError, ValueError) as error:
-        raise InputError(f"{path}: not an embedding archive ({error})") from None
+    with reading(path), np.load(path, allow_pickle=False) as archive:
+        values, labels, index = (archive[key] for key in ("embeddings", "labels", "index"))
     if values.ndim != 2 or not len(values) == len(labels) == len(index):
         raise InputError(f"{path}: {values.shape} embeddings for {len(labels)} labels")
     if not np.isfinite(values).all():

@@ -15,7 +15,7 @@ from dnastudents import models
 from dnastudents.benchmarks.task import load_task
 from dnastudents.devices import as_many_as_fit, choose_device, moved
 from dnastudents.errors import InputError
-from dnastudents.files import atomic_file, read_json
+from dnastudents.files import atomic_file, check_file, read_json
 from dnastudents.finetune.data import FeatureSplit, TokenSplit, evaluation_batches, tokenize
 from dnastudents.finetune.fit import EVALUATION_BATCH, in_order
 from dnastudents.genome import tokenizers
@@ -26,6 +26,7 @@ from dnastudents.randomness import numpy_generator
 from dnastudents.settings import parse
 from dnastudents.training.options import RunSettings
 
+ARCHIVE = rb"PK.{28}embeddings\.npy"  # how a file of `embed` begins
 EmbedPooling = Literal["mean", "cls_tokens"]
 
 
@@ -134,6 +135,7 @@ def embed(
     InputError
         CLS tokens of another student, or a missing folder.
     """
+    check_file(output, ARCHIVE)  # before what takes long
     frame = load_task(task).split(split)
     index = np.arange(len(frame))
     if max_sequences is not None and max_sequences < len(frame):
@@ -147,7 +149,7 @@ def embed(
     features = pooled_features(model, tokens, choose_device())
     kind = np.array(pooling)
     # Through a handle, because savez adds .npz to a name that lacks it.
-    with atomic_file(output) as partial, partial.open("wb") as handle:
+    with atomic_file(output, ARCHIVE) as partial, partial.open("wb") as handle:
         np.savez(handle, embeddings=features, labels=tokens.labels, index=index, pooling=kind)
 
 

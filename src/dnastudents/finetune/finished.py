@@ -66,7 +66,7 @@ class Kept:
         """
         folder = self.state / name
         if again or not (folder.is_dir() and read_json(folder / "identity.json") == identity):
-            with atomic_directory(folder) as partial:
+            with atomic_directory(folder, "identity.json", "*") as partial:
                 make(partial)
                 write_json(partial / "identity.json", identity)
                 write_provenance(partial, code=code_digest())

@@ -26,6 +26,7 @@ from dnastudents.finetune.finished import Kept
 from dnastudents.finetune.fit import Diverged
 from dnastudents.finetune.job import TRAINED, WEIGHTS
 from dnastudents.finetune.options import Finetuning
+from dnastudents.provenance import is_intact
 
 logger = logging.getLogger(__name__)
 
@@ -138,7 +139,8 @@ def _test(kept: Kept, cell: Finetuning, seed: int, start: Path) -> Path:
 
     def make(folder: Path) -> None:
         trained = _trained(kept, cell, seed, start)
-        if not (trained / WEIGHTS).is_file():  # another cell was chosen before
+        weights = trained / WEIGHTS
+        if not (weights.is_file() and is_intact(weights)):  # another cell was chosen before
             trained = _trained(kept, cell, seed, start, again=True)
         kept.job(start).at(cell).test_seed(seed, trained, folder)
 

@@ -17,7 +17,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from dnastudents.errors import InputError
-from dnastudents.files import atomic_file, digest
+from dnastudents.files import ANYTHING, atomic_file, digest
 from dnastudents.genome.fasta import read_fasta
 from dnastudents.genome.records import Records
 
@@ -106,9 +106,9 @@ def _write_index(fasta: Path, target: Path) -> bool:
     logger.warning(f"{fasta} has no index; {target} is written now, and used from then on")
     try:
         with ExitStack() as files:
-            partial, blocks = files.enter_context(atomic_file(target)), None
+            partial, blocks = files.enter_context(atomic_file(target, ANYTHING)), None
             if fasta.suffix.lower() in _COMPRESSED:
-                blocks = files.enter_context(atomic_file(target.with_suffix(".gzi")))
+                blocks = files.enter_context(atomic_file(target.with_suffix(".gzi"), ANYTHING))
             Faidx(fasta, indexname=partial, gzi_indexname=blocks).close()
     except Exception:  # of many kinds; `read_fasta` reads what it can, and says why not
         return False
@@ -124,7 +124,7 @@ def _write_sizes(fasta: Path, target: Path) -> Path:
     lengths: dict[str, int] = {}
     for name, letters in read_fasta(fasta):
         lengths[name] = lengths.get(name, 0) + len(letters)
-    with atomic_file(target) as partial:
+    with atomic_file(target, ANYTHING) as partial:
         rows = (f"{name}\t{length}\n" for name, length in lengths.items())
         partial.write_text("".join(rows), encoding="utf-8")
     return target

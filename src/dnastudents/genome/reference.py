@@ -20,7 +20,7 @@ from dnastudents.files import atomic_directory, read_json, sha256, write_json
 from dnastudents.genome import codes as sequence
 from dnastudents.genome.fasta import read_fasta
 from dnastudents.genome.records import Interval, Records
-from dnastudents.provenance import write_provenance
+from dnastudents.provenance import FILE, write_provenance
 
 _CODES = sequence.translation_table()
 
@@ -53,7 +53,7 @@ class Reference(Records):
             codes = np.load(folder / "codes.npy", mmap_mode="r", allow_pickle=False)
             # A plain view: slices of np.memmap itself cost microseconds each.
             reference = cls(np.asarray(codes), index)
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, EOFError) as error:
             raise InputError(
                 f"{folder}: not a complete reference ({error}); build it again"
             ) from None
@@ -140,7 +140,7 @@ def build(fasta: str | Path, output: str | Path, simulated: bool = False) -> Ref
     """
     fasta = Path(fasta)
     lengths: dict[str, int] = {}
-    with atomic_directory(output) as folder:
+    with atomic_directory(output, "reference.json", "codes.npy", FILE) as folder:
         with _NpyStream(folder / "codes.npy") as codes:
             for name, letters in read_fasta(fasta):
                 codes.write(letters.translate(_CODES))

@@ -18,6 +18,7 @@ from dnastudents.files import digest, read_json, sha256
 from dnastudents.genome.tokenizers import FILE_NAME, Tokenizer
 from dnastudents.models import STUDENTS, StudentOptions
 from dnastudents.models.output import StudentMixin
+from dnastudents.provenance import FILE, is_intact
 
 _HUB_NAMES = {"esm": "nucleotide_transformer"}  # model types of the hub that are ours too
 
@@ -72,12 +73,19 @@ def load(folder: str | Path) -> Any:
     Raises
     ------
     InputError
-        If the folder holds no model of this package, or weights that are not exactly the model's.
+        If the folder holds no model of this package, weights that are not exactly the model's, or
+        weights that have changed since they were written.
     """
     file = Path(folder) / "config.json"
     kind = read_json(file).get("model_type")
     if kind not in MODELS:
         raise InputError(f"{file}: model_type {kind!r} is none of {', '.join(MODELS)}")
+    weights = file.with_name("model.safetensors")
+    if weights.is_file() and not is_intact(weights):
+        raise InputError(
+            f"{weights}: damaged: its SHA-256 is not the one in {FILE}; make it again, or copy it "
+            "again"
+        )
     return MODELS[kind].from_pretrained(str(folder), local_files_only=True)
 
 

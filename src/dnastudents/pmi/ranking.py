@@ -18,7 +18,7 @@ from dnastudents.genome.reference import Reference
 from dnastudents.genome.tokenizers import KmerTokenizer, NucleotideTransformerTokenizer, Tokenizer
 from dnastudents.pmi.counting import count_kmers
 from dnastudents.pmi.scoring import Counts, Kind, PmiSettings, scores
-from dnastudents.provenance import write_provenance
+from dnastudents.provenance import FILE, write_provenance
 from dnastudents.settings import parse
 
 
@@ -130,7 +130,7 @@ def write(
         # absent or rare: left without a score, or (sizes other than k) without a row
         "unscored": {size: 4**size - int((scored == size).sum()) for size in parsed.sizes},
     }
-    with atomic_directory(output) as folder:
+    with atomic_directory(output, "pmi.json", "pmi.*", FILE) as folder:
         ranking.to_parquet(folder / "pmi.parquet", index=False)
         ranking.to_csv(folder / "pmi.csv", index=False)
         write_json(folder / "pmi.json", description)

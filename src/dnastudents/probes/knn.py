@@ -75,7 +75,7 @@ def knn(
     options: KNNOptions = parse(KNNOptions, settings, "probes.knn")
     shares = seeds_of_replicas(pretrained, seeds)
     data, predictions = load_task(task), []
-    with atomic_directory(output) as folder:
+    with atomic_directory(output, "settings.json", "predictions.parquet", "seed_*.json") as folder:
         for start, mine in shares:
             probe = Probe(run, start, data, options)
             for seed in probe.distinct(mine):

@@ -89,7 +89,7 @@ def import_teacher(files: Sequence[Path], output: Path) -> None:
         raise InputError(f"teacher files lie in {len(folders)} folders; they belong into one")
     folder = folders.pop()
     model, tokenizer = load_teacher(folder)
-    with atomic_directory(output) as partial:
+    with atomic_directory(output, "model") as partial:
         model.save_pretrained(partial / "model")
         tokenizer.save_pretrained(partial / "model")
         hashes = {file.name: sha256(file) for file in sorted(files)}
