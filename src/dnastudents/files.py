@@ -161,7 +161,9 @@ def _sync(path: Path) -> None:
 
 def _finish(path: Path, mask: int) -> None:
     """Put a file on the disk, as readable as others: some libraries write for the owner alone."""
-    path.chmod(stat.S_IMODE(path.stat().st_mode) | (0o666 & ~mask))
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if (readable := mode | (0o666 & ~mask)) != mode:
+        path.chmod(readable)
     _sync(path)
 
 

@@ -46,7 +46,8 @@ CALLS = (
     "teacher check [teacher] --fasta [fasta]",
     "teacher cache --reference [reference] --teacher [teacher] --settings [settings]/fixed.json "
     "--execution [lock] --output {out}",
-    "finetune had --pretrained [run] --task [task] --settings [lock] --state [state] --output {out}",
+    "finetune had --pretrained [run] --task [task] --settings [lock] --state [state] "
+    "--output {out}",
     "knn had --pretrained [run] --task [task] --settings [lock] --output {out}",
     "baseline --task [task] --settings [lock] --output {out}",
     "embed --pretrained [run] --task [task] --output {out}",

@@ -24,7 +24,8 @@ WRITING = {
 WORKING = {
     "init": "init {out} --fasta {fasta}",
     "plan": "plan --flops 1e12 --configfile {configfile} --json {out}",
-    "download": "download x.csv --manifest {manifest} --mirror {results} --output {out}",
+    "download": "download x.csv --manifest {manifest} --lock {out}.lock --mirror {results} "
+    "--output {out}",
     "simulate": "simulate --settings {settings}/simulated.json --output {out}",
     "reference": "reference {fasta} --output {out}",
     "pmi": "pmi {reference} --output {out}",

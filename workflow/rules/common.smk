@@ -1,5 +1,6 @@
 # The configuration, the names that wildcards may take, and the files that `rule all` asks for.
 import json
+import os
 import re
 import shlex
 import sys
@@ -37,6 +38,8 @@ PYTHON = (
     if workflow.deployment_settings.deployment_method
     else shlex.quote(sys.executable)
 )
+# Jobs on a cluster start as `python -m snakemake` in the working folder, which may hold a random.py.
+os.environ["PYTHONSAFEPATH"] = "1"
 SETUP = shlex.quote(str(ROOT / "workflow/scripts/job.sh"))
 
 # In the command, not in params: where a file comes from does not change the result.

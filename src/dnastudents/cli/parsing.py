@@ -94,7 +94,7 @@ def _places(params: Mapping[str, Any]) -> tuple[list[Path], list[Path]]:
             read += [value / held for held in HELD]
         elif isinstance(value, JSONObject):
             read += [value.source] if value.source else []
-        elif name not in WRITTEN:
+        elif name not in (*WRITTEN, "lock"):  # which is read and written
             values = value if isinstance(value, list | tuple) else [value]
             read += [each for each in values if isinstance(each, Path)]
     output, state = params.get("output"), params.get("state")
