@@ -36,7 +36,6 @@ LEFT = {
         "NVIDIA_TF32_OVERRIDE": "1",
         "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE": "1",
     },
-    "figures": {"MPLBACKEND": "module://not_there"},
     "transformers": {"TRANSFORMERS_VERBOSITY": "error", "TRANSFORMERS_CACHE": "/nowhere"},
     "blas": {"CUBLAS_WORKSPACE_CONFIG": ":4096:8", "MKL_DYNAMIC": "FALSE"},
     "hashes": {"PYTHONHASHSEED": "7"},
@@ -75,6 +74,13 @@ def test_what_is_left_in_the_environment_changes_no_weight(
     kind: str, plain: str, inputs: dict[str, Path], tmp_path: Path
 ) -> None:
     assert pretrained(tmp_path, inputs, **LEFT[kind]) == plain
+
+
+def test_figures_do_not_ask_for_a_backend(inputs: dict[str, Path], tmp_path: Path) -> None:
+    pretrained(tmp_path, inputs)
+    for backend in ("not a backend", "module://not_there"):
+        done = python(tmp_path, "figure", "losses", "out", "--output", "f", MPLBACKEND=backend)
+        assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("entry", [True, False])
@@ -136,7 +142,7 @@ def test_clean_leaves_everything_else(monkeypatch: pytest.MonkeyPatch) -> None:
     assert os.environ["OMP_NUM_THREADS"] == "2"
     gone = set(before) - set(os.environ)
     assert "ACCELERATE_NUM_PROCESSES" in gone
-    assert all(name.startswith(("ACCELERATE_", "MPL", "FSDP_", "PARALLELISM_")) for name in gone)
+    assert all(name.startswith(("ACCELERATE_", "FSDP_", "PARALLELISM_")) for name in gone)
 
 
 @pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o077, 0o600)])

@@ -12,9 +12,9 @@ def run() -> int:
     try:
         _shield_imports()
         from dnastudents.cli import main
-        from dnastudents.environment import clean
+        from dnastudents.environment import FIGURES, clean
 
-        clean()
+        clean(*FIGURES)
         return main()
     except KeyboardInterrupt:
         print("dnastudents: error: interrupted", file=sys.stderr)

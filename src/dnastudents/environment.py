@@ -12,17 +12,13 @@ from collections.abc import Mapping
 
 from dnastudents.errors import InputError
 
-_PREFIXES = (
-    "ACCELERATE_",
-    "FSDP_",
-    "MEGATRON_LM_",
-    "PARALLELISM_CONFIG_",
-)  # of `accelerate launch`
+# what `accelerate launch` hands on
+_PREFIXES = ("ACCELERATE_", "FSDP_", "MEGATRON_LM_", "PARALLELISM_CONFIG_")
 _NAMES = (
     *("TORCH_ALLOW_TF32_CUBLAS_OVERRIDE", "NVIDIA_TF32_OVERRIDE"),  # fewer digits on a GPU
     *("ONEDNN_DEFAULT_FPMATH_MODE", "DNNL_DEFAULT_FPMATH_MODE"),  # and on a CPU
-    *("MPLBACKEND", "MATPLOTLIBRC"),  # figures go to files, in our own style
 )
+FIGURES = ("MPLBACKEND", "MATPLOTLIBRC")  # those of the command line go to files, in our own style
 _SIZES = ("WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE")
 _MPI = ("OMPI_", "PMI_", "MV2_COMM_", "MPI_LOCAL")
 _GROUP = (
@@ -33,10 +29,10 @@ PROCESSES = "DNASTUDENTS_PROCESSES"  # how many our launcher has started
 _LAUNCHERS = ("TORCHELASTIC_RUN_ID", "FORK_LAUNCHED")  # of torchrun and accelerate
 
 
-def clean() -> None:
-    """Take out what decides how libraries compute or draw, in place of our settings."""
+def clean(*more: str) -> None:
+    """Take out what decides how libraries compute in place of our settings, and `more`."""
     for name in list(os.environ):
-        if name in _NAMES or name.startswith(_PREFIXES):
+        if name in (*_NAMES, *more) or name.startswith(_PREFIXES):
             del os.environ[name]
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from harness import environment
+from harness import command, environment
 
 
 def test_jobs_run_in_the_python_of_snakemake(
@@ -25,8 +24,7 @@ def test_jobs_run_in_the_python_of_snakemake(
     left["PATH"] = f"{tmp_path}{os.pathsep}{left['PATH']}"
     target = "results/reference/simulated"
     done = subprocess.run(
-        [sys.executable, "-m", "snakemake", "--profile", "demo", "--configfile", "tiny.yaml"]
-        + ["-j", "1", target],
+        command("--profile", "demo", "--configfile", "tiny.yaml", "-j", "1", target),
         cwd=folder,
         env=left,
         stdout=subprocess.PIPE,
