@@ -78,7 +78,7 @@ class LauncherRank:
                 # no two jobs have the same; below what is handed out
                 20000 + int(environment["SLURM_JOB_ID"]) % 10000,
             )
-        except (KeyError, ValueError, IndexError, subprocess.CalledProcessError) as error:
+        except (KeyError, ValueError, IndexError, OSError, subprocess.SubprocessError) as error:
             raise InputError(
                 f"SLURM_STEP_NUM_NODES is {nodes}, but this is no such step of Slurm ({error}); "
                 "start with `srun`, or unset it"
