@@ -55,6 +55,21 @@ DOWNLOAD_OPTIONS = shlex.join(
 )
 
 
+def refuse_unquoted():
+    """Refuse paths that reach the scheduler unquoted, before a job of them is submitted."""
+    if workflow.local_exec:
+        return
+    unquoted = {"Python": (sys.executable, r"[^\w@%+=:,./-]")}
+    inside = {"this folder": os.getcwd(), "the workflow": str(ROOT)}
+    unquoted |= {name: (path, r"[$`\"\\\\]") for name, path in inside.items()}
+    for name, (path, unfit) in unquoted.items():
+        if found := re.search(unfit, path):
+            raise WorkflowError(
+                f"{path}: jobs cannot be submitted where the path of {name} has"
+                f" {found[0]!r} in it; move it to another"
+            )
+
+
 def literal(text):
     """The text with its braces doubled, for a command in which Snakemake fills in names."""
     return text.replace("{", "{{").replace("}", "}}")
