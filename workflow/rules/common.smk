@@ -38,8 +38,6 @@ PYTHON = (
     if workflow.deployment_settings.deployment_method
     else shlex.quote(sys.executable)
 )
-# Jobs on a cluster start as `python -m snakemake` in the working folder, which may hold a random.py.
-os.environ["PYTHONSAFEPATH"] = "1"
 SETUP = shlex.quote(str(ROOT / "workflow/scripts/job.sh"))
 
 # In the command, not in params: where a file comes from does not change the result.
@@ -55,10 +53,21 @@ DOWNLOAD_OPTIONS = shlex.join(
 )
 
 
-def refuse_unquoted():
-    """Refuse paths that reach the scheduler unquoted, before a job of them is submitted."""
+def refuse_to_submit():
+    """Refuse what would fail in every submitted job, for which Snakemake starts itself again.
+
+    Paths that reach the scheduler unquoted, and modules in the working folder, which `python -m`
+    imports first. Not set for it is PYTHONSAFEPATH: rules of others may rely on what it forbids.
+    """
     if workflow.local_exec:
         return
+    known = {*sys.stdlib_module_names, "numpy", "pandas", "snakemake", "yaml"}
+    files = sorted(file.name for file in Path.cwd().glob("*.py") if file.stem in known)
+    if files and not os.environ.get("PYTHONSAFEPATH"):
+        raise WorkflowError(
+            f"{files[0]}: Snakemake would import it in every job, in place of the module of this"
+            " name; rename it, or set PYTHONSAFEPATH=1"
+        )
     unquoted = {"Python": (sys.executable, r"[^\w@%+=:,./-]")}
     inside = {"this folder": os.getcwd(), "the workflow": str(ROOT)}
     unquoted |= {name: (path, r"[$`\"\\\\]") for name, path in inside.items()}
