@@ -24,7 +24,10 @@ from torch import Tensor
 from transformers.models.qwen3_next import modeling_qwen3_next as qwen
 
 from dnastudents.models.hybrid import kernels
-from dnastudents.models.hybrid.gated_deltanet import gated_delta_rule, recurrent_gated_delta_rule
+from dnastudents.models.hybrid.gated_deltanet import gated_delta_rule
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests/models"))
+from plain_gated_delta import recurrent_gated_delta_rule
 
 CHUNK = 32
 # Unwrapped, since transformers puts flash-linear-attention in its place where that is installed.

@@ -25,12 +25,14 @@ from statistics import median
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
+from scipy.stats import spearmanr
 from timing import Row, always, hardware, interleaved, report
 
 from dnastudents.genome.codes import decode, encode, kmer_codes
 from dnastudents.genome.reference import Reference, build
-from dnastudents.pmi import PmiSettings, agreement, count_kmers, table
+from dnastudents.pmi import PmiSettings, count_kmers, rank_table, table
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests/pmi"))
 from plain_kmers import kmers, plain_counts
@@ -194,6 +196,18 @@ def dumped(lines: str, k: int) -> np.ndarray:
     return counts
 
 
+def agreement(ours: np.ndarray, published: Path) -> dict[str, float]:
+    """How far ranks of 6-mers are from those of a CSV with `ngram` and `norm_pmi_rank_rel`."""
+    columns = {"norm_pmi_rank_rel": "rank"}
+    theirs = rank_table(pd.read_csv(published).rename(columns=columns))
+    return {
+        "spearman": float(spearmanr(ours, theirs).statistic),
+        "equal": float((ours == theirs).mean()),
+        "largest_difference": float(np.abs(ours - theirs).max()),
+        "top_400": float(((ours <= 400) & (theirs <= 400)).sum() / 400),
+    }
+
+
 def agreement_rows(reference: Reference, published: Path) -> list[Row]:
     """The ranking of a part and of the whole of the reference beside the published one."""
     chromosomes = {name.partition(":")[0] for name in reference.names}
@@ -205,7 +219,7 @@ def agreement_rows(reference: Reference, published: Path) -> list[Row]:
         for threshold in (101.0, "scaled"):
             settings = PmiSettings(threshold=threshold)
             rare = f"{settings.minimum_count(int(counts[1].sum())):.3g}"
-            measured = agreement(table(counts, settings), published)
+            measured = agreement(rank_table(table(counts, settings)), published)
             for key, value in measured.items():
                 name = f"published ranking, {'+'.join(spec)}, threshold {rare}: {key}"
                 rows.append(Row(name, value, None, None, "", ""))

@@ -8,6 +8,8 @@ import io
 import threading
 import zipfile
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 CONTENT = bytes(range(256)) * 8192  # 2 MiB, two chunks
@@ -54,6 +56,9 @@ class Handler(BaseHTTPRequestHandler):
             start = int(wanted.removeprefix("bytes=").removesuffix("-"))
             self.server.starts.append(start)
             self.reply(CONTENT[start:], status=206)
+        elif name == "other_part" and wanted:
+            self.start(206, Content_Length="100", Content_Range=f"bytes 0-99/{len(CONTENT)}")
+            self.wfile.write(CONTENT[:100])
         elif name == "packed":
             self.reply(gzip.compress(CONTENT), encoding="gzip")
         elif name == "zip":
@@ -62,8 +67,77 @@ class Handler(BaseHTTPRequestHandler):
             self.reply(ZIPPED.getvalue()[:-30])
         elif name == "cut_gz":
             self.reply(gzip.compress(CONTENT)[:-30])
+        elif name in SAID:
+            self.reply(SAID[name])
+        elif name in LIES:
+            LIES[name](self)
         else:
             self.reply(CONTENT)
+
+    def start(self, status: int = 200, **headers: str) -> None:
+        """Send the head of an answer, with these headers and no other."""
+        self.send_response(status)
+        for key, value in headers.items():
+            self.send_header(key.replace("_", "-"), value)
+        self.end_headers()
+
+    def unnamed_length(self) -> None:
+        """Half of the file, and nothing says that there is more."""
+        self.start()
+        self.wfile.write(CONTENT[: len(CONTENT) // 2])
+
+    def unasked_part(self) -> None:
+        self.start(206, Content_Length="100", Content_Range=f"bytes 0-99/{len(CONTENT)}")
+        self.wfile.write(CONTENT[:100])
+
+    def no_content(self) -> None:
+        self.start(204)
+
+    def more_than_declared(self) -> None:
+        self.start(Content_Length=str(len(CONTENT) - 100))
+        self.wfile.write(CONTENT)
+
+    def length_in_words(self) -> None:
+        self.start(Content_Length="many")
+        self.wfile.write(CONTENT)
+
+    def negative_length(self) -> None:
+        self.start(Content_Length="-5")
+        self.wfile.write(CONTENT)
+
+    def huge(self) -> None:
+        self.start(Content_Length="9" * 14)
+        self.wfile.write(CONTENT)
+
+    def drip(self) -> None:
+        """A byte now and then; each comes before any timeout."""
+        self.start(Content_Length=str(len(CONTENT)))
+        with suppress(OSError):
+            while not self.server.stopping.wait(0.02):
+                self.wfile.write(b"A")
+
+    def slow_head(self) -> None:
+        """A header without an end, byte by byte."""
+        with suppress(OSError):
+            self.wfile.write(b"HTTP/1.0 200 OK\r\nX-Long: ")
+            while not self.server.stopping.wait(0.02):
+                self.wfile.write(b"a")
+
+    def endless(self) -> None:
+        """Chunk after chunk, as long as anyone reads."""
+        self.protocol_version = "HTTP/1.1"
+        self.start(Transfer_Encoding="chunked")
+        self.close_connection = True
+        with suppress(OSError):
+            while not self.server.stopping.is_set():
+                self.wfile.write(b"10000\r\n" + CONTENT[: 1 << 16] + b"\r\n")
+
+    def cut_chunks(self) -> None:
+        """Chunks that end without the last, empty one."""
+        self.protocol_version = "HTTP/1.1"
+        self.start(Transfer_Encoding="chunked")
+        self.close_connection = True
+        self.wfile.write(b"10000\r\n" + CONTENT[: 1 << 16] + b"\r\n")
 
     def hub(self, repository: str, resolve: str, revision: str, file: str) -> None:
         """A repository whose `main` moves: large files on another address, small ones nearby."""
@@ -97,6 +171,22 @@ class Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+SAID = {  # instead of the file, with status 200
+    "xml": b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>",
+    "json": b'{"error": "Repository not found"}',
+    "pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 2097152\n",
+    "busy": b"Too many requests",
+    "cut_table": b"sequence,label",
+}
+LIES = {
+    name: getattr(Handler, name)
+    for name in (
+        *("unnamed_length", "unasked_part", "no_content", "more_than_declared", "huge"),
+        *("length_in_words", "negative_length", "drip", "slow_head", "endless", "cut_chunks"),
+    )
+}
+
+
 class Server(ThreadingHTTPServer):
     daemon_threads = True
 
@@ -107,3 +197,16 @@ class Server(ThreadingHTTPServer):
         self.starts: list[int] = []
         self.main = FIRST
         self.stopping = threading.Event()
+
+
+@contextmanager
+def serving() -> Iterator[Server]:
+    """Run a server until the block ends."""
+    running = Server()
+    threading.Thread(target=running.serve_forever, args=(0.02,), daemon=True).start()
+    try:
+        yield running
+    finally:
+        running.stopping.set()
+        running.shutdown()
+        running.server_close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,9 @@ import yaml
 
 from dnastudents import project
 from dnastudents.cli import main
-from dnastudents.config import load_config
+from dnastudents.config import load_config, read_config
 from dnastudents.errors import InputError
+from dnastudents.genome import index
 from dnastudents.project import init, split_sequences
 
 
@@ -82,3 +84,34 @@ def test_files_that_are_of_no_use(files: Path, given: dict[str, str], message: s
 def test_sequences_that_are_held_out() -> None:
     assert split_sequences({"a": 5, "b": 90}) == {"train": ["b"], "validation": ["a"], "test": []}
     assert split_sequences({"a": 50, "b": 50, "c": 50})["test"] == []
+
+
+def test_names_and_lengths_come_from_the_index(files: Path) -> None:
+    """Nothing is read of a FASTA that has one."""
+    (files / "big.fa").write_text(">a\nACGT\n")
+    (files / "big.fa.fai").write_text("x\t90\t1\t4\t5\nNA\t9\t1\t4\t5\n")
+    init(files / "new", files / "big.fa")
+    values = yaml.safe_load((files / "new/config.yaml").read_text())
+    assert values["references"]["mine"]["splits"] == {"train": ["x"], "validation": ["NA"]}
+    assert not (files / "new/results").exists()
+
+
+def test_what_is_read_of_a_fasta_is_kept_for_the_workflow(
+    files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (files / "genome.fa").read_bytes()
+    (files / "genome.fa.gz").write_bytes(gzip.compress(text))  # cannot be indexed
+    init(files / "new", files / "genome.fa.gz")
+    monkeypatch.setattr(index, "read_fasta", lambda *_: pytest.fail("was read again"))
+    monkeypatch.chdir(files / "new")
+    config = read_config([Path("config.yaml")])
+    assert config.settings.references["mine"].splits.validation == ("chr3",)
+
+
+def test_a_file_of_a_project_extends_another_of_it(tmp_path: Path) -> None:
+    """Wherever the command is called, and whatever comes with the package."""
+    init(tmp_path / "new")
+    (tmp_path / "new/long.yaml").write_text("extends: config.yaml\nfinetuning: {epochs: 50}\n")
+    config = read_config([tmp_path / "new/long.yaml"])
+    assert config.runs == ["findna", "findna_scratch"]
+    assert config.settings.finetuning.epochs == 50

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -10,13 +11,14 @@ from pathlib import Path
 import pytest
 
 from dnastudents import provenance
-from dnastudents.provenance import VARIABLE, Code, code, code_digest, made_by
+from dnastudents.provenance import VARIABLE, Code, code, code_digest, hand_down, made_by
 
 
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Ask once more in each test, and in no later one keep what was found here."""
-    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setenv(VARIABLE, "")
+    monkeypatch.delenv(VARIABLE)  # and whatever a test sets is gone behind it
     code.cache_clear()
     code_digest.cache_clear()
     yield
@@ -92,13 +94,44 @@ def test_a_git_that_does_not_answer_fails_no_job(
     assert code() == Code(None, None)
 
 
+def no_git(*_: str) -> str:
+    raise FileNotFoundError("git")
+
+
 @pytest.mark.parametrize("given", [Code("0" * 40, True), Code("0" * 40, False), Code(None, None)])
 def test_the_environment_carries_it_to_where_no_git_is(
     given: Code, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(provenance, "_git", lambda *_: pytest.fail("git was asked"))
+    monkeypatch.setattr(provenance, "_git", no_git)
     monkeypatch.setenv(VARIABLE, str(given))
     assert code() == given
+
+
+def test_git_is_believed_before_the_environment(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file may have changed since the process that wrote the environment began."""
+    hand_down()
+    assert os.environ[VARIABLE] == git(checkout, "rev-parse", "HEAD").strip()
+    (checkout / "src/package/provenance.py").write_text("a = 2\n")
+    code.cache_clear()
+    assert code().dirty is True
+
+
+def test_a_copy_without_git_keeps_the_commit(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = code()
+    hand_down()
+    shutil.rmtree(checkout / ".git")  # as in a container, or a shadow directory
+    code.cache_clear()
+    assert code() == known != Code()
+
+
+def test_what_is_not_known_is_not_handed_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provenance, "_git", no_git)
+    hand_down()
+    assert VARIABLE not in os.environ
 
 
 def test_versions_name_the_libraries() -> None:

@@ -161,6 +161,16 @@ class HalfAStudent(StudentOptions):
     architecture: Literal["half"]
 
 
+class StudentWithoutTokenizer(StudentOptions):
+    """It would be registered, and fail in a job."""
+
+    architecture: Literal["half"]
+
+    @classmethod
+    def model_class(cls) -> Any:
+        """None."""
+
+
 class HalfAWindow(WindowOptions):
     """Without a sampler."""
 
@@ -173,7 +183,7 @@ class HalfAWindow(WindowOptions):
         (OBJECTIVES, HalfAnObjective, "build"),
         (MASKINGS, RuleWithoutMask, "mask"),
         (MASKINGS, RuleWithoutTokens, "tokens"),
-        (STUDENTS, HalfAStudent, "model_class"),
+        (STUDENTS, HalfAStudent, "model_class, tokenizer"),
         (WINDOWS, HalfAWindow, "samplers"),
     ],
 )
@@ -183,3 +193,9 @@ def test_half_a_class_is_refused(registry: Registry[Any], kind: Any, unsaid: str
     assert "half" not in registry
     with pytest.raises(TypeError, match="abstract"):
         kind(**{registry.tag: "half"}, **REQUIRED.get(registry.what, {}))
+
+
+def test_a_student_without_a_tokenizer_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"^StudentWithoutTokenizer: does not say its tokenizer$"):
+        STUDENTS.add(StudentWithoutTokenizer)
+    assert "half" not in STUDENTS

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from dnastudents import models
 from dnastudents.config.schema import Cost, Pmi, Run, Suite, Teacher, TSNEWithTeachers
 from dnastudents.errors import InputError
 from dnastudents.finetune.options import Finetuning, layered
+from dnastudents.genome import tokenizers
 from dnastudents.masking.options import MASKINGS
 from dnastudents.models import STUDENTS
 from dnastudents.objectives import OBJECTIVES
@@ -25,6 +27,7 @@ PRETRAINING: dict[str, Any] = {
     "optimizer": {"learning_rate": 1e-3},
 }
 SUITE: dict[str, Any] = {"tasks": ["H3"], "seeds": [0]}
+SPLITS: dict[str, Any] = {"train": ["chr1"]}
 
 
 def changed(**values: Any) -> dict[str, Any]:
@@ -62,9 +65,9 @@ MISTAKES: list[tuple[Any, Any, str]] = [
     (Finetuning, {"grid": {"learning_rate": [1e-3]}}, "at.grid: 'batch_size' is missing; add it"),
     # wrong types
     (PretrainingBlock, changed(steps="5"), f"at.steps: must be an integer, not '5'{TEXT}"),
-    (PretrainingBlock, changed(steps=True), "at.steps: must be an integer, not True"),
+    (PretrainingBlock, changed(steps=True), "at.steps: must be an integer, not true"),
     (PretrainingBlock, changed(steps=5.0), "at.steps: must be an integer, not 5.0"),
-    (PretrainingBlock, changed(steps=None), "at.steps: must be an integer, not None"),
+    (PretrainingBlock, changed(steps=None), "at.steps: must be an integer, not null"),
     (
         PretrainingBlock,
         changed(micro_batch_size="4"),
@@ -75,19 +78,23 @@ MISTAKES: list[tuple[Any, Any, str]] = [
         changed(gradient_clip="1"),
         f"at.gradient_clip: must be a number, not '1'{TEXT}",
     ),
-    (PretrainingBlock, changed(gradient_clip=True), "at.gradient_clip: must be a number, not True"),
+    (PretrainingBlock, changed(gradient_clip=True), "at.gradient_clip: must be a number, not true"),
     (
         Finetuning,
         {"learning_rate": "1e-3"},
         f"at.learning_rate: must be a number, not '1e-3'{TEXT}",
     ),
     (Finetuning, {"learning_rate": "low"}, "at.learning_rate: must be a number, not 'low'"),
-    (Finetuning, {"learning_rate": float("nan")}, "at.learning_rate: must be finite, not nan"),
+    (Finetuning, {"learning_rate": float("nan")}, "at.learning_rate: must be finite, not .nan"),
     (Finetuning, {"frozen": 1}, "at.frozen: must be true or false, not 1"),
     (Finetuning, {"frozen": "yes"}, "at.frozen: must be true or false, not 'yes'"),
     (Finetuning, {"grid": 3}, "at.grid: must be keys and values, not 3"),
     (Finetuning, [], "at: must be keys and values, not []"),
-    (Run, {"student": 3, "objective": {"name": "had"}}, "at.student: must be text, not 3"),
+    (
+        Run,
+        {"student": 3, "objective": {"name": "had"}},
+        "at.student: must be text, not 3; quote it",
+    ),
     # out of bounds
     (PretrainingBlock, changed(steps=0), "at.steps: must be at least 1, not 0"),
     (PretrainingBlock, changed(gradient_clip=0), "at.gradient_clip: must be above 0, not 0"),
@@ -101,8 +108,39 @@ MISTAKES: list[tuple[Any, Any, str]] = [
         changed(optimizer={"learning_rate": 1e-3, "betas": [0.9, 2]}),
         "at.optimizer.betas.1: must be at most 1, not 2",
     ),
+    (
+        PretrainingBlock,
+        changed(optimizer={"learning_rate": 1e-3, "betas": [0.9]}),
+        "at.optimizer.betas: must be a list of 2, not [0.9]",
+    ),
+    (
+        PretrainingBlock,
+        changed(optimizer={"learning_rate": 1e-3, "betas": []}),
+        "at.optimizer.betas: must be a list of 2, not []",
+    ),
+    (
+        PretrainingBlock,
+        changed(optimizer={"learning_rate": 1e-3, "betas": [0.9, 0.95, 0.99]}),
+        "at.optimizer.betas: must be a list of at most 2, not [0.9, 0.95, 0.99]",
+    ),
+    (
+        PretrainingBlock,
+        changed(window={"kind": "pieces", "length": 6}),
+        "at.window.length: must be above 6, not 6",
+    ),
+    (
+        Finetuning,
+        {"learning_rate": {"peak": True, "then": None}},
+        "at.learning_rate: must be a number, not {peak: true, then: null}",
+    ),
+    (Finetuning, {"gradient_clip": float("inf")}, "at.gradient_clip: must be finite, not .inf"),
     # unknown values
     (Finetuning, {"pooling": "men"}, "at.pooling: unknown value 'men'; did you mean 'mean'?"),
+    (
+        Finetuning,
+        {"precision": False},
+        "at.precision: must be 'no', 'bf16' or 'fp16', not false; quote it",
+    ),
     (Finetuning, {"pooling": 3}, "at.pooling: must be 'mean' or 'cls', not 3"),
     (
         PretrainingBlock,
@@ -147,6 +185,24 @@ MISTAKES: list[tuple[Any, Any, str]] = [
         augmented("deletion"),
         "at.teacher_augmentations.0: must be keys and values, not 'deletion'",
     ),
+    (Suite, {**SUITE, "tasks": [1]}, "at.tasks.0: must be text, not 1; quote it"),
+    (Suite, {**SUITE, "tasks": [False]}, "at.tasks.0: must be text, not false; quote it"),
+    # paths
+    (
+        Suite,
+        {**SUITE, "source": "a{b}.csv"},
+        "at.source: has braces, 'a{b}.csv', and Snakemake takes them for names; rename it",
+    ),
+    (
+        Suite,
+        {**SUITE, "source": ["a.csv", "b}.csv"]},
+        "at.source.1: has braces, 'b}.csv', and Snakemake takes them for names; rename it",
+    ),
+    (
+        Suite,
+        {**SUITE, "csv": "~nobody-here/data"},
+        "at.csv: is '~nobody-here/data', and nobody has such a home; write the whole path",
+    ),
     # mappings of names
     (Cost, {"watts": {"cpu": -1}}, "at.watts.cpu: must be above 0, not -1"),
     (
@@ -166,7 +222,7 @@ MISTAKES: list[tuple[Any, Any, str]] = [
     ),
     # keys that are no text
     (Finetuning, {1: 2}, "at: the key 1 is not text; quote it"),
-    (Suite, {**SUITE, "by_task": {True: {}}}, "at.by_task: the key True is not text; quote it"),
+    (Suite, {**SUITE, "by_task": {True: {}}}, "at.by_task: the key true is not text; quote it"),
     # unions of blocks
     (
         STUDENTS.union,
@@ -179,6 +235,17 @@ MISTAKES: list[tuple[Any, Any, str]] = [
         STUDENTS.union,
         {"architecture": "chordmixer", "heads": 2},
         "at: unknown key 'heads'; known: architecture, blocks,",
+    ),
+    (
+        STUDENTS.union,
+        {"architecture": "bert", "num_attention_heads": 7},
+        "at.hidden_size: must be a multiple of num_attention_heads (7), not 768",
+    ),
+    (
+        STUDENTS.union,
+        {"architecture": "hybrid", "attention_heads": 3},
+        "at.hidden_size: must be a multiple of twice attention_heads (3), not 128: rotary heads "
+        "have an even size",
     ),
     (
         PretrainingBlock,
@@ -211,7 +278,7 @@ MISTAKES: list[tuple[Any, Any, str]] = [
     (Pmi, {"threshold": "scald"}, "at.threshold: must be a number or 'scaled', not 'scald'"),
     (Pmi, {"threshold": 0.5}, "at.threshold: must be above 1 or 'scaled', not 0.5"),
     (Suite, {**SUITE, "source": 3}, "at.source: must be text or a list, not 3"),
-    (Suite, {**SUITE, "source": ["a.csv", 3]}, "at.source.1: must be text, not 3"),
+    (Suite, {**SUITE, "source": ["a.csv", 3]}, "at.source.1: must be text, not 3; quote it"),
     (Suite, {**SUITE, "source": ["a.csv", "a.csv"]}, "at.source: holds the same twice; remove one"),
     (
         TSNEWithTeachers,
@@ -291,6 +358,76 @@ def test_numbers_and_lists_are_taken_as_yaml_gives_them() -> None:
     assert found.grid is not None
     assert found.grid.learning_rate == (1.0, 0.5)
     assert parse(Suite, {**SUITE, "source": ["a", "b"]}).source == ("a", "b")
+
+
+def test_the_home_folder_is_put_in_for_a_tilde(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    found = parse(Suite, {**SUITE, "source": ["~/a.csv", "b~.csv"]})
+    assert found.source == ("/home/me/a.csv", "b~.csv")
+    assert parse(Suite, found.as_json()) == found
+    assert parse(Suite, {**SUITE, "csv": "~"}).csv == "/home/me"
+
+
+BERT = {"architecture": "bert"}
+IMPOSSIBLE: list[tuple[dict[str, Any], str]] = [
+    (
+        {"objective": {"name": "findna"}},
+        "student: the objective 'findna' adds CLS positions, which bert does not have; "
+        "choose a chordmixer",
+    ),
+    (
+        {"objective": {"name": "had"}},
+        "student: the objective 'had' hides bases one by one, and a token of bert is no single "
+        "base; choose a hybrid",
+    ),
+    (
+        {
+            "student": {"architecture": "hybrid", "hidden_size": 24, "attention_heads": 3},
+            "objective": {"name": "had", "decoder_heads": 5},
+        },
+        "objective.decoder_heads: must divide the width of the student's features (24), which 5 "
+        "does not",
+    ),
+    (
+        {"student": {"architecture": "hybrid"}, "masking": {"name": "genemask"}},
+        "masking: 'genemask' follows a ranking of k-mers, which hybrid does not read; choose "
+        "bernoulli or random_span",
+    ),
+    (
+        {"pretraining": changed(window={"kind": "windows", "length": 516}, splits=SPLITS)},
+        "pretraining.window.length: must be at most 515, the bases that the student has "
+        "positions for, not 516",
+    ),
+]
+
+
+@pytest.mark.parametrize(("values", "message"), IMPOSSIBLE)
+def test_what_no_job_could_train_is_refused(values: dict[str, Any], message: str) -> None:
+    run = {"student": BERT, "objective": {"name": "masked_lm"}, **values}
+    if run["objective"]["name"] == "masked_lm":
+        run.setdefault("masking", {"name": "random_span"})
+    run.setdefault("pretraining", changed(splits=SPLITS))
+    with pytest.raises(InputError) as caught:
+        parse(RunSettings, run).require_possible()
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(("positions", "bases"), [(8, 11), (512, 515)])
+def test_the_longest_sequence_of_bert_fills_its_positions(positions: int, bases: int) -> None:
+    student = STUDENTS.parse({**BERT, "max_position_embeddings": positions})
+    tokens = tokenizers.build(student.tokenizer).encode("A" * bases)
+    assert student.longest == bases
+    assert len(tokens) == positions
+
+
+@pytest.mark.parametrize("name", STUDENTS)
+def test_a_students_width_is_what_its_settings_say(name: str) -> None:
+    small = {"chordmixer": {"blocks": 1, "hidden_size": 8}}.get(name, {"num_hidden_layers": 1})
+    for values in (small, {**small, "width": 30}) if name == "chordmixer" else (small,):
+        student = STUDENTS.parse({"architecture": name, **values})
+        model = models.build(student, tokenizers.build(student.tokenizer))
+        assert model.feature_size == student.feature_size
+        assert model.has_cls == student.has_cls
 
 
 def test_settings_are_frozen_and_parsed_once() -> None:

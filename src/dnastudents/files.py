@@ -23,9 +23,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dnastudents.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ANYTHING = b""  # for files that nobody but this package writes
 _HEAD = 4096  # bytes of a file that tell its kind
@@ -293,6 +296,26 @@ def reading(path: str | Path) -> Iterator[None]:
         raise InputError(
             f"{path}: cannot be read ({reason}); repair it, or make it again"
         ) from None
+
+
+def read_csv(path: str | Path, names: Iterable[str] = ()) -> pd.DataFrame:
+    """Read a CSV of this package; what cannot be read is an `InputError` that names it.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    names : iterable of str
+        Columns that hold names, which stay as they are written: NA, null, 001, 1. Others are read
+        by what they look like, and what is empty there is missing.
+    """
+    import pandas as pd  # slow to import
+
+    text = set(names)
+    with reading(path):
+        others = {str(name): [""] for name in pd.read_csv(path, nrows=0) if name not in text}
+        types = dict.fromkeys(text, str)
+        return pd.read_csv(path, dtype=types, keep_default_na=False, na_values=others)
 
 
 def sha256(path: str | Path) -> str:

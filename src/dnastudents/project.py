@@ -8,12 +8,12 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-
-import yaml
+from tempfile import TemporaryDirectory
 
 from dnastudents.benchmarks.own_tables import task_tables
 from dnastudents.errors import InputError
 from dnastudents.files import atomic_file
+from dnastudents.yaml_files import in_one_line
 
 SNAKEFILE = """\
 # The workflow of the installed package dnastudents, changed by config.yaml. Rules of your own for
@@ -57,6 +57,7 @@ figures: {tsne: {tasks: [%(figure)s]}}
 """
 SMALLEST = 1 / 20  # of the longest sequence; shorter ones are left out of the splits
 HELD_OUT = 1 / 10  # of all bases
+INDEX = "results/fasta_index"  # where the workflow looks for it
 
 
 def root() -> Path:
@@ -91,14 +92,21 @@ def init(folder: Path, fasta: Path | None = None, csv: Path | None = None) -> No
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: is not empty; name a new folder")
-    config = START
     if fasta is not None:
-        config += _genome(fasta)
-    if csv is not None:
-        config += _suite(csv)
+        _require_fasta(fasta)
+    suite = "" if csv is None else _suite(csv)
+    with TemporaryDirectory() as index:  # where there can be none beside the FASTA
+        config = START + ("" if fasta is None else _genome(fasta, Path(index))) + suite
+        _lay_out(folder, config, Path(index))
+
+
+def _lay_out(folder: Path, config: str, index: Path) -> None:
+    """Write the files of a project, all or none."""
     is_new = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     try:
+        if any(index.iterdir()):
+            shutil.copytree(index, folder / INDEX)
         for name, text in {"Snakefile": SNAKEFILE, "config.yaml": config}.items():
             with atomic_file(folder / name) as partial:
                 partial.write_text(text, encoding="utf-8")
@@ -112,23 +120,28 @@ def init(folder: Path, fasta: Path | None = None, csv: Path | None = None) -> No
         raise
 
 
-def _genome(fasta: Path) -> str:
+def _require_fasta(fasta: Path) -> None:
+    """Refuse what does not even begin as a FASTA, before an index of it is announced."""
     from dnastudents.genome.fasta import read_fasta
 
-    lengths: dict[str, int] = {}
-    for name, letters in read_fasta(fasta):
-        lengths[name] = lengths.get(name, 0) + len(letters)
-    splits = split_sequences(lengths)
+    next(read_fasta(fasta))
+
+
+def _genome(fasta: Path, folder: Path) -> str:
+    from dnastudents.genome.index import read_records
+
+    records = read_records(fasta, folder)
+    splits = split_sequences(dict(zip(records.names, records.lengths, strict=True)))
     if not splits["validation"]:
         raise InputError(
             f"{fasta}: one large sequence only; runs train and validate on whole sequences, "
             "so give a FASTA with two or more"
         )
-    lines = [f"      {name}: {_inline(names)}\n" for name, names in splits.items() if names]
+    lines = [f"      {name}: {in_one_line(names)}\n" for name, names in splits.items() if names]
     return GENOME % {
-        "fasta": _inline(str(fasta.resolve())),
+        "fasta": in_one_line(str(fasta.resolve())),
         "splits": "".join(lines).rstrip(),
-        "train": _inline(splits["train"]),
+        "train": in_one_line(splits["train"]),
     }
 
 
@@ -167,14 +180,7 @@ def _suite(csv: Path) -> str:
     if not tasks:
         raise InputError(f"{csv}: no TASK/train.csv with a test.csv; give each task a folder there")
     return SUITE % {
-        "csv": _inline(str(csv.resolve())),
-        "tasks": _inline(tasks),
-        "figure": _inline(f"mine/{tasks[0]}"),
+        "csv": in_one_line(str(csv.resolve())),
+        "tasks": in_one_line(tasks),
+        "figure": in_one_line(f"mine/{tasks[0]}"),
     }
-
-
-def _inline(value: str | list[str]) -> str:
-    """Write YAML in one line, quoted where it must be between braces."""
-    listed = [value] if isinstance(value, str) else value
-    text = yaml.safe_dump(listed, default_flow_style=True, width=10**6, allow_unicode=True).strip()
-    return text[1:-1] if isinstance(value, str) else text

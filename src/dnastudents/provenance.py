@@ -15,7 +15,7 @@ from dnastudents.files import digest, read_json, sha256, write_json
 
 VARIABLE = "DNASTUDENTS_COMMIT"  # `str(code())` of a process that has git, for those that have none
 FILE = "provenance.json"
-WEIGHTS = ("model.safetensors", "weights.safetensors")  # of students, and of trained cells
+WEIGHTS = "model.safetensors"
 LEARNING = ("torch", "transformers", "accelerate")
 _SECONDS = 5.0  # that git may take, as on a slow file system
 
@@ -41,17 +41,23 @@ class Code(NamedTuple):
 
 @lru_cache(maxsize=1)
 def code() -> Code:
-    """The commit, asked of git once per process; no answer of git is a Code of None."""
-    given = os.environ.get(VARIABLE)
-    if given is not None:
-        commit, _, dirty = given.partition("-")
-        return Code(commit, dirty == "dirty") if commit else Code()
+    """The commit, asked of git once per process.
+
+    Where git has no answer it is what the environment says, else a Code of None.
+    """
     try:
         # An installed package may lie in the work tree of another project, which does not track it.
         _git("ls-files", "--error-unmatch", Path(__file__).name)
         return Code(_git("rev-parse", "HEAD").strip(), bool(_git("status", "--porcelain", ".")))
     except (OSError, subprocess.SubprocessError):
-        return Code()
+        commit, _, dirty = os.environ.get(VARIABLE, "").partition("-")
+        return Code(commit, dirty == "dirty") if commit else Code()
+
+
+def hand_down() -> None:
+    """Tell the processes that this one starts, which may have no git, what code it is."""
+    if known := str(code()):
+        os.environ[VARIABLE] = known
 
 
 @lru_cache(maxsize=1)
@@ -83,9 +89,9 @@ def made_by(*libraries: str) -> dict[str, Any]:
 
 
 def write_provenance(folder: Path, *libraries: str, **facts: Any) -> None:
-    """Write who makes a result, other facts and the SHA-256 of its weights into its folder."""
-    weights = {name: sha256(folder / name) for name in WEIGHTS if (folder / name).is_file()}
-    kept = {"weights": weights} if weights else {}
+    """Write who makes a result, other facts and the SHA-256 of a model into its folder."""
+    weights = folder / WEIGHTS
+    kept = {"weights": {WEIGHTS: sha256(weights)}} if weights.is_file() else {}
     write_json(folder / FILE, {**facts, **kept, **made_by(*libraries)})
 
 

@@ -43,8 +43,9 @@ class Registry(Mapping[str, type[Kind]], Generic[Kind]):
         name = get_args(kind.model_fields[self.tag].annotation)
         if len(name) != 1 or name[0] in self._classes:
             raise TypeError(f"{kind.__name__}: its {self.tag} must be one new literal, not {name}")
-        if unsaid := getattr(kind, "__abstractmethods__", None):
-            raise TypeError(f"{kind.__name__}: does not say its {', '.join(sorted(unsaid))}")
+        facts = [fact for fact in kind.__class_vars__ if not hasattr(kind, fact)]
+        if unsaid := sorted({*facts, *getattr(kind, "__abstractmethods__", ())}):
+            raise TypeError(f"{kind.__name__}: does not say its {', '.join(unsaid)}")
         self._classes[name[0]] = kind
         return kind
 

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from dnastudents.errors import InputError, nearest
+from dnastudents.yaml_files import in_one_line
 
 Count = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[float, Field(ge=0)]
@@ -121,7 +122,9 @@ def _require_text_keys(values: Any, where: str) -> None:
     if isinstance(values, Mapping):
         for key, value in values.items():
             if not isinstance(key, str):
-                raise InputError(f"{where or 'config'}: the key {key!r} is not text; quote it")
+                raise InputError(
+                    f"{where or 'config'}: the key {in_one_line(key)} is not text; quote it"
+                )
             _require_text_keys(value, f"{where}.{key}" if where else key)
 
 
@@ -161,52 +164,83 @@ def explain(
     lines: dict[str, str] = {}
     must_be: dict[str, list[str]] = {}
     for each in sorted(error.errors(include_url=False), key=_rank):
-        if each["type"] in ignored:
+        if _kind(each) in ignored:
             continue
         path, known = _block_of(kind, each["loc"])
-        value, details = each["input"], each.get("ctx", {})
+        too_few = _kind(each) == "too_few"  # told of each place that is missing
+        path = path[:-1] if too_few else path
         block, last = (".".join(filter(None, [where, *path[:-1]])), "".join(path[-1:]))
         key = ".".join(filter(None, [block, last])) or "config"
-        if each["type"] == "extra_forbidden":
-            lines[key] = f"{block or 'config'}: unknown key '{last}'; {nearest(last, known)}"
-        elif each["type"] == "missing":
-            lines[key] = f"{block or 'config'}: '{last}' is missing; add it"
-        elif each["type"] == "union_tag_not_found":
-            lines[key] = f"{key}: {details['discriminator']} is missing; add it"
-        elif each["type"] == "union_tag_invalid":
-            tag, tags = details["discriminator"].strip("'"), details["expected_tags"].split(", ")
-            hint = nearest(details["tag"], [name.strip("'") for name in tags])
-            lines[key] = f"{key}.{tag}: unknown value '{details['tag']}'; {hint}"
-        elif each["type"] == "value_error":
-            problem = details["error"]
-            if isinstance(problem, Wrong):
-                lines[key] = f"{key}.{problem}" if where or path else str(problem)
-            else:
-                lines[key] = f"{key}: {problem}"
-        elif each["type"] == "literal_error" and isinstance(value, str) and len(known) > 1:
-            lines[key] = f"{key}: unknown value '{value}'; {nearest(value, known)}"
-        else:
-            phrase = _MUST_BE.get(each["type"], each["msg"]).format(**details)
-            must_be.setdefault(key, []).append(phrase)
+        if line := _mistake(each, key, block or "config", last, known, bool(where or path)):
+            lines[key] = line
+            must_be.pop(key, None)
+        elif key not in lines or key in must_be:  # else its type is right in one way
+            must_be[key] = [*([] if too_few else must_be.get(key, [])), _must_be(each)]
             phrases = " or ".join(dict.fromkeys(must_be[key]))
-            lines[key] = f"{key}: must be {phrases}, not {value!r}{_hint(value)}"
+            value = each["input"]
+            lines[key] = f"{key}: must be {phrases}, not {_shown(value)}{_hint(phrases, value)}"
     # A list that is wrong in itself is not also no text, where either could be.
     return [v for k, v in lines.items() if not any(key.startswith(f"{k}.") for key in lines)]
 
 
+def _mistake(
+    error: Any, key: str, block: str, last: str, known: Sequence[str], named: bool
+) -> str | None:
+    """Explain what is wrong with a key; None where its value must be of another kind or size."""
+    kind, details = _kind(error), error.get("ctx", {})
+    if kind == "extra_forbidden":
+        return f"{block}: unknown key '{last}'; {nearest(last, known)}"
+    if kind == "missing":
+        return f"{block}: '{last}' is missing; add it"
+    if kind == "union_tag_not_found":
+        return f"{key}: {details['discriminator']} is missing; add it"
+    if kind == "union_tag_invalid":
+        tag, tags = details["discriminator"].strip("'"), details["expected_tags"].split(", ")
+        hint = nearest(details["tag"], [name.strip("'") for name in tags])
+        return f"{key}.{tag}: unknown value '{details['tag']}'; {hint}"
+    if kind == "value_error":
+        problem = details["error"]
+        if isinstance(problem, Wrong):
+            return f"{key}.{problem}" if named else str(problem)
+        return f"{key}: {problem}"
+    if kind == "literal_error" and isinstance(error["input"], str) and len(known) > 1:
+        return f"{key}: unknown value '{error['input']}'; {nearest(error['input'], known)}"
+    return None
+
+
+def _kind(error: Any) -> str:
+    """Return pydantic's type of an error; it calls the items that a list lacks missing keys."""
+    too_few = error["type"] == "missing" and isinstance(error["loc"][-1], int)
+    return "too_few" if too_few else str(error["type"])
+
+
+def _must_be(error: Any) -> str:
+    if _kind(error) == "too_few":
+        return f"a list of {error['loc'][-1] + 1}"
+    return _MUST_BE.get(error["type"], error["msg"]).format(**error.get("ctx", {}))
+
+
 def _rank(error: Any) -> int:
-    return {"extra_forbidden": 0, "missing": 2}.get(error["type"], 1)
+    return {"extra_forbidden": 0, "missing": 2}.get(_kind(error), 1)
 
 
-def _hint(value: Any) -> str:
-    """Suggest what to do with a number in quotes, or one that YAML does not know, like 1e-3."""
-    try:
-        number = float(value) if isinstance(value, str) else None
-    except ValueError:
-        number = None
-    return (
-        "" if number is None else "; that is text: leave out the quotes, and write 1.0e-3 for 1e-3"
-    )
+def _shown(value: Any) -> str:
+    """Show a value as it stands in YAML."""
+    return repr(value) if isinstance(value, str) else in_one_line(value)
+
+
+def _hint(wanted: str, value: Any) -> str:
+    """Suggest what to do with a number in quotes, and with what must be text and has none."""
+    is_number, is_word = isinstance(value, int | float), isinstance(value, bool)
+    if (wanted == "text" and is_number) or (wanted.startswith("'") and is_word):
+        return "; quote it"
+    if isinstance(value, str) and wanted.startswith(("a number", "an integer")):
+        try:
+            float(value)
+        except ValueError:
+            return ""
+        return "; that is text: leave out the quotes, and write 1.0e-3 for 1e-3"
+    return ""
 
 
 def _block_of(kind: Any, location: Sequence[int | str]) -> tuple[list[str], list[str]]:

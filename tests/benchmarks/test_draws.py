@@ -12,6 +12,8 @@ import pytest
 from dnastudents.benchmarks.draws import POOL, dev_origin, draw, split_labels
 from dnastudents.benchmarks.facts import OFFICIAL, DevRule
 from dnastudents.benchmarks.task import Task, load_task, write_task
+from dnastudents.errors import InputError
+from dnastudents.randomness import numpy_generator
 
 COUNTS = [130, 47, 3]  # sequences of each class
 
@@ -34,7 +36,7 @@ def task(folder: Path, dev: bool = False, **options: Any) -> Task:
 
 @pytest.mark.parametrize("fraction", [0.1, 0.25])
 def test_each_seed_draws_dev_from_train_and_dev_together(tmp_path: Path, fraction: float) -> None:
-    read = task(tmp_path / "t", dev_fraction=fraction)
+    read = task(tmp_path / "t", dev_rule=DevRule(origin="drawn", fraction=fraction, seed=0))
     assert dev_origin(read, "best_dev", "by_seed") == "by_seed"
     pool = pd.concat([read.train, read.dev], ignore_index=True)
     assert split_labels(read, POOL).tolist() == pool["label"].tolist()
@@ -81,6 +83,39 @@ def test_a_limit_takes_from_train_only(tmp_path: Path) -> None:
     assert len(part.train) == 40
     assert set(part.train.tolist()) < set(whole.train.tolist())
     assert part.dev.tolist() == whole.dev.tolist()
+
+
+@pytest.mark.parametrize("selection", ["best_dev", "last"])
+@pytest.mark.parametrize("dev", ["task", "by_seed"])
+def test_a_limit_leaves_some_of_each_class(tmp_path: Path, selection: str, dev: str) -> None:
+    """Of 180 sequences three are of class c: 20 drawn at random often have none."""
+    read = task(tmp_path / "t")
+    changed = 0
+    for seed in range(20):
+        whole = draw(read, seed, selection, dev=dev)
+        labels = split_labels(read, whole.train_of)
+        for most in (3, 20, 100):
+            drawn = draw(read, seed, selection, most, dev).train.tolist()
+            assert len(drawn) == len(set(drawn)) == most
+            assert drawn == sorted(drawn)
+            assert set(labels[drawn]) == {0, 1, 2}
+            plain = plain_subset(whole.train, seed, most)
+            if set(labels[plain]) == {0, 1, 2}:
+                assert drawn == plain  # as ever, where all classes are drawn anyway
+            else:
+                changed += 1
+                assert len(set(drawn) & set(plain)) >= most - 2  # what is missing, and no more
+    assert changed > 20
+    with pytest.raises(
+        InputError, match=r"suite/task: max_train_sequences is 2, and there are 3 cl"
+    ):
+        draw(read, 0, selection, 2, dev)
+
+
+def plain_subset(rows: np.ndarray, seed: int, most: int) -> list[int]:
+    """The first of a random order, whatever their classes."""
+    order = numpy_generator(seed, "subset").permutation(len(rows))
+    return sorted(int(row) for row in rows[order[:most]])
 
 
 def test_few_shot_tasks_have_always_drawn_by_seed(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def test_coordinates_become_sequences(tmp_path: Path, genome: dict[str, str]) ->
     write_coordinates(tmp_path / "c", human, "3,I,480,500,+\n4,I,1,2,+\n")
     files = sorted((tmp_path / "c").rglob("*.csv.gz"))  # one by one, as the rule gives them
     sources = [*files, tmp_path / "worm", tmp_path / "human"]
-    with pytest.raises(InputError, match=r"no 'I' in human\.fa; name the genome that has it too"):
+    with pytest.raises(InputError, match=r"of worm are of the worm genome, and none of human\.fa"):
         write_task(
             "genomic_benchmarks", "demo_human_or_worm", [*files, tmp_path / "human"], tmp_path / "t"
         )
@@ -86,7 +86,7 @@ def test_missing_intervals(tmp_path: Path, genome: dict[str, str]) -> None:
         ("0,chr1,1,5,+\n1,chr", "start and end are not whole numbers: '1,chr"),  # cut short
         ("0,chr1,1,5,.\n", "the strand is \\+, - or empty: '0,chr1,1,5,.'"),
         ("0,chr1,1,5,+\n0,chr1,2,5,+\n", "the id is another row's too: '0,chr1,2,5,\\+'"),
-        ("0,chr7,1,5,+\n", "no 'chr7' in human.fa, worm.fa"),
+        ("0,chr7,1,5,+\n", "no 'chr7' in human.fa; name"),
         ("0,chr1,1,501,+\n", "chr1:1-501 is not inside human.fa"),
         ("", "no intervals, so the class is empty"),
     ],
@@ -111,17 +111,17 @@ def test_coordinates_need_their_columns(tmp_path: Path, genome: dict[str, str]) 
 
 def test_masked_and_ambiguous_bases_of_a_reference(tmp_path: Path) -> None:
     """Lower case is read as upper case, IUPAC letters as N."""
-    (tmp_path / "human.fa").write_text(">chr1\nacgtRYKMacgtACGT\n")
-    build(tmp_path / "human.fa", tmp_path / "human")
+    (tmp_path / "both.fa").write_text(">chr1\nacgtRYKMacgtACGT\n")
+    build(tmp_path / "both.fa", tmp_path / "both")
     write_coordinates(
         tmp_path / "c", "0,chr1,0,8,+\n1,chr1,4,12,-\n", "2,chr1,8,12,\n3,1,12,16,+\n"
     )
-    with pytest.raises(InputError, match="no '1' in human"):
-        gb.write([tmp_path / "c", tmp_path / "human"], "demo_human_or_worm", tmp_path / "t")
+    with pytest.raises(InputError, match="no '1' in both"):
+        gb.write([tmp_path / "c", tmp_path / "both"], "demo_human_or_worm", tmp_path / "t")
     write_coordinates(
         tmp_path / "c", "0,chr1,0,8,+\n1,chr1,4,12,-\n", "2,chr1,8,12,\n3,chr1,12,16,+\n"
     )
-    gb.write([tmp_path / "c", tmp_path / "human"], "demo_human_or_worm", tmp_path / "t")
+    gb.write([tmp_path / "c", tmp_path / "both"], "demo_human_or_worm", tmp_path / "t")
     expected = [("ACGTNNNN", 0), ("ACGTNNNN", 0), ("ACGT", 1), ("ACGT", 1)]
     assert rows_of(load_task(tmp_path / "t").test) == sorted(expected)
 

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import csv
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from generated import kmers, random_bases, rows_of, table
+from generated import random_bases, rows_of, table
 
 from dnastudents.benchmarks import (
-    csv_files,
-    few_shot,
     gue,
     mtcdna,
     nucleotide_transformer,
     nucleotide_transformer_revised,
     write_task,
 )
-from dnastudents.benchmarks.draws import draw
-from dnastudents.benchmarks.task import Task, load_task
+from dnastudents.benchmarks.task import load_task
 from dnastudents.errors import InputError
 
 REVISED = nucleotide_transformer_revised.SUITE
@@ -60,12 +56,24 @@ def test_gue_names_are_checked(tmp_path: Path) -> None:
         (
             "test",
             "sequence,label\nACGT,7\n",
-            "gue/tf_0 test: label '7' is not in train; known: 0, 1",
+            r"tf/0/test\.csv, line 2: label '7' is not in train; known: 0, 1",
         ),
-        ("dev", "seq,label\nACGT,1\n", "gue/tf_0 dev: no column 'sequence'; the columns are seq"),
-        ("train", "sequence,label\nACGT,0\nAC", "gue/tf_0 train: row 1 has no label"),
+        (
+            "dev",
+            "seq,label\nACGT,1\n",
+            r"0/dev\.csv: no column 'sequence'; the columns are seq, label$",
+        ),
+        (
+            "train",
+            "sequence,label\nACGT,0\nAC",
+            r"0/train\.csv, line 3: no label; the file may be cut short",
+        ),
         ("train", "sequence,label\nACGT,0\nCCC,0\n", "train: '0' is the only class"),
-        ("test", "sequence,label\nACXT,1\n", "gue/tf_0 test: sequence 0 is empty or not DNA"),
+        (
+            "test",
+            "sequence,label\nACXT,1\n",
+            r"test\.csv, line 2: letter 3 of the sequence is 'X', which no nucleotide has",
+        ),
         ("test", "", "GUE/tf/0/test.csv: not a table"),
     ],
 )
@@ -141,104 +149,8 @@ def test_parquet_files_that_are_none(tmp_path: Path, content: bytes, message: st
 def test_nucleotide_transformer_headers_need_labels(tmp_path: Path) -> None:
     (tmp_path / "H3").mkdir()
     (tmp_path / "H3" / "train.fna").write_text(">one\nACGT\n")
-    with pytest.raises(InputError, match="header 'one' has no label"):
+    with pytest.raises(InputError, match=r"H3/train\.fna, line 1: header 'one' has no label"):
         nucleotide_transformer.write(tmp_path, "H3", tmp_path / "t")
-
-
-# ---- few-shot
-
-
-def write_kmers(path: Path, frame: pd.DataFrame, quoted: bool) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text = frame.assign(sequence=[kmers(bases) for bases in frame["sequence"]])
-    quoting = csv.QUOTE_NONNUMERIC if quoted else csv.QUOTE_NONE
-    text.to_csv(path, sep="\t", index=False, quoting=quoting)
-
-
-def splice_task(tmp_path: Path, draws: int) -> Task:
-    """A Splice-40 folder from a file with so many draws of ten a class."""
-    pool, test = table(draws * 30, 40, 0, 3), table(30, 40, 1, 3)
-    write_kmers(tmp_path / "Splice-40/10/train_splice40_10.tsv", pool, quoted=True)
-    write_kmers(tmp_path / "Splice-40/test.tsv", test, quoted=False)
-    few_shot.write(tmp_path, "splice_40_10", tmp_path / "t")
-    read = load_task(tmp_path / "t")
-    pd.testing.assert_frame_equal(read.train, pool)
-    pd.testing.assert_frame_equal(read.test, test)
-    return read
-
-
-def test_few_shot_folder_holds_the_pool_and_no_dev(tmp_path: Path) -> None:
-    read = splice_task(tmp_path, draws=10)
-    assert (read.shots, read.has_dev, read.splits) == (10, False, ("train", "test"))
-    assert read.protocol.n_sequences == {"train": 300, "dev": 0, "test": 30}
-    assert list(read.protocol.notes) == []
-    with pytest.raises(InputError, match="no dev split; the splits are train and test"):
-        read.split("dev")
-
-
-@pytest.mark.parametrize("selection", ["best_dev", "last"])
-def test_seeds_draw_different_shots_from_a_pool(tmp_path: Path, selection: str) -> None:
-    read = splice_task(tmp_path, draws=10)
-    seen = set()
-    for seed in range(10):
-        drawn = draw(read, seed, selection)
-        again = draw(read, seed, selection)
-        assert drawn.train.tolist() == again.train.tolist() == sorted(set(drawn.train.tolist()))
-        train, dev = (read.train["label"].iloc[rows].tolist() for rows in (drawn.train, drawn.dev))
-        held = int(selection == "best_dev")
-        assert [train.count(label) for label in range(3)] == [10 - held] * 3
-        assert [dev.count(label) for label in range(3)] == [held] * 3
-        assert drawn.dev_of == "train" or not held
-        assert not set(drawn.train.tolist()) & set(drawn.dev.tolist())
-        seen.add(tuple(sorted([*drawn.train.tolist(), *drawn.dev.tolist()])))
-    assert len(seen) == 10
-
-
-def test_seeds_share_the_one_draw_of_a_file(tmp_path: Path) -> None:
-    read = splice_task(tmp_path, draws=1)
-    assert [draw(read, seed, "last").train.tolist() for seed in (0, 7)] == [list(range(30))] * 2
-    assert "one draw, so all seeds learn from the same" in read.protocol.notes[0]
-
-
-def test_few_shot_substitutes(tmp_path: Path) -> None:
-    train, other = table(20, 300, 0), table(20, 300, 1)
-    for shots in few_shot.SHOTS["prom_300"]:
-        write_kmers(tmp_path / f"Prom-300/{shots}/train.tsv", train, quoted=True)
-    (tmp_path / "prom_300_all").mkdir()
-    both = pd.concat([other, train[:3]])
-    both.to_csv(tmp_path / "prom_300_all/test.csv", index=False)
-    few_shot.write(tmp_path, "prom_300_10", tmp_path / "t")
-    read = load_task(tmp_path / "t")
-    assert rows_of(read.test) == rows_of(other)
-    assert list(read.protocol.notes) == [
-        "substitute for the unreleased test split: GUE prom_300_all, test",
-        "3 test sequences that are in a Prom-300 train file are left out",
-        "the file holds one draw, so all seeds learn from the same sequences",
-    ]
-
-
-def test_few_shot_substitute_from_the_archive(tmp_path: Path) -> None:
-    write_kmers(tmp_path / "Cohn-enh/10/train.tsv", table(20, 50, 0), quoted=True)
-    test = dict(zip(("negative", "positive"), random_bases(2, 50, 1), strict=True))
-    with zipfile.ZipFile(tmp_path / "c.zip", "w") as archive:
-        for name, bases in test.items():
-            archive.writestr(f"human_enhancers_cohn/test/{name}/7.txt", bases)
-    few_shot.write([tmp_path / "Cohn-enh", tmp_path / "c.zip"], "cohn_enh_10", tmp_path / "t")
-    expected = [(test["negative"], 0), (test["positive"], 1)]
-    assert rows_of(load_task(tmp_path / "t").test) == sorted(expected)
-
-
-def test_few_shot_needs_kmers_and_enough_of_them(tmp_path: Path) -> None:
-    assert few_shot.join_kmers("ACG CGT GTT") == "ACGTT"
-    with pytest.raises(ValueError, match="do not overlap"):
-        few_shot.join_kmers("ACG GTT")
-    pool = table(12, 70, 0)
-    write_kmers(tmp_path / "Prom-core/10/train.tsv", pool, quoted=True)
-    write_kmers(tmp_path / "Prom-core/test.tsv", pool, quoted=False)
-    with pytest.raises(InputError, match="class 0 has 6 sequences; 10 are needed"):
-        few_shot.write(tmp_path, "prom_core_10", tmp_path / "t")
-    with pytest.raises(InputError, match=r"no Splice-40/10/train\.tsv"):
-        few_shot.write(tmp_path, "splice_40_10", tmp_path / "t")
 
 
 # ---- MTcDNA
@@ -359,40 +271,3 @@ def test_real_cdna_without_genes_is_refused(tmp_path: Path, shared: Path) -> Non
         mtcdna.write(tmp_path, "mtcdna_1k_grouped", tmp_path / "t")
     mtcdna.write(tmp_path, "mtcdna_1k", tmp_path / "t")
     assert load_task(tmp_path / "t").max_length == 1024
-
-
-# ---- CSV
-
-
-def test_your_own_tables(tmp_path: Path) -> None:
-    (tmp_path / "mine").mkdir()
-    train = table(40, 25, 0).replace({"label": {0: "weak", 1: "strong"}})
-    train.to_csv(tmp_path / "mine" / "train.tsv", sep="\t", index=False)
-    train[:4].to_csv(tmp_path / "mine" / "test.csv", index=False)
-    write_task("my_suite", "mine", [tmp_path], tmp_path / "t")
-    read = load_task(tmp_path / "t")
-    assert (read.suite, read.classes) == ("my_suite", ["strong", "weak"])
-    assert read.metric == "accuracy"
-    write_task("my_suite", "mine", [tmp_path], tmp_path / "t", metric="f1")
-    assert load_task(tmp_path / "t").metric == "f1"
-    with pytest.raises(InputError, match="no metric 'auc'; known: accuracy, f1, f1_macro, mcc"):
-        write_task("my_suite", "mine", [tmp_path], tmp_path / "t", metric="auc")
-    with pytest.raises(InputError, match="gue: has a metric of its own; drop `--metric mcc`"):
-        write_task("gue", "H3", [tmp_path], tmp_path / "t", metric="mcc")
-    assert read.test["label"].tolist() == [1, 0, 1, 0]
-    assert read.protocol.duplicates.across["train/test"] > 0
-    (tmp_path / "mine" / "test.csv").write_text("dna,label\nACGT,weak\n")
-    with pytest.raises(InputError, match="no column 'sequence'; the columns are dna, label"):
-        csv_files.write(tmp_path, "mine", tmp_path / "t")
-
-
-def test_a_table_of_another_task_is_not_taken(tmp_path: Path) -> None:
-    for task, splits in {"a": ("train", "test"), "b": ("train", "dev", "test")}.items():
-        (tmp_path / task).mkdir()
-        for split in splits:
-            table(40, 25, 0).to_csv(tmp_path / task / f"{split}.csv.gz", index=False)
-    csv_files.write(tmp_path, "a", tmp_path / "t")
-    assert load_task(tmp_path / "t").protocol.dev_rule.origin == "drawn"
-    (tmp_path / "a/test.csv.gz").unlink()
-    with pytest.raises(InputError, match=r"no .*/a/test\.csv or .*/a/test\.tsv; put it beside"):
-        csv_files.write(tmp_path, "a", tmp_path / "t")

@@ -69,7 +69,7 @@ def test_gue_tasks(
 
 @pytest.mark.parametrize("task", ["H3", "H4", "H3K4me3", "splice_reconstructed", "prom_300_all"])
 def test_gue_tasks_that_are_not_complete(data: Path, tmp_path: Path, task: str) -> None:
-    with pytest.raises(InputError, match=r"train\.csv in .*GUE\.zip; download it"):
+    with pytest.raises(InputError, match=r"train\.csv in .*GUE\.zip/GUE/.*\(.*\); download it"):
         read_gue(data, tmp_path, task)
     assert not any(tmp_path.iterdir())
 
@@ -98,7 +98,7 @@ def test_gue_table_by_table(data: Path, tmp_path: Path) -> None:
     for split in ("train", "dev", "test"):
         files.append(tmp_path / f"downloads/gue/human_tf_3/{split}.csv")
         files[-1].parent.mkdir(parents=True, exist_ok=True)
-        files[-1].write_bytes(archive.read(f"GUE/tf/3/{split}.csv"))
+        files[-1].write_bytes(archive.read(f"{data}/gue/GUE.zip/GUE/tf/3/{split}.csv"))
     write_task("gue", "tf_3", files, tmp_path / "t")
     tables, whole = load_task(tmp_path / "t"), read_gue(data, tmp_path, "tf_3")
     for split in ("train", "dev", "test"):
@@ -108,15 +108,20 @@ def test_gue_table_by_table(data: Path, tmp_path: Path) -> None:
 
 def test_gue_rows_are_those_of_the_archive(data: Path, tmp_path: Path) -> None:
     read = read_gue(data, tmp_path, "mouse_2")
-    text = Sources(data / "gue/GUE.zip").read("GUE/mouse/2/test.csv").decode()
+    zipped = data / "gue/GUE.zip"
+    text = Sources(zipped).read(f"{zipped}/GUE/mouse/2/test.csv").decode()
     rows = [(row["sequence"], int(row["label"])) for row in csv.DictReader(text.splitlines())]
     assert list(zip(read.test["sequence"], read.test["label"], strict=True)) == rows
 
 
-@pytest.mark.parametrize("task", few_shot.TASKS)
+ABSENT = {"cohn_enh_1000", "splice_40_1000"}
+
+
+# The copy of the authors' repository lacks files beyond 4 MiB: two tests, and two of 1000 shots.
+@pytest.mark.parametrize("task", sorted(few_shot.TASKS.keys() - ABSENT))
 def test_few_shot_tasks(data: Path, tmp_path: Path, task: str) -> None:
     folders = [data / "few_shot", data / "gue/GUE.zip", data / "genomic_benchmarks/official_test"]
-    few_shot.write(folders, task, tmp_path / "t")
+    few_shot.write(folders, task, tmp_path / "t", route="substitutes")
     read = load_task(tmp_path / "t")
     name, shots = few_shot.TASKS[task]
     classes = 3 if name == "splice_40" else 2

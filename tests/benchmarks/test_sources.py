@@ -1,4 +1,4 @@
-"""Files are found by the end of their path; archives and downloads that lie are refused."""
+"""Files are found by whole names, archives are folders, and what lies is refused."""
 
 from __future__ import annotations
 
@@ -31,14 +31,17 @@ def test_folder_file_and_archive_give_the_same(tmp_path: Path) -> None:
         files = Sources(path)
         table = files.table(files.require(["nothing.csv", "tf/0/train.csv"]))
         assert table["sequence"].tolist() == ["ACGT", "NA"]
-        assert table["label"].tolist() == [0, 1]
+        assert table["label"].tolist() == ["0", "1"]  # text, which labels make classes of
 
 
-def test_only_whole_names_match_and_the_shortest_path_wins(tmp_path: Path) -> None:
+def test_only_whole_names_match_and_several_are_an_error(tmp_path: Path) -> None:
     names = ("a/my_train.csv", "b/c/train.csv", "d/train.csv")
     files = Sources(archive(tmp_path / "x.zip", dict.fromkeys(names, TABLE)))
-    assert files.find(["train.csv"]) == "d/train.csv"
+    assert files.find(["c/train.csv", "d/train.csv"]) == f"{tmp_path}/x.zip/b/c/train.csv"
     assert files.find(["in.csv"]) is None
+    listed = r"2 files match train\.csv: .*/x\.zip/b/c/train\.csv; .*/x\.zip/d/train\.csv; give"
+    with pytest.raises(InputError, match=listed):
+        files.find(["train.csv"])
     with pytest.raises(InputError, match=r"no e/train\.csv or f\.csv in .*x\.zip; download it"):
         files.require(["e/train.csv", "f.csv"])
 
@@ -46,9 +49,9 @@ def test_only_whole_names_match_and_the_shortest_path_wins(tmp_path: Path) -> No
 def test_the_hash_follows_what_is_read(tmp_path: Path) -> None:
     files = Sources(archive(tmp_path / "x.zip", {"a.csv": TABLE, "b.csv": TABLE + "\n"}))
     before = files.sha256
-    files.read("a.csv")
+    files.read(f"{tmp_path}/x.zip/a.csv")
     after = files.sha256
-    files.read("b.csv")
+    files.read(f"{tmp_path}/x.zip/b.csv")
     assert len({before, after, files.sha256}) == 3
 
 
@@ -83,7 +86,7 @@ def test_encrypted_members(tmp_path: Path) -> None:
     content[content.index(b"PK\x01\x02") + 8] |= 1
     (tmp_path / "x.zip").write_bytes(content)
     with pytest.raises(InputError, match=r"x\.zip: member 'a\.csv' cannot be read \(.*password"):
-        Sources(tmp_path / "x.zip").read("a.csv")
+        Sources(tmp_path / "x.zip").read(f"{tmp_path}/x.zip/a.csv")
 
 
 def test_damaged_files(tmp_path: Path) -> None:
@@ -95,7 +98,7 @@ def test_damaged_files(tmp_path: Path) -> None:
     broken[60] ^= 255
     (tmp_path / "y.zip").write_bytes(broken)
     with pytest.raises(InputError, match=r"member 'a\.csv' is damaged"):
-        Sources(tmp_path / "y.zip").read("a.csv")
+        Sources(tmp_path / "y.zip").read(f"{tmp_path}/y.zip/a.csv")
     (tmp_path / "z.zip").write_text("<!DOCTYPE html><html>Quota exceeded</html>")
     with pytest.raises(InputError, match="a web page, not an archive; download it again"):
         Sources(tmp_path / "z.zip")

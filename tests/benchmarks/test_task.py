@@ -11,7 +11,8 @@ import pytest
 
 from dnastudents.benchmarks.draws import draw
 from dnastudents.benchmarks.facts import METRICS, DevRule, Metric
-from dnastudents.benchmarks.task import load_task, number_labels, sort_classes, write_task
+from dnastudents.benchmarks.labels import number_labels, sort_classes
+from dnastudents.benchmarks.task import load_task, write_task
 from dnastudents.errors import InputError
 
 
@@ -74,7 +75,8 @@ def test_dev_is_a_part_of_each_class_of_train(tmp_path: Path) -> None:
     train = frame(distinct(50), [0] * 40 + [1] * 10)
     splits = {"train": train, "test": frame(distinct(2, 100), [0, 1])}
     for seed in (0, 0, 1):
-        write(tmp_path / f"t{seed}", splits, seed=seed)
+        rule = DevRule(origin="drawn", fraction=0.1, seed=seed)
+        write(tmp_path / f"t{seed}", splits, dev_rule=rule)
     task = load_task(tmp_path / "t0")
     assert task.dev["label"].value_counts().to_dict() == {0: 4, 1: 1}
     together = pd.concat([task.train, task.dev])
@@ -141,9 +143,12 @@ def test_iupac_letters_become_n_and_are_counted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("train", "message"),
     [
-        (frame(["ACGT", "AC1T"], [0, 1]), "train: sequence 1 is empty or not DNA: 'AC1T'"),
-        (frame(["ACGT", ""], [0, 1]), "sequence 1 is empty"),
-        (frame(["ACGT", "CCCC"], [0, 2]), "row 1 has label .*2.*; known: 0 to 1"),
+        (
+            frame(["ACGT", "AC1T"], [0, 1]),
+            "suite/task train, row 2: letter 3 of the sequence is '1'",
+        ),
+        (frame(["ACGT", ""], [0, 1]), "train, row 2: the sequence is empty"),
+        (frame(["ACGT", "CCCC"], [0, 2]), "row 2 has label .*2.*; known: 0 to 1"),
         (frame(["ACGT", "CCCC"], [0, 0]), "class 'b' has no training sequence"),
         (frame([], []), "train: no sequences"),
         (pd.DataFrame({"seq": ["A"], "label": [0]}), "no column 'sequence'; the columns are seq"),
@@ -206,7 +211,7 @@ def test_other_errors(tmp_path: Path) -> None:
     rows = frame(["ACGT", "CCCC"], [0, 1])
     with pytest.raises(InputError, match="no split 'test'"):
         write(tmp_path / "t", {"train": rows})
-    with pytest.raises(InputError, match="class 0 has 1 sequence; dev needs one too"):
+    with pytest.raises(InputError, match="class 'a' has 1 sequence, and dev needs"):
         write(tmp_path / "t", {"train": rows, "test": rows})
     with pytest.raises(InputError, match="no metric 'f2'"):
         write_task(tmp_path / "t", "s", "t", {"train": rows, "test": rows}, ["a", "b"], "f2")
@@ -225,15 +230,17 @@ def test_labels_are_numbered_by_the_classes_of_train() -> None:
     assert classes == ["human", "worm"]
     assert splits["train"]["label"].tolist() == [1, 0]
     assert splits["test"]["label"].tolist() == [1]
-    with pytest.raises(InputError, match="x test: label 'fly' is not in train; known: human, worm"):
+    with pytest.raises(
+        InputError, match="x test, row 1: label 'fly' is not in train; known: human, worm"
+    ):
         number_labels({"train": train, "test": frame(["G"], ["fly"])}, "x")
 
 
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        (["0", "1", ""], "x train: row 2 has no label; the file may be cut short"),
-        ([0, 1, float("nan")], "x train: row 2 has no label"),
+        (["0", "1", ""], "x train, row 3: no label; the file may be cut short"),
+        ([0, 1, float("nan")], "x train, row 3: no label"),
         (["0", "0", "0"], "x train: '0' is the only class; two are needed"),
     ],
 )

@@ -28,8 +28,10 @@ def world(inputs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> 
             for name in ("run", "task", "features", "results", "settings", "scored")
         },
         **{name: folder / f"{name}.csv" for name in ("train", "test", "manifest", "metrics")},
-        **{"intervals": folder / "folds.bed", "lock": folder / "lock.json"},
-        **{"embedding": folder / "x.npz", "configfile": folder / "my.yaml"},
+        "intervals": folder / "folds.bed",
+        "lock": folder / "lock.json",
+        "embedding": folder / "x.npz",
+        "configfile": folder / "my.yaml",
     }
     _write_files(place)
     for line in (

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from dnastudents import models
-from dnastudents.config import load_config
+from dnastudents.config import export, load_config
 from dnastudents.config.merge import merge
 from dnastudents.errors import InputError, nearest
 from dnastudents.genome import tokenizers
@@ -18,15 +18,30 @@ from dnastudents.masking.options import MASKINGS
 from dnastudents.probes.options import KNNOptions
 
 SHIPPED = {
-    *("had", "had_reconstruction_only", "had_distillation_only", "had_scratch"),
-    *("findna", "findna_masking_only", "findna_scratch"),
+    "had",
+    "had_reconstruction_only",
+    "had_distillation_only",
+    "had_scratch",
+    "findna",
+    "findna_masking_only",
+    "findna_scratch",
     *(f"dnabert_{rule}" for rule in ("random", "genemask", "global_pmi", "cm_step", "cm_gems")),
     *(f"logo_{rule}" for rule in ("random", "genemask", "global_pmi", "cm_step", "cm_gems")),
-    *("dnabert_scratch", "logo_scratch"),
-    *("dnabert_cm_gems_1k", "dnabert_random_120k", "logo_cm_gems_1k"),
+    "dnabert_scratch",
+    "logo_scratch",
+    "dnabert_cm_gems_1k",
+    "dnabert_random_120k",
+    "logo_cm_gems_1k",
 }
 NEW = {"student": "logo", "objective": {"name": "masked_lm"}, "seed": 0} | {
     "masking": {"name": "random_span"}
+}
+
+TEACHING = {
+    "steps": 1,
+    "batch_size": 1,
+    "window": {"kind": "windows", "length": 60},
+    "optimizer": {"learning_rate": 1e-3},
 }
 
 
@@ -67,9 +82,8 @@ def test_replicas_are_further_seeds_of_one_run(root: Path, demo: dict[str, Any])
 
 def test_a_run_is_compared_with_its_scratch_twin_and_with_what_it_names(root: Path) -> None:
     pairs = load_config(root).comparisons()
-    assert [control for run, control in pairs if run == "logo_cm_gems"] == [
-        *("logo_scratch", "logo_random", "logo_genemask")
-    ]
+    controls = [control for run, control in pairs if run == "logo_cm_gems"]
+    assert controls == ["logo_scratch", "logo_random", "logo_genemask"]
     assert ("had", "had_scratch") in pairs
     twice = load_config(
         root, {"runs": {"had": {"compare_with": ["had_scratch"]}, "had_scratch": {}}}
@@ -299,12 +313,106 @@ def test_ablations_of_had_change_one_thing_each(root: Path) -> None:
             {"runs": {"a": {"extends": "b"}, "b": {"extends": "a"}}},
             "runs.b.extends: the chain ['a', 'b'] goes in a circle",
         ),
+        (
+            {"runs": {"mine": {"extends": "findna", "student": "had"}}},
+            "runs.mine.student: the objective 'findna' adds CLS positions, which hybrid does not "
+            "have; choose a chordmixer",
+        ),
+        (
+            {"runs": {"logo_random": {"pretraining": {"window": {"length": 600}}}}},
+            "runs.logo_random.pretraining.window.length: must be at most 515, the bases that the "
+            "student has positions for, not 600",
+        ),
+        (
+            {"pmi": {"k": 5}, "runs": {"logo_random": {}, "logo_cm_gems": {}}},
+            "pmi.k: runs.logo_cm_gems masks by a ranking of 6-mers; set 6",
+        ),
+        (
+            {"teachers": {"nt_v2_50m": {"dataset": None, "train": {"extends": "x"}}}},
+            "teachers.nt_v2_50m.train: unknown key 'extends'; known: ",
+        ),
+        (
+            {
+                "teachers": {
+                    "nt_v2_500m": {
+                        "dataset": None,
+                        "train": {**NEW, "pretraining": TEACHING},
+                    }
+                }
+            },
+            "teachers.nt_v2_500m.train.student: a teacher reads the tokens of "
+            "nucleotide_transformer, not those of bert; choose a student of that architecture",
+        ),
+        (
+            {"finetuning": {"pooling": "cls"}, "runs": {"logo_random": {}, "had": {}}},
+            "finetuning.pooling of nucleotide_transformer/H3: 'cls' needs a "
+            "classification token, which the student 'had' of runs.had does not have; set mean",
+        ),
+        (
+            {"probes": {"knn": {"pooling": "cls"}}, "runs": {"findna": {}}},
+            "probes.knn.pooling: 'cls' needs a classification token, which the student 'findna' of "
+            "runs.findna does not have; set mean",
+        ),
+        (
+            {
+                "suites": {
+                    "gue": {
+                        "by_student": {
+                            "had": {
+                                "released_transfer": {
+                                    "max_length": 70,
+                                    "track_size": 2,
+                                    "blocks": 1,
+                                }
+                            }
+                        }
+                    }
+                }
+            },
+            "finetuning.released_transfer of gue/",
+        ),
+        (
+            {"runs": {"kmer_logistic": {"extends": "had"}}},
+            "runs.kmer_logistic: the baseline has this name in tables; choose another",
+        ),
+        (
+            {
+                "genome": "made",
+                "references": {
+                    "made": {
+                        "simulate": {"seed": 0},
+                        "splits": {"train": ["sim1"], "validation": ["sim9"]},
+                    }
+                },
+                "suites": {"simulated": {"tasks": ["species"], "seeds": [0]}},
+            },
+            "references.made.splits.validation: no sequence 'sim9' in the simulated genome; did "
+            "you mean 'sim4'?",
+        ),
+        ({"runs": 3}, "runs: must be keys and values, not 3"),
+        ({"runs": None}, "runs: must be keys and values, not null"),
+        ({"runs": {"had": [1]}}, "runs.had: must be keys and values, not [1]"),
+        ({"runs": {"had": {"extends": ["a"]}}}, "runs.had.extends: must be text, not [a]"),
+        (
+            {"suites": {"gue": None}},
+            "suites.gue: is null, and selected; drop it, or make it {}",
+        ),
+        ({"results": "/"}, "results: is '/', which is no path; correct it, or drop the key"),
+        (
+            {"references": {"hg38": {"fasta": ""}}},
+            "references.hg38.fasta: is '', which is no path; correct it, or drop the key",
+        ),
+        (
+            {"results": "my {results}"},
+            "results: has braces, 'my {results}', and Snakemake takes them for names; rename it",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(root: Path, changes: dict, message: str) -> None:
     with pytest.raises(InputError) as caught:
         load_config(root, changes)
-    assert str(caught.value) == message
+    said = str(caught.value)
+    assert said.startswith(message) if message.endswith((": ", "/")) else said == message
 
 
 def test_nearest_lists_all_when_nothing_is_near() -> None:
@@ -346,6 +454,10 @@ def test_places_in_a_fasta_of_your_own_are_looked_up(
         "suites": {"gue": {}},
     }
     load_config(root, changes)  # without PMI, pmi.sequences names what is not there
+    changes["references"]["mine"]["splits"]["train"] = ["one", "two:11-13"]
+    with pytest.raises(InputError, match=r"^references\.mine\.splits: splits 'train' and 'valid"):
+        load_config(root, changes)
+    changes["references"]["mine"]["splits"]["train"] = ["one"]
     with pytest.raises(InputError) as caught:
         load_config(root, changes | {"runs": {"logo_cm_gems": {}}})
     assert str(caught.value).startswith("pmi.sequences: no sequence 'chr1' in genome.fa; known: ")
@@ -381,3 +493,29 @@ def test_csv_files_of_your_own(root: Path, tmp_path: Path) -> None:
             load_config(root, {"suites": {suite: {**block, **changes}}})
     with pytest.raises(InputError, match="metric: is of a suite with `csv`"):
         load_config(root, {"suites": {"gue": {"metric": "mcc"}}})
+
+
+@pytest.mark.parametrize("name", ["benchmarks", "comparisons", "knn_gue"])
+def test_a_suite_has_no_name_of_another_table(root: Path, tmp_path: Path, name: str) -> None:
+    for file in ("train.csv", "test.csv"):
+        (tmp_path / "a").mkdir(exist_ok=True)
+        (tmp_path / "a" / file).touch()
+    block = {"csv": str(tmp_path), "tasks": ["a"], "seeds": [0]}
+    with pytest.raises(InputError, match=rf"^suites\.{name}: another table has this name"):
+        load_config(root, {"suites": {name: block, "gue": {}}})
+
+
+def test_names_that_look_like_something_else_are_names(root: Path, tmp_path: Path) -> None:
+    for task in ("001", "null"):
+        (tmp_path / task).mkdir()
+        for file in ("train.csv", "test.csv"):
+            (tmp_path / task / file).touch()
+    suite = {"csv": str(tmp_path), "tasks": ["001", "null"], "seeds": [0]}
+    runs = {"NA": {"extends": "had"}, "1": {"extends": "had_scratch"}}
+    config = load_config(root, {"runs": runs, "suites": {"true": suite}})
+    assert (config.runs, config.tasks()) == (["NA", "1"], [("true", "001"), ("true", "null")])
+    shown = yaml.safe_load(export.as_yaml(export.resolved(config)))
+    assert (list(shown["runs"]), list(shown["suites"])) == (["NA", "1"], ["true"])
+    assert shown["suites"]["true"]["tasks"] == ["001", "null"]
+    with pytest.raises(InputError, match=r"^runs: the key 1 is not text; quote it$"):
+        load_config(root, {"runs": {1: {"extends": "had"}}})

@@ -15,7 +15,10 @@ from dnastudents.settings import parse
 
 jsonschema = pytest.importorskip("jsonschema", reason="comes with Snakemake")
 FILES = [
-    *("config.yaml", "demo/demo.yaml", "demo/hg38_mini.yaml", "tests/workflow/tiny.yaml"),
+    "config.yaml",
+    "demo/demo.yaml",
+    "demo/hg38_mini.yaml",
+    "tests/workflow/tiny.yaml",
     *(f"studies/{name}.yaml" for name in ("all_tasks", "cmgems", "findna", "had", "had_ablations")),
 ]
 

@@ -12,7 +12,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from dnastudents.errors import InputError
 from dnastudents.figures import losses, pmi, results, style, tsne
-from dnastudents.results.rows import COLUMNS
+from dnastudents.results.rows import REQUIRED_COLUMNS
 
 
 @pytest.fixture
@@ -90,12 +90,15 @@ def test_losses_draw_each_run_and_mark_the_switch(tmp_path, drawn):
     assert labels == [["had", "cm_gems"], ["had", "cm_gems"], ["cm_gems"]]
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
     assert legend == ["had", "cm_gems", "curriculum switch"]
-    places = [
-        [line.get_xdata()[0] for line in axis.get_lines() if line.get_marker() == "D"
-         and len(line.get_xdata()) == 1]
+    switched_at = [
+        [
+            line.get_xdata()[0]
+            for line in axis.get_lines()
+            if line.get_marker() == "D" and len(line.get_xdata()) == 1
+        ]
         for axis in figure.axes
-    ]  # fmt: skip
-    assert places == [[21], [30], [30]]
+    ]
+    assert switched_at == [[21], [30], [30]]
     assert figure.axes[2].get_yscale() == "linear"
     assert figure.get_suptitle() == ""
 
@@ -275,7 +278,7 @@ def test_overview_shows_means_intervals_and_controls(tmp_path, drawn):
         for run, values in scores.items()
         for seed, value in enumerate(values)
     ]
-    frame = pd.DataFrame(rows, columns=COLUMNS)
+    frame = pd.DataFrame(rows, columns=REQUIRED_COLUMNS)
     frame = frame.assign(metric="mcc", simulated=True, pretrained=frame["run"] == "had")
     frame.to_csv(tmp_path / "metrics.csv", index=False)
     results.overview_figure(tmp_path / "metrics.csv", tmp_path / "overview.png", ["had"])
@@ -302,7 +305,7 @@ def test_overview_marks_where_seeds_failed(tmp_path, drawn):
         for run, lost in reasons.items()
         for seed in range(2)
     ]
-    frame = pd.DataFrame(rows, columns=[*COLUMNS, "failed_seeds"])
+    frame = pd.DataFrame(rows, columns=[*REQUIRED_COLUMNS, "failed_seeds"])
     frame = frame.assign(metric="mcc", simulated=False, pretrained=True)
     frame.to_csv(tmp_path / "metrics.csv", index=False)
     results.overview_figure(tmp_path / "metrics.csv", tmp_path / "overview.png", ["findna", "had"])

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from dnastudents.benchmarks.task import write_task
+from dnastudents.finetune.on_task import StudentOnTask
 from dnastudents.training.pretrain import pretrain
 from small_students import BERT, HYBRID, PRETRAINING
 
@@ -56,6 +57,20 @@ def few_shot_task(tmp_path_factory: pytest.TempPathFactory) -> Path:
     splits = {"train": rows(80, 0), "test": rows(40, 2)}
     write_task(folder, "few_shot", "gc_10", splits, ["at", "gc"], "accuracy", shots=10)
     return folder
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The seeds that are trained, in order."""
+    done: list[int] = []
+    run_seed = StudentOnTask.run_seed
+
+    def note(self: StudentOnTask, seed: int, folder: Path) -> None:
+        done.append(seed)
+        run_seed(self, seed, folder)
+
+    monkeypatch.setattr(StudentOnTask, "run_seed", note)
+    return done
 
 
 def rows(count: int, seed: int) -> pd.DataFrame:

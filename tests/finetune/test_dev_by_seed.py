@@ -9,11 +9,12 @@ import pandas as pd
 import pytest
 
 from dnastudents.benchmarks.draws import POOL, draw
+from dnastudents.benchmarks.facts import DevRule
 from dnastudents.benchmarks.task import load_task, write_task
 from dnastudents.config import load_config
 from dnastudents.files import read_json
 from dnastudents.finetune.fit import Fit
-from dnastudents.finetune.job import Job
+from dnastudents.finetune.on_task import StudentOnTask
 from dnastudents.finetune.options import Finetuning, Grid
 from dnastudents.finetune.sweep import finetune
 from dnastudents.probes.kmer_logistic import kmer_logistic
@@ -25,7 +26,8 @@ def drawn_task(task: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A task whose dev split was drawn from train as the folder was written."""
     splits = {name: pd.read_parquet(task / f"{name}.parquet") for name in ("train", "test")}
     folder = tmp_path_factory.mktemp("drawn") / "gc"
-    write_task(folder, "made", "gc", splits, ["at", "gc"], "mcc", dev_fraction=0.2)
+    rule = DevRule(origin="drawn", fraction=0.2, seed=0)
+    write_task(folder, "made", "gc", splits, ["at", "gc"], "mcc", dev_rule=rule)
     return folder
 
 
@@ -72,12 +74,12 @@ def test_students_and_baseline_learn_from_the_same_sequences(
 
 def test_tokens_are_those_of_the_draw(students: dict[str, Path], drawn_task: Path) -> None:
     read = load_task(drawn_task)
-    job = Job("mine", students["hybrid"], read, Finetuning(dev="by_seed"), "", "")
+    mine = StudentOnTask("mine", students["hybrid"], read, Finetuning(dev="by_seed"), "", "")
     pool = pd.concat([read.train, read.dev], ignore_index=True)["sequence"]
-    drawn, splits = draw(read, 4, "best_dev", dev="by_seed"), job._splits(4)
+    drawn, splits = draw(read, 4, "best_dev", dev="by_seed"), mine._splits(4)
     for name, rows in (("train", drawn.train), ("dev", drawn.dev)):
-        expected = [job.checkpoint.tokenizer.encode(text) for text in pool.iloc[rows]]
-        assert [ids.tolist() for ids in splits[name].ids] == expected  # type: ignore[union-attr]
+        expected = [mine.checkpoint.tokenizer.encode(text) for text in pool.iloc[rows]]
+        assert [ids.tolist() for ids in splits[name].values] == expected
     assert len(splits["test"]) == 40
 
 

@@ -82,8 +82,13 @@ def test_the_other_seeds_are_the_result(
     record = json.loads((output / "failed_seed_1.json").read_text())
     assert record.pop("wall_seconds") >= 0
     assert record == {
-        **{"run": "mine", "suite": "made", "task": "gc", "seed": 1, "kind": "diverged"},
-        **{"reason": "finetuning: the loss is nan in epoch 1", "device": "cpu"},
+        "run": "mine",
+        "suite": "made",
+        "task": "gc",
+        "seed": 1,
+        "kind": "diverged",
+        "reason": "finetuning: the loss is nan in epoch 1",
+        "device": "cpu",
     }
     for table in ("history.csv", "predictions.parquet"):
         read = pd.read_csv if table.endswith("csv") else pd.read_parquet
@@ -151,9 +156,8 @@ def test_of_a_grid_the_others_choose_the_cell(
     assert sorted(pd.read_csv(output / "grid.csv")["seed"].unique()) == [0, 2]
     began.clear()
     fail(7, Diverged(""))
-    assert names(run(tmp_path, students["hybrid"], task, grid=GRID)) == [
-        *("seed_0.json", "seed_1.json", "seed_2.json")
-    ]
+    found = names(run(tmp_path, students["hybrid"], task, grid=GRID))
+    assert found == ["seed_0.json", "seed_1.json", "seed_2.json"]
 
 
 def test_the_table_says_so(

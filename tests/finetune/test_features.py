@@ -16,12 +16,9 @@ from dnastudents.errors import InputError
 from dnastudents.finetune.features import embed
 from dnastudents.genome import tokenizers
 from dnastudents.training.pretrain import pretrain
-from small_students import PRETRAINING
+from small_students import CHORDMIXER, PRETRAINING
 
-STUDENT = {
-    **{"architecture": "chordmixer", "max_length": 40, "track_size": 4},
-    **{"hidden_size": 16, "blocks": 1},
-}
+STUDENT = CHORDMIXER | {"max_length": 40, "track_size": 4, "hidden_size": 16}
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from dnastudents.benchmarks.task import load_task
 from dnastudents.errors import InputError
 from dnastudents.finetune.features import embed
 from dnastudents.finetune.fit import Best, Fit, cross_entropy
-from dnastudents.finetune.job import Job
+from dnastudents.finetune.on_task import StudentOnTask
 from dnastudents.finetune.options import Finetuning
 from dnastudents.finetune.pretrainings import provenance
 from dnastudents.finetune.sweep import finetune
@@ -105,16 +105,16 @@ def test_finished_seeds_are_not_done_again(
 ) -> None:
     expected = run(tmp_path, students["hybrid"], task, "whole", seeds=(0, 1, 2))
     done: list[int] = []
-    run_seed = Job.run_seed
+    run_seed = StudentOnTask.run_seed
 
-    def note_or_die(self: Job, seed: int, folder: Path) -> None:
+    def note_or_die(self: StudentOnTask, seed: int, folder: Path) -> None:
         if seed == 2 and 2 not in done:
             done.append(2)
             raise KeyboardInterrupt
         done.append(seed)
         run_seed(self, seed, folder)
 
-    monkeypatch.setattr(Job, "run_seed", note_or_die)
+    monkeypatch.setattr(StudentOnTask, "run_seed", note_or_die)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, students["hybrid"], task, seeds=(0, 1, 2))
     assert not (tmp_path / "out").exists()
@@ -130,29 +130,29 @@ def test_a_student_that_was_never_pretrained_is_new_with_each_seed(
     students: dict[str, Path], task: Path
 ) -> None:
     options = Finetuning(epochs=1, batch_size=8, learning_rate=1e-3)
-    job = Job("scratch", students["hybrid"], load_task(task), options, "", "")
+    mine = StudentOnTask("scratch", students["hybrid"], load_task(task), options, "", "")
     first, again, other = (
-        next(job._classifier(seed).student.parameters()).detach() for seed in (0, 0, 1)
+        next(mine._classifier(seed).student.parameters()).detach() for seed in (0, 0, 1)
     )
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
-    job.provenance["pretrained"] = True
-    pretrained = [next(job._classifier(seed).student.parameters()).detach() for seed in (0, 1)]
+    mine.provenance["pretrained"] = True
+    pretrained = [next(mine._classifier(seed).student.parameters()).detach() for seed in (0, 1)]
     assert torch.equal(*pretrained)
 
 
 def test_kept_seed_of_other_settings_is_done_again(
     students: dict[str, Path], task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run_seed = Job.run_seed
+    run_seed = StudentOnTask.run_seed
 
-    def die_at_one(self: Job, seed: int, folder: Path) -> None:
+    def die_at_one(self: StudentOnTask, seed: int, folder: Path) -> None:
         if seed == 1:
             raise KeyboardInterrupt
         run_seed(self, seed, folder)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Job, "run_seed", die_at_one)
+        patch.setattr(StudentOnTask, "run_seed", die_at_one)
         with pytest.raises(KeyboardInterrupt):
             run(tmp_path, students["hybrid"], task, seeds=(0, 1))
     output = run(tmp_path, students["hybrid"], task, seeds=(0, 1), epochs=2)

@@ -54,7 +54,7 @@ def test_inputs_are_padded_and_masked_only_where_needed() -> None:
     assert inputs["input_ids"].tolist() == [[7, 8, 9, 10, 11], [7, 8, 9, 4, 4]]
     assert inputs["attention_mask"].tolist() == [[True] * 5, [True] * 3 + [False] * 2]
     assert set(split.inputs(np.array([0, 2]))) == {"input_ids"}
-    assert split.take(np.array([2])).ids[0].tolist() == [10, 10, 10]
+    assert split.take(np.array([2])).values[0].tolist() == [10, 10, 10]
 
 
 @pytest.mark.parametrize("bases", [14, 15, 16, 40])
@@ -63,7 +63,7 @@ def test_sequences_that_are_too_long_lose_their_end(bases: int) -> None:
     text = "ACGTTGCAAC" * 4
     split = tokenize([text[:bases]], np.array([0]), tokenizer, most=12)
     # 12 tokens are [CLS], ten 6-mers (15 bases), [SEP]
-    assert split.ids[0].tolist() == tokenizer.encode(text[: min(bases, 15)])
+    assert split.values[0].tolist() == tokenizer.encode(text[: min(bases, 15)])
     assert split.truncated.tolist() == [bases > 15]
     assert torch.is_tensor(split.inputs(np.array([0]))["input_ids"])
 
@@ -91,7 +91,7 @@ def test_sequences_together_have_the_tokens_of_each_alone(name: str, most: int |
         too_long = 0 if most is None else max(0, len(tokenizer.encode(text)) - most)
         codes = sequence.encode(text)
         for ids, strand in (
-            (split.ids[number], codes),
+            (split.values[number], codes),
             (split.other[number], sequence.reverse_complement(codes)),
         ):
             assert ids.tolist() == tokenizer.encode_codes(strand[: len(strand) - too_long]).tolist()

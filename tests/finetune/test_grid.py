@@ -12,10 +12,10 @@ import pytest
 
 from dnastudents.benchmarks.task import write_task
 from dnastudents.errors import InputError
-from dnastudents.files import ANYTHING, read_json, write_json
+from dnastudents.files import ANYTHING, read_json, sha256, write_json
 from dnastudents.finetune.fit import Fit
 from dnastudents.finetune.grid import chosen_cell
-from dnastudents.finetune.job import WEIGHTS, Checkpoint, Job
+from dnastudents.finetune.on_task import WEIGHTS, Checkpoint, StudentOnTask
 from dnastudents.finetune.options import Finetuning
 from dnastudents.finetune.sweep import finetune
 from dnastudents.results.rows import collect
@@ -91,8 +91,15 @@ def test_dev_chooses_though_another_cell_is_better_on_test(
     assert tested == [(1e-2, 0), (1e-2, 1)]  # test is seen by the chosen cell alone
     grid = pd.read_csv(output / "grid.csv")
     assert list(grid) == [
-        *("learning_rate", "batch_size", "seed", "metric", "dev", "dev_loss", "best_epoch"),
-        *("wall_seconds", "chosen"),
+        "learning_rate",
+        "batch_size",
+        "seed",
+        "metric",
+        "dev",
+        "dev_loss",
+        "best_epoch",
+        "wall_seconds",
+        "chosen",
     ]
     assert len(grid) == 2 * 2 * 2
     means = grid.groupby(["learning_rate", "batch_size"])[["dev", "dev_loss"]].mean()
@@ -141,16 +148,16 @@ def test_killed_and_resumed(
     whole = run(tmp_path / "whole", [students["hybrid"]], task)
     assert len(trained) == len(set(trained)) == 8
     trained.clear()
-    original, calls = getattr(Job, step), []
+    original, calls = getattr(StudentOnTask, step), []
 
-    def die(self: Job, *arguments: Any) -> None:
+    def die(self: StudentOnTask, *arguments: Any) -> None:
         calls.append(arguments)
         original(self, *arguments)  # all is done but the move into place
         if len(calls) == call:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Job, step, die)
+        patch.setattr(StudentOnTask, step, die)
         with pytest.raises(KeyboardInterrupt):
             run(tmp_path, [students["hybrid"]], task)
     assert not (tmp_path / "out").exists()
@@ -180,6 +187,9 @@ def test_weights_go_and_come_back_where_the_choice_changes(
     trained.clear()
     for file in state.glob("lr_1e-09_batch_8_*/trained.json"):  # as if it had been the best on dev
         write_json(file, json.loads(file.read_text()) | {"value": 2.0}, ANYTHING)
+        record = json.loads((file.parent / "identity.json").read_text())
+        record["files"][file.name] = sha256(file)
+        write_json(file.parent / "identity.json", record, ANYTHING)
     run(tmp_path, [students["hybrid"]], task, seeds=(0, 1, 2))
     assert trained == [(1e-9, 8, seed) for seed in (0, 1, 2)]
     assert {(row["learning_rate"], row["batch_size"]) for row in rows(output)} == {(1e-9, 8)}

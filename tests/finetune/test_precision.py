@@ -10,19 +10,21 @@ import torch
 
 from dnastudents.benchmarks.task import load_task
 from dnastudents.finetune.fit import Fit
-from dnastudents.finetune.job import Job
+from dnastudents.finetune.on_task import StudentOnTask
 from dnastudents.finetune.options import Finetuning
 
 OPTIONS = {"epochs": 2, "batch_size": 8, "learning_rate": 1e-2}
 
 
-def fit(student: Path, task: Path, device: torch.device, precision: str) -> tuple[Fit, Job]:
+def fit(
+    student: Path, task: Path, device: torch.device, precision: str
+) -> tuple[Fit, StudentOnTask]:
     options = Finetuning(**OPTIONS, precision=precision)
-    mine = Job("mine", student, load_task(task), options, "", "")
+    mine = StudentOnTask("mine", student, load_task(task), options, "", "")
     return Fit(mine._classifier(0), options, 0, device), mine
 
 
-def train(made: Fit, mine: Job) -> np.ndarray:
+def train(made: Fit, mine: StudentOnTask) -> np.ndarray:
     made.train(mine.tokens["train"], mine.tokens["dev"], ["at", "gc"], "mcc", lambda line: None)
     return made.predict(mine.tokens["test"])
 

@@ -14,9 +14,9 @@ import torch
 from dnastudents.benchmarks.draws import draw
 from dnastudents.benchmarks.task import load_task, write_task
 from dnastudents.errors import InputError
-from dnastudents.finetune import job
+from dnastudents.finetune import on_task
 from dnastudents.finetune.fit import Fit, _seed
-from dnastudents.finetune.job import Job
+from dnastudents.finetune.on_task import StudentOnTask
 from dnastudents.finetune.sweep import finetune
 from dnastudents.probes.kmer_logistic import kmer_logistic
 from dnastudents.results.metrics import classification_metrics
@@ -109,12 +109,14 @@ def test_students_and_baseline_learn_from_the_same_rows(
 
 def test_tokens_are_those_of_the_draw(students: dict[str, Path], few_shot_task: Path) -> None:
     read = load_task(few_shot_task)
-    mine = Job("mine", students["hybrid"], read, job.Finetuning(selection="last"), "", "")
+    mine = StudentOnTask(
+        "mine", students["hybrid"], read, on_task.Finetuning(selection="last"), "", ""
+    )
     for seed in (0, 1):
         rows = draw(read, seed, "last").train
         sequences = read.train["sequence"].iloc[rows].tolist()
         expected = [mine.checkpoint.tokenizer.encode(text) for text in sequences]
-        assert [ids.tolist() for ids in mine._splits(seed)["train"].ids] == expected  # type: ignore[union-attr]
+        assert [ids.tolist() for ids in mine._splits(seed)["train"].values] == expected
 
 
 def test_three_classes_have_all_metrics(students: dict[str, Path], tmp_path: Path) -> None:
@@ -140,8 +142,8 @@ def test_seeds_start_from_the_replicas_in_turn(
     replicas: list[Path], task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loaded = []
-    load = job.Checkpoint.load
-    monkeypatch.setattr(job.Checkpoint, "load", lambda f: loaded.append(f.name) or load(f))
+    load = on_task.Checkpoint.load
+    monkeypatch.setattr(on_task.Checkpoint, "load", lambda f: loaded.append(f.name) or load(f))
     together = run(tmp_path / "all", replicas, task, (4, 0, 1, 2, 3))
     assert loaded == ["5", "6", "7"]  # each once
     found = {seed: row(together, seed)["pretraining_seed"] for seed in range(5)}
@@ -154,19 +156,11 @@ def test_seeds_start_from_the_replicas_in_turn(
 
 
 def test_another_replica_keeps_the_seeds_that_start_as_before(
-    replicas: list[Path], task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    replicas: list[Path], task: Path, tmp_path: Path, trained: list[int]
 ) -> None:
-    done: list[int] = []
-    run_seed = Job.run_seed
-
-    def note(self: Job, seed: int, folder: Path) -> None:
-        done.append(seed)
-        run_seed(self, seed, folder)
-
-    monkeypatch.setattr(Job, "run_seed", note)
     run(tmp_path, replicas[:1], task, (0, 1, 2))
     output = run(tmp_path, replicas[:2], task, (0, 1, 2))
-    assert done == [0, 1, 2, 1]  # seeds 0 and 2 start from the first folder still
+    assert trained == [0, 1, 2, 1]  # seeds 0 and 2 start from the first folder still
     assert [row(output, seed)["pretraining_seed"] for seed in (0, 1, 2)] == [5, 6, 5]
 
 
@@ -195,8 +189,8 @@ def test_folders_that_are_no_replicas(
 
 def test_what_updates_share_equals_its_plain_twin(students: dict[str, Path], task: Path) -> None:
     """The list of parameters that is made once, and the seeding without `torch.manual_seed`."""
-    mine = Job("mine", students["hybrid"], load_task(task), job.Finetuning(), "", "")
-    fit = Fit(mine._classifier(0), job.Finetuning(), 0, torch.device("cpu"))
+    mine = StudentOnTask("mine", students["hybrid"], load_task(task), on_task.Finetuning(), "", "")
+    fit = Fit(mine._classifier(0), on_task.Finetuning(), 0, torch.device("cpu"))
     assert list(map(id, fit.parameters)) == list(map(id, fit.model.parameters()))
     _seed(5, fit.device)
     ours = torch.rand(3)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dnastudents.finetune import features, job
+from dnastudents.finetune import features, on_task
 from dnastudents.finetune.sweep import finetune
 
 GRID = {"learning_rate": [1e-3, 1e-2], "batch_size": [8, 16]}
@@ -17,7 +17,7 @@ GRID = {"learning_rate": [1e-3, 1e-2], "batch_size": [8, 16]}
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """Each reading of a student, and each split that is tokenised or embedded, with its size."""
     noted: list[tuple[str, int]] = []
-    load, tokenize, embed = job.Checkpoint.load, features.tokenize, job.feature_split
+    load, tokenize, embed = on_task.Checkpoint.load, features.tokenize, on_task.feature_split
 
     def note_load(folder: Path) -> Any:
         noted.append(("load", 1))
@@ -31,9 +31,9 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
         noted.append(("features", len(split)))
         return embed(classifier, split, device)
 
-    monkeypatch.setattr(job.Checkpoint, "load", note_load)
+    monkeypatch.setattr(on_task.Checkpoint, "load", note_load)
     monkeypatch.setattr(features, "tokenize", note_tokens)
-    monkeypatch.setattr(job, "feature_split", note_features)
+    monkeypatch.setattr(on_task, "feature_split", note_features)
     return noted
 
 
@@ -54,27 +54,17 @@ EMBEDDED = [("features", 80), ("features", 20), ("features", 40)]
 
 
 @pytest.mark.parametrize("changes", [{}, {"grid": GRID}, {"dev": "by_seed"}])
-def test_all_seeds_and_cells_share_what_was_read(
+@pytest.mark.parametrize("frozen", [False, True])
+def test_all_seeds_and_cells_share_what_was_read_and_embedded(
+    frozen: bool,
     changes: dict[str, Any],
     replicas: list[Path],
     task: Path,
     tmp_path: Path,
     calls: list[tuple[str, int]],
 ) -> None:
-    run(tmp_path, replicas[0], task, **changes)
-    assert calls == READ
-
-
-@pytest.mark.parametrize("changes", [{}, {"grid": GRID}, {"dev": "by_seed"}])
-def test_frozen_features_are_made_once_for_all_seeds_and_cells(
-    changes: dict[str, Any],
-    replicas: list[Path],
-    task: Path,
-    tmp_path: Path,
-    calls: list[tuple[str, int]],
-) -> None:
-    run(tmp_path, replicas[0], task, frozen=True, **changes)
-    assert calls == READ + EMBEDDED
+    run(tmp_path, replicas[0], task, frozen=frozen, **changes)
+    assert calls == (READ + EMBEDDED if frozen else READ)
 
 
 def test_features_of_a_student_that_is_new_with_each_seed_are_made_once_a_seed(

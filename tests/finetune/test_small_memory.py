@@ -13,7 +13,7 @@ from dnastudents.benchmarks.task import load_task
 from dnastudents.devices import as_many_as_fit
 from dnastudents.finetune.features import Checkpoint, pooled_features
 from dnastudents.finetune.fit import Fit
-from dnastudents.finetune.job import Job
+from dnastudents.finetune.on_task import StudentOnTask
 from dnastudents.finetune.options import Finetuning
 from dnastudents.models import SequenceClassifier
 
@@ -36,14 +36,14 @@ class SmallMemory:
         return self.pool(input_ids, *masks, **named)
 
 
-def fit(student: Path, task: Path) -> tuple[Fit, Job]:
+def fit(student: Path, task: Path) -> tuple[Fit, StudentOnTask]:
     """Without dropout, which draws by what is computed together."""
     options = Finetuning(epochs=2, batch_size=8, learning_rate=1e-3, dropout=0.0)
-    mine = Job("mine", student, load_task(task), options, "", "")
+    mine = StudentOnTask("mine", student, load_task(task), options, "", "")
     return Fit(mine._classifier(0), options, 0, CPU), mine
 
 
-def train(made: Fit, mine: Job) -> tuple[np.ndarray, list[float]]:
+def train(made: Fit, mine: StudentOnTask) -> tuple[np.ndarray, list[float]]:
     says: list[str] = []
     tokens = mine.tokens
     _, history = made.train(tokens["train"], tokens["dev"], ["at", "gc"], "mcc", says.append)
@@ -58,7 +58,7 @@ def test_training_in_parts_is_training(
     made, mine = fit(students["hybrid"], task)
     memory = SmallMemory(made.model, rows, call)
     few, same = train(made, mine)
-    assert made.part == part and made.read_part <= rows
+    assert made.micro_batch == part and made.read_batch <= rows
     assert memory.failures == {7: 1 + 4, 1: 3 + 6, 3: 2 + 5}[rows]  # halvings of 8, and of 64
     np.testing.assert_allclose(few, scores, atol=2e-5)
     np.testing.assert_allclose(same, losses, atol=1e-5)
@@ -68,13 +68,13 @@ def test_nothing_of_a_failed_attempt_stays(students: dict[str, Path], task: Path
     """Memory runs out at the second part of a batch, when the first has left its gradient."""
     first, mine = fit(students["hybrid"], task)
     batch = np.arange(8)
-    first.part = 2
+    first.micro_batch = 2
     first._update(mine.tokens["train"], batch, 10)
     second, mine = fit(students["hybrid"], task)
-    second.part = 4
+    second.micro_batch = 4
     memory = SmallMemory(second.model, 3, call=2)
     second._update(mine.tokens["train"], batch, 10)
-    assert memory.failures == 1 and second.part == 2
+    assert memory.failures == 1 and second.micro_batch == 2
     pairs = zip(first.parameters, second.parameters, strict=True)
     assert all(torch.equal(one, other) for one, other in pairs)
 

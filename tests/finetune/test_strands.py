@@ -15,7 +15,7 @@ from dnastudents.errors import InputError
 from dnastudents.files import read_json
 from dnastudents.finetune.data import FeatureSplit, tokenize
 from dnastudents.finetune.fit import Fit
-from dnastudents.finetune.job import Job
+from dnastudents.finetune.on_task import StudentOnTask
 from dnastudents.finetune.options import Finetuning
 from dnastudents.finetune.sweep import finetune
 from dnastudents.genome import tokenizers
@@ -49,7 +49,7 @@ def test_the_other_strand_equals_its_plain_twin(name: str, most: int | None) -> 
     split = tokenize(texts, np.zeros(len(texts)), tokenizer, most, both_strands=True)
     twin = tokenize([*map(other_strand, texts)], np.zeros(len(texts)), tokenizer, most)
     assert split.other is not None
-    for ours, theirs in zip(split.other, twin.ids, strict=True):
+    for ours, theirs in zip(split.other, twin.values, strict=True):
         assert ours.tolist() == theirs.tolist()
     if most is None:
         for ours, text in zip(split.other, texts, strict=True):
@@ -64,30 +64,32 @@ def test_flipped_rows_are_read_from_the_other_strand() -> None:
     flipped = split.flip(chosen)
     for number, text in enumerate(texts):
         expected = other_strand(text) if chosen[number] else text
-        assert flipped.ids[number].tolist() == tokenizer.encode(expected)
+        assert flipped.values[number].tolist() == tokenizer.encode(expected)
     rows = np.array([3, 1, 6])
-    parts = split.take(rows).flip(chosen[rows]).ids
-    assert [ids.tolist() for ids in parts] == [flipped.ids[row].tolist() for row in rows]
+    parts = split.take(rows).flip(chosen[rows]).values
+    assert [ids.tolist() for ids in parts] == [flipped.values[row].tolist() for row in rows]
     back = flipped.flip(chosen)
-    assert [ids.tolist() for ids in back.ids] == [ids.tolist() for ids in split.ids]
+    assert [ids.tolist() for ids in back.values] == [ids.tolist() for ids in split.values]
     joined = split.take(rows).joined(split.take(rows[:1]))
     assert joined.labels.tolist() == [3, 1, 6, 3]
-    assert joined.flip(np.ones(4, bool)).ids[3].tolist() == tokenizer.encode(other_strand(texts[3]))
+    last = joined.flip(np.ones(4, bool)).values[3]
+    assert last.tolist() == tokenizer.encode(other_strand(texts[3]))
     with pytest.raises(ValueError, match="one strand only"):
         tokenize(texts, np.arange(len(texts)), tokenizer, None).flip(chosen)
 
 
 def test_flipped_and_joined_features() -> None:
-    here, there = torch.arange(6.0).reshape(3, 2), -torch.arange(6.0).reshape(3, 2)
+    here = np.arange(6, dtype=np.float32).reshape(3, 2)
+    there = -here
     split = FeatureSplit(here, np.arange(3), np.zeros(3, bool), there)
     flipped = split.flip(np.array([True, False, True]))
-    assert torch.equal(flipped.features, torch.stack([there[0], here[1], there[2]]))
+    np.testing.assert_array_equal(flipped.values, [there[0], here[1], there[2]])
     assert flipped.other is not None
-    assert torch.equal(flipped.other, torch.stack([here[0], there[1], here[2]]))
+    np.testing.assert_array_equal(flipped.other, [here[0], there[1], here[2]])
     joined = split.take(np.array([2])).joined(split)
     assert joined.labels.tolist() == [2, 0, 1, 2]
     assert joined.other is not None
-    assert torch.equal(joined.other[1:], there)
+    np.testing.assert_array_equal(joined.other[1:], there)
 
 
 def test_each_epoch_reads_about_half_of_the_sequences_on_either_strand(
@@ -97,7 +99,7 @@ def test_each_epoch_reads_about_half_of_the_sequences_on_either_strand(
     update = Fit._update
 
     def note(self: Fit, train: Any, rows: np.ndarray, total: int) -> torch.Tensor:
-        read.extend((int(row), train.ids[row].tobytes()) for row in rows)
+        read.extend((int(row), train.values[row].tobytes()) for row in rows)
         return update(self, train, rows, total)
 
     monkeypatch.setattr(Fit, "_update", note)
@@ -105,14 +107,16 @@ def test_each_epoch_reads_about_half_of_the_sequences_on_either_strand(
     def epochs(kind: str, seed: int) -> list[dict[int, bytes]]:
         """What was read of each row in each of two epochs."""
         options = Finetuning(epochs=2, batch_size=8, reverse_complement=kind)
-        job = Job("mine", students["hybrid"], load_task(task), options, "", "")
+        mine = StudentOnTask("mine", students["hybrid"], load_task(task), options, "", "")
         read.clear()
-        job._train(seed)
+        mine._train(seed)
         return [dict(read[:80]), dict(read[80:])]
 
-    tokens = Job("mine", students["hybrid"], load_task(task), Finetuning(), "", "").tokens["train"]
+    tokens = StudentOnTask(
+        "mine", students["hybrid"], load_task(task), Finetuning(), "", ""
+    ).tokens["train"]
     plain = epochs("none", 0)
-    assert plain[0] == plain[1] == {row: ids.tobytes() for row, ids in enumerate(tokens.ids)}
+    assert plain[0] == plain[1] == {row: ids.tobytes() for row, ids in enumerate(tokens.values)}
     for kind in ("augment", "conjoin"):
         found = epochs(kind, 0)
         flipped = [{row for row in plain[0] if epoch[row] != plain[0][row]} for epoch in found]
@@ -173,13 +177,13 @@ def test_conjoined_predictions_do_not_depend_on_the_strand(
 
 def test_conjoining_averages_logits(students: dict[str, Path], task: Path) -> None:
     options = Finetuning(reverse_complement="conjoin")
-    job = Job("mine", students["hybrid"], load_task(task), options, "", "")
-    fit = Fit(job._classifier(0), options, 0, job.device)
+    mine = StudentOnTask("mine", students["hybrid"], load_task(task), options, "", "")
+    fit = Fit(mine._classifier(0), options, 0, mine.device)
     fit.model.eval()
-    found = fit.predict(job.tokens["test"])
+    found = fit.predict(mine.tokens["test"])
     for text, score in zip(load_task(task).test["sequence"], found, strict=True):
         pair = [
-            torch.tensor([job.checkpoint.tokenizer.encode(s)]) for s in (text, other_strand(text))
+            torch.tensor([mine.checkpoint.tokenizer.encode(s)]) for s in (text, other_strand(text))
         ]
         with torch.inference_mode():
             logits = sum(fit.model(ids)[0] for ids in pair) / 2

@@ -67,23 +67,24 @@ def test_probabilities_are_the_authors():
 
 
 def test_cm_gems_switches_once_and_for_ever():
-    masks = build(name="cm_gems", threshold=1.0)
+    curriculum = build(name="cm_gems", threshold=1.0).curriculum
     for step, perplexity in ((100, 900.0), (200, 700.0), (300, 698.5), (400, 697.5)):
-        assert masks.stage(step) == "genemask"
-        masks.observe(perplexity, step)
-    assert masks.stage(400) == "genemask"  # a change of exactly 1.0 is not below the threshold
-    masks.observe(697.0, 500)
-    assert masks.stage(500) == "global_pmi"
-    assert masks.state()["switched_at"] == 500
-    masks.observe(400.0, 600)
-    assert masks.stage(600) == "global_pmi"
+        assert curriculum.stage(step) == "genemask"
+        curriculum.observe(perplexity, step)
+    # A change of exactly 1.0 is not below the threshold.
+    assert curriculum.stage(400) == "genemask"
+    curriculum.observe(697.0, 500)
+    assert curriculum.stage(500) == "global_pmi"
+    assert curriculum.state()["switched_at"] == 500
+    curriculum.observe(400.0, 600)
+    assert curriculum.stage(600) == "global_pmi"
 
 
 def test_an_undefined_perplexity_switches_nothing():
-    masks = build(name="cm_gems")
+    curriculum = build(name="cm_gems").curriculum
     for step, perplexity in ((1, float("nan")), (2, float("nan")), (3, float("inf"))):
-        masks.observe(perplexity, step)
-    assert masks.stage(3) == "genemask"
+        curriculum.observe(perplexity, step)
+    assert curriculum.stage(3) == "genemask"
 
 
 def test_the_stage_decides_the_masks():
@@ -97,26 +98,27 @@ def test_the_stage_decides_the_masks():
 
 
 def test_hard_to_easy_and_a_fixed_step():
-    masks = build(name="cm_gems", direction="hard_to_easy", switch_step=7)
-    masks.observe(5.0, 1)
-    masks.observe(5.0, 2)  # the perplexity has no say
-    assert [masks.stage(step) for step in (0, 6, 7)] == ["global_pmi", "global_pmi", "genemask"]
+    curriculum = build(name="cm_gems", direction="hard_to_easy", switch_step=7).curriculum
+    curriculum.observe(5.0, 1)
+    curriculum.observe(5.0, 2)  # the perplexity has no say
+    stages = [curriculum.stage(step) for step in (0, 6, 7)]
+    assert stages == ["global_pmi", "global_pmi", "genemask"]
 
 
 def test_hard_to_easy_by_perplexity():
-    masks = build(name="cm_gems", direction="hard_to_easy")
-    masks.observe(5.0, 10)
-    assert masks.stage(10) == "global_pmi"
-    masks.observe(4.5, 20)
-    assert masks.stage(20) == "genemask"
+    curriculum = build(name="cm_gems", direction="hard_to_easy").curriculum
+    curriculum.observe(5.0, 10)
+    assert curriculum.stage(10) == "global_pmi"
+    curriculum.observe(4.5, 20)
+    assert curriculum.stage(20) == "genemask"
 
 
 def test_a_resumed_run_never_switches_back():
-    masks = build(name="cm_gems")
+    curriculum = build(name="cm_gems").curriculum
     for step, perplexity in ((10, 900.0), (20, 899.5), (30, 500.0)):
-        masks.observe(perplexity, step)
-    resumed = build(name="cm_gems")
-    resumed.load_state(json.loads(json.dumps(masks.state())))
+        curriculum.observe(perplexity, step)
+    resumed = build(name="cm_gems").curriculum
+    resumed.load_state(json.loads(json.dumps(curriculum.state())))
     resumed.observe(100.0, 40)
     assert resumed.stage(40) == "global_pmi"
     assert resumed.state()["switched_at"] == 20
@@ -124,15 +126,15 @@ def test_a_resumed_run_never_switches_back():
 
 
 def test_the_state_is_json_and_goes_on():
-    masks = build(name="cm_gems")
-    masks.observe(10.0, 100)
-    resumed = build(name="cm_gems")
-    resumed.load_state(json.loads(json.dumps(masks.state())))
-    for each in (masks, resumed):
+    curriculum = build(name="cm_gems").curriculum
+    curriculum.observe(10.0, 100)
+    resumed = build(name="cm_gems").curriculum
+    resumed.load_state(json.loads(json.dumps(curriculum.state())))
+    for each in (curriculum, resumed):
         each.observe(9.5, 200)
     assert resumed.stage(200) == "global_pmi"
-    assert resumed.state() == masks.state()
-    assert build(name="genemask").state() == {}
+    assert resumed.state() == curriculum.state()
+    assert build(name="genemask").curriculum.state() == {}
 
 
 @pytest.mark.parametrize(
@@ -148,15 +150,15 @@ def test_the_state_is_json_and_goes_on():
     ],
 )
 def test_cm_step_grows_by_one_percent(total, step, share):
-    masks = build(name="cm_step", total_steps=total)
-    assert masks.curriculum.share(step) == share
-    assert masks.stage(step) == f"global_pmi {share:.0%}"
+    curriculum = build(name="cm_step", total_steps=total).curriculum
+    assert curriculum.share(step) == share
+    assert curriculum.stage(step) == f"global_pmi {share:.0%}"
 
 
 def test_cm_step_draws_its_rule_for_each_batch():
-    masks = build(name="cm_step", total_steps=100)
+    curriculum = build(name="cm_step", total_steps=100).curriculum
     generator = torch_generator(0, "rule")
-    picks = [masks.curriculum.pick(30, generator) for _ in range(2000)]
+    picks = [curriculum.pick(30, generator) for _ in range(2000)]
     share = picks.count("global_pmi") / 2000
     assert set(picks) == {"global_pmi", "random_span"}
     assert abs(share - 0.3) < 4 * (0.21 / 2000) ** 0.5
@@ -165,11 +167,11 @@ def test_cm_step_draws_its_rule_for_each_batch():
 def test_validation_masks_by_one_rule_whatever_the_stage():
     masks = build(name="cm_gems", switch_step=5)
     fixed = masks.validation()
-    assert fixed.stage(0) == fixed.stage(100) == "random_span"
+    assert fixed.curriculum.stage(0) == fixed.curriculum.stage(100) == "random_span"
     assert masks.validation().settings.probability_of("random_span", 6) == 0.025
-    assert build(name="cm_gems", mode="as_released").validation().stage(0) == "genemask"
+    assert build(name="cm_gems", mode="as_released").validation().curriculum.stage(0) == "genemask"
     nucleotides = build(tokenizers.build("chordmixer"), name="bernoulli", probability=0.3)
-    assert nucleotides.validation().stage(0) == "bernoulli"
+    assert nucleotides.validation().curriculum.stage(0) == "bernoulli"
     assert nucleotides.validation().settings.probability == 0.3
 
 

@@ -30,9 +30,13 @@ SMALL = {
 def hybrid() -> HybridForMaskedLM:
     torch.manual_seed(0)
     config = HybridConfig(
-        hidden_size=8, num_hidden_layers=1, heads=1, head_size=4, attention_heads=1,
+        hidden_size=8,
+        num_hidden_layers=1,
+        heads=1,
+        head_size=4,
+        attention_heads=1,
         intermediate_size=8,
-    )  # fmt: skip
+    )
     return HybridForMaskedLM(config)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from plain_gated_delta import recurrent_gated_delta_rule
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -14,7 +15,6 @@ from dnastudents.errors import InputError
 from dnastudents.models.hybrid.gated_deltanet import (
     BidirectionalGatedDeltaNet,
     gated_delta_rule,
-    recurrent_gated_delta_rule,
     reversed_rows,
 )
 

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from plain_gated_delta import recurrent_gated_delta_rule
 from torch import Tensor
 
 from dnastudents.models.hybrid import kernels
 from dnastudents.models.hybrid.gated_deltanet import (
     BidirectionalGatedDeltaNet,
     gated_delta_rule,
-    recurrent_gated_delta_rule,
 )
 
 NO_GPU = not torch.cuda.is_available()

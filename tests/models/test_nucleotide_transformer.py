@@ -44,9 +44,10 @@ def test_golden_from_the_hub_layout(shared: Path, tmp_path: Path) -> None:
     tensors = load_file(file)
     with safe_open(file, "pt") as handle:
         config = json.loads(handle.metadata()["config"])
-    golden = {name: tensors.pop(f"golden.{name}") for name in (
-        "input_ids", "attention_mask", "last_hidden_state", "logits"
-    )}  # fmt: skip
+    golden = {
+        name: tensors.pop(f"golden.{name}")
+        for name in ("input_ids", "attention_mask", "last_hidden_state", "logits")
+    }
     model = models.load(hub_folder(tmp_path / "hub", tensors, config))
     assert isinstance(model, NucleotideTransformerForMaskedLM)
     with torch.no_grad():
@@ -67,10 +68,16 @@ def test_size_of_500m() -> None:
 def test_keys_are_those_of_the_hub(tiny: tuple[Path, dict[str, Tensor]]) -> None:
     layer = {
         f"{part}.{kind}"
-        for part in ("attention.LayerNorm", "attention.self.query", "attention.self.key",
-                     "attention.self.value", "attention.output.dense", "LayerNorm")
+        for part in (
+            "attention.LayerNorm",
+            "attention.self.query",
+            "attention.self.key",
+            "attention.self.value",
+            "attention.output.dense",
+            "LayerNorm",
+        )
         for kind in ("weight", "bias")
-    } | {"intermediate.dense.weight", "output.dense.weight"}  # fmt: skip
+    } | {"intermediate.dense.weight", "output.dense.weight"}
     ends = {
         "esm.embeddings.word_embeddings.weight",
         "esm.encoder.emb_layer_norm_after.weight",

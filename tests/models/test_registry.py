@@ -18,17 +18,27 @@ from dnastudents.errors import InputError
 TOKENIZER = SimpleNamespace(vocab_size=16, pad_id=4)
 TINY: dict[str, dict[str, Any]] = {
     "hybrid": {
-        "hidden_size": 8, "num_hidden_layers": 1, "heads": 1, "head_size": 4,
-        "attention_heads": 2, "intermediate_size": 8,
+        "hidden_size": 8,
+        "num_hidden_layers": 1,
+        "heads": 1,
+        "head_size": 4,
+        "attention_heads": 2,
+        "intermediate_size": 8,
     },
     "chordmixer": {"max_length": 20, "track_size": 2, "hidden_size": 6, "blocks": 1},
     "bert": {
-        "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8,
+        "hidden_size": 8,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 8,
     },
     "nucleotide_transformer": {
-        "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8,
+        "hidden_size": 8,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 8,
     },
-}  # fmt: skip
+}
 
 
 def build(name: str, **fields: Any) -> Any:

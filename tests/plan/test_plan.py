@@ -33,9 +33,13 @@ from dnastudents.training.options import PretrainingBlock
 STUDENT = Network("s", parameters=1000, active=900, settings={"architecture": "hybrid"})
 TEACHER = Network("t", parameters=60_000, active=50_000, tokens_per_base=1 / 6)
 PRETRAINING = {
-    **{"steps": 100, "batch_size": 8, "micro_batch_size": 4},
-    **{"window": {"kind": "windows", "length": 600}, "evaluate_every": 30},
-    **{"validation_sequences": 10, "optimizer": {"learning_rate": 1e-3}},
+    "steps": 100,
+    "batch_size": 8,
+    "micro_batch_size": 4,
+    "window": {"kind": "windows", "length": 600},
+    "evaluate_every": 30,
+    "validation_sequences": 10,
+    "optimizer": {"learning_rate": 1e-3},
 }
 LEARNT, VALIDATED = 100 * 8 * 600, 4 * 10 * 600  # bases; 30, 60, 90 and the last step
 FINETUNING = {"epochs": 3, "batch_size": 16}

@@ -11,7 +11,7 @@ from sklearn.model_selection import cross_val_predict
 from dnastudents.benchmarks.task import write_task
 from dnastudents.errors import InputError
 from dnastudents.probes.kmer_logistic import kmer_features, kmer_logistic
-from dnastudents.results.rows import COLUMNS, collect
+from dnastudents.results.rows import REQUIRED_COLUMNS, collect
 
 
 def plain_features(sequence, lengths):
@@ -61,7 +61,7 @@ def test_baseline_writes_what_fine_tuning_writes(task, tmp_path):
     kmer_logistic(task, tmp_path / "out", seeds=[3, 4, 5])
     assert sorted(p.name for p in (tmp_path / "out").glob("seed_*")) == ["seed_3.json"]
     row = json.loads((tmp_path / "out/seed_3.json").read_text())
-    assert set(COLUMNS) <= set(row)
+    assert set(REQUIRED_COLUMNS) <= set(row)
     assert (row["run"], row["n_train"], row["n_test"]) == ("kmer_logistic", 300, 100)
     assert row["simulated"] is True
     assert row["pretrained"] is False

@@ -20,12 +20,9 @@ from dnastudents.probes.knn import knn
 from dnastudents.results.rows import collect
 from dnastudents.tables.results import write_table
 from dnastudents.training.pretrain import pretrain
-from small_students import PRETRAINING
+from small_students import CHORDMIXER, PRETRAINING
 
-STUDENT = {
-    **{"architecture": "chordmixer", "max_length": 40, "track_size": 4},
-    **{"hidden_size": 16, "blocks": 1},
-}
+STUDENT = CHORDMIXER | {"max_length": 40, "track_size": 4, "hidden_size": 16}
 
 
 @pytest.fixture(scope="module")

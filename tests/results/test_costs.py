@@ -13,21 +13,21 @@ import pytest
 from dnastudents.config import load_config
 from dnastudents.errors import InputError
 from dnastudents.results.costs import read_benchmark, read_costs, watts_of
-from dnastudents.results.jobs import Jobs
+from dnastudents.results.jobs import CountedJobs
 from dnastudents.settings import parse
 from dnastudents.tables.cost import write_cost_table
 
-JOBS = Jobs(
+JOBS = CountedJobs(
     runs=("had", "had@1", "had_scratch"),
     tasks=("gue/H3",),
     others=("reference/hg38", "teacher/small"),
 )
 HEADER = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time"
-Job = Callable[..., None]
+WriteJob = Callable[..., None]
 
 
 @pytest.fixture
-def job(tmp_path: Path) -> Job:
+def job(tmp_path: Path) -> WriteJob:
     """Write the benchmark file of a job, as Snakemake does, and JSON files of its own."""
 
     def write(name: str, seconds: Any = None, cpu: Any = "1", rss: Any = "512", **own: Any) -> None:
@@ -48,7 +48,7 @@ def took(seconds: float, device: str = "cpu", **more: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def results(tmp_path: Path, job: Job) -> Path:
+def results(tmp_path: Path, job: WriteJob) -> Path:
     """A run that was pretrained on four GPUs and once preempted, and what belongs to it."""
     h100 = "NVIDIA H100 80GB HBM3"
     job("pretrain/had", 3600, "7200", "2048", metrics=took(9000, h100, processes=4))  # resumed
@@ -107,7 +107,7 @@ def test_energy_only_where_watts_are_given(results: Path) -> None:
     assert watts_of("NVIDIA H100 80GB", {"h100": 1, "H100 80GB": 2, "A100": 3}) == 2
 
 
-def test_cells_of_a_grid_that_were_not_chosen_cost_too(tmp_path: Path, job: Job) -> None:
+def test_cells_of_a_grid_that_were_not_chosen_cost_too(tmp_path: Path, job: WriteJob) -> None:
     job("finetune/had/gue/H3", 10, seed_0=took(100))
     grid = pd.DataFrame({"wall_seconds": [90.0, 40.0], "chosen": [True, False]})
     grid.to_csv(tmp_path / "finetune/had/gue/H3/grid.csv", index=False)
@@ -115,7 +115,7 @@ def test_cells_of_a_grid_that_were_not_chosen_cost_too(tmp_path: Path, job: Job)
 
 
 @pytest.mark.parametrize(
-    ("name", "place"),
+    ("name", "expected"),
     [
         ("pretrain/had@1", ("had", None)),
         ("knn/had/gue/H3", ("had", "gue/H3")),
@@ -130,11 +130,11 @@ def test_cells_of_a_grid_that_were_not_chosen_cost_too(tmp_path: Path, job: Job)
         ("finetune/had@2/gue/H3", None),
     ],
 )
-def test_which_jobs_are_ours(name: str, place: Any) -> None:
-    assert JOBS.place(name) == place
+def test_which_jobs_are_ours(name: str, expected: Any) -> None:
+    assert JOBS.run_and_task(name) == expected
 
 
-def test_broken_and_absent_files_are_named(tmp_path: Path, job: Job) -> None:
+def test_broken_and_absent_files_are_named(tmp_path: Path, job: WriteJob) -> None:
     with pytest.raises(InputError, match="no job has left"):
         read_costs(tmp_path, JOBS)
     job("metrics", "0.1", cpu="NA", rss="-")
@@ -145,17 +145,17 @@ def test_broken_and_absent_files_are_named(tmp_path: Path, job: Job) -> None:
     with pytest.raises(InputError, match=r"metrics\.tsv: no benchmark of Snakemake"):
         read_costs(tmp_path, JOBS)
     with pytest.raises(InputError, match="cost: unknown key 'task'; did you mean 'tasks'"):
-        parse(Jobs, {"runs": [], "task": []}, "cost")
+        parse(CountedJobs, {"runs": [], "task": []}, "cost")
 
 
 def test_the_configuration_names_its_jobs(root: Path) -> None:
     jobs = load_config(root).cost_settings()
-    assert parse(Jobs, json.loads(json.dumps(jobs.as_json())), "cost") == jobs
+    assert parse(CountedJobs, json.loads(json.dumps(jobs.as_json())), "cost") == jobs
     assert jobs.watts == {}
-    assert jobs.place("download/reference/hg38.fa.gz") == (None, None)
-    assert jobs.place("teacher/nt_v2_500m") == (None, None)
-    assert jobs.place("teacher/nt_v2_50m") is None
-    assert jobs.place("finetune/had/gue/H3") == ("had", "gue/H3")
-    assert jobs.place("finetune/had/gue/H9") is None
+    assert jobs.run_and_task("download/reference/hg38.fa.gz") == (None, None)
+    assert jobs.run_and_task("teacher/nt_v2_500m") == (None, None)
+    assert jobs.run_and_task("teacher/nt_v2_50m") is None
+    assert jobs.run_and_task("finetune/had/gue/H3") == ("had", "gue/H3")
+    assert jobs.run_and_task("finetune/had/gue/H9") is None
     with pytest.raises(InputError, match=r"cost\.watts"):
         load_config(root, {"cost": {"watts": {"cpu": -1}}})

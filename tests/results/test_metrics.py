@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from dnastudents.errors import InputError
-from dnastudents.results.metrics import classification_metrics, primary
+from dnastudents.results.metrics import classification_metrics
+from dnastudents.results.row import primary
 
 
 def probabilities(predictions, classes):

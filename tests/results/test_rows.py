@@ -4,9 +4,11 @@ import pandas as pd
 import pytest
 
 from dnastudents.errors import InputError
+from dnastudents.figures.results import overview_figure
 from dnastudents.results.failures import incomplete
-from dnastudents.results.row import COLUMNS
+from dnastudents.results.row import REQUIRED_COLUMNS
 from dnastudents.results.rows import collect, read_metrics, runs_in_order
+from dnastudents.tables.results import write_table
 
 
 def test_rows_are_sorted_and_complete(rows, tmp_path):
@@ -25,7 +27,7 @@ def test_rows_are_sorted_and_complete(rows, tmp_path):
         ("tf_1", "had", 0),
         ("tf_1", "had", 1),
     ]
-    assert list(frame.columns) == [*COLUMNS, "strength"]
+    assert list(frame.columns) == [*REQUIRED_COLUMNS, "strength"]
     assert frame["simulated"].tolist() == [True, False, False, False, False]
     assert json.loads(frame["confusion"][0]) == [[9, 1], [2, 8]]
     assert json.loads(frame["versions"][0]) == {"torch": "2"}
@@ -135,3 +137,36 @@ def test_a_seed_cannot_both_finish_and_fail(rows, tmp_path):
     (folder / "failed_seed_0.json").write_text("{}")
     with pytest.raises(InputError, match=r"failed_seed_0\.json: no seed and reason"):
         collect([folder], tmp_path / "metrics.csv")
+
+
+NAMES = ["001", "1", "1e5", "NA", "é", "nan", "null", "true"]
+
+
+def test_names_stay_text(rows, tmp_path):
+    folders = [
+        rows(name, task, [0.5], suite="None", config_digest="0012e4", task_digest="123")
+        for name in NAMES
+        for task in ("007", "NaN")
+    ]
+    collect(folders, tmp_path / "metrics.csv")
+    frame = read_metrics(tmp_path / "metrics.csv")
+    assert sorted(frame["run"].unique()) == sorted(NAMES)
+    assert (set(frame["task"]), set(frame["suite"])) == ({"007", "NaN"}, {"None"})
+    assert (set(frame["config_digest"]), set(frame["task_digest"])) == ({"0012e4"}, {"123"})
+    assert frame["auc"].isna().all()  # what is no name may still be missing
+    write_table(tmp_path / "metrics.csv", "None", None, tmp_path / "t", NAMES, ["NaN", "007"])
+    lines = (tmp_path / "t.md").read_text().splitlines()
+    assert [line.split(" | ")[0] for line in lines if " | 1 | " in line] == [
+        f"| {n}" for n in NAMES
+    ]
+    assert "| NaN (MCC) | 007 (MCC) |" in "".join(lines)
+
+
+def test_a_run_without_a_row_is_refused(rows, tmp_path):
+    collect([rows(run, "tf_0", [0.5, 0.6]) for run in ("had", "findna")], tmp_path / "m.csv")
+    unknown = r"m\.csv: no row of a run 'finda'; did you mean 'findna'\?"
+    with pytest.raises(InputError, match=unknown):
+        write_table(tmp_path / "m.csv", "gue", None, tmp_path / "t", ["had", "finda"])
+    with pytest.raises(InputError, match=unknown):
+        overview_figure(tmp_path / "m.csv", tmp_path / "o.png", ["finda"])
+    assert not list(tmp_path.glob("[to].*"))

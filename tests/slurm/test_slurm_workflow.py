@@ -75,7 +75,7 @@ def test_results_are_those_of_the_local_run(local: Path, clustered: Path) -> Non
 
 def test_gpu_jobs_saw_their_gpu(clustered: Path) -> None:
     nodes = lab.slurm(
-        *("sacct", "-n", "-P", "-X", "--format", "Partition,AllocTRES", "--starttime", "now-2hours")
+        "sacct", "-n", "-P", "-X", "--format", "Partition,AllocTRES", "--starttime", "now-2hours"
     )
     on_gpus = [line for line in nodes.splitlines() if line.startswith("gpu|")]
     assert on_gpus and all("gres/gpu=1" in line for line in on_gpus)

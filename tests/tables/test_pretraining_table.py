@@ -12,8 +12,14 @@ def finished(folder, name, seed, perplexity, masking="cm_gems", switch=20):
     folder = folder / name
     folder.mkdir()
     metrics = {
-        **{"parameters": 5000, "steps": 40, "tokens": 8000, "tokens_per_second": 100.0},
-        **{"wall_seconds": 120.0, "seed": seed, "device": "cpu", "simulated": False},
+        "parameters": 5000,
+        "steps": 40,
+        "tokens": 8000,
+        "tokens_per_second": 100.0,
+        "wall_seconds": 120.0,
+        "seed": seed,
+        "device": "cpu",
+        "simulated": False,
         "validation": {"loss": 2.0, "perplexity": perplexity, "masked_accuracy": 0.25},
     }
     settings = {"student": BERT, "objective": {"name": "masked_lm"}, "masking": {"name": masking}}

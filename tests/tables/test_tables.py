@@ -77,9 +77,14 @@ def test_a_published_mean_needs_the_same_tasks(tables):
 @pytest.mark.parametrize(("last", "shown"), [("human_ocr_ensembl", True), ("other", False)])
 def test_and_not_only_as_many(rows, tmp_path, published, last, shown):
     tasks = [
-        *("dummy_mouse_enhancers_ensembl", "demo_coding_vs_intergenomic_seqs"),
-        *("demo_human_or_worm", "human_enhancers_cohn", "human_enhancers_ensembl"),
-        *("human_ensembl_regulatory", "human_nontata_promoters", last),
+        "dummy_mouse_enhancers_ensembl",
+        "demo_coding_vs_intergenomic_seqs",
+        "demo_human_or_worm",
+        "human_enhancers_cohn",
+        "human_enhancers_ensembl",
+        "human_ensembl_regulatory",
+        "human_nontata_promoters",
+        last,
     ]
     facts = {"suite": GB, "metric": "accuracy"}
     collect([rows("had", task, [0.9], **facts) for task in tasks], tmp_path / "metrics.csv")

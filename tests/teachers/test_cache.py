@@ -145,6 +145,23 @@ def test_another_cache_is_refused_with_all_that_differs(
         pretrain(settings(), **places, features=cached)
 
 
+def test_a_teacher_with_other_heads_is_another_one(
+    cached: Path, folders: dict[str, Path], tmp_path: Path
+) -> None:
+    """Its weights are the same to the last bit."""
+    other = tmp_path / "other"
+    shutil.copytree(models.model_folder(folders["teacher"]), other)
+    config = json.loads((other / "config.json").read_text())
+    assert config["num_attention_heads"] == 2
+    changed = {"num_attention_heads": 1, "transformers_version": "0"}
+    (other / "config.json").write_text(json.dumps(config | changed))
+    places = {"output": tmp_path / "o", "state": tmp_path / "s", "reference": folders["reference"]}
+    with pytest.raises(InputError) as error:
+        pretrain(settings(), **places, teacher=other, features=cached)
+    assert "teacher.num_attention_heads is 2 in the cache, 1 in the run;" in str(error.value)
+    assert str(error.value).count(" in the run") == 1
+
+
 def test_features_of_a_random_teacher_are_its_own(folders: dict[str, Path], tmp_path: Path) -> None:
     chosen = settings(random_teacher=True)
     teacher_cache.write_cache(chosen, **folders, output=tmp_path / "c")

@@ -29,8 +29,10 @@ from dnastudents.training.pretrain import pretrain
 
 STUDENT = {
     "architecture": "nucleotide_transformer",
-    **{"hidden_size": 32, "num_hidden_layers": 1},
-    **{"num_attention_heads": 2, "intermediate_size": 32},
+    "hidden_size": 32,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
 }
 RECIPE = {
     "student": STUDENT,

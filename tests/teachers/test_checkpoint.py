@@ -40,7 +40,9 @@ def test_the_vocabulary_is_that_of_the_tokenizer() -> None:
     for number in (6, 7, 1234, 4101, 4102, 4103, 4104, 4105, 4106):
         assert tokenizer.encode(VOCABULARY[number]) == [3, number]
     assert [VOCABULARY[i] for i in (tokenizer.unk_id, tokenizer.pad_id, tokenizer.mask_id)] == [
-        *("<unk>", "<pad>", "<mask>")
+        "<unk>",
+        "<pad>",
+        "<mask>",
     ]
 
 

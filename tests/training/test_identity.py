@@ -24,7 +24,9 @@ def test_parts_join_to_the_whole() -> None:
     settings = parse(RunSettings, settings_of("findna"), "run")
     deciding, execution = split_settings(settings)
     assert execution == {
-        **{"micro_batch_size": 4, "checkpoint_every": 4, "log_every": 5},
+        "micro_batch_size": 4,
+        "checkpoint_every": 4,
+        "log_every": 5,
         "stop_after_bad_steps": 1,
     }
     assert not set(execution) & set(deciding["pretraining"])

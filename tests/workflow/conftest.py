@@ -12,8 +12,15 @@ import pytest
 from harness import Snakemake, command, environment
 
 PARTS = [
-    *("Snakefile", "config.yaml", "workflow", "src"),
-    *("demo", "studies", "slurm", "profiles", "envs"),
+    "Snakefile",
+    "config.yaml",
+    "workflow",
+    "src",
+    "demo",
+    "studies",
+    "slurm",
+    "profiles",
+    "envs",
 ]
 
 

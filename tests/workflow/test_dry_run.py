@@ -23,7 +23,7 @@ def test_the_paper_is_planned_on_a_machine_without_data(
 ) -> None:
     planned = snakemake(fresh, *arguments, "-n", "--quiet", "rules")
     count = jobs(planned)
-    tasks = 18 + 8 + 28 + 20 + 8
+    tasks = 18 + 8 + 28 + 22 + 8
     runs = 22
     assert count["pretrain"] == str(runs)
     assert count["finetune"] == str(runs * tasks)
@@ -54,6 +54,17 @@ def test_data_check_names_missing_files_and_stops_at_a_wrong_one(
     wrong.unlink()
     assert found.returncode != 0
     assert "1 wrong" in found.stdout
+
+
+def test_what_a_mirror_is_called_is_not_run(fresh: Path, snakemake: Snakemake) -> None:
+    """Neither Snakemake nor the shell fills in anything: here one field would end the quotes."""
+    (fresh / "odd.yaml").write_text(
+        "mirror: 'http://127.0.0.1:9/{config[download_lock]}$(touch made)'\n"
+        "download_lock: \"x'; touch made; echo '{output}\"\n"
+    )
+    done = snakemake(fresh, "data_check", "--configfile", "odd.yaml")
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert not (fresh / "made").exists()
 
 
 def test_rules_say_what_they_do(fresh: Path, snakemake: Snakemake) -> None:

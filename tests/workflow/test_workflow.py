@@ -65,8 +65,12 @@ def test_probes_have_rows_of_their_own(tiny: Path) -> None:
 def test_tables_and_figures_are_there_and_say_simulated(tiny: Path) -> None:
     tables, figures = tiny / "results/tables", tiny / "results/figures"
     for name in (
-        *("simulated", "benchmarks", "comparisons", "cost"),
-        *("knn_simulated", "linear_simulated"),
+        "simulated",
+        "benchmarks",
+        "comparisons",
+        "cost",
+        "knn_simulated",
+        "linear_simulated",
     ):
         for extension in ("csv", "md", "tex"):
             assert (tables / f"{name}.{extension}").stat().st_size > 100

@@ -15,6 +15,7 @@ rule task:
         benchmark_of("tasks/{suite}/{task}")
     wildcard_constraints:
         suite=one_of(set(CONFIG.suites) - set(OWN_RULES)),
+    retries: 0
     conda:
         ENVIRONMENT
     resources:

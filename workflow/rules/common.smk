@@ -13,17 +13,23 @@ ROOT = Path(workflow.current_basedir).parents[1]
 if (ROOT / "src").is_dir():
     sys.path.insert(0, str(ROOT / "src"))
 
+from dnastudents.benchmarks import ROUTED
+from dnastudents import provenance
 from dnastudents.benchmarks.own_tables import own_rules
 from dnastudents.config import load_config
 from dnastudents.config.asked import Asked, forget_states
 from dnastudents.config.export import write_resolved
+from dnastudents.config.given import given, require_place
 from dnastudents.errors import InputError
 from dnastudents.training.identity import split_settings
 
 try:
-    CONFIG = load_config(ROOT, config)
+    require_place(ROOT, workflow)
+    CONFIG = load_config(ROOT, given(workflow, config))
 except InputError as error:
     raise WorkflowError(f"The configuration is not usable. {error}") from None
+
+provenance.hand_down()  # to jobs that have no git, as in a container
 
 OUT = CONFIG.settings.results.rstrip("/")
 ASKED = Asked(f"{OUT}/asked", workflow.dryrun)
@@ -128,14 +134,42 @@ def asked(job, what, own_files=lambda w: ()):
     return file
 
 
-def deciding(run):
-    """Those of the settings of a pretraining that decide its weights."""
-    return settings(split_settings(run)[0])
+def training(wildcards):
+    """The settings of a pretraining, of a run or of a teacher that is trained here."""
+    if "teacher" in wildcards.keys():
+        return CONFIG.teacher_settings(wildcards.teacher)
+    return CONFIG.pretrain_settings(wildcards.run)
 
 
-def execution(run):
-    """The others; a rule asks for them with `threads`, and then Snakemake does not record them."""
-    return settings(split_settings(run)[1])
+def deciding(wildcards):
+    """Those of them that decide its weights."""
+    return settings(split_settings(training(wildcards))[0])
+
+
+def execution(wildcards, threads):
+    """The others; as they are asked for with `threads`, Snakemake does not record them."""
+    return settings(split_settings(training(wildcards))[1])
+
+
+def of_task(find):
+    """What the configuration finds for the run (if any), suite and task of a job."""
+    names = ("run", "suite", "task")
+    return lambda w: find(*(w.get(name) for name in names if name in w.keys()))
+
+
+def seeds(wildcards):
+    """The seeds of a suite, all of which one job does."""
+    return CONFIG.suites[wildcards.suite].seeds
+
+
+def asked_with_seeds(job, find):
+    """As `asked`, of settings that the configuration finds, and the seeds."""
+    return asked(job, lambda w: [of_task(find)(w), seeds(w)])
+
+
+def settings_of(find):
+    """These settings as the argument of the job's command."""
+    return lambda w: settings(of_task(find)(w))
 
 
 def task_folder(suite):
@@ -167,7 +201,11 @@ def task_options(wildcards):
     """What the configuration says of how a suite is read, as options of the command."""
     suite = CONFIG.suites[wildcards.suite]
     options = {"--leakage": suite.leakage, "--metric": suite.metric}
-    return " ".join(f"{name} {value}" for name, value in options.items() if value)
+    if wildcards.suite in ROUTED:
+        options["--route"] = suite.route
+    return shlex.join(
+        word for option in options.items() if option[1] for word in option
+    )
 
 
 def leakage(suite):
@@ -234,6 +272,12 @@ def tsne_panels(cls):
     return panels | {f"teacher: {name}": f"teacher/{name}" for name in teachers}
 
 
+def points(wildcards):
+    """The most points of a panel of the t-SNE figure that a job computes features for."""
+    figure = f"tsne{wildcards.get('cls', '')}"
+    return getattr(CONFIG.settings.figures, figure).max_sequences
+
+
 def intervals(reference):
     """The BED file of a reference: the user's, or a download."""
     block = CONFIG.settings.references[reference].intervals
@@ -246,6 +290,11 @@ def fasta(wildcards):
     if reference.simulate is not None:
         return f"{OUT}/simulated/{wildcards.reference}"
     return reference.fasta or f"{OUT}/downloads/{reference.dataset}"
+
+
+def simulation(wildcards):
+    """How a reference is made up."""
+    return CONFIG.settings.references[wildcards.reference].simulate
 
 
 def own_fasta(wildcards):

@@ -18,6 +18,7 @@ rule tsne:
         log_of("tsne{cls}/{suite}/{task}"),
     benchmark:
         benchmark_of("tsne{cls}/{suite}/{task}")
+    retries: 0
     conda:
         ENVIRONMENT
     resources:

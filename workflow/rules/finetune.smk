@@ -6,12 +6,8 @@ rule finetune:
     input:
         run=lambda w: [f"{OUT}/pretrain/{name}" for name in CONFIG.replicas(w.run)],
         task=f"{OUT}/tasks/{{suite}}/{{task}}",
-        asked=asked(
-            "finetune/{run}/{suite}/{task}",
-            lambda w: [
-                CONFIG.finetune_settings(w.run, w.suite, w.task),
-                CONFIG.suites[w.suite].seeds,
-            ],
+        asked=asked_with_seeds(
+            "finetune/{run}/{suite}/{task}", CONFIG.finetune_settings
         ),
     output:
         directory(f"{OUT}/finetune/{{run}}/{{suite}}/{{task}}"),
@@ -26,8 +22,8 @@ rule finetune:
         mem_mb=16000,
         runtime=1440,
     params:
-        settings=lambda w: settings(CONFIG.finetune_settings(w.run, w.suite, w.task)),
-        seeds=lambda w: CONFIG.suites[w.suite].seeds,
+        settings=settings_of(CONFIG.finetune_settings),
+        seeds=seeds,
         state=f"{OUT}/state/finetune/{{run}}/{{suite}}/{{task}}",
     shell:
         command(
@@ -43,13 +39,7 @@ use rule finetune as linear with:
     input:
         run=lambda w: [f"{OUT}/pretrain/{name}" for name in CONFIG.replicas(w.run)],
         task=f"{OUT}/tasks/{{suite}}/{{task}}",
-        asked=asked(
-            "linear/{run}/{suite}/{task}",
-            lambda w: [
-                CONFIG.linear_settings(w.run, w.suite, w.task),
-                CONFIG.suites[w.suite].seeds,
-            ],
-        ),
+        asked=asked_with_seeds("linear/{run}/{suite}/{task}", CONFIG.linear_settings),
     output:
         directory(f"{OUT}/linear/{{run}}/{{suite}}/{{task}}"),
     log:
@@ -60,7 +50,7 @@ use rule finetune as linear with:
         mem_mb=16000,
         runtime=240,
     params:
-        settings=lambda w: settings(CONFIG.linear_settings(w.run, w.suite, w.task)),
+        settings=settings_of(CONFIG.linear_settings),
         state=f"{OUT}/state/linear/{{run}}/{{suite}}/{{task}}",
 
 
@@ -69,13 +59,7 @@ rule knn:
     input:
         run=lambda w: [f"{OUT}/pretrain/{name}" for name in CONFIG.replicas(w.run)],
         task=f"{OUT}/tasks/{{suite}}/{{task}}",
-        asked=asked(
-            "knn/{run}/{suite}/{task}",
-            lambda w: [
-                CONFIG.knn_settings(w.run, w.suite, w.task),
-                CONFIG.suites[w.suite].seeds,
-            ],
-        ),
+        asked=asked_with_seeds("knn/{run}/{suite}/{task}", CONFIG.knn_settings),
     output:
         directory(f"{OUT}/knn/{{run}}/{{suite}}/{{task}}"),
     log:
@@ -89,8 +73,8 @@ rule knn:
         mem_mb=16000,
         runtime=240,
     params:
-        settings=lambda w: settings(CONFIG.knn_settings(w.run, w.suite, w.task)),
-        seeds=lambda w: CONFIG.suites[w.suite].seeds,
+        settings=settings_of(CONFIG.knn_settings),
+        seeds=seeds,
     shell:
         command(
             "knn {wildcards.run:q} --pretrained {input.run:q} --task {input.task:q}"
@@ -102,27 +86,22 @@ rule baseline:
     """Fit a logistic regression on the k-mers of a task."""
     input:
         task=f"{OUT}/tasks/{{suite}}/{{task}}",
-        asked=asked(
-            "baseline/{suite}/{task}",
-            lambda w: [
-                CONFIG.baseline_settings(w.suite, w.task),
-                CONFIG.suites[w.suite].seeds,
-            ],
-        ),
+        asked=asked_with_seeds("baseline/{suite}/{task}", CONFIG.baseline_settings),
     output:
         directory(f"{OUT}/baseline/kmer_logistic/{{suite}}/{{task}}"),
     log:
         log_of("baseline/{suite}/{task}"),
     benchmark:
         benchmark_of("baseline/{suite}/{task}")
+    retries: 0
     conda:
         ENVIRONMENT
     resources:
         mem_mb=8000,
         runtime=240,
     params:
-        settings=lambda w: settings(CONFIG.baseline_settings(w.suite, w.task)),
-        seeds=lambda w: CONFIG.suites[w.suite].seeds,
+        settings=settings_of(CONFIG.baseline_settings),
+        seeds=seeds,
     shell:
         command(
             "baseline --task {input.task:q} --settings {params.settings:q} --seeds {params.seeds}"
@@ -135,10 +114,7 @@ rule embed:
     input:
         run=f"{OUT}/pretrain/{{run}}",
         task=f"{OUT}/tasks/{{suite}}/{{task}}",
-        asked=asked(
-            "embed{cls}/{run}/{suite}/{task}",
-            lambda w: getattr(CONFIG.settings.figures, f"tsne{w.cls}").max_sequences,
-        ),
+        asked=asked("embed{cls}/{run}/{suite}/{task}", points),
     output:
         f"{OUT}/embed{{cls}}/{{run}}/{{suite}}/{{task}}.npz",
     log:
@@ -152,9 +128,7 @@ rule embed:
         mem_mb=8000,
         runtime=60,
     params:
-        sequences=lambda w: getattr(
-            CONFIG.settings.figures, f"tsne{w.cls}"
-        ).max_sequences,
+        sequences=points,
         pooling=lambda w: "cls_tokens" if w.cls else "mean",
     shell:
         command(
@@ -168,10 +142,7 @@ use rule embed as embed_teacher with:
     input:
         run=f"{OUT}/teacher/{{teacher}}",
         task=f"{OUT}/tasks/{{suite}}/{{task}}",
-        asked=asked(
-            "embed/teacher/{teacher}/{suite}/{task}",
-            CONFIG.settings.figures.tsne.max_sequences,
-        ),
+        asked=asked("embed/teacher/{teacher}/{suite}/{task}", points),
     output:
         f"{OUT}/embed/teacher/{{teacher}}/{{suite}}/{{task}}.npz",
     log:
@@ -179,5 +150,4 @@ use rule embed as embed_teacher with:
     benchmark:
         benchmark_of("embed/teacher/{teacher}/{suite}/{task}")
     params:
-        sequences=CONFIG.settings.figures.tsne.max_sequences,
         pooling="mean",

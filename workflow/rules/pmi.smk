@@ -12,6 +12,7 @@ rule pmi:
         log_of("pmi"),
     benchmark:
         benchmark_of("pmi")
+    retries: 0
     conda:
         ENVIRONMENT
     threads: 2

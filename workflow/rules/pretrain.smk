@@ -5,9 +5,7 @@ rule pretrain:
     """Pretrain one run."""
     input:
         unpack(pretrain_input),
-        asked=asked(
-            "pretrain/{run}", lambda w: deciding(CONFIG.pretrain_settings(w.run))
-        ),
+        asked=asked("pretrain/{run}", deciding),
     output:
         directory(f"{OUT}/pretrain/{{run}}"),
     log:
@@ -26,8 +24,8 @@ rule pretrain:
         mem_mb=32000,
         runtime=2880,
     params:
-        settings=lambda w: deciding(CONFIG.pretrain_settings(w.run)),
-        execution=lambda w, threads: execution(CONFIG.pretrain_settings(w.run)),
+        settings=deciding,
+        execution=execution,
         state=f"{OUT}/state/pretrain/{{run}}",
         given=as_options,
     shell:  # the only wildcard is the name of the run, or of the teacher that inherits this

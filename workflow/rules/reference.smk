@@ -39,23 +39,21 @@ rule data_check:
 rule simulate:
     """Write a simulated genome with annotated elements."""
     input:
-        asked=asked(
-            "simulate/{reference}",
-            lambda w: CONFIG.settings.references[w.reference].simulate,
-        ),
+        asked=asked("simulate/{reference}", simulation),
     output:
         directory(f"{OUT}/simulated/{{reference}}"),
     log:
         log_of("simulate/{reference}"),
     benchmark:
         benchmark_of("simulate/{reference}")
+    retries: 0
     conda:
         ENVIRONMENT
     resources:
         mem_mb=2000,
         runtime=10,
     params:
-        settings=lambda w: settings(CONFIG.settings.references[w.reference].simulate),
+        settings=lambda w: settings(simulation(w)),
     shell:
         command("simulate --settings {params.settings:q} --output {output:q}")
 
@@ -71,6 +69,7 @@ rule reference:
         log_of("reference/{reference}"),
     benchmark:
         benchmark_of("reference/{reference}")
+    retries: 0
     conda:
         ENVIRONMENT
     resources:

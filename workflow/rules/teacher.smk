@@ -23,6 +23,7 @@ rule download_teacher:
         benchmark_of("teacher/{teacher}")
     wildcard_constraints:
         teacher=one_of(DOWNLOADED),
+    retries: 0
     conda:
         ENVIRONMENT
     resources:
@@ -36,9 +37,7 @@ use rule pretrain as train_teacher with:
     """Pretrain a teacher."""
     input:
         reference=f"{OUT}/reference/{CONFIG.settings.genome}",
-        asked=asked(
-            "teacher/{teacher}", lambda w: deciding(CONFIG.teacher_settings(w.teacher))
-        ),
+        asked=asked("teacher/{teacher}", deciding),
     output:
         directory(f"{OUT}/teacher/{{teacher}}"),
     log:
@@ -49,8 +48,6 @@ use rule pretrain as train_teacher with:
         teacher=one_of(TRAINED),
     priority: 20
     params:
-        settings=lambda w: deciding(CONFIG.teacher_settings(w.teacher)),
-        execution=lambda w, threads: execution(CONFIG.teacher_settings(w.teacher)),
         state=f"{OUT}/state/teacher/{{teacher}}",
 
 
@@ -60,9 +57,7 @@ rule teacher_cache:
     input:
         reference=f"{OUT}/reference/{CONFIG.settings.genome}",
         teacher=lambda w: f"{OUT}/teacher/{CONFIG.needs(w.run)['teacher']}",
-        asked=asked(
-            "teacher_cache/{run}", lambda w: deciding(CONFIG.pretrain_settings(w.run))
-        ),
+        asked=asked("teacher_cache/{run}", deciding),
     output:
         directory(f"{OUT}/teacher_cache/{{run}}"),
     log:
@@ -79,8 +74,8 @@ rule teacher_cache:
         mem_mb=32000,
         runtime=2880,
     params:
-        settings=lambda w: deciding(CONFIG.pretrain_settings(w.run)),
-        execution=lambda w, threads: execution(CONFIG.pretrain_settings(w.run)),
+        settings=deciding,
+        execution=execution,
     shell:
         command(
             "teacher cache --settings {params.settings:q} --execution {params.execution:q}"

@@ -15,6 +15,7 @@ PYTHONPATH=":${PYTHONPATH:-}:"
 while [[ "$PYTHONPATH" == *::* ]]; do PYTHONPATH="${PYTHONPATH//::/:}"; done
 PYTHONPATH="${PYTHONPATH#:}"
 export PYTHONPATH="${PYTHONPATH%:}" PYTHONSAFEPATH=1
+export PYTHONUTF8=1     # what jobs write is UTF-8, whatever the locale
 export HF_HUB_OFFLINE=1 # jobs never ask the hub
 
 # Training frees and takes the same large tensors at every step: glibc keeps blocks of up to 32 MiB

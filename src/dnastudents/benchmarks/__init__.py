@@ -12,6 +12,7 @@ from pathlib import Path
 
 from dnastudents.errors import InputError
 
+ROUTED = {"few_shot"}  # readers of which a route of tasks.csv asks for another content
 READERS = {
     "few_shot",
     "genomic_benchmarks",
@@ -29,6 +30,7 @@ def write_task(
     output: Path,
     leakage: str = "report",
     metric: str | None = None,
+    route: str | None = None,
 ) -> None:
     """Write the task folder of one task from the files of its suite.
 
@@ -47,15 +49,19 @@ def write_task(
         Default is "report".
     metric : str, optional
         Of the user's own CSV files: accuracy, mcc, f1 or f1_macro. Default is accuracy.
+    route : str, optional
+        A route of workflow/resources/tasks.csv, of suites in `ROUTED`. Default is the first.
 
     Raises
     ------
     InputError
-        A file is missing or damaged, a row of it is not usable, or a suite that comes with the
-        workflow is given a metric.
+        A file is missing or damaged, a row of it is not usable, or the suite has no use for a
+        metric or route.
     """
     if metric is not None and suite in {*READERS, "simulated"}:
         raise InputError(f"{suite}: has a metric of its own; drop `--metric {metric}`")
+    if route is not None and suite not in ROUTED:
+        raise InputError(f"{suite}: every route of it is read alike; drop `--route {route}`")
     if suite == "simulated":
         from dnastudents.benchmarks.simulator import simulate_tasks
 
@@ -63,7 +69,8 @@ def write_task(
     elif suite in READERS:
         module = import_module(f"dnastudents.benchmarks.{suite}")
         write: Callable[..., None] = module.write
-        write(sources, task, output, leakage=leakage)
+        routed = {"route": route} if suite in ROUTED else {}
+        write(sources, task, output, leakage=leakage, **routed)
     else:
         from dnastudents.benchmarks import csv_files
 

@@ -11,49 +11,80 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from dnastudents.benchmarks.rows import FILE, LINE
 from dnastudents.errors import InputError
 from dnastudents.genome.codes import decode, reverse_complement
 from dnastudents.genome.reference import Reference
 
 INTERVAL_COLUMNS = ("region", "start", "end", "strand")
 STRANDS = ("+", "-", "")
+# As UCSC names it, and Ensembl for mouse and human, worm, and fly.
+MITOCHONDRION = ("chrM", "MT", "MtDNA", "mitochondrion_genome")
+
+
+class Missing(InputError):
+    """No genome has the interval."""
 
 
 class Genomes:
     """Genomes looked up by the region names of the coordinates.
 
-    The coordinates say chr1 and chrMT and leave out the version of a transcript; UCSC says chrM,
-    Ensembl says 1 and ENST00000371014.8. A name as it stands wins over any such alias.
+    The coordinates say chr1, chrM or chrMT, and leave out the version of a transcript; Ensembl says
+    1, MT (of the fly mitochondrion_genome) and ENST00000371014.8. A name as it stands wins over any
+    such alias. A name that two genomes have is never looked up.
     """
 
     def __init__(self, references: Sequence[Reference]) -> None:
         self.sources = [reference.source for reference in references]
-        self._records: dict[str, tuple[Reference, str]] = {}
-        known = [(r, name.rsplit(":", 1)[0]) for r in references for name in r.names]
+        self._records: dict[str, list[tuple[Reference, str]]] = {}
+        known = {
+            (reference, name.rsplit(":", 1)[0]): None
+            for reference in references
+            for name in reference.names
+        }
         for reference, name in known:
-            self._records.setdefault(name, (reference, name))
+            self._records.setdefault(name, []).append((reference, name))
+        exact = set(self._records)
         for reference, name in known:
-            for alias in (f"chr{name}", name.split(".")[0], "chrMT" if name == "chrM" else name):
-                self._records.setdefault(alias, (reference, name))
+            for alias in _aliases(name) - exact:
+                self._records.setdefault(alias, []).append((reference, name))
+
+    def __contains__(self, region: str) -> bool:
+        return region in self._records
 
     def fetch(self, region: str, start: int, end: int, strand: str = "+") -> str:
         """Read the bases of an interval on its strand.
 
         Raises
         ------
+        Missing
+            No genome has the region, or not all of the interval.
         InputError
-            No genome has the region, or the region has not all of the interval.
+            Several genomes have the region.
         """
-        if region not in self._records:
-            raise InputError(
+        found = self._records.get(region, [])
+        if not found:
+            raise Missing(
                 f"no '{region}' in {', '.join(self.sources)}; name the genome that has it too"
             )
-        reference, name = self._records[region]
+        if len(found) > 1:
+            raise InputError(
+                f"'{region}' is in {', '.join(reference.source for reference, _ in found)}; name "
+                "the references by their genomes, as hg38 or wbcel235, or give only the one meant"
+            )
+        ((reference, name),) = found
         try:
             codes = reference.fetch(name, start, end)
         except InputError as error:
-            raise InputError(f"{error}; name the genome that the coordinates are of") from None
+            raise Missing(f"{error}; name the genome that the coordinates are of") from None
         return decode(reverse_complement(codes) if strand == "-" else codes)
+
+
+def _aliases(name: str) -> set[str]:
+    """Other names of a record: with chr, without a version, and those of a mitochondrion."""
+    if name in MITOCHONDRION:
+        return {*MITOCHONDRION, *(f"chr{other}" for other in MITOCHONDRION)}
+    return {f"chr{name}", name.split(".")[0]}
 
 
 def read_intervals(
@@ -64,7 +95,7 @@ def read_intervals(
     Parameters
     ----------
     table : pandas.DataFrame
-        The intervals.
+        The intervals, see `check_intervals`.
     name : str
         The file's, for messages.
     genomes : Genomes
@@ -75,23 +106,25 @@ def read_intervals(
     Raises
     ------
     InputError
-        The table is not one of intervals, or an interval is missing.
+        An interval is missing, or several genomes have its region.
     """
-    _check(table, name)
-    table = table.astype({"region": str, "start": int, "end": int})
+    table = table.assign(
+        region=table["region"].astype(str),
+        **{column: pd.to_numeric(table[column]).astype(int) for column in ("start", "end")},
+    )
     sequences: list[str | None] = []
     for interval in zip(*(table[column].tolist() for column in INTERVAL_COLUMNS), strict=True):
         try:
             sequences.append(genomes.fetch(*interval))
         except InputError as error:
-            if not skip_missing:
+            if not (skip_missing and isinstance(error, Missing)):
                 raise InputError(f"{name}: {error}") from None
             sequences.append(None)
     return sequences
 
 
-def _check(table: pd.DataFrame, name: str) -> None:
-    """Return an `InputError` that names the first row that is not an interval."""
+def check_intervals(table: pd.DataFrame, name: str) -> None:
+    """Raise an `InputError` that names the first row that is not an interval."""
     if missing := [column for column in INTERVAL_COLUMNS if column not in table.columns]:
         raise InputError(
             f"{name}: no column {missing[0]!r}; expected id, {', '.join(INTERVAL_COLUMNS)}"
@@ -110,5 +143,6 @@ def _check(table: pd.DataFrame, name: str) -> None:
     for fault, rows in faults.items():
         if rows.any():
             first = table[rows].iloc[0]
-            row = ",".join(str(first[column]) for column in table.columns)
+            shown = (column for column in table.columns if column not in (FILE, LINE))
+            row = ",".join(str(first[column]) for column in shown)
             raise InputError(f"{name}: {fault}: {row!r}; download it again")

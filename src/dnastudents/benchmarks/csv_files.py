@@ -1,17 +1,20 @@
 """Your own data: `train.csv`, `test.csv` and, if you have one, `dev.csv`, with sequence and label.
 
-Labels may be numbers or words. Tables may also be tab-separated (.tsv) and gzipped.
+`val`, `valid` and `validation` are names of dev too. Labels may be numbers or words (see
+`benchmarks.labels`). Tables may also be tab-separated (.tsv) and gzipped.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from dnastudents.benchmarks.sources import Paths, Sources
-from dnastudents.benchmarks.task import SPLITS, number_labels, write_task
-from dnastudents.errors import InputError
+import pandas as pd
 
-SEPARATORS = {".csv": ",", ".tsv": "\t"}
+from dnastudents.benchmarks.labels import number_labels
+from dnastudents.benchmarks.own_tables import SEPARATORS, SPLIT_NAMES, table_names
+from dnastudents.benchmarks.sources import Paths, Sources, bare
+from dnastudents.benchmarks.task import write_task
+from dnastudents.errors import InputError, nearest
 
 
 def write(
@@ -27,7 +30,8 @@ def write(
     Parameters
     ----------
     sources : path or paths
-        A folder or archive that holds `<task>/train.csv` or `train.csv`, and so on.
+        A folder or archive that holds `<task>/train.csv` or, alone, `train.csv`, and so on; or the
+        tables themselves.
     task : str
         The task's name.
     output : Path
@@ -40,29 +44,48 @@ def write(
         See `benchmarks.protocol`. Default is "report".
     """
     files = Sources(sources)
-    folders = (f"{task}/", "")
-    train = files.require([f"{folder}train{end}" for folder in folders for end in SEPARATORS])
-    # The other splits lie beside it: a dev.csv in another folder is another task's.
-    beside = train[: train.rindex("train")]
-    frames = {}
-    for split in SPLITS:
-        endings = [f"{beside}{split}{end}" for end in SEPARATORS]
-        name = files.member(endings)
-        if name is not None:
-            suffix = Path(name.removesuffix(".gz")).suffix
-            frames[split] = files.table(name, SEPARATORS[suffix])
-        elif split != "dev":
-            raise InputError(f"no {' or '.join(endings)}; put it beside {train}")
-    splits, classes = number_labels(frames, f"{suite}/{task}")
+    splits, classes = number_labels(_tables(files, _folder(files, task)), f"{suite}/{task}")
     write_task(
         output,
-        suite=suite,
-        task=task,
-        splits=splits,
-        classes=classes,
-        metric=metric,
+        suite,
+        task,
+        splits,
+        classes,
+        metric,
         source=files.origin,
         licence="the user's",
         sha256=files.sha256,
         leakage=leakage,
     )
+
+
+def _folder(files: Sources, task: str) -> str:
+    """Find the folder of the task: it has the task's name, or is all that was given."""
+    tables = [name for split in SPLIT_NAMES for name in table_names(split)]
+    if files.folders([task], tables):
+        return files.task_folder([task], tables)
+    found = files.folders([""], tables)
+    if len(found) == 1 and found[0] in files.tops:
+        return found[0]
+    if not found:
+        raise InputError(f"no {task}/train.csv in {files.searched}; name the folder that has it")
+    names = [PurePosixPath(folder).name for folder in found]
+    listed = ", ".join(files.describe(folder) for folder in found)
+    raise InputError(
+        f"no folder '{task}' with train.csv in {files.searched}; there are {listed}: "
+        f"{nearest(task, names)}"
+    )
+
+
+def _tables(files: Sources, folder: str) -> dict[str, pd.DataFrame]:
+    """Read the splits of a folder; without dev where it has none."""
+    frames = {}
+    for split in ("train", "dev", "test"):
+        name = files.pick(folder, table_names(split))
+        if name is not None:
+            frames[split] = files.table(name, SEPARATORS[PurePosixPath(bare(name)).suffix])
+        elif split != "dev":
+            raise InputError(
+                f"{folder or '.'}/{split}.csv: no such file (nor .tsv) in {files.searched}; add it"
+            )
+    return frames

@@ -7,7 +7,7 @@
   back, and the seed draws its own, by the same rule and of the same size. A dev split that came
   with the task, or that holds chromosomes or genes apart, stays what it is.
 - With selection `last`, nothing selects and everything drawn trains.
-- `max_train_sequences` then leaves so many to train on.
+- `max_train_sequences` then leaves so many to train on, and of each class at least one.
 """
 
 from __future__ import annotations
@@ -86,9 +86,33 @@ def draw(
         held = np.arange(len(task.dev) if origin == "task" else 0)
         drawn = Draw(np.arange(len(task.train)), held, "dev")
     if max_train_sequences is not None and max_train_sequences < len(drawn.train):
-        order = numpy_generator(seed, "subset").permutation(len(drawn.train))
-        drawn = drawn._replace(train=drawn.train[np.sort(order[:max_train_sequences])])
+        labels = split_labels(task, drawn.train_of)[drawn.train]
+        generator = numpy_generator(seed, "subset")
+        where = f"{task.suite}/{task.task}: max_train_sequences"
+        drawn = drawn._replace(
+            train=drawn.train[draw_some(labels, max_train_sequences, generator, where)]
+        )
     return drawn
+
+
+def draw_some(
+    labels: NDArray[np.int64], count: int, generator: np.random.Generator, where: str
+) -> NDArray[np.int64]:
+    """Rows of `count` sequences, rising, of each class at least one.
+
+    They are the first of each class in a random order, and then the others in that order. Where all
+    classes are among the first `count` of the order, they are just these.
+    """
+    classes = len(np.unique(labels))
+    if count < classes:
+        raise InputError(
+            f"{where} is {count}, and there are {classes} classes; raise it: each needs a sequence"
+        )
+    order = generator.permutation(len(labels))
+    firsts = np.unique(labels[order], return_index=True)[1]
+    is_first = np.zeros(len(order), dtype=bool)
+    is_first[firsts] = True
+    return np.sort(np.concatenate([order[is_first], order[~is_first]])[:count])
 
 
 def _of_shots(task: Task, seed: int, origin: str) -> Draw:

@@ -13,8 +13,10 @@ Dev: none was released, and the folder has none. The published protocol tests th
 (`finetuning.selection: last`), and all shots train. With `best_dev` one tenth of each class of the
 draw, at least one sequence, is dev and does not train.
 
-Tests: two official files were never released. Where their place is taken, task.json says so under
-`notes` and calls the test a substitute:
+Tests: the official ones. Those of Cohn-enh and Prom-300 are in the authors' repository, although
+partial copies of it lack them, as they lack train files of 1000 shots. Earlier versions of this
+reader took substitutes, which remain by name: route `substitutes`. task.json says so then, under
+`notes`:
 
 - Cohn-enh: the official test split of Genomic Benchmarks' human_enhancers_cohn (CSV or archive);
 - Prom-300: the test split of GUE's prom_300_all, without the sequences of any Prom-300 train file.
@@ -25,23 +27,27 @@ every row has all the others.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
 from dnastudents.benchmarks.draws import draw_shots
 from dnastudents.benchmarks.genomic_benchmarks import read_sequences
+from dnastudents.benchmarks.labels import number_labels
+from dnastudents.benchmarks.rows import FILE
 from dnastudents.benchmarks.sources import Paths, Sources
-from dnastudents.benchmarks.task import number_labels, require_task, write_task
+from dnastudents.benchmarks.task import require_task, write_task
 from dnastudents.errors import InputError
 
 SUITE = "few_shot"
+ROUTES = ("tables", "substitutes")
 LICENCE = "GPL-3.0"
 SHOTS = {
     "prom_core": (10, 50, 100, 500, 1000),
     "prom_300": (10, 50, 100, 500, 1000),
-    "cohn_enh": (10, 50, 100, 500),
-    "splice_40": (10, 50, 100, 500),
+    "cohn_enh": (10, 50, 100, 500, 1000),
+    "splice_40": (10, 50, 100, 500, 1000),
     "silencer": (10, 50),
 }
 TASKS = {f"{name}_{shot}": (name, shot) for name, shots in SHOTS.items() for shot in shots}
@@ -66,32 +72,40 @@ SUBSTITUTE_NAMES = {
 }
 
 
-def write(sources: Paths, task: str, output: Path, leakage: str = "report") -> None:
+def write(
+    sources: Paths, task: str, output: Path, leakage: str = "report", route: str | None = None
+) -> None:
     """Write the task folder of one dataset and number of shots.
 
     Parameters
     ----------
     sources : path or paths
-        The folders of the released tables; for Cohn-enh and Prom-300 also the file, folder or
-        archive with the substitute for their test split.
+        The folders of the released tables; with substitutes also the file, folder or archive that
+        holds them.
     task : str
         Such as prom_core_10 or silencer_50.
     output : Path
         The task folder.
     leakage : {'report', 'remove'}
         See `benchmarks.protocol`. Default is "report".
+    route : {'tables', 'substitutes'}
+        'substitutes' takes those where the module's text names one. Default is 'tables'.
 
     Raises
     ------
     InputError
-        A file is missing, holds no k-mers, or has fewer than k sequences of a class.
+        The route is unknown, or a file is missing, holds no k-mers, or has fewer than k sequences
+        of a class.
     """
     require_task(SUITE, task, TASKS)
+    if route not in (None, *ROUTES):
+        raise InputError(f"{SUITE}: no route '{route}'; it has {', '.join(ROUTES)}")
     name, shots = TASKS[task]
     files = Sources(sources)
     pool = _train_file(files, name, shots)
-    test, notes = _test(files, name)
+    test, notes = _test(files, name, route)
     splits, classes = number_labels({"train": pool, "test": test}, f"{SUITE}/{task}")
+    _require_one_copy(splits, FOLDERS[name])
     labels = splits["train"]["label"].to_numpy()
     if len(draw_shots(labels, shots, 0, f"{SUITE}/{task}")) == len(labels):
         notes = [*notes, "the file holds one draw, so all seeds learn from the same sequences"]
@@ -145,15 +159,29 @@ def _train_file(files: Sources, name: str, shots: int) -> pd.DataFrame:
     return _kmer_table(files, files.require(endings))
 
 
-def _test(files: Sources, name: str) -> tuple[pd.DataFrame, list[str]]:
-    """Return the test split, official or substituted, and what to say about it."""
+def _test(files: Sources, name: str, route: str | None) -> tuple[pd.DataFrame, list[str]]:
+    """Return the test split that the route asks for, and what to say about it."""
+    if route == "substitutes" and name in SUBSTITUTE_TESTS:
+        return _substitute_test(files, name)
+    return _official_test(files, name), []
+
+
+def _official_test(files: Sources, name: str) -> pd.DataFrame:
+    """Return the released test split."""
     official = OFFICIAL_TESTS.get(name, [f"{FOLDERS[name]}/test.tsv"])
-    if found := files.find(official):
-        return _kmer_table(files, found), []
-    if name not in SUBSTITUTE_TESTS:
-        files.require(official)
+    found = files.find(official)
+    if found is None and name in SUBSTITUTE_TESTS:
+        raise InputError(
+            f"no {official[0]} in {files.origin}; download it (few_shot/genemask/{official[0]}), "
+            "or take a substitute: `route: substitutes` of the suite, --route of `benchmark`"
+        )
+    return _kmer_table(files, found or files.require(official))
+
+
+def _substitute_test(files: Sources, name: str) -> tuple[pd.DataFrame, list[str]]:
+    """Return the split that stands in for the test, and what to say about it."""
     test = _substitute(files, name)
-    notes = [f"substitute for the unreleased test split: {SUBSTITUTE_NAMES[name]}"]
+    notes = [f"substitute for the official test split: {SUBSTITUTE_NAMES[name]}"]
     if name == "prom_300":
         seen = {s for shots in SHOTS[name] for s in _train_file(files, name, shots)["sequence"]}
         shared = test["sequence"].isin(seen)
@@ -164,11 +192,24 @@ def _test(files: Sources, name: str) -> tuple[pd.DataFrame, list[str]]:
     return test, notes
 
 
+def _require_one_copy(splits: Mapping[str, pd.DataFrame], folder: str) -> None:
+    """An `InputError` unless the splits in folders of the dataset come from one of them."""
+    copies = {}
+    for frame in splits.values():
+        file = str(frame[FILE].iloc[0])
+        top, inside, _ = f"/{file}".rpartition(f"/{folder}/")
+        if inside:
+            copies[top] = file
+    if len(copies) > 1:
+        listed = " and ".join(copies.values())
+        raise InputError(f"{listed} are of two copies of {folder}; give only the one that is meant")
+
+
 def _substitute(files: Sources, name: str) -> pd.DataFrame:
-    """Return the test split that stands in for an unreleased one."""
+    """Read the split that stands in for the test."""
     if name == "cohn_enh" and not files.find(SUBSTITUTE_TESTS[name]):
         test = read_sequences(files, "human_enhancers_cohn", "test")
         if test is not None:
             return test.assign(label=(test["label"] == "positive").astype(int))
-    found = files.require([f"{FOLDERS[name]}/test.tsv", *SUBSTITUTE_TESTS[name]])
+    found = files.require(SUBSTITUTE_TESTS[name])
     return files.table(found).rename(columns={"seq": "sequence"})

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dnastudents.benchmarks.labels import number_labels
 from dnastudents.benchmarks.sources import Paths, Sources
-from dnastudents.benchmarks.task import SPLITS, number_labels, require_task, write_task
+from dnastudents.benchmarks.task import SPLITS, require_task, write_task
+from dnastudents.errors import InputError
 
 SUITE = "gue"
 LICENCE = "Apache-2.0"
@@ -46,9 +48,12 @@ def write(sources: Paths, task: str, output: Path, leakage: str = "report") -> N
     """
     require_task(SUITE, task, TASKS)
     files = Sources(sources)
+    folder = files.task_folder(TASKS[task], [f"{split}.csv" for split in SPLITS])
     frames = {}
     for split in SPLITS:
-        name = files.require([f"{folder}/{split}.csv" for folder in TASKS[task]])
+        name = files.pick(folder, [f"{split}.csv"])
+        if name is None:
+            raise InputError(f"no {split}.csv in {files.describe(folder)}; download it again")
         frames[split] = files.table(name)
     splits, classes = number_labels(frames, f"{SUITE}/{task}")
     write_task(

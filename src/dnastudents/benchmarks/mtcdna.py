@@ -2,8 +2,12 @@
 
 Rebuilt from the released code (data/genome_process.py, cdna_classification.py), as no data were
 released: Ensembl cDNA of four species, transcripts longer than 5,000 bases, cut to the task's
-length, 60/20/20 by scikit-learn's `train_test_split` with its seed. The Ensembl release is unknown,
-and so is whether rows are the authors'.
+length, 60/20/20 as scikit-learn's `train_test_split` does with its seed. The Ensembl release is
+unknown, and so is whether rows are the authors'. Both splits are made here, from a generator that
+NumPy has frozen, so that no version of scikit-learn decides which rows are in test.
+
+Of each species one cDNA file is read. Files of other kinds that Ensembl has beside it (cds, ncrna,
+dna, pep) are not; two that may be the cDNA, as one file packed and unpacked, are an error.
 
 Difference from the released code: short sequences are not filled with N here; students pad and
 mask what they need. As released, the split knows no genes: transcripts of one gene, and
@@ -22,11 +26,13 @@ from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
-from sklearn.model_selection import StratifiedGroupKFold, train_test_split
+from numpy.typing import NDArray
 
 from dnastudents.benchmarks.facts import DevRule
-from dnastudents.benchmarks.sources import Paths, Sources
+from dnastudents.benchmarks.grouped_folds import stratified_groups
+from dnastudents.benchmarks.sources import Paths, Sources, bare, one
 from dnastudents.benchmarks.task import require_task, write_task
 from dnastudents.errors import InputError
 from dnastudents.genome.fasta import read_fasta
@@ -43,6 +49,8 @@ SEED = 1
 FIFTHS = 5  # three train, one is dev, one test
 _GENE = re.compile(r"\sgene:(\S+)")
 _SYMBOL = re.compile(r"\sgene_symbol:(\S+)")
+_FASTA = (".fa", ".fasta", ".fna")
+_OTHER_KIND = re.compile(r"\.(?:cds|dna|dna_rm|dna_sm|ncrna|pep)(?=\.)")  # in Ensembl's names
 
 
 def write(sources: Paths, task: str, output: Path, leakage: str = "report") -> None:
@@ -67,35 +75,53 @@ def write(sources: Paths, task: str, output: Path, leakage: str = "report") -> N
     """
     require_task(SUITE, task, LENGTHS)
     files = Sources(sources)
-    rows = []
-    for prefix, species in SPECIES.items():
-        for path in files.files(prefix):
-            transcripts = long_transcripts(path, LENGTHS[task])
-            rows += [(bases, species, header, path.name) for header, bases in transcripts]
-    table = pd.DataFrame(rows, columns=["sequence", "label", "header", "file"])
-    for species in CLASSES:
-        if not (table["label"] == species).any():
-            wanted = ", ".join(name for name, group in SPECIES.items() if group == species)
-            raise InputError(
-                f"{SUITE}: no transcript longer than {MINIMUM} bases for {species} in "
-                f"{files.origin}; expected files whose names begin with {wanted}"
-            )
-    table["label"] = table["label"].map({name: index for index, name in enumerate(CLASSES)})
+    table = _transcripts(files, LENGTHS[task])
     split = _grouped_split if task.endswith("_grouped") else _released_split
     splits, rule, note = split(table)
     write_task(
         output,
-        suite=SUITE,
-        task=task,
-        splits=splits,
-        classes=CLASSES,
-        metric="accuracy",
+        SUITE,
+        task,
+        splits,
+        CLASSES,
+        "accuracy",
         source=files.origin,
         licence="Ensembl: no restrictions",
         dev_rule=rule,
         notes=[note],
         leakage=leakage,
     )
+
+
+def _transcripts(files: Sources, length: int) -> pd.DataFrame:
+    """Read the long transcripts of all species: sequence, label, header and file."""
+    frames = []
+    for prefix, species in SPECIES.items():
+        for path in _cdna(files, prefix):
+            rows = pd.DataFrame(long_transcripts(path, length), columns=["header", "sequence"])
+            label = CLASSES.index(species)
+            frames.append(rows.assign(label=label, file=path.name))
+    table = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame({"label": []})
+    for label, species in enumerate(CLASSES):
+        if not (table["label"] == label).any():
+            wanted = ", ".join(name for name, group in SPECIES.items() if group == species)
+            raise InputError(
+                f"{SUITE}: no transcript longer than {MINIMUM} bases for {species} in "
+                f"{files.origin}; expected cDNA files whose names begin with {wanted}"
+            )
+    return table
+
+
+def _cdna(files: Sources, prefix: str) -> list[Path]:
+    """Find the cDNA file of a species, if there is one."""
+    found = []
+    for path in files.on_disk():
+        name = bare(path.name).lower()
+        if name.startswith(prefix) and name.endswith(_FASTA) and not _OTHER_KIND.search(name):
+            found.append(path)
+    if found:
+        one([str(path) for path in found], f"files may be the cDNA of {prefix}")
+    return found
 
 
 def long_transcripts(path: Path, length: int) -> Iterator[tuple[str, str]]:
@@ -137,7 +163,7 @@ def gene_groups(table: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
 
 
 def _rule(function: str, grouped_by: str | None = None) -> DevRule:
-    """Say that a function of scikit-learn made dev a fifth of all."""
+    """Say that dev is a fifth of all, taken as a function of scikit-learn would."""
     method = f"scikit-learn's {function}"
     return DevRule(
         origin="split", fraction=1 / FIFTHS, seed=SEED, method=method, grouped_by=grouped_by
@@ -146,11 +172,24 @@ def _rule(function: str, grouped_by: str | None = None) -> DevRule:
 
 def _released_split(table: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], DevRule, str]:
     """Splits, the rule they follow, and what to know about them."""
-    train, test = train_test_split(table, test_size=0.2, random_state=SEED)
-    train, dev = train_test_split(train, test_size=0.25, random_state=SEED)
-    rule = _rule("train_test_split")
+    train, test = _held_out(np.arange(len(table)), 0.2)
+    train, dev = _held_out(train, 0.25)
+    rows = {"train": train, "dev": dev, "test": test}
     note = "transcripts of one gene and orthologues stand on both sides of the split"
-    return {"train": train, "dev": dev, "test": test}, rule, note
+    splits = {name: table.iloc[mine] for name, mine in rows.items()}
+    return splits, _rule("train_test_split"), note
+
+
+def _held_out(rows: NDArray[np.int64], share: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Shuffle rows and hold out the first: the others, and a share of them, rounded up."""
+    shuffled = rows[_frozen_generator().permutation(len(rows))]
+    held = int(np.ceil(share * len(rows)))
+    return shuffled[held:], shuffled[:held]
+
+
+def _frozen_generator() -> np.random.RandomState:
+    """Make the generator of the released code; NumPy promises that its stream never changes."""
+    return np.random.RandomState(SEED)
 
 
 def _grouped_split(table: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], DevRule, str]:
@@ -160,12 +199,12 @@ def _grouped_split(table: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], DevRul
         raise InputError(
             f"{SUITE}: a class has {fewest} long transcripts; a grouped split needs {FIFTHS}"
         )
-    folds = StratifiedGroupKFold(FIFTHS, shuffle=True, random_state=SEED)
-    fifths = [fold for _, fold in folds.split(table, table["label"], groups)]
-    rows = {"test": fifths[0], "dev": fifths[1], "train": sorted(set().union(*fifths[2:]))}
-    splits = {name: table.iloc[rows[name]] for name in ("train", "dev", "test")}
+    labels, numbers = table["label"].to_numpy(), np.unique(groups, return_inverse=True)[1]
+    fold = stratified_groups(labels, numbers, FIFTHS, _frozen_generator())
+    rows = {"train": fold > 1, "dev": fold == 1, "test": fold == 0}
+    splits = {name: table[mine] for name, mine in rows.items()}
     rule = _rule("StratifiedGroupKFold", grouped_by="gene id or symbol")
-    sizes = ", ".join(f"{name} {groups.iloc[rows[name]].nunique():,}" for name in splits)
+    sizes = ", ".join(f"{name} {groups[mine].nunique():,}" for name, mine in rows.items())
     note = (
         f"split by gene: {len(table):,} transcripts of {genes.nunique():,} genes in "
         f"{groups.nunique():,} groups of one gene id or symbol ({sizes}); no group is in two splits"

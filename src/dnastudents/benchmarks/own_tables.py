@@ -7,20 +7,28 @@ from __future__ import annotations
 
 from pathlib import Path
 
-ENDINGS = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
+# The names of each split, the usual one first, and those of tables and what separates their fields.
+SPLIT_NAMES = {"train": ("train",), "test": ("test",), "dev": ("dev", "val", "valid", "validation")}
+SEPARATORS = {".csv": ",", ".tsv": "\t"}
 RULES = Path("workflow/rules/benchmarks")
+
+
+def table_names(split: str) -> list[str]:
+    """List the names without .gz that the table of a split may have."""
+    return [f"{name}{ending}" for name in SPLIT_NAMES[split] for ending in SEPARATORS]
 
 
 def task_tables(folder: str | Path) -> list[str]:
     """List the tables of a task of your own: train, test and, if there is one, dev.
 
-    A table of train or test that is nowhere is listed as .csv, so that a message can name it.
+    A table of train or test that is nowhere is listed as .csv, so that a message can name it. Of
+    two tables of one split both are listed: the reader refuses them.
     """
     found = []
-    for split in ("train", "test", "dev"):
-        names = [f"{folder}/{split}{ending}" for ending in ENDINGS]
+    for split in SPLIT_NAMES:
+        names = [f"{folder}/{name}{end}" for name in table_names(split) for end in ("", ".gz")]
         there = [name for name in names if Path(name).is_file()]
-        found += there[:1] or ([] if split == "dev" else names[:1])
+        found += there or ([] if split == "dev" else names[:1])
     return found
 
 

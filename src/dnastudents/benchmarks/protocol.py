@@ -60,17 +60,15 @@ def remove_leaks(splits: dict[str, pd.DataFrame], leakage: str, where: str) -> d
     return removed
 
 
-def describe(
-    frames: Mapping[str, pd.DataFrame], raw: Mapping[str, pd.DataFrame], classes: int
-) -> dict[str, Any]:
+def describe(frames: Mapping[str, pd.DataFrame], ambiguous: int, classes: int) -> dict[str, Any]:
     """Sizes, lengths, duplicates, conflicting labels and N content.
 
     Parameters
     ----------
     frames : mapping of str to DataFrame
         Canonical train, dev and test; a split that a task lacks is empty.
-    raw : mapping of str to DataFrame
-        The same rows with their IUPAC letters.
+    ambiguous : int
+        IUPAC letters that became N.
     classes : int
         Number of classes.
     """
@@ -79,10 +77,6 @@ def describe(
     labels = together.drop_duplicates().groupby("sequence").size()
     lengths = together["sequence"].str.len()
     unknown = int(together["sequence"].str.count("N").sum())
-    ambiguous = sum(
-        int(frame["sequence"].astype(str).str.count("(?i)[RYSWKMBDHV]").sum())
-        for frame in raw.values()
-    )
     return {
         "n_sequences": {name: len(frame) for name, frame in frames.items()},
         "class_counts": {

@@ -2,7 +2,8 @@
 
 A suite may be published in more than one way, such as an archive or single tables. tasks.csv has
 one row per task and route; the first route of a task is its default, and `suites.<suite>.route` of
-the configuration names another. Free of pandas, so Snakemake parses fast.
+the configuration names another, for the tasks that have it. Free of pandas, so Snakemake parses
+fast.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def read_routes(path: Path) -> dict[str, Routes]:
 
 
 def choose(suite: str, tasks: Routes, name: str | None = None) -> dict[str, Route]:
-    """Return the route `name` of each task of a suite; by default the first.
+    """Return the route `name` of each task of a suite; the first by default and where it has none.
 
     Raises
     ------
@@ -54,4 +55,6 @@ def choose(suite: str, tasks: Routes, name: str | None = None) -> dict[str, Rout
     if name is not None and name not in known:
         have = f"it has {', '.join(sorted(known))}" if known else "it has none; drop the key"
         raise InputError(f"suites.{suite}.route: no route '{name}'; {have}")
-    return {task: routes[name or next(iter(routes))] for task, routes in tasks.items()}
+    return {
+        task: routes.get(name or "", next(iter(routes.values()))) for task, routes in tasks.items()
+    }

@@ -1,19 +1,19 @@
-"""Where a reader finds its files: folders, single files and zip archives, looked up by path ending.
+"""Where a reader finds its files: folders, single files and zip archives, looked up by exact place.
 
 Upstream moves its files between a repository, an archive and a mirror, with other folders around
-them; the end of the path (`Prom-core/100/train.tsv`) stays. Archives are read in place and never
-extracted, so no member can be written anywhere; members with absolute or climbing paths, and links,
-are refused all the same, because a benchmark that holds one is not what it claims to be.
+them; the folder of a task and the names in it stay. A reader asks for that one folder by its layout
+(`task_folder`), and then for files in it (`pick`). Two places that both match are an error that
+lists them, never a choice. Names that begin with a dot, and `__MACOSX`, are nobody's data.
+
+Archives are read in place, see `downloads.archives`; a member is named as if the archive were a
+folder.
 """
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import io
-import stat
-import zipfile
-import zlib
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -21,9 +21,13 @@ from typing import Any
 
 import pandas as pd
 
-from dnastudents.errors import InputError
+from dnastudents.benchmarks.rows import placed
+from dnastudents.downloads.archives import open_zip, read_member, safe_members, unpack_gzip
+from dnastudents.downloads.content import looks_like_html
+from dnastudents.errors import SHOWN, InputError
 
 Paths = str | Path | Sequence[str | Path]
+_GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
 
 
 class Sources:
@@ -32,8 +36,13 @@ class Sources:
     Parameters
     ----------
     paths : path or sequence of paths
-        Folders (searched at every depth), zip archives and plain files; `.gz` files are read
-        decompressed and found by the name without `.gz`.
+        Folders (searched at every depth), zip archives and plain files. What is compressed is told
+        by content; `.gz` at the end of a name counts for nothing.
+
+    Attributes
+    ----------
+    tops : list of str
+        The folders and archives that were given, and the folders of the files that were given.
 
     Raises
     ------
@@ -45,82 +54,150 @@ class Sources:
         listed = [paths] if isinstance(paths, str | Path) else list(paths)
         self.paths = [Path(path) for path in listed]
         self._members: dict[str, Callable[[], bytes]] = {}
+        self._entries: dict[str, set[str]] = defaultdict(set)  # names in each folder, without .gz
+        self.tops: list[str] = []
         self._hash = hashlib.sha256()
         for path in self.paths:
             self._add(path)
+        for name in self._members:
+            self._enter(name)
 
     def _add(self, path: Path) -> None:
+        top = path.as_posix()
         if path.is_dir():
             for file in sorted(path.rglob("*")):
-                if file.is_file():
+                if file.is_file() and not _is_nobodys(file.relative_to(path)):
                     self._members[file.as_posix()] = file.read_bytes
         elif not path.is_file():
             raise InputError(f"{path}: no such file or folder")
-        elif path.suffix == ".zip":
-            archive = _open_zip(path)
-            for name in _safe_members(path, archive):
-                self._members[name] = partial(_read_member, path, archive, name)
+        elif path.suffix == ".zip" or _begins_with(path, _ZIP):
+            archive = open_zip(path)
+            for name in safe_members(path, archive):
+                inner = PurePosixPath(name.replace("\\", "/"))
+                if not _is_nobodys(inner):
+                    self._members[f"{top}/{inner}"] = partial(read_member, path, archive, name)
         else:
-            self._members[path.as_posix()] = path.read_bytes
+            self._members[top] = path.read_bytes
+            top = path.parent.as_posix()
+        self.tops.append("" if top == "." else top)
 
-    def names(self, part: str) -> list[str]:
-        """Return members whose path contains the folder `part` (as in `task/train`), sorted."""
-        return sorted(name for name in self._members if f"/{part}/" in f"/{name}")
+    def _enter(self, name: str) -> None:
+        """Note a file in its folder, and that folder in the one above."""
+        entry = bare(name)
+        while entry:
+            folder, _, last = entry.rpartition("/")
+            if last in self._entries[folder]:
+                break  # and so all above are noted
+            self._entries[folder].add(last)
+            entry = folder
+
+    def folders(self, places: Iterable[str], holding: Iterable[str]) -> list[str]:
+        """List the folders whose path ends with one of `places` and that hold a name, sorted.
+
+        Parameters
+        ----------
+        places : iterable of str
+            Such as `tf/0`, whole names; an empty one is the end of every path.
+        holding : iterable of str
+            Names without .gz of files or folders, of which one is enough.
+        """
+        ends, names = tuple(f"/{place}" if place else "" for place in places), set(holding)
+        return sorted(
+            folder
+            for folder, entries in self._entries.items()
+            if not names.isdisjoint(entries) and _absolute(folder).endswith(ends)
+        )
+
+    def task_folder(self, places: Sequence[str], holding: Sequence[str]) -> str:
+        """Find the one folder of a task, see `folders`.
+
+        Raises
+        ------
+        InputError
+            There is none, or there are several.
+        """
+        found = self.folders(places, holding)
+        if not found:
+            wanted = " or ".join(f"{place}/{holding[0]}" for place in places)
+            raise InputError(f"no {wanted} in {self.searched}; download it, or name its folder")
+        return one(found, f"folders match {' or '.join(places)}", self.describe)
+
+    def describe(self, folder: str) -> str:
+        """Name a folder and what is in it."""
+        names = sorted(self._entries[folder])
+        more = ["..."] if len(names) > 5 else []
+        return f"{folder or '.'} ({', '.join([*names[:5], *more])})"
+
+    def pick(self, folder: str, names: Iterable[str]) -> str | None:
+        """Find the only file in a folder that has one of `names`, itself or with .gz.
+
+        Raises
+        ------
+        InputError
+            There are several.
+        """
+        prefix = f"{folder}/" if folder else ""
+        both = (f"{prefix}{name}{end}" for name in names for end in ("", ".gz"))
+        found = [name for name in both if name in self._members]
+        return one(found, "files hold one split") if found else None
+
+    def inside(self, folder: str) -> list[str]:
+        """List the files below a folder, sorted; one that is there twice, with .gz, is an error."""
+        prefix = f"{folder}/" if folder else ""
+        found = sorted(name for name in self._members if name.startswith(prefix))
+        first: dict[str, str] = {}
+        for name in found:
+            if (other := first.setdefault(bare(name), name)) != name:
+                one([other, name], "files differ only by .gz")
+        return found
 
     def find(self, endings: Iterable[str]) -> str | None:
-        """Find the member with the first possible of `endings`, shortest path first."""
+        """Find the file whose path ends with the first possible of `endings`, whole names.
+
+        Raises
+        ------
+        InputError
+            Several files end with it.
+        """
         for ending in endings:
-            for wanted in (f"/{ending}", f"/{ending}.gz"):
-                matches = [name for name in self._members if f"/{name}".endswith(wanted)]
-                if matches:
-                    return min(matches, key=lambda name: (len(name), name))
+            end = f"/{ending}"
+            found = [name for name in self._members if _absolute(bare(name)).endswith(end)]
+            if found:
+                return one(sorted(found), f"files match {ending}")
         return None
-
-    def member(self, names: Iterable[str]) -> str | None:
-        """Find the first of the names that exists, itself or with .gz."""
-        both = (name + end for name in names for end in ("", ".gz"))
-        return next((name for name in both if name in self._members), None)
-
-    def files(self, prefix: str) -> list[Path]:
-        """Find files on disk (not in archives) whose name begins with `prefix` in either case."""
-        files = (Path(name) for name in sorted(self._members))
-        return [f for f in files if f.name.lower().startswith(prefix) and f.is_file()]
 
     def require(self, endings: Sequence[str]) -> str:
         """Do as `find`, but raise an `InputError` that names the file where there is none."""
         name = self.find(endings)
         if name is None:
-            searched = ", ".join(map(str, self.paths))
             wanted = " or ".join(endings)
-            raise InputError(f"no {wanted} in {searched}; download it, or name its folder")
+            raise InputError(f"no {wanted} in {self.searched}; download it, or name its folder")
         return name
+
+    def on_disk(self) -> list[Path]:
+        """List the files that are not in archives, sorted."""
+        return [file for file in map(Path, sorted(self._members)) if file.is_file()]
 
     def read(self, name: str) -> bytes:
         """Read the decompressed content of a member."""
         content = self._members[name]()
-        if name.endswith(".gz"):
-            try:
-                content = gzip.decompress(content)
-            except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-                raise InputError(f"{name}: damaged gzip ({error}); download it again") from None
+        if content.startswith(_GZIP):
+            content = unpack_gzip(name, content)
         if looks_like_html(content):
             raise InputError(f"{name}: a web page, not what its name says; download it again")
         self._hash.update(PurePosixPath(name).name.encode() + content)
         return content
 
     def table(self, name: str, separator: str = ",", **options: Any) -> pd.DataFrame:
-        """Read a member with a header line as a frame; `sequence` and `seq` stay text."""
+        """Read a member with a header line as a frame of text, its rows `placed`."""
         content = self.read(name)
         try:
-            return pd.read_csv(
-                io.BytesIO(content),
-                sep=separator,
-                dtype={"sequence": str, "seq": str},
-                keep_default_na=False,
-                **options,
+            table = pd.read_csv(
+                io.BytesIO(content), sep=separator, dtype=str, keep_default_na=False, **options
             )
         except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
             raise InputError(f"{name}: not a table ({str(error).strip()})") from None
+        return placed(table.rename(columns=str.strip), name, _lines(content, len(table)))
 
     @property
     def sha256(self) -> str:
@@ -132,46 +209,42 @@ class Sources:
         """The names of the sources without the folders of this machine."""
         return ", ".join(dict.fromkeys(path.name for path in self.paths))
 
-
-def looks_like_html(content: bytes) -> bool:
-    """Return whether a download is a web page, such as a login or a virus-scan warning."""
-    start = content[:512].lstrip().lower()
-    return start.startswith((b"<!doctype html", b"<html", b"<head"))
-
-
-def _open_zip(path: Path) -> zipfile.ZipFile:
-    try:
-        return zipfile.ZipFile(path)
-    except zipfile.BadZipFile as error:
-        with path.open("rb") as handle:
-            page = looks_like_html(handle.read(512))
-        reason = "a web page, not an archive" if page else f"not a zip archive ({error})"
-        raise InputError(f"{path}: {reason}; download it again") from None
+    @property
+    def searched(self) -> str:
+        """The sources as they were given, for messages."""
+        more = [f"and {len(self.paths) - SHOWN:,} more"] if self.paths[SHOWN:] else []
+        return ", ".join([*map(str, self.paths[:SHOWN]), *more])
 
 
-def _safe_members(path: Path, archive: zipfile.ZipFile) -> list[str]:
-    names: dict[str, None] = {}
-    for member in archive.infolist():
-        parts = PurePosixPath(member.filename.replace("\\", "/"))
-        if parts.is_absolute() or ".." in parts.parts or ":" in "".join(parts.parts[:1]):
-            raise InputError(f"{path}: member {member.filename!r} points outside of the archive")
-        if stat.S_ISLNK(member.external_attr >> 16):
-            raise InputError(f"{path}: member {member.filename!r} is a link; links are refused")
-        if member.filename in names:
-            raise InputError(
-                f"{path}: two members are named {member.filename!r}; download it again"
-            )
-        if not member.is_dir():
-            names[member.filename] = None
-    return list(names)
+def one(found: Sequence[str], what: str, describe: Callable[[str], str] = str) -> str:
+    """Take the only one, or raise an `InputError` that lists all."""
+    if len(found) > 1:
+        listed = "; ".join(map(describe, found))
+        raise InputError(f"{len(found)} {what}: {listed}; give only the one that is meant")
+    return found[0]
 
 
-def _read_member(path: Path, archive: zipfile.ZipFile, name: str) -> bytes:
-    try:
-        return archive.read(name)
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise InputError(
-            f"{path}: member {name!r} is damaged ({error}); download it again"
-        ) from None
-    except (RuntimeError, NotImplementedError) as error:  # encrypted, or an unknown compression
-        raise InputError(f"{path}: member {name!r} cannot be read ({error})") from None
+def bare(name: str) -> str:
+    """Leave out .gz at the end of a name."""
+    return name.removesuffix(".gz")
+
+
+def _absolute(name: str) -> str:
+    """Give the whole path, so that folders above the working directory count."""
+    return Path(name).absolute().as_posix()
+
+
+def _is_nobodys(path: PurePosixPath | Path) -> bool:
+    """Whether a file is left by an editor or a file manager."""
+    return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
+
+
+def _begins_with(path: Path, magic: bytes) -> bool:
+    with path.open("rb") as handle:
+        return handle.read(len(magic)) == magic
+
+
+def _lines(content: bytes, rows: int) -> list[int] | None:
+    """Line of each row below the header; None where a row has several lines."""
+    lines = [number for number, line in enumerate(content.splitlines(), 1) if line.strip()]
+    return lines[1:] if len(lines) == rows + 1 else None

@@ -5,26 +5,30 @@ int64) and `task.json` with the protocol and what a reader should know before be
 sizes, lengths, duplicates, labels that contradict each other, N content.
 
 Nothing is dropped silently: duplicates and leaks are counted, and leaks removed only if asked for
-(see `benchmarks.protocol`). IUPAC letters other than A C G T become N and are counted; any other
-letter is an error. Where a suite has no dev split, a
-part of every class of train becomes one, drawn by a seed; test never decides anything. A few-shot
-task is a pool of training sequences without a dev split, from which each fine-tuning seed draws.
+(see `benchmarks.protocol`). Letters are made canonical (`benchmarks.letters`), labels numbered
+(`benchmarks.labels`). Where a suite has no dev split, a part of every class of train becomes one,
+drawn by a seed; test never decides anything. A few-shot task is a pool of training sequences
+without a dev split, from which each fine-tuning seed draws.
 """
 
 from __future__ import annotations
 
-import re
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from dnastudents.benchmarks.facts import FILE, METRICS, OFFICIAL, DevRule, Protocol, read_protocol
+from dnastudents.benchmarks.labels import counted, label_numbers, require_classes
+from dnastudents.benchmarks.letters import canonical_sequences
 from dnastudents.benchmarks.protocol import describe, remove_leaks
+from dnastudents.benchmarks.rows import require_columns
 from dnastudents.errors import InputError, nearest
 from dnastudents.files import atomic_directory, digest, reading, sha256, write_json
 from dnastudents.provenance import FILE as PROVENANCE
@@ -32,10 +36,11 @@ from dnastudents.provenance import write_provenance
 from dnastudents.randomness import numpy_generator
 from dnastudents.settings import parse
 
+logger = logging.getLogger(__name__)
+
 SPLITS = ("train", "dev", "test")
 DEV_FRACTION = 0.1
-_NOT_DNA = re.compile("[^ACGTNRYSWKMBDHVU]")
-_AMBIGUOUS = re.compile("[RYSWKMBDHV]")
+DRAWN = DevRule(origin="drawn", fraction=DEV_FRACTION, seed=0)
 
 
 @dataclass(frozen=True)
@@ -128,10 +133,36 @@ def load_task(folder: str | Path) -> Task:
     return Task(Path(folder), protocol=protocol, classes=list(protocol.classes), **facts)
 
 
-def sort_classes(names: Sequence[object]) -> list[str]:
-    """Unique class names in order: numbers by value, else letters."""
-    unique = sorted({str(name) for name in names})
-    return sorted(unique, key=int) if all(name.isdecimal() for name in unique) else unique
+class Options(TypedDict, total=False):
+    """What `write_task` may be told besides the sequences.
+
+    Attributes
+    ----------
+    source, licence, sha256 : str
+        Where the data came from, and the hash of the file they were read from.
+    simulated : bool
+        Default is False.
+    notes : sequence of str
+        Deviations and substitutes, shown beside the task.
+    dev_rule : DevRule
+        Where a given dev split comes from; default is that it is official. One whose origin is
+        drawn tells how it is drawn where there is none; default is `DRAWN`.
+    shots : int or None
+        Of a few-shot task, which has no dev split: the sequences a class that each fine-tuning seed
+        draws from train (see `benchmarks.draws`). Default is None.
+    leakage : {'report', 'remove'}
+        Whether rows of train and dev whose sequence is in test stay. They go before a dev split is
+        drawn. Default is "report": they stay and are counted.
+    """
+
+    source: str
+    licence: str
+    sha256: str | None
+    simulated: bool
+    notes: Sequence[str]
+    dev_rule: DevRule
+    shots: int | None
+    leakage: str
 
 
 def write_task(
@@ -141,50 +172,22 @@ def write_task(
     splits: Mapping[str, pd.DataFrame],
     classes: Sequence[str],
     metric: str,
-    *,
-    source: str = "",
-    licence: str = "",
-    sha256: str | None = None,
-    simulated: bool = False,
-    dev_fraction: float = DEV_FRACTION,
-    dev_rule: DevRule = OFFICIAL,
-    seed: int = 0,
-    shots: int | None = None,
-    notes: Sequence[str] = (),
-    leakage: str = "report",
+    **options: Unpack[Options],
 ) -> None:
-    """Write a task folder, complete or not at all.
+    """Write a task folder, complete or not at all, and log its classes with their counts.
 
     Parameters
     ----------
     folder : path
-        The task folder.
     suite, task : str
         Their names in tables.
     splits : mapping of str to DataFrame
-        train, test and maybe dev, with columns `sequence` (str) and `label` (index of `classes`).
+        train, test and maybe dev, with `sequence` (str) and `label` (index of `classes`).
     classes : sequence of str
         Class names.
     metric : str
         accuracy, mcc, f1 or f1_macro.
-    source, licence, sha256 : str
-        Where the data came from, and the hash of the file they were read from.
-    simulated : bool
-        Default is False.
-    dev_fraction : float
-        Share of each class of train that becomes dev where `splits` has none. Default is 0.1.
-    dev_rule : DevRule
-        Where a given dev split comes from.
-    seed : int
-        Draws the dev split. Default is 0.
-    shots : int, optional
-        Of a few-shot task: the sequences a class that each fine-tuning seed draws from train (see
-        `benchmarks.draws`). Such a task has no dev split. Default is none.
-    notes : sequence of str
-        Deviations and substitutes, shown beside the task.
-    leakage : {'report', 'remove'}
-        Whether rows of train and dev whose sequence is in test stay. They go before a dev split is
-        drawn. Default is "report": they stay and are counted.
+    options : see `Options`
 
     Raises
     ------
@@ -192,38 +195,18 @@ def write_task(
         For a missing column, a foreign letter, an unknown label, an empty sequence, split or class,
         a dev split of a few-shot task, or a class of it that leaks leave with too few sequences.
     """
-    where = f"{suite}/{task}"
+    where, leakage = f"{suite}/{task}", options.get("leakage", "report")
     if metric not in METRICS:
         raise InputError(f"{where}: no metric {metric!r}; known: {', '.join(METRICS)}")
-    clean = {name: _checked(frame, f"{where} {name}", classes) for name, frame in splits.items()}
-    if absent := {"train", "test"} - clean.keys():
-        raise InputError(f"{where}: no split {sorted(absent)[0]!r}")
+    clean, ambiguous = _canonical(splits, classes, where)
     removed = remove_leaks(clean, leakage, where)
-    _require_classes(clean["train"], classes, where, removed["train"], shots)
-    if shots is not None:
-        dev_rule = DevRule(origin="none")
-        if "dev" in clean:
-            raise InputError(f"{where}: a few-shot task has no dev split; leave it out")
-    elif "dev" not in clean:
-        clean["train"], clean["dev"] = split_dev(clean["train"], dev_fraction, seed)
-        dev_rule = DevRule(origin="drawn", fraction=dev_fraction, seed=seed)
-    nothing = pd.DataFrame({"sequence": [], "label": np.arange(0)})
-    frames = {name: clean.get(name, nothing) for name in SPLITS}  # a few-shot task has no dev
+    require_classes(clean["train"], classes, where, removed["train"], options.get("shots"))
     facts = {
-        "suite": suite,
-        "task": task,
-        "classes": list(classes),
-        "metric": metric,
-        "max_length": max(int(frame["sequence"].str.len().max()) for frame in clean.values()),
-        "dev_rule": dev_rule.as_json(),
-        "shots": shots,
-        "source": source,
-        "licence": licence,
-        "sha256": sha256,
-        "simulated": simulated,
-        "notes": list(notes),
+        **{"source": "", "licence": "", "simulated": False, **options},
+        **{"suite": suite, "task": task, "classes": list(classes), "metric": metric},
+        "dev_rule": _complete_dev(clean, classes, where, options).as_json(),
         "leakage": {"rule": leakage, "removed": removed},
-        **describe(frames, splits, len(classes)),
+        **_described(clean, ambiguous, len(classes)),
     }
     protocol: Protocol = parse(Protocol, facts, where)
     with atomic_directory(folder, FILE, "*.parquet", PROVENANCE) as partial:
@@ -231,6 +214,58 @@ def write_task(
             frame.to_parquet(partial / f"{name}.parquet", index=False)
         write_json(partial / FILE, protocol.as_json())
         write_provenance(partial)
+
+
+def _canonical(
+    splits: Mapping[str, pd.DataFrame], classes: Sequence[str], where: str
+) -> tuple[dict[str, pd.DataFrame], int]:
+    """Make the splits canonical, and count their letters that became N; log what is in them."""
+    clean, ambiguous = {}, 0
+    for name, frame in splits.items():
+        require_columns(frame, f"{where} {name}")
+        if frame.empty:
+            raise InputError(f"{where} {name}: no sequences")
+        sequences, count = canonical_sequences(frame, f"{where} {name}")
+        labels = label_numbers(frame, classes, f"{where} {name}")
+        clean[name] = pd.DataFrame({"sequence": sequences.to_numpy(), "label": labels.to_numpy()})
+        ambiguous += count
+    if absent := {"train", "test"} - clean.keys():
+        raise InputError(f"{where}: no split {sorted(absent)[0]!r}")
+    bases = pd.concat([frame["sequence"] for frame in clean.values()])
+    share = bases.str.count("N").sum() / bases.str.len().sum()
+    logger.info(f"{where}: {counted(clean, classes)}; {share:.2%} of the bases are N")
+    return clean, ambiguous
+
+
+def _complete_dev(
+    clean: dict[str, pd.DataFrame], classes: Sequence[str], where: str, options: Options
+) -> DevRule:
+    """Draw a dev split, in place, where one is needed; the rule that it follows."""
+    rule = options.get("dev_rule", OFFICIAL)
+    if options.get("shots") is not None:
+        if "dev" in clean:
+            raise InputError(f"{where}: a few-shot task has no dev split; leave it out")
+        return DevRule(origin="none")
+    if "dev" in clean:
+        return rule
+    rule = rule if rule.origin == "drawn" else DRAWN
+    assert rule.fraction is not None and rule.seed is not None, "a drawn rule has both"
+    counts = np.bincount(clean["train"]["label"])
+    if counts.min() < 2:
+        raise InputError(
+            f"{where} train: class {classes[int(counts.argmin())]!r} has 1 sequence, and dev needs "
+            "one too; add sequences, or a dev split"
+        )
+    clean["train"], clean["dev"] = split_dev(clean["train"], rule.fraction, rule.seed)
+    return rule
+
+
+def _described(clean: Mapping[str, pd.DataFrame], ambiguous: int, classes: int) -> dict[str, Any]:
+    """Count what task.json tells of the splits; of a few-shot task, dev is empty."""
+    nothing = pd.DataFrame({"sequence": [], "label": np.arange(0)})
+    frames = {name: clean.get(name, nothing) for name in SPLITS}
+    facts = describe(frames, ambiguous, classes)
+    return {"max_length": facts["length_distribution"]["max"], **facts}
 
 
 def split_dev(train: pd.DataFrame, fraction: float, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -262,91 +297,6 @@ def dev_mask(labels: NDArray[np.int64], fraction: float, seed: int) -> NDArray[n
         count = max(1, round(fraction * len(rows)))
         is_dev[generator.choice(rows, size=count, replace=False)] = True
     return is_dev
-
-
-def _checked(frame: pd.DataFrame, where: str, classes: Sequence[str]) -> pd.DataFrame:
-    """The frame in canonical form, or an `InputError` that names the first bad row."""
-    _require_columns(frame, where)
-    if frame.empty:
-        raise InputError(f"{where}: no sequences")
-    sequences = frame["sequence"].fillna("").astype(str).str.strip().str.upper()
-    bad = sequences.str.contains(_NOT_DNA) | (sequences == "")
-    if bad.any():
-        row = int(np.flatnonzero(bad)[0])
-        shown = sequences.iloc[row][:20]
-        raise InputError(f"{where}: sequence {row} is empty or not DNA: {shown!r}")
-    labels = pd.to_numeric(frame["label"], errors="coerce")
-    unknown = ~labels.isin(range(len(classes)))
-    if unknown.any():
-        row = int(np.flatnonzero(unknown)[0])
-        shown = frame["label"].iloc[row]
-        raise InputError(f"{where}: row {row} has label {shown!r}; known: 0 to {len(classes) - 1}")
-    canonical = sequences.str.replace("U", "T").str.replace(_AMBIGUOUS, "N", regex=True)
-    return pd.DataFrame(
-        {"sequence": canonical.to_numpy(), "label": labels.to_numpy().astype(np.int64)}
-    )
-
-
-def _require_classes(
-    train: pd.DataFrame, classes: Sequence[str], where: str, removed: int, shots: int | None
-) -> None:
-    """An `InputError` unless each class has a training sequence, and its shots after a removal."""
-    needed = shots if shots and removed else 1
-    after = f" without the {removed} that are in test (`leakage: remove`)" if removed else ""
-    counts = np.bincount(train["label"], minlength=len(classes))
-    for name, count in zip(classes, counts, strict=True):
-        if not count:
-            raise InputError(f"{where}: class {name!r} has no training sequence{after}")
-        if count < needed:
-            raise InputError(
-                f"{where}: class {name!r} has {count} training sequences{after}; {needed} needed"
-            )
-
-
-def _require_columns(frame: pd.DataFrame, where: str) -> None:
-    for column in ("sequence", "label"):
-        if column not in frame.columns:
-            have = ", ".join(map(str, frame.columns))
-            raise InputError(f"{where}: no column {column!r}; the columns are {have}")
-
-
-def number_labels(
-    frames: Mapping[str, pd.DataFrame], where: str
-) -> tuple[dict[str, pd.DataFrame], list[str]]:
-    """Replace labels of any kind by their index among the sorted classes of train.
-
-    Parameters
-    ----------
-    frames : mapping of str to DataFrame
-        Splits with columns `sequence` and `label`.
-    where : str
-        Names the data in messages.
-
-    Raises
-    ------
-    InputError
-        A column or a label is missing, train has one class only, or dev or test has a label that
-        train has not.
-    """
-    for split, frame in frames.items():
-        _require_columns(frame, f"{where} {split}")
-        empty = frame["label"].isna() | (frame["label"].astype(str).str.strip() == "")
-        if empty.any():
-            row = int(np.flatnonzero(empty)[0])
-            raise InputError(f"{where} {split}: row {row} has no label; the file may be cut short")
-    classes = sort_classes(frames["train"]["label"].tolist())
-    if len(classes) == 1:
-        raise InputError(f"{where} train: {classes[0]!r} is the only class; two are needed")
-    index = {name: number for number, name in enumerate(classes)}
-    numbered = {}
-    for split, frame in frames.items():
-        labels = frame["label"].astype(str).map(index)
-        if labels.isna().any():
-            unknown = str(frame["label"][labels.isna()].iloc[0])
-            known = ", ".join(classes[:10])
-            raise InputError(f"{where} {split}: label {unknown!r} is not in train; known: {known}")
-        numbered[split] = frame.assign(label=labels.astype(np.int64))
-    return numbered, classes
 
 
 def require_task(suite: str, task: str, known: Iterable[str]) -> None:

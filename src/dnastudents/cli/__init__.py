@@ -7,6 +7,8 @@ subcommands a name in front, as `figure` has. Nothing imports this package.
 
 from __future__ import annotations
 
+import codecs
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -60,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments, 75 when a signal stopped a training that saved its state and can be resumed, 130
         after Ctrl-C.
     """
+    _write_utf8()
     try:
         status = parser().main(arguments, prog_name="dnastudents", standalone_mode=False)
         sys.stdout.flush()
@@ -77,3 +80,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return status or 0
+
+
+def _write_utf8() -> None:
+    """Print UTF-8 where the locale is ASCII, as with `LC_ALL=C`: no name or sign ends a command."""
+    out = sys.stdout
+    if isinstance(out, io.TextIOWrapper) and codecs.lookup(out.encoding).name == "ascii":
+        out.reconfigure(encoding="utf-8", errors="surrogateescape")

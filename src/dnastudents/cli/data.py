@@ -115,9 +115,12 @@ def benchmark(
     metric: Annotated[
         str | None, typer.Option(help="of your own CSV files; default: accuracy")
     ] = None,
+    route: Annotated[
+        str | None, typer.Option(help="of tasks.csv; few_shot has substitutes for two tests")
+    ] = None,
     output: Output,
 ) -> None:
     """Turn the files of a benchmark into one task folder."""
     from dnastudents.benchmarks import write_task
 
-    write_task(suite, task, sources, output, leakage, metric)
+    write_task(suite, task, sources, output, leakage, metric, route)

@@ -78,15 +78,16 @@ def pretrain(
     )
 
 
-@command(
-    teacher, "import", "config.json model.safetensors vocab.txt --output results/teacher/nt_v2"
-)
+@command(teacher, "import", "nucleotide-transformer-v2-50m --output results/teacher/nt_v2_50m")
 def teacher_import(
-    files: Annotated[list[Path], typer.Argument(help="all files of one teacher")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="folder with config.json, model.safetensors, vocab.txt; or these"),
+    ],
     *,
     output: Output,
 ) -> None:
-    """Check downloaded teacher files and join them."""
+    """Check the files of a teacher, as downloaded from the hub, and join them."""
     from dnastudents.teachers.checkpoint import import_teacher
 
     import_teacher(files, output)

@@ -8,21 +8,22 @@ from typing import Any
 
 from dnastudents.config.checks import check
 from dnastudents.config.config import Config
-from dnastudents.config.merge import merge, read_yaml
+from dnastudents.config.merge import Source
 from dnastudents.project import root as project_root
+from dnastudents.yaml_files import read_yaml
 
 __all__ = ["Config", "load_config", "read_config"]
 
 
-def load_config(root: Path, changes: Mapping[str, Any] | None = None) -> Config:
+def load_config(root: Path, changes: Mapping[str, Any] | Sequence[Source] = ()) -> Config:
     """Read a configuration, and check what its names and paths refer to.
 
     Parameters
     ----------
     root : Path
         The folder of `config.yaml` and `workflow/`.
-    changes : mapping, optional
-        What Snakemake gathered from `--configfile` and `--config`. Default is nothing.
+    changes : mapping or sequence of Source
+        What changes it, see `Config`. Default is nothing.
 
     Raises
     ------
@@ -36,7 +37,4 @@ def load_config(root: Path, changes: Mapping[str, Any] | None = None) -> Config:
 
 def read_config(files: Sequence[Path]) -> Config:
     """Read a configuration as Snakemake does of `--configfile`; without files the papers'."""
-    changes: dict[str, Any] = {}
-    for file in files:
-        changes = merge(changes, read_yaml(file))
-    return load_config(project_root(), changes)
+    return load_config(project_root(), [Source(read_yaml(file), file) for file in files])

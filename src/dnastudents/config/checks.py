@@ -5,26 +5,38 @@ Each mistake is one `InputError` of one line that names the key and the nearest 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import product
 from pathlib import Path
 
 from dnastudents.benchmarks.own_tables import own_rules, task_tables
 from dnastudents.config.config import Config
 from dnastudents.config.schema import Reference, Run, Suite
 from dnastudents.errors import InputError, nearest
-from dnastudents.genome.index import check_names
+from dnastudents.genome.index import check_names, require_names
+from dnastudents.genome.records import Records, check_splits
+from dnastudents.results.jobs import BASELINE
+from dnastudents.settings import Wrong
+from dnastudents.training.options import RunSettings
+
+TABLES = ("benchmarks", "comparisons", "cost", "pretraining")  # that are of no suite
+PROBES = ("knn", "linear")
+TEACHERS = "nucleotide_transformer"  # whose tokens every teacher reads
 
 
 def check(config: Config) -> None:
     """Check names and paths; raise an `InputError` for the first mistake."""
     _check_references(config)
+    _check_reserved(config)
     for name in config.runs:
         _check_run(config, f"runs.{name}", config.run(name))
-        config.pretrain_settings(name)
+        _require_possible(f"runs.{name}", config.pretrain_settings(name))
+        _check_ranking(config, name)
     _check_teachers(config)
     for name, suite in config.suites.items():
         _check_suite(config, name, suite)
     _check_figures_and_probes(config)
+    _check_finetuning(config)
     _check_paths(config)
     _check_sequences(config)
 
@@ -46,6 +58,15 @@ def _check_references(config: Config) -> None:
         )
     if "simulated" in config.suites and not config.is_simulated(settings.genome):
         raise InputError("suites.simulated: its tasks need a simulated genome; drop the suite")
+
+
+def _check_reserved(config: Config) -> None:
+    """Refuse names that rows or tables have already."""
+    if BASELINE in config.runs:
+        raise InputError(f"runs.{BASELINE}: the baseline has this name in tables; choose another")
+    taken = {*TABLES, *(f"{probe}_{suite}" for probe in PROBES for suite in config.suites)}
+    for name in filter(taken.__contains__, config.suites):
+        raise InputError(f"suites.{name}: another table has this name; choose another")
 
 
 def _check_run(config: Config, key: str, run: Run) -> None:
@@ -78,6 +99,19 @@ def _check_run(config: Config, key: str, run: Run) -> None:
         )
 
 
+def _require_possible(key: str, settings: RunSettings) -> None:
+    try:
+        settings.require_possible()
+    except Wrong as error:
+        raise InputError(f"{key}.{error}") from None
+
+
+def _check_ranking(config: Config, name: str) -> None:
+    k, ranked = config.settings.pmi.k, config.student(config.run(name).student).ranked_bases
+    if "pmi" in config.needs(name) and k != ranked:
+        raise InputError(f"pmi.k: runs.{name} masks by a ranking of {ranked}-mers; set {ranked}")
+
+
 def _check_teachers(config: Config) -> None:
     folders = {name.split("/")[0] for name in config.known_files}
     for name, teacher in config.settings.teachers.items():
@@ -91,7 +125,14 @@ def _check_teachers(config: Config) -> None:
                     "genome's splits; choose another kind"
                 )
             _check_run(config, key, teacher.train)
-            config.teacher_settings(name)
+            settings = config.teacher_settings(name)
+            _require_possible(key, settings)
+            student = settings.student
+            if student.tokenizer != TEACHERS:
+                raise InputError(
+                    f"{key}.student: a teacher reads the tokens of {TEACHERS}, not those of "
+                    f"{student.architecture}; choose a student of that architecture"
+                )
 
 
 def _check_suite(config: Config, name: str, suite: Suite) -> None:
@@ -136,10 +177,33 @@ def _check_figures_and_probes(config: Config) -> None:
             _known(f"figures.{figure}.runs", name, config.all_runs)
     for name in config.tsne_teachers():
         _known("figures.tsne.teachers", name, settings.teachers)
-    for probe in ("knn", "linear"):
+    for probe in PROBES:
         block = getattr(settings.probes, probe)
         for suite in block.suites if block is not None else ():
             _known(f"probes.{probe}.suites", suite, settings.suites)
+
+
+def _check_finetuning(config: Config) -> None:
+    """Refuse what the student of a run cannot be fine-tuned with, or probed."""
+    runs = {config.run(run).student: run for run in config.runs}
+    students = {name: config.student(name) for name in runs}
+    for (name, run), (suite, task) in product(runs.items(), config.tasks()):
+        student, settings = students[name], config.finetune_settings(run, suite, task)
+        block = config.settings.probes.knn
+        pooled = {f"finetuning.pooling of {suite}/{task}": settings.pooling}
+        if block is not None and suite in block.suites:
+            pooled["probes.knn.pooling"] = block.pooling
+        for key, pooling in pooled.items():
+            if pooling == "cls" and not student.has_cls:
+                raise InputError(
+                    f"{key}: 'cls' needs a classification token, which the student '{name}' of "
+                    f"runs.{run} does not have; set mean"
+                )
+        if settings.released_transfer is not None and student.architecture != "chordmixer":
+            raise InputError(
+                f"finetuning.released_transfer of {suite}/{task}: makes a chordmixer, which the "
+                f"student '{name}' of runs.{run} is not; set it under students"
+            )
 
 
 def _check_paths(config: Config) -> None:
@@ -160,17 +224,35 @@ def _check_paths(config: Config) -> None:
 
 
 def _check_sequences(config: Config) -> None:
-    """Look up what settings name in the user's own FASTAs; others are not there yet."""
+    """Look up what settings name in the user's own FASTAs; downloads are not there yet."""
     settings = config.settings
-    folder = Path(settings.results) / "fasta_index"
     for name, reference in settings.references.items():
         splits = {} if reference.splits is None else dict(reference.splits)
         wanted = {f"references.{name}.splits.{split}": names for split, names in splits.items()}
         if name == settings.genome and any("pmi" in config.needs(run) for run in config.runs):
             wanted["pmi.sequences"] = settings.pmi.sequences
-        if reference.fasta is not None and reference.simulate is None and wanted:
-            named = {key: names for key, names in wanted.items() if names}
-            check_names(Path(reference.fasta), named, folder)
+        named = {key: names for key, names in wanted.items() if names}
+        records = _records(config, name, named)
+        if records is None:
+            continue
+        learnt = {split: list(splits[split]) for split in ("train", "validation") if splits}
+        try:
+            check_splits(records, learnt)
+        except InputError as error:
+            raise InputError(f"references.{name}.splits: {error}") from None
+
+
+def _records(config: Config, name: str, named: dict[str, Sequence[str]]) -> Records | None:
+    """The records of a genome, if they are known, after a check of those that settings name."""
+    reference = config.settings.references[name]
+    if reference.simulate is not None:
+        lengths = reference.simulate.lengths
+        records = Records(lengths, lengths.values(), "the simulated genome")
+        require_names(records, named)
+        return records
+    if reference.fasta is None or not named:
+        return None
+    return check_names(Path(reference.fasta), named, Path(config.settings.results) / "fasta_index")
 
 
 def _check_splits(key: str, reference: Reference) -> None:

@@ -4,7 +4,8 @@ Three design decisions:
 
 - `config.yaml` is the base of every other file. Blocks merge key by key, but the `runs` and
   `suites` of another file *select*: only what it names is run, and every named block starts from
-  the block of the same name in the base.
+  the block of the same name in the base. Of several files each changes those before it, as if it
+  extended them.
 - A run block may extend another (`extends: had`), also one that is not selected.
 - Everything wrong is one `InputError` that names the key and the nearest known name, raised before
   Snakemake plans anything.
@@ -13,22 +14,23 @@ Three design decisions:
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from dnastudents.benchmarks.own_tables import task_tables
 from dnastudents.benchmarks.routes import choose, read_routes
-from dnastudents.config.merge import Block, chain, merge, read_yaml, resolve, selection
+from dnastudents.config.merge import Block, Source, chain, merge, resolve, selection
 from dnastudents.config.schema import Configuration, Run
 from dnastudents.errors import InputError, nearest
 from dnastudents.finetune.options import Finetuning, layered
 from dnastudents.models import STUDENTS, StudentOptions
 from dnastudents.probes.options import BaselineOptions, KNNOptions
-from dnastudents.results.jobs import Jobs
+from dnastudents.results.jobs import CountedJobs
 from dnastudents.settings import check_part, parse
 from dnastudents.training.options import RunSettings
+from dnastudents.yaml_files import read_yaml
 
 Tasks = dict[str, list[str]]  # a suite's tasks and the ids of their files
 NAMED = ("references", "students", "teachers", "runs", "suites")  # a name set to null is removed
@@ -42,8 +44,9 @@ class Config:
     ----------
     root : Path
         The repository's root, where `config.yaml` and `workflow/` are.
-    changes : mapping
-        What Snakemake gathered from `--configfile` and `--config`.
+    changes : mapping or sequence of Source
+        What changes it: the values of one configuration, or several of which each changes those
+        before it.
 
     Attributes
     ----------
@@ -60,9 +63,10 @@ class Config:
         For an unknown key, a wrong type, or a run that is not there.
     """
 
-    def __init__(self, root: Path, changes: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, root: Path, changes: Mapping[str, Any] | Sequence[Source] = ()) -> None:
         self.root = root
-        links = chain(root, dict(changes or {}))
+        sources = [Source(dict(changes))] if isinstance(changes, Mapping) else changes
+        links = chain(root, sources)
         selected = {key: selection(key, links) for key in ("runs", "suites")}
         values = read_yaml(root / "config.yaml")
         for link in reversed(links):
@@ -239,12 +243,12 @@ class Config:
         """Return the ids of the files of a teacher that is downloaded."""
         return [f"{self.settings.teachers[name].dataset}/{file}" for file in TEACHER_FILES]
 
-    def cost_settings(self) -> Jobs:
+    def cost_settings(self) -> CountedJobs:
         """Return the configuration's jobs by name, and watts: what `dnastudents cost` gets."""
         data = self.data()
         shared = [name for name in data if name.startswith(("reference/", "teacher/"))]
         files = {id for origin in data.values() for id in origin.get("datasets", [])}
-        return Jobs(
+        return CountedJobs(
             runs=tuple(name for run in self.runs for name in self.replicas(run)),
             tasks=tuple("/".join(task) for task in self.tasks()),
             others=(*shared, *(f"download/{id}" for id in sorted(files))),

@@ -57,7 +57,7 @@ def json_schema() -> dict[str, Any]:
     where files and runs have it.
     """
     schema = _relaxed(Configuration.model_json_schema(mode="validation"))
-    extends = {"type": "string", "description": "A file, from the repository's root; changed here."}
+    extends = {"type": "string", "description": "A file that this one changes; its path from here."}
     schema["properties"]["extends"] = extends
     run = schema["$defs"]["Run"]["properties"]
     run["extends"] = {"type": "string", "description": "Another run, which this one changes."}
@@ -90,7 +90,10 @@ Every key of `config.yaml`, with its type, default and meaning. This page is mad
 `dnastudents config docs`; a test holds it up to date.
 
 - `config.yaml` is the base. Another file changes it: `snakemake --configfile mine.yaml`. It may
-  itself begin with `extends: demo/demo.yaml`, another file of the same kind.
+  itself begin with `extends: base.yaml`, another file of the same kind: one that lies beside it
+  (the path begins in its folder), or one that comes with the workflow, such as `demo/demo.yaml`.
+- Of several files (`--configfile one.yaml other.yaml`) each changes those before it, as if it
+  extended them, and `--config 'finetuning={"epochs": 3}'` changes them all; its values are YAML.
 - Blocks merge key by key. A block that names another `name`, `kind` or `architecture` replaces the
   old one whole, because the settings of the one mean nothing to the other.
 - The `runs` and `suites` of another file *select*: only what it names is run, and each named block

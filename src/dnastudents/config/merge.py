@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
-
-import yaml
+from typing import Any, NamedTuple
 
 from dnastudents.errors import InputError, nearest
+from dnastudents.yaml_files import in_one_line, read_yaml
 
 Block = dict[str, Any]
 
@@ -34,37 +33,91 @@ def _differ(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     return any(old.get(tag) != new[tag] for tag in ("name", "kind", "architecture") if tag in new)
 
 
-def read_yaml(path: Path) -> Block:
-    """Read one YAML mapping; anything else is an `InputError` that names the file."""
-    try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not valid YAML: {error}".replace("\n", " ")) from None
-    if not isinstance(value, dict):
-        raise InputError(f"{path}: must hold keys and values")
-    return value
+class Source(NamedTuple):
+    """A configuration as it was given, before it is merged with others.
+
+    Attributes
+    ----------
+    values : dict
+        What it says.
+    file : Path or None
+        That says it; None for `--config`.
+    """
+
+    values: Block
+    file: Path | None = None
 
 
-def chain(root: Path, changes: Block) -> list[Block]:
-    """Read a configuration and all that it extends; paths are relative to the repository's root."""
-    links, seen = [changes], []
-    while "extends" in links[-1]:
-        path = root / str(links[-1].pop("extends"))
-        if path in seen:
-            raise InputError(f"{path}: extends itself; remove an `extends:`")
-        seen.append(path)
-        links.append(read_yaml(path))
+def chain(root: Path, sources: Sequence[Source]) -> list[Block]:
+    """Order configurations and all that they extend, from the nearest to the most basic.
+
+    Parameters
+    ----------
+    root : Path
+        The folder of the workflow's own configurations.
+    sources : sequence of Source
+        Each changes those before it. A file that two of them extend is their common base.
+    """
+    links: list[Block] = []
+    known: list[Path] = []
+    for source in sources:
+        mine: list[Block] = []
+        extended: list[Path] = []
+        following: Source | None = source
+        while following is not None:
+            values = dict(following.values)
+            mine.append(values)
+            path = _extended(root, values, following.file)
+            following = None
+            if path in extended:
+                raise InputError(f"{path}: extends itself; remove an `extends:`")
+            if path is not None and path not in known:
+                extended.append(path)
+                following = Source(read_yaml(path), path)
+        links = [*mine, *links]
+        known += [*extended, *([source.file.resolve()] if source.file is not None else [])]
     return links
 
 
-def selection(key: str, links: list[Block]) -> Block | None:
-    """Return the blocks that the nearest configuration with this key names; None is all."""
-    selected = next((link[key] for link in links if link.get(key) is not None), None)
-    if selected == {}:
+def _extended(root: Path, values: Block, file: Path | None) -> Path | None:
+    """Take `extends` out of a configuration, and find that file.
+
+    It lies beside the file that names it, or else it is one of the workflow's own.
+    """
+    name = values.pop("extends", None)
+    if name is None:
+        return None
+    if not isinstance(name, str):
+        raise InputError(f"{file or 'config'}: extends: must be text, not {in_one_line(name)}")
+    folders = (Path.cwd() if file is None else file.parent, root)
+    for folder in folders:
+        path = folder / Path(name).expanduser()
+        if path.is_file():
+            return path.resolve()
+    raise InputError(
+        f"{file or 'config'}: extends: no file '{name}' in {folders[0]}, and none that comes with "
+        f"the workflow in {root}; give its path from the first"
+    )
+
+
+def selection(key: str, links: list[Block]) -> list[str] | None:
+    """List the names below this key of the nearest configuration that has it; None is all."""
+    naming = [link[key] for link in links if key in link]
+    if not naming:
+        return None
+    selected = _block(key, naming[0])
+    if not selected:
         raise InputError(f"{key}: names nothing; name at least one, or drop the key")
-    return selected
+    for name, block in selected.items():
+        if block is None and key == "suites":
+            raise InputError(f"{key}.{name}: is null, and selected; drop it, or make it {{}}")
+    return list(selected)
+
+
+def _block(key: str, value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise InputError(f"{key}: must be keys and values, not {in_one_line(value)}")
+    return value
 
 
 def resolve(name: str, blocks: Mapping[str, Any]) -> Block:
@@ -78,6 +131,10 @@ def resolve(name: str, blocks: Mapping[str, Any]) -> Block:
     links: list[str] = []
     following: str | None = name
     while following is not None:
+        if links and not isinstance(following, str):
+            raise InputError(
+                f"runs.{links[-1]}.extends: must be text, not {in_one_line(following)}"
+            )
         if following in links:
             raise InputError(f"runs.{links[-1]}.extends: the chain {links} goes in a circle")
         if following not in blocks:
@@ -85,7 +142,7 @@ def resolve(name: str, blocks: Mapping[str, Any]) -> Block:
                 f"runs.{links[-1]}.extends: no run '{following}'; {nearest(following, blocks)}"
             )
         links.append(following)
-        following = (blocks[following] or {}).get("extends")
+        following = _block(f"runs.{following}", blocks[following] or {}).get("extends")
     resolved: Block = {}
     for link in reversed(links):
         resolved = merge(resolved, blocks[link] or {})

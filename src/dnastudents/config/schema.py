@@ -6,9 +6,11 @@ known here without an edit. What names refer to is checked in `config.checks`.
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, create_model, model_validator
+from pydantic import AfterValidator, Field, create_model, model_validator
 
 from dnastudents.benchmarks.facts import Metric
 from dnastudents.benchmarks.simulator.options import SimulatorOptions
@@ -24,11 +26,32 @@ from dnastudents.training.options import PretrainingBlock
 Names = Distinct[str]
 
 
+def _usable(path: str) -> str:
+    """Put in the home folder for `~`; refuse what is no path, or not one for Snakemake."""
+    if not path.strip("/") or not {"\n", "\0"}.isdisjoint(path):
+        raise ValueError(f"is {path!r}, which is no path; correct it, or drop the key")
+    if "{" in path or "}" in path:
+        raise ValueError(f"has braces, '{path}', and Snakemake takes them for names; rename it")
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        raise ValueError(
+            f"is {path!a}, and the locale has no such letters; set LC_ALL=C.UTF-8"
+        ) from None
+    try:
+        return str(Path(path).expanduser()) if path.startswith("~") else path
+    except RuntimeError:
+        raise ValueError(f"is '{path}', and nobody has such a home; write the whole path") from None
+
+
+Place = Annotated[str, AfterValidator(_usable)]  # a path, or a URL
+
+
 class Intervals(Settings):
     """Intervals of a reference: BED of chrom, start, end and fold (train, valid, test)."""
 
     dataset: str | None = Field(None, description="An id of workflow/resources/datasets.csv.")
-    bed: str | None = Field(None, description="Path of your own file; wins over `dataset`.")
+    bed: Place | None = Field(None, description="Path of your own file; wins over `dataset`.")
 
     @model_validator(mode="after")
     def _check(self) -> Intervals:
@@ -49,7 +72,7 @@ class Reference(Settings):
     """A genome. A simulated one wins over a FASTA of your own, that over a download."""
 
     dataset: str | None = Field(None, description="An id of workflow/resources/datasets.csv.")
-    fasta: str | None = Field(None, description="Path of a FASTA or FASTA.gz file.")
+    fasta: Place | None = Field(None, description="Path of a FASTA or FASTA.gz file.")
     simulate: SimulatorOptions | None = Field(None, description="Make it up.")
     intervals: Intervals | None = Field(None, description="For windows of kind `intervals`.")
     splits: Splits | None = Field(
@@ -114,15 +137,17 @@ class Suite(Settings):
 
     tasks: Distinct[Name] = Field(description="Those that are run.")
     seeds: Distinct[Seed] = Field(description="Of fine-tuning; a row of the metrics each.")
-    source: str | Names | None = Field(
+    source: Place | Distinct[Place] | None = Field(
         None, description="Your own file or folder, or a list, in place of the download."
     )
-    csv: str | None = Field(
+    csv: Place | None = Field(
         None, description="Your folder with TASK/train.csv, test.csv and maybe dev.csv."
     )
     metric: Metric | None = Field(None, description="Of a suite with `csv`; null: accuracy.")
     route: str | None = Field(
-        None, description="A route of workflow/resources/tasks.csv; null: its first."
+        None,
+        description="A route of workflow/resources/tasks.csv, for the tasks that have it; null: "
+        "the first. `substitutes` of few_shot replaces two official tests.",
     )
     leakage: Literal["report", "remove"] = Field(
         "report", description="What becomes of train and dev sequences that are in test."
@@ -206,9 +231,9 @@ Student: Any = one_of(*map(_with_finetuning, STUDENTS.values()), tag="architectu
 class Configuration(Settings):
     """Every key of config.yaml."""
 
-    results: str = Field(min_length=1, description="Folder of all that is written.")
-    mirror: str | None = Field(None, description="Folder or URL that holds the downloads.")
-    download_lock: str | None = Field(
+    results: Place = Field(description="Folder of all that is written.")
+    mirror: Place | None = Field(None, description="Folder or URL that holds the downloads.")
+    download_lock: Place | None = Field(
         None, description="JSON of hashes at first download, may be absent; null: in the results."
     )
     genome: str = Field(description="The reference that every run is pretrained on.")

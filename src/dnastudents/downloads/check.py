@@ -185,9 +185,17 @@ def _check_dataset(
             wrong = Finding(entry.id, State.WRONG, f"{path}: {error}; remove or replace it")
         else:
             where = "downloaded" if path == downloaded else "in the mirror"
-            how = "" if expected else "; no hash is known before first use"
-            return Finding(entry.id, State.PRESENT, where + how)
+            return Finding(entry.id, State.PRESENT, where + _how_sure(entry, expected))
     return wrong
+
+
+def _how_sure(entry: Dataset, expected: str | None) -> str:
+    """Say what a file could not be compared with."""
+    if expected or len(entry.git_blob or "") == 40:
+        return ""
+    if entry.git_blob:
+        return f"; of its git blob id only the first {len(entry.git_blob)} digits are known"
+    return "; no hash is known before first use"
 
 
 def _check_own(name: str) -> Finding:

@@ -3,18 +3,19 @@
 An id is also a path, so a mirror is a folder (or address) that holds each file under its id; a file
 there may be gzipped where the manifest's is not.
 
-- A published SHA-256 is enforced. Where none is published, the first download's is written to a
-  lock file, and enforced from then on; the commit of a repository on the hub too. See `manifest`.
+- A published SHA-256 or git blob id is enforced. Where no SHA-256 is published, the first
+  download's is written to a lock file, and enforced from then on; the commit of a repository on the
+  hub too. See `manifest`.
 - Every address is tried in turn, each several times with growing pauses, and an interrupted
   transfer of a file with a known hash resumes where it stopped. See `transfer`.
-- A web page instead of a file (logins, quotas, virus warnings) and an archive that cannot be
-  read are recognised as such.
+- What is no file is refused with the reason, and never recorded: pages, messages and pointers
+  (`content`), archives that cannot be read (`damage`), and answers that contradict themselves, are
+  endless or too slow (`http`).
 """
 
 from __future__ import annotations
 
 import gzip
-import shutil
 import zlib
 from pathlib import Path
 
@@ -105,7 +106,7 @@ def _obtain(entry: Dataset, target: Path, mirror: str | Path | None, lock: Path)
     for source in sources:
         try:
             if isinstance(source, Path):
-                _copy(source, partial, is_packed(source, entry))
+                _copy(source, partial, is_packed(source, entry), entry.most)
                 new = _check(partial, entry, lock)
             else:
                 new = _download(source, partial, entry, lock)
@@ -123,14 +124,17 @@ def _obtain(entry: Dataset, target: Path, mirror: str | Path | None, lock: Path)
     )
 
 
-def _copy(source: Path, partial: Path, unpack: bool) -> None:
+def _copy(source: Path, partial: Path, unpack: bool, most: int) -> None:
     try:
         with (
             gzip.open(source) if unpack else source.open("rb") as reader,
             partial.open("wb") as writer,
         ):
-            shutil.copyfileobj(reader, writer, CHUNK)
-    except (OSError, EOFError, zlib.error) as error:
+            while chunk := reader.read(CHUNK):
+                if writer.tell() + len(chunk) > most:
+                    raise Unusable(f"it has more than {most:,} bytes")
+                writer.write(chunk)
+    except (OSError, EOFError, zlib.error, Unusable) as error:
         partial.unlink(missing_ok=True)
         raise Unusable(str(error)) from None
 
@@ -138,15 +142,16 @@ def _copy(source: Path, partial: Path, unpack: bool) -> None:
 def _download(url: str, partial: Path, entry: Dataset, lock: Path) -> dict[str, str]:
     """Transfer a file at the commit of the lock file, and check it; what is new in the lock."""
     locked = read_lock(lock)
-    resume = bool(entry.sha256 or locked.get(entry.id))
+    resume = entry.is_hashed or entry.id in locked
     leftover = resume and partial.is_file()
-    served = transfer(pinned(url, locked), partial, resume)
+    served = transfer(pinned(url, locked), partial, entry, resume)
     try:
         new = _check(partial, entry, lock, served.sha256)
     except Unusable:
         if not leftover:
             raise
-        served = transfer(pinned(url, locked), partial, resume=False)  # it was of another file
+        # what was left was of another file, and is gone
+        served = transfer(pinned(url, locked), partial, entry, resume)
         new = _check(partial, entry, lock, served.sha256)
     repository = repository_of(url)
     if repository and served.commit:

@@ -18,20 +18,26 @@ import gzip
 import hashlib
 import logging
 import re
-import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from dnastudents.benchmarks.sources import looks_like_html
+from dnastudents.downloads.content import disguise
+from dnastudents.downloads.damage import damage
 from dnastudents.errors import InputError, nearest
 from dnastudents.files import ANYTHING, read_json, reading, write_json
 
 logger = logging.getLogger(__name__)
 
 CHUNK = 1 << 20
+MOST = 1 << 34  # bytes of a file whose size the manifest does not give
 MANIFEST_COLUMNS = {"id", "url", "alternative_urls", "sha256", "bytes", "note"}
+FORMS = {
+    "sha256": re.compile("[0-9a-f]{64}"),
+    "git_blob": re.compile("[0-9a-f]{8,40}"),
+    "bytes": re.compile("[0-9]+"),
+}
 MOVING = re.compile(r"(?P<repository>.+?)/resolve/main/")  # another revision is taken as it is
 
 
@@ -48,6 +54,9 @@ class Dataset:
     sha256 : str or None
     bytes : int or None
     note : str
+    git_blob : str or None
+        The id that git gives the content, or its first digits where no more is known: the SHA-1 of
+        `blob <bytes>`, a zero byte, and the content.
     """
 
     id: str
@@ -55,6 +64,17 @@ class Dataset:
     sha256: str | None = None
     bytes: int | None = None
     note: str = ""
+    git_blob: str | None = None
+
+    @property
+    def most(self) -> int:
+        """The bytes that it may have."""
+        return MOST if self.bytes is None else self.bytes
+
+    @property
+    def is_hashed(self) -> bool:
+        """Whether the manifest has a hash of it."""
+        return self.sha256 is not None or self.git_blob is not None
 
 
 class Unusable(Exception):
@@ -64,10 +84,12 @@ class Unusable(Exception):
 def read_manifest(path: str | Path) -> dict[str, Dataset]:
     """Read datasets.csv: id, url, alternative_urls (separated by spaces), sha256, bytes, note, ...
 
+    A column `git_blob` may be absent.
+
     Raises
     ------
     InputError
-        The file or a column is missing, or an id repeats or leaves the folder.
+        The file or a column is missing, an id repeats or leaves the folder, or a hash is none.
     """
     path = Path(path)
     if not path.is_file():
@@ -81,9 +103,17 @@ def read_manifest(path: str | Path) -> dict[str, Dataset]:
             name = row["id"]
             if name in datasets or Path(name).is_absolute() or ".." in Path(name).parts:
                 raise InputError(f"{path}: id {name!r} repeats or leaves the folder")
-            urls = (row["url"], *row["alternative_urls"].split())
-            size = int(row["bytes"]) if row["bytes"] else None
-            datasets[name] = Dataset(name, urls, row["sha256"] or None, size, row["note"])
+            for key, form in FORMS.items():
+                if (value := row.get(key)) and not form.fullmatch(value):
+                    raise InputError(f"{path}: {key} {value!r} of {name} is none; correct it")
+            datasets[name] = Dataset(
+                id=name,
+                urls=(row["url"], *row["alternative_urls"].split()),
+                sha256=row["sha256"] or None,
+                bytes=int(row["bytes"]) if row["bytes"] else None,
+                note=row["note"],
+                git_blob=row.get("git_blob") or None,
+            )
     return datasets
 
 
@@ -204,44 +234,47 @@ def verify(path: Path, dataset: Dataset, expected: str | None, packed: bool = Fa
     Unusable
         It is not the dataset; the message says why.
     """
-    digest, size = hashlib.sha256(), 0
-    try:
-        with gzip.open(path) if packed else path.open("rb") as handle:
-            start = handle.read(CHUNK)
-            chunk = start
-            while chunk:
-                digest.update(chunk)
-                size += len(chunk)
-                chunk = handle.read(CHUNK)
-    except (OSError, EOFError, zlib.error) as error:
-        raise Unusable(f"it cannot be read ({error})") from None
-    found = digest.hexdigest()
-    if found == expected:
+    start, size, found = _read(path, dataset, packed)
+    blob = dataset.git_blob
+    is_blob = blob is None or git_blob(path, size, packed).startswith(blob)
+    if is_blob and (found == expected or (blob is not None and expected is None)):
         return found
-    if looks_like_html(start):
-        raise Unusable("a web page came instead of the file")
     if size == 0:
         raise Unusable("the file is empty")
+    if what := disguise(start, size, dataset.id):
+        raise Unusable(f"{what} came instead of the file")
     if dataset.bytes not in (None, size):
         raise Unusable(f"{size:,} bytes came, {dataset.bytes:,} were expected")
-    if expected:
+    if expected and found != expected:
         raise Unusable(f"the SHA-256 is not {expected[:12]}..., so it is another or a damaged file")
-    if not packed and (damage := _damage(path, dataset.id)):
-        raise Unusable(damage)
+    if not is_blob:
+        part = "is not" if len(str(blob)) == 40 else "does not begin with"
+        raise Unusable(f"the git blob id {part} {blob}, so it is another or a damaged file")
+    if not packed and (reason := damage(path, dataset.id)):
+        raise Unusable(reason)
     return found
 
 
-def _damage(path: Path, name: str) -> str | None:
-    """Return what is wrong with an archive; None for a good one and for every other file."""
+def _read(path: Path, dataset: Dataset, packed: bool) -> tuple[bytes, int, str]:
+    """Return the first bytes, the size and the SHA-256 of a file, unpacked."""
+    digest, size, start = hashlib.sha256(), 0, b""
     try:
-        if name.endswith(".zip"):
-            with zipfile.ZipFile(path) as archive:
-                bad = archive.testzip()
-            return f"a damaged zip archive: {bad}" if bad else None
-        if name.endswith(".gz"):
-            with gzip.open(path) as handle:
-                while handle.read(CHUNK):
-                    pass
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
-        return f"a damaged archive ({error})"
-    return None
+        with gzip.open(path) if packed else path.open("rb") as handle:
+            while chunk := handle.read(CHUNK):
+                start = start or chunk
+                digest.update(chunk)
+                size += len(chunk)
+                if packed and size > dataset.most:
+                    raise Unusable(f"unpacked it has more than {dataset.most:,} bytes")
+    except (OSError, EOFError, zlib.error) as error:
+        raise Unusable(f"it cannot be read ({error})") from None
+    return start, size, digest.hexdigest()
+
+
+def git_blob(path: Path, size: int, packed: bool) -> str:
+    """Compute the id that git gives the content of a file, gzipped or not, of `size` bytes."""
+    digest = hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
+    with gzip.open(path) if packed else path.open("rb") as handle:
+        while chunk := handle.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()

@@ -145,7 +145,7 @@ def _draw(axis: Axes, curve: pd.DataFrame, run: str, look: Series, smooth: bool)
         markevery=every,
     )
     for position in _switches(curve):
-        axis.plot(*(steps[position], values[position]), **SWITCH | {"markeredgecolor": look.colour})
+        axis.plot(steps[position], values[position], **SWITCH | {"markeredgecolor": look.colour})
 
 
 def _switches(curve: pd.DataFrame) -> list[int]:

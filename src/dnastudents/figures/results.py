@@ -18,7 +18,7 @@ from dnastudents.benchmarks.facts import METRICS
 from dnastudents.figures.style import COLOURS, GREY, PAGE, figure_style, grid, save, wrapped
 from dnastudents.results.failures import MARK, incomplete
 from dnastudents.results.jobs import BASELINE
-from dnastudents.results.rows import estimate, read_metrics, runs_in_order
+from dnastudents.results.rows import estimate, read_metrics, require_runs, runs_in_order
 
 
 def overview_figure(
@@ -34,8 +34,14 @@ def overview_figure(
         A suffix .png or .svg is taken off first.
     runs : sequence of str, optional
         In their order. Default is all, sorted. Controls are always shown.
+
+    Raises
+    ------
+    InputError
+        The CSV is absent or broken, or one of `runs` has no row.
     """
     frame = read_metrics(metrics_csv)
+    require_runs(frame, runs or (), metrics_csv)
     names = [run for run in runs_in_order(frame, runs) if (frame["run"] == run).any()]
     frame = frame[frame["run"].isin(names)]
     panels = list(frame.groupby(["suite", "task"]))
@@ -51,9 +57,9 @@ def overview_figure(
         title = (
             f"Test-set scores \u00d7 100, 95 % intervals over seeds{label}\n"
             f"filled: pretrained; hollow: not pretrained; dashed: {BASELINE}"
-            + f"; {MARK}: without the seeds that failed"
-            * lost
         )
+        if lost:
+            title += f"; {MARK}: without the seeds that failed"
         figure.suptitle(title, fontsize=7.5, x=0.01, ha="left")
         save(figure, output)
 
@@ -86,8 +92,14 @@ def _panel(axis: Axes, rows: pd.DataFrame, names: list[str]) -> None:
             mfc="white" if control else colour,
         )
         if incomplete(rows[rows["run"] == name]):
-            axis.annotate(MARK, (score.mean, height), (3, 0), textcoords="offset points",
-                          fontsize=6, va="center")  # fmt: skip
+            axis.annotate(
+                MARK,
+                (score.mean, height),
+                (3, 0),
+                textcoords="offset points",
+                fontsize=6,
+                va="center",
+            )
     axis.grid(axis="y", color="#ECECEC", linewidth=0.6)
     axis.set_axisbelow(True)
     axis.tick_params(axis="y", length=0)

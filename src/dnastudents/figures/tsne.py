@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -35,6 +35,15 @@ Labels = NDArray[np.int64]
 PERPLEXITY = 30.0
 FOLDS = 5
 DIMENSIONS = 50  # principal components that t-SNE sees; the usual first step
+
+
+class Embedded(NamedTuple):
+    """One run's embeddings of some sequences, with these sequences' labels and rows in the task."""
+
+    values: Embeddings
+    labels: Labels
+    rows: Labels
+    pooling: str
 
 
 def tsne_figure(
@@ -71,66 +80,77 @@ def tsne_figure(
     if len(embeddings) != len(names) or not names:
         raise InputError(f"t-SNE: {len(embeddings)} embeddings for {len(names)} names")
     task = read_json(Path(task_folder) / "task.json")
-    values, labels, index = _read_all([Path(path) for path in embeddings], len(task["classes"]))
-    # one thread: sums over threads differ in their last bits, and t-SNE amplifies them
+    runs = _read_all([Path(path) for path in embeddings], len(task["classes"]))
+    labels = runs[0].labels
+    # One thread: sums over threads differ in their last bits, and t-SNE amplifies them.
     with threadpool_limits(1):
-        scores = [_scores(run, labels, seed) for run in values]
-        points = [_project(run, seed) for run in values]
+        scores = [_scores(run.values, labels, seed) for run in runs]
+        points = [_project(run.values, seed) for run in runs]
     with figure_style():
-        width = min(PAGE, max(COLUMN, 2.4 * len(names)))
-        figure, axes = grid(len(names), 4, width, 2.1)
-        for axis, name, score, xy in zip(axes, names, scores, points, strict=True):
-            _panel(axis, name, score, xy, labels, task["classes"])
-        _legend(figure, axes[0])
-        title = _title(task, scores[0], _pooling(embeddings))
-        figure.suptitle(title, fontsize=7.5, x=0.01, ha="left")
-        save(figure, output)
+        panels = list(zip(names, scores, points, strict=True))
+        save(_draw(panels, labels, task, runs[0].pooling), output)
     numbers = pd.DataFrame([{"run": n} | s for n, s in zip(names, scores, strict=True)])
-    facts = {"index": index, "label": labels}
-    pictures = [
-        pd.DataFrame({"run": name, **facts, "x": xy[:, 0], "y": xy[:, 1]})
-        for name, xy in zip(names, points, strict=True)
+    _write_csv(numbers, f"{output_base(output)}.csv")
+    of_runs = [
+        pd.DataFrame({"run": name, "index": run.rows, "label": labels}).assign(
+            x=xy[:, 0], y=xy[:, 1]
+        )
+        for name, run, xy in zip(names, runs, points, strict=True)
     ]
-    for suffix, frame in {"": numbers, "_points": pd.concat(pictures)}.items():
-        first = ",".join(frame.columns[:4])
-        with atomic_file(f"{output_base(output)}{suffix}.csv", first.encode()) as partial:
-            frame.to_csv(partial, index=False, float_format="%.6g")
+    _write_csv(pd.concat(of_runs), f"{output_base(output)}_points.csv")
     return numbers
+
+
+def _draw(
+    panels: Sequence[tuple[str, dict[str, float], Embeddings]],
+    labels: Labels,
+    task: dict[str, Any],
+    pooling: str,
+) -> Figure:
+    """Draw the panels of all runs: name, scores and coordinates of each."""
+    width = min(PAGE, max(COLUMN, 2.4 * len(panels)))
+    figure, axes = grid(len(panels), 4, width, 2.1)
+    for axis, (name, scores, xy) in zip(axes, panels, strict=True):
+        _panel(axis, name, scores, xy, labels, task["classes"])
+    _legend(figure, axes[0])
+    title = _title(task, panels[0][1], pooling)
+    figure.suptitle(title, fontsize=7.5, x=0.01, ha="left")
+    return figure
+
+
+def _write_csv(frame: pd.DataFrame, file: str) -> None:
+    first = ",".join(frame.columns[:4])
+    with atomic_file(file, first.encode()) as partial:
+        frame.to_csv(partial, index=False, float_format="%.6g")
 
 
 def _legend(figure: Figure, axis: Axes) -> None:
     legend = figure.legend(
         *axis.get_legend_handles_labels(),
-        loc="outside lower center", ncols=4, handletextpad=0.2, markerscale=2,
-    )  # fmt: skip
+        loc="outside lower center",
+        ncols=4,
+        handletextpad=0.2,
+        markerscale=2,
+    )
     for handle in filter(None, legend.legend_handles):
         handle.set_alpha(1)
 
 
-def _read_all(paths: list[Path], classes: int) -> tuple[list[Embeddings], Labels, Labels]:
-    """Read the embeddings of each run, and the labels and indices that all of them must share."""
-    data = [_read(path) for path in paths]
-    _, labels, index = data[0]
-    for path, (_, other_labels, other_index) in zip(paths, data, strict=True):
-        if not np.array_equal(other_index, index) or not np.array_equal(other_labels, labels):
+def _read_all(paths: list[Path], classes: int) -> list[Embedded]:
+    """Read what each run made of the same sequences, pooled in the same way."""
+    runs = [_read(path) for path in paths]
+    labels, rows = runs[0].labels, runs[0].rows
+    for path, run in zip(paths, runs, strict=True):
+        if not np.array_equal(run.rows, rows) or not np.array_equal(run.labels, labels):
             raise InputError(f"{path}: embeds other sequences than {paths[0]}")
+    if any(run.pooling != runs[0].pooling for run in runs):
+        raise InputError(f"{paths[0]}: pooled otherwise than the others; embed all runs alike")
     counts = np.unique(labels, return_counts=True)[1]
     if counts.size < 2 or counts.min() < 2:
         raise InputError(f"{paths[0]}: needs two classes with two sequences each")
     if labels.min() < 0 or labels.max() >= classes:
         raise InputError(f"{paths[0]}: labels reach {labels.max()}, beyond the class names")
-    return [values for values, *_ in data], labels, index
-
-
-def _pooling(paths: Sequence[str | Path]) -> str:
-    """Return how the embeddings of all runs were pooled; those of older versions are means."""
-    found = set()
-    for path in paths:
-        with reading(path), np.load(path, allow_pickle=False) as archive:
-            found.add(str(archive["pooling"]) if "pooling" in archive else "mean")
-    if len(found) > 1:
-        raise InputError(f"{paths[0]}: pooled otherwise than the others; embed all runs alike")
-    return found.pop()
+    return runs
 
 
 def _title(task: dict[str, Any], score: dict[str, float], pooling: str) -> str:
@@ -142,14 +162,16 @@ def _title(task: dict[str, Any], score: dict[str, float], pooling: str) -> str:
     )
 
 
-def _read(path: Path) -> tuple[Embeddings, Labels, Labels]:
+def _read(path: Path) -> Embedded:
     with reading(path), np.load(path, allow_pickle=False) as archive:
         values, labels, index = (archive[key] for key in ("embeddings", "labels", "index"))
+        # Files of older versions do not say so: they are means.
+        pooling = str(archive["pooling"]) if "pooling" in archive else "mean"
     if values.ndim != 2 or not len(values) == len(labels) == len(index):
         raise InputError(f"{path}: {values.shape} embeddings for {len(labels)} labels")
     if not np.isfinite(values).all():
         raise InputError(f"{path}: embeddings are not finite; the checkpoint has diverged")
-    return values.astype(np.float64), labels, index
+    return Embedded(values.astype(np.float64), labels, index, pooling)
 
 
 def _scores(values: Embeddings, labels: Labels, seed: int) -> dict[str, float]:
@@ -190,9 +212,15 @@ def _panel(
     for label in np.unique(labels):
         look, chosen = series(int(label)), labels == label
         axis.scatter(
-            xy[chosen, 0], xy[chosen, 1], s=size, c=look.colour, marker=look.marker, alpha=0.6,
-            linewidth=0, label=classes[label],
-        )  # fmt: skip
+            xy[chosen, 0],
+            xy[chosen, 1],
+            s=size,
+            c=look.colour,
+            marker=look.marker,
+            alpha=0.6,
+            linewidth=0,
+            label=classes[label],
+        )
     # + 0.0 turns a rounded -0.0 into 0.0
     silhouette = f"{round(score['silhouette'], 2) + 0.0:.2f}"
     numbers = f"silhouette {silhouette}, probe {100 * score['probe_accuracy']:.1f} %"

@@ -11,8 +11,10 @@ another part of it on the other strand. Both strands have the same number of tok
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import torch
@@ -26,87 +28,98 @@ CHUNK = 256  # sequences that are tokenised together
 
 
 @dataclass(frozen=True)
-class TokenSplit:
-    """A split of a task as token ids.
+class Split(ABC):
+    """A split of a task as what a model reads.
 
     Attributes
     ----------
-    ids : list of numpy.ndarray
-        int64 (T,) each.
+    values : numpy.ndarray
+        (n, ...), one entry for each sequence.
     labels : numpy.ndarray
         int64 (n,).
-    pad_id : int
     truncated : numpy.ndarray
         bool (n,), True at sequences that lost their end.
-    other : list of numpy.ndarray or None
-        The same sequences on the other strand, int64 (T,) each. None where it is never read.
+    other : numpy.ndarray or None
+        The same sequences on the other strand. None where it is never read.
     """
 
-    ids: list[np.ndarray]
+    values: np.ndarray
     labels: np.ndarray
-    pad_id: int
     truncated: np.ndarray
-    other: list[np.ndarray] | None = None
+    other: np.ndarray | None
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return len(self.values)
+
+    @property
+    @abstractmethod
+    def lengths(self) -> np.ndarray:
+        """How long each sequence is to the model, int64 (n,)."""
+
+    @abstractmethod
+    def inputs(self, rows: np.ndarray) -> dict[str, Tensor]:
+        """Return what the model takes of these B sequences."""
+
+    def take(self, rows: np.ndarray) -> Self:
+        """Take some of the sequences."""
+        other = None if self.other is None else self.other[rows]
+        labels, truncated = self.labels[rows], self.truncated[rows]
+        return replace(
+            self, values=self.values[rows], labels=labels, truncated=truncated, other=other
+        )
+
+    def flip(self, chosen: np.ndarray) -> Self:
+        """Turn the sequences at True in `chosen`, bool (n,), to their other strand."""
+        if self.other is None:
+            raise ValueError("this split holds one strand only")
+        side = chosen.reshape(-1, *[1] * (self.values.ndim - 1))
+        there, here = (
+            np.where(side, self.other, self.values),
+            np.where(side, self.values, self.other),
+        )
+        return replace(self, values=there, other=here)
+
+    def joined(self, more: Self) -> Self:
+        """Put more sequences behind these."""
+        other = None
+        if self.other is not None and more.other is not None:
+            other = np.concatenate([self.other, more.other])
+        return replace(
+            self,
+            values=np.concatenate([self.values, more.values]),
+            labels=np.concatenate([self.labels, more.labels]),
+            truncated=np.concatenate([self.truncated, more.truncated]),
+            other=other,
+        )
+
+
+@dataclass(frozen=True)
+class TokenSplit(Split):
+    """A split as token ids: `values` are arrays of int64 (T,), as long as each sequence."""
+
+    pad_id: int
 
     @property
     def lengths(self) -> np.ndarray:
-        """Tokens of each sequence, int64 (n,)."""
-        return np.array([len(row) for row in self.ids], dtype=np.int64)
+        """Tokens of each sequence."""
+        return np.array([len(ids) for ids in self.values], dtype=np.int64)
 
     def inputs(self, rows: np.ndarray) -> dict[str, Tensor]:
-        """`input_ids` (B, T), and `attention_mask` where there is padding."""
-        chosen = [self.ids[row] for row in rows]
+        """Return `input_ids` (B, T), and `attention_mask` where there is padding."""
+        chosen = self.values[rows]
         longest = max(map(len, chosen))
         batch = np.full((len(chosen), longest), self.pad_id, dtype=np.int64)
-        for place, row in zip(batch, chosen, strict=True):
-            place[: len(row)] = row
+        for padded, ids in zip(batch, chosen, strict=True):
+            padded[: len(ids)] = ids
         inputs = {"input_ids": torch.from_numpy(batch)}
         if min(map(len, chosen)) < longest:
             inputs["attention_mask"] = inputs["input_ids"] != self.pad_id
         return inputs
 
-    def take(self, rows: np.ndarray) -> TokenSplit:
-        """Some of the sequences."""
-        ids = [self.ids[row] for row in rows]
-        other = None if self.other is None else [self.other[row] for row in rows]
-        return TokenSplit(ids, self.labels[rows], self.pad_id, self.truncated[rows], other)
-
-    def flip(self, chosen: np.ndarray) -> TokenSplit:
-        """The sequences at True in `chosen`, bool (n,), on their other strand."""
-        if self.other is None:
-            raise ValueError("this split was tokenised on one strand only")
-        strands = list(zip(chosen, self.ids, self.other, strict=True))
-        ids = [there if flipped else here for flipped, here, there in strands]
-        other = [here if flipped else there for flipped, here, there in strands]
-        return replace(self, ids=ids, other=other)
-
-    def joined(self, more: TokenSplit) -> TokenSplit:
-        """These sequences and, behind them, more."""
-        labels = np.concatenate([self.labels, more.labels])
-        truncated = np.concatenate([self.truncated, more.truncated])
-        other = None
-        if self.other is not None and more.other is not None:
-            other = self.other + more.other
-        return TokenSplit(self.ids + more.ids, labels, self.pad_id, truncated, other)
-
 
 @dataclass(frozen=True)
-class FeatureSplit:
-    """A split as fixed features, float32 (n, D), of a frozen student; `other` of the other strand.
-
-    `other` is None where it is never read.
-    """
-
-    features: Tensor
-    labels: np.ndarray
-    truncated: np.ndarray
-    other: Tensor | None = None
-
-    def __len__(self) -> int:
-        return len(self.features)
+class FeatureSplit(Split):
+    """A split as fixed features, float32 (n, D), of a frozen student."""
 
     @property
     def lengths(self) -> np.ndarray:
@@ -114,34 +127,13 @@ class FeatureSplit:
         return np.ones(len(self), dtype=np.int64)
 
     def inputs(self, rows: np.ndarray) -> dict[str, Tensor]:
-        """`features` (B, D)."""
-        return {"features": self.features[torch.from_numpy(rows)]}
-
-    def take(self, rows: np.ndarray) -> FeatureSplit:
-        """Some of the sequences."""
-        index = torch.from_numpy(rows)
-        other = None if self.other is None else self.other[index]
-        return FeatureSplit(self.features[index], self.labels[rows], self.truncated[rows], other)
-
-    def flip(self, chosen: np.ndarray) -> FeatureSplit:
-        """The sequences at True in `chosen`, bool (n,), on their other strand."""
-        if self.other is None:
-            raise ValueError("this split holds features of one strand only")
-        side = torch.from_numpy(chosen)[:, None]
-        features = torch.where(side, self.other, self.features)
-        return replace(self, features=features, other=torch.where(side, self.features, self.other))
-
-    def joined(self, more: FeatureSplit) -> FeatureSplit:
-        """These sequences and, behind them, more."""
-        labels = np.concatenate([self.labels, more.labels])
-        truncated = np.concatenate([self.truncated, more.truncated])
-        other = None
-        if self.other is not None and more.other is not None:
-            other = torch.cat([self.other, more.other])
-        return FeatureSplit(torch.cat([self.features, more.features]), labels, truncated, other)
+        """Return `features` (B, D)."""
+        return {"features": torch.from_numpy(self.values[rows])}
 
 
-Split = TokenSplit | FeatureSplit
+def ragged(rows: Sequence[np.ndarray]) -> np.ndarray:
+    """Make one array of objects (n,) of arrays of any lengths, so that NumPy indexes and joins."""
+    return np.fromiter(rows, dtype=object, count=len(rows))
 
 
 def tokenize(
@@ -171,19 +163,19 @@ def tokenize(
     if both_strands:
         other, _ = _ids([sequence.reverse_complement(row) for row in codes], tokenizer, most)
     labels = np.asarray(labels, dtype=np.int64)
-    return TokenSplit(rows, labels, tokenizer.pad_id, truncated, other)
+    return TokenSplit(rows, labels, truncated, other, tokenizer.pad_id)
 
 
 def _ids(
     codes: list[np.ndarray], tokenizer: Tokenizer, most: int | None
-) -> tuple[list[np.ndarray], np.ndarray]:
-    """Tokens of each sequence, at most so many, and True (n,) at those that lost their end."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """Tokenise each sequence, to at most so many tokens, and note (n,) which lost their end."""
     rows = []
     for start in range(0, len(codes), CHUNK):
         chunk = codes[start : start + CHUNK]
         padded = np.full((len(chunk), max(map(len, chunk))), sequence.PAD, dtype=np.uint8)
-        for place, row in zip(padded, chunk, strict=True):
-            place[: len(row)] = row
+        for padded_row, row in zip(padded, chunk, strict=True):
+            padded_row[: len(row)] = row
         ids = tokenizer.encode_batch(padded)
         counts = (ids != tokenizer.pad_id).sum(1)
         rows += [row[:count].copy() for row, count in zip(ids, counts, strict=True)]
@@ -191,15 +183,15 @@ def _ids(
     for number, ids in enumerate(rows):
         if most is not None and len(ids) > most:
             # Students with a limit read overlapping k-mers: one base more is one token more.
-            kept = codes[number][: len(codes[number]) - (len(ids) - most)]
-            rows[number], truncated[number] = tokenizer.encode_codes(kept), True
-    return rows, truncated
+            begin = codes[number][: len(codes[number]) - (len(ids) - most)]
+            rows[number], truncated[number] = tokenizer.encode_codes(begin), True
+    return ragged(rows), truncated
 
 
 def training_batches(
     lengths: np.ndarray, batch_size: int, generator: np.random.Generator
 ) -> list[np.ndarray]:
-    """Rows of each batch of one epoch, every row once, in an order by the generator."""
+    """Draw the rows of each batch of one epoch, every row once."""
     order = generator.permutation(len(lengths))
     batches = []
     for start in range(0, len(order), POOL * batch_size):
@@ -209,10 +201,10 @@ def training_batches(
 
 
 def evaluation_batches(lengths: np.ndarray, batch_size: int) -> list[np.ndarray]:
-    """Rows of each batch, every row once, shortest first."""
+    """Choose the rows of each batch, every row once, shortest first."""
     return cut(np.argsort(lengths, kind="stable"), batch_size)
 
 
 def cut(rows: np.ndarray, size: int) -> list[np.ndarray]:
-    """Parts of at most so many rows."""
+    """Cut the rows into pieces of at most `size`."""
     return [rows[start : start + size] for start in range(0, len(rows), size)]

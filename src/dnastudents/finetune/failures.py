@@ -32,24 +32,24 @@ class Failures:
 
     Parameters
     ----------
-    facts : mapping
-        What identifies the job in a record: run, suite, task.
+    names : mapping
+        Of run, suite and task, for the records.
 
     Attributes
     ----------
     records : dict of int to dict
-        By seed: `facts`, seed, kind (diverged, out_of_memory), reason, and the wall_seconds and
+        By seed: `names`, seed, kind (diverged, out_of_memory), reason, and the wall_seconds and
         device that it took in this job.
     """
 
-    def __init__(self, facts: Mapping[str, str]) -> None:
-        self.facts = dict(facts)
+    def __init__(self, names: Mapping[str, str]) -> None:
+        self.names = dict(names)
         self.records: dict[int, dict[str, Any]] = {}
 
     def each(
         self, starts: Mapping[int, Path], work: Callable[[int, Path], Result]
     ) -> dict[int, Result]:
-        """What `work` gives for every seed that does not fail.
+        """Return what `work` gives for every seed that does not fail.
 
         Seeds that found no memory are tried once more after the others: what else was on the
         device may be gone by then. A loss is the seed's own, and is not drawn twice.
@@ -83,7 +83,7 @@ class Failures:
         return {seed: done[seed] for seed in starts if seed in done}
 
     def write(self, folder: Path) -> None:
-        """One `failed_seed_<s>.json` for each record."""
+        """Write one `failed_seed_<s>.json` per record."""
         for seed, record in self.records.items():
             write_json(folder / f"failed_seed_{seed}.json", record)
 
@@ -112,11 +112,14 @@ class Failures:
         seconds = time.perf_counter() - began
         seconds += self.records.get(seed, {}).get("wall_seconds", 0.0)
         self.records[seed] = {
-            **self.facts,
-            **{"seed": seed, "kind": kind, "reason": reason, "wall_seconds": seconds},
+            **self.names,
+            "seed": seed,
+            "kind": kind,
+            "reason": reason,
+            "wall_seconds": seconds,
             "device": device_name(choose_device()),
         }
         logger.error(f"{self._job()} seed {seed} FAILED: {reason}")
 
     def _job(self) -> str:
-        return "{run} {suite}/{task}".format(**self.facts)
+        return "{run} {suite}/{task}".format(**self.names)

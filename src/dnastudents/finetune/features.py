@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,11 +12,12 @@ import transformers
 from torch import Tensor, nn
 
 from dnastudents import models
+from dnastudents.benchmarks.draws import draw_some
 from dnastudents.benchmarks.task import load_task
 from dnastudents.devices import as_many_as_fit, choose_device, moved
 from dnastudents.errors import InputError
 from dnastudents.files import atomic_file, check_file, read_json
-from dnastudents.finetune.data import FeatureSplit, TokenSplit, evaluation_batches, tokenize
+from dnastudents.finetune.data import FeatureSplit, TokenSplit, evaluation_batches, ragged, tokenize
 from dnastudents.finetune.fit import EVALUATION_BATCH, in_order
 from dnastudents.genome import tokenizers
 from dnastudents.genome.tokenizers import Tokenizer
@@ -45,7 +46,7 @@ class ClsTokens(nn.Module):
         self.student, self.cls_id = student, cls_id
 
     def pool(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
-        """Features (B, tokens * D) of a batch (B, T)."""
+        """Compute features (B, tokens * D) of a batch (B, T)."""
         hidden = self.student.backbone(input_ids, attention_mask)
         return hidden[input_ids == self.cls_id].reshape(len(input_ids), -1)
 
@@ -77,7 +78,7 @@ class Checkpoint:
 def pooled_features(
     model: SequenceClassifier | ClsTokens, split: TokenSplit, device: torch.device
 ) -> np.ndarray:
-    """Features of a split before the head, float32 (n, D), in its order."""
+    """Compute features of a split before the head, float32 (n, D), in its order."""
     model = model.to(device).eval()
 
     def pool(at_once: int) -> np.ndarray:
@@ -94,12 +95,11 @@ def pooled_features(
 def feature_split(
     classifier: SequenceClassifier, split: TokenSplit, device: torch.device
 ) -> FeatureSplit:
-    """The split as features before the head, of both strands where it holds both."""
-    features = torch.from_numpy(pooled_features(classifier, split, device))
-    if split.other is None:
-        return FeatureSplit(features, split.labels, split.truncated)
-    flipped = split.flip(np.ones(len(split), dtype=bool))
-    other = torch.from_numpy(pooled_features(classifier, flipped, device))
+    """Turn the split into features before the head, of both strands where it holds both."""
+    features, other = pooled_features(classifier, split, device), None
+    if split.other is not None:
+        flipped = split.flip(np.ones(len(split), dtype=bool))
+        other = pooled_features(classifier, flipped, device)
     return FeatureSplit(features, split.labels, split.truncated, other)
 
 
@@ -121,7 +121,7 @@ def embed(
         Task folder.
     split : {'train', 'dev', 'test'}
     max_sequences : int or None
-        A fixed draw of so many, the same for every student. None is all.
+        A fixed draw of so many, the same for every student, with some of each class. None is all.
     output : Path
         npz with `embeddings` float32 (n, D); `labels` int64 (n,); `index` int64 (n,), the rows of
         the split; `pooling`, its name.
@@ -139,7 +139,8 @@ def embed(
     frame = load_task(task).split(split)
     index = np.arange(len(frame))
     if max_sequences is not None and max_sequences < len(frame):
-        index = np.sort(numpy_generator(0, "embed").permutation(len(frame))[:max_sequences])
+        labels, generator = frame["label"].to_numpy(), numpy_generator(0, "embed")
+        index = draw_some(labels, max_sequences, generator, f"{task}: max_sequences")
     chosen = frame.iloc[index]
     loaded = Checkpoint.load(checkpoint)
     tokens = loaded.tokenize(chosen["sequence"].tolist(), chosen["label"].to_numpy())
@@ -161,7 +162,7 @@ def _mean(loaded: Checkpoint) -> SequenceClassifier:
 def _with_cls_tokens(
     loaded: Checkpoint, split: TokenSplit, folder: Path
 ) -> tuple[ClsTokens, TokenSplit]:
-    """The model, and the split with as many CLS tokens as it was pretrained with (else 10)."""
+    """Return the model, and the split with the CLS tokens of its pretraining (else 10)."""
     cls_id = loaded.tokenizer.cls_id
     if not isinstance(loaded.student, ChordMixerForMaskedLM) or cls_id is None:
         raise InputError(f"{folder}: CLS tokens are those of a chordmixer; use --pooling mean")
@@ -170,7 +171,5 @@ def _with_cls_tokens(
     if file.is_file():
         count = parse(RunSettings, read_json(file), str(file)).objective.cls_positions
     count = count or FinDNAOptions().cls_positions
-    ids = [np.append(row, np.full(count, cls_id)) for row in split.ids]
-    return ClsTokens(loaded.student, cls_id), TokenSplit(
-        ids, split.labels, split.pad_id, split.truncated
-    )
+    ids = [np.append(row, np.full(count, cls_id)) for row in split.values]
+    return ClsTokens(loaded.student, cls_id), replace(split, values=ragged(ids))

@@ -1,15 +1,28 @@
-"""What of a run on a task is finished, in a folder that outlives a killed job."""
+"""What of a run on a task is finished, in a folder that outlives a killed job.
+
+A piece belongs to what made it: the content of the task's splits and of the student's weights, the
+settings, and `REVISION` of this package. A piece of which a file is broken or lost is made again.
+"""
 
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from dnastudents.benchmarks.task import Task
-from dnastudents.files import atomic_directory, digest, read_json, sha256, write_json
-from dnastudents.finetune.job import Job
+from dnastudents.errors import InputError
+from dnastudents.files import (
+    atomic_directory,
+    check_folder,
+    digest,
+    read_json,
+    sha256,
+    write_json,
+)
+from dnastudents.finetune.on_task import TRAINED, WEIGHTS, StudentOnTask
 from dnastudents.finetune.options import Finetuning
 from dnastudents.finetune.pretrainings import provenance
 from dnastudents.models import model_digest, model_folder
@@ -17,9 +30,16 @@ from dnastudents.provenance import FILE, code_digest, write_provenance
 
 logger = logging.getLogger(__name__)
 
+REVISION = 1  # raised with every change of the code that changes what a seed comes to
+_RECORD = "identity.json"
+_HOLDS = (  # a piece
+    *(_RECORD, FILE, TRAINED, WEIGHTS),
+    *("row.json", "history.csv", "predictions.parquet"),
+)
+
 
 class Kept:
-    """Finished pieces of work, each with the digest of all that decides it, and the job behind.
+    """Finished pieces of work of a run on a task, each with the digest of all that decides it.
 
     Parameters
     ----------
@@ -40,36 +60,40 @@ class Kept:
     ) -> None:
         self.run, self.task, self.options, self.state = run, task, options, state
         self._starts: dict[Path, tuple[str, str]] = {}
-        self._job: tuple[Path, Job] | None = None
+        self._loaded: tuple[Path, StudentOnTask] | None = None
 
-    def job(self, start: Path) -> Job:
-        """The job of one pretraining; its student is loaded when first asked for, one at a time."""
-        if self._job is None or self._job[0] != start:
-            self._job = None  # the last one's sequences go before these come
+    def student(self, start: Path) -> StudentOnTask:
+        """Return the student of one pretraining, loaded when first needed, one at a time."""
+        if self._loaded is None or self._loaded[0] != start:
+            self._loaded = None  # the last one's sequences go before these come
             weights, _ = self._content(start)
             config_digest = self._digest(start, self.options)
-            self._job = start, Job(self.run, start, self.task, self.options, config_digest, weights)
-        return self._job[1]
+            student = StudentOnTask(
+                self.run, start, self.task, self.options, config_digest, weights
+            )
+            self._loaded = start, student
+        return self._loaded[1]
 
     def identity(self, start: Path, options: Finetuning | None = None, *more: Any) -> str:
-        """Digest of what decides a piece: run, pretraining, task and settings (default: all)."""
+        """Compute the digest of what decides a piece: run, pretraining, task, settings (or all)."""
         config_digest = self._digest(start, self.options if options is None else options)
         _, content = self._content(start)
-        return digest([self.run, config_digest, content, self.task.digest, *more])
+        return digest([REVISION, self.run, config_digest, content, self.task.digest, *more])
 
     def keep(
         self, name: str, identity: str, make: Callable[[Path], None], again: bool = False
     ) -> Path:
-        """The piece `name`, made by `make` in a new folder unless it is there (or `again`).
+        """Return the piece `name`; `make` makes it in a new folder unless it is there (or `again`).
 
         One that other code has made is taken, and said to be: most edits change no result.
         """
         folder = self.state / name
-        if again or not (folder.is_dir() and read_json(folder / "identity.json") == identity):
-            with atomic_directory(folder, "identity.json", "*") as partial:
+        if again or not _is_kept(folder, identity):
+            with atomic_directory(folder, *_HOLDS) as partial:
                 make(partial)
-                write_json(partial / "identity.json", identity)
                 write_provenance(partial, code=code_digest())
+                files = {file.name: sha256(file) for file in partial.iterdir()}
+                write_json(partial / _RECORD, {"identity": identity, "files": files})
         elif (made := read_json(folder / FILE))["code"] != code_digest():
             logger.warning(
                 f"{folder}: kept, though the code has changed since (it was made by commit "
@@ -82,9 +106,36 @@ class Kept:
         return digest({"finetuning": options.as_json(), "weights": weights})
 
     def _content(self, start: Path) -> tuple[str, str]:
-        """SHA-256 of a pretraining's weights, and digest of all that is used of it."""
+        """Compute SHA-256 of a pretraining's weights, and a digest of all that is used of it."""
         if start not in self._starts:
             weights = sha256(model_folder(start) / "model.safetensors")
             content = digest([model_digest(start), provenance(start)])
             self._starts[start] = weights, content
         return self._starts[start]
+
+
+def _is_kept(folder: Path, identity: str) -> bool:
+    """Whether a whole piece of this identity is there; a broken one is taken away, and said to be.
+
+    Only the weights may be gone: a grid removes them when its seeds are tested.
+    """
+    if not folder.exists():
+        return False
+    try:
+        record = read_json(folder / _RECORD)
+        if not isinstance(record, dict) or not isinstance(record.get("files"), dict):
+            raise InputError(f"{folder / _RECORD}: does not say what was written")
+        if record.get("identity") != identity:
+            return False
+        for name, content in record["files"].items():
+            file = folder / name
+            if (file.exists() or name != WEIGHTS) and sha256(file) != content:
+                raise InputError(f"{file}: is not as it was written")
+    except (InputError, OSError) as error:
+        # What never was a piece stays, and is said to be none.
+        first = next((name for name in _HOLDS if (folder / name).exists()), _RECORD)
+        broken = check_folder(folder, first, *_HOLDS)
+        logger.warning(f"{folder}: broken ({error}); it is made again")
+        shutil.rmtree(broken)
+        return False
+    return True

@@ -6,7 +6,8 @@ With `reverse_complement: augment` an epoch reads each training sequence on eith
 probability 1/2. With `conjoin` it does so too, and what is predicted is the mean of the logits of
 both strands, so that the answer does not depend on the strand (post-hoc conjoining, Caduceus-Ph).
 
-A batch that memory does not hold is computed in parts; its gradient, and the learning rate, stay.
+A batch that memory does not hold is computed in micro-batches; its gradient stays what it is, and
+so does the learning rate.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ from dnastudents.errors import InputError
 from dnastudents.finetune.data import Split, cut, evaluation_batches, training_batches
 from dnastudents.finetune.options import Finetuning
 from dnastudents.randomness import derive_seed, numpy_generator
-from dnastudents.results.metrics import classification_metrics, primary
+from dnastudents.results.metrics import classification_metrics
+from dnastudents.results.row import primary
 from dnastudents.training.optimizer import adamw, learning_rate, set_learning_rate
 from dnastudents.training.progress import clock
 
@@ -53,7 +55,7 @@ class FrozenHead(nn.Module):
         self.register_buffer("scale", features.std(0, correction=0).clamp(min=1e-6))
 
     def forward(self, features: Tensor) -> Tensor:
-        """Logits (B, classes) of features (B, D)."""
+        """Compute logits (B, classes) of features (B, D)."""
         return self.head(self.dropout((features - self.mean) / self.scale))
 
 
@@ -98,7 +100,8 @@ class Fit:
         self.parameters = list(model.parameters())
         self.optimizer = adamw(model, options.learning_rate, options.weight_decay)
         self.step = 0
-        self.part, self.read_part = options.batch_size, EVALUATION_BATCH  # what fits at once
+        # Sequences that fit in memory at once, with gradients and without.
+        self.micro_batch, self.read_batch = options.batch_size, EVALUATION_BATCH
         self.precision = Precision(options.precision, device)
 
     def train(
@@ -114,7 +117,7 @@ class Fit:
         Returns
         -------
         best, history
-            The chosen epoch; one row an epoch: epoch, step, loss and, where there is a dev split,
+            The chosen epoch; one row per epoch: epoch, step, loss and, where there is a dev split,
             dev_loss and dev_<metric>.
         """
         options, began = self.options, time.perf_counter()
@@ -147,7 +150,7 @@ class Fit:
         return {"dev_loss": loss, f"dev_{metric}": value}
 
     def _epoch(self, train: Split, epoch: int, total: int) -> float:
-        """One pass over the split; its mean loss."""
+        """Go over the split once, and return its mean loss."""
         generator = numpy_generator(self.seed, "batches", epoch)
         if self.options.reverse_complement != "none":
             strands = numpy_generator(self.seed, "strands", epoch)
@@ -172,7 +175,7 @@ class Fit:
         rate = learning_rate(self.step, total, options.learning_rate, warmup)
         set_learning_rate(self.optimizer, rate)
         gradients = partial(self._gradients, train, rows)
-        loss, self.part = as_many_as_fit(gradients, self.part, self.device)
+        loss, self.micro_batch = as_many_as_fit(gradients, self.micro_batch, self.device)
         bad = self.precision.clip(self.optimizer, self.parameters, options.gradient_clip)
         loss = loss.masked_fill(bad, math.nan)
         self.precision.step(self.optimizer)
@@ -184,9 +187,10 @@ class Fit:
         _seed(derive_seed(self.seed, "dropout", self.step), self.device)
         self.optimizer.zero_grad()
         total = torch.zeros((), device=self.device)
-        for part in cut(rows, at_once):
-            labels = moved(torch.from_numpy(train.labels[part]), self.device)
-            loss = F.cross_entropy(self._logits(train, part), labels) * (len(part) / len(rows))
+        for some in cut(rows, at_once):
+            labels = moved(torch.from_numpy(train.labels[some]), self.device)
+            # Weighted by its size, so that the sum is the mean over the batch.
+            loss = F.cross_entropy(self._logits(train, some), labels) * (len(some) / len(rows))
             self.precision.backward(loss)
             total += loss.detach()
         return total
@@ -199,10 +203,10 @@ class Fit:
 
     @torch.inference_mode()
     def predict(self, split: Split) -> np.ndarray:
-        """Class probabilities, float32 (n, C), in the order of the split."""
+        """Compute class probabilities, float32 (n, C), in the order of the split."""
         self.model.eval()
         predict = partial(self._predict, split)
-        scores, self.read_part = as_many_as_fit(predict, self.read_part, self.device)
+        scores, self.read_batch = as_many_as_fit(predict, self.read_batch, self.device)
         return scores
 
     def _predict(self, split: Split, at_once: int) -> np.ndarray:
@@ -216,7 +220,7 @@ class Fit:
 
 
 def _seed(seed: int, device: torch.device) -> None:
-    """What `torch.manual_seed` does, without its stack trace for each device that is absent."""
+    """Do what `torch.manual_seed` does, without its stack trace for each absent device."""
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":
         torch.cuda.manual_seed(seed)
@@ -229,7 +233,7 @@ def cross_entropy(scores: np.ndarray, labels: np.ndarray) -> float:
 
 
 def in_order(batches: list[np.ndarray], values: Tensor) -> np.ndarray:
-    """Values (n, ...) that were computed batch by batch, in the order of the split."""
+    """Put values (n, ...) that were computed batch by batch into the order of the split."""
     result = np.empty(values.shape, dtype=np.float32)
     result[np.concatenate(batches)] = values.float().cpu().numpy()
     return result

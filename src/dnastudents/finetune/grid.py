@@ -24,9 +24,8 @@ from dnastudents.files import read_json, write_json
 from dnastudents.finetune.failures import Failures
 from dnastudents.finetune.finished import Kept
 from dnastudents.finetune.fit import Diverged
-from dnastudents.finetune.job import TRAINED, WEIGHTS
+from dnastudents.finetune.on_task import TRAINED, WEIGHTS
 from dnastudents.finetune.options import Finetuning
-from dnastudents.provenance import is_intact
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +45,7 @@ def sweep_grid(kept: Kept, starts: Mapping[int, Path], failures: Failures) -> pd
     Returns
     -------
     DataFrame
-        One row a cell and seed: learning_rate, batch_size, seed, metric, dev (its value; missing
+        One row per cell and seed: learning_rate, batch_size, seed, metric, dev (its value; missing
         where the loss was not finite), dev_loss, best_epoch, wall_seconds, chosen.
 
     Raises
@@ -77,7 +76,7 @@ def sweep_grid(kept: Kept, starts: Mapping[int, Path], failures: Failures) -> pd
 
 
 def chosen_cell(by_cell: Sequence[Sequence[Mapping[str, Any]]]) -> int:
-    """Index of the cell that is best on dev.
+    """Return the index of the cell that is best on dev.
 
     Parameters
     ----------
@@ -108,7 +107,7 @@ def chosen_cell(by_cell: Sequence[Sequence[Mapping[str, Any]]]) -> int:
 def _trained_cells(
     kept: Kept, cells: Sequence[Finetuning], seed: int, start: Path
 ) -> list[dict[str, Any]]:
-    """What training left of one seed in every cell; `Diverged` where none has a loss."""
+    """Read what training left of one seed in every cell; `Diverged` where none has a loss."""
     folders = [_trained(kept, cell, seed, start) for cell in cells]
     found = [read_json(folder / TRAINED) for folder in folders]
     if all(trained["value"] is None for trained in found):
@@ -119,11 +118,11 @@ def _trained_cells(
 
 
 def _trained(kept: Kept, cell: Finetuning, seed: int, start: Path, again: bool = False) -> Path:
-    """The folder of one trained (cell, seed)."""
+    """Return the folder of one (cell, seed), trained if it is not yet."""
 
     def make(folder: Path) -> None:
         try:
-            kept.job(start).at(cell).train_seed(seed, folder)
+            kept.student(start).at(cell).train_seed(seed, folder)
         except Diverged as error:
             logger.warning(f"{kept.run} seed {seed}: {error}; not chosen")
             keys = ("value", "loss", "epoch", "wall_seconds")
@@ -139,10 +138,9 @@ def _test(kept: Kept, cell: Finetuning, seed: int, start: Path) -> Path:
 
     def make(folder: Path) -> None:
         trained = _trained(kept, cell, seed, start)
-        weights = trained / WEIGHTS
-        if not (weights.is_file() and is_intact(weights)):  # another cell was chosen before
+        if not (trained / WEIGHTS).is_file():  # another cell was chosen before
             trained = _trained(kept, cell, seed, start, again=True)
-        kept.job(start).at(cell).test_seed(seed, trained, folder)
+        kept.student(start).at(cell).test_seed(seed, trained, folder)
 
     identity = kept.identity(start, None, cell.learning_rate, cell.batch_size)
     return kept.keep(f"seed_{seed}", identity, make)

@@ -111,7 +111,7 @@ class Finetuning(Settings):
 
 
 def layered(*layers: Finetuning) -> Finetuning:
-    """The settings of the first, changed by what each of the others sets, the last one winning."""
+    """Change the first by what each of the others sets, the last one winning."""
     values: dict[str, Any] = {}
     for layer in layers:
         values |= {name: getattr(layer, name) for name in layer.model_fields_set}

@@ -19,7 +19,7 @@ from dnastudents.training.options import RunSettings
 def seeds_of_replicas(
     pretrained: Sequence[Path], seeds: Sequence[int]
 ) -> list[tuple[Path, list[int]]]:
-    """Each pretraining that has seeds, with them: seed s starts from number s mod n.
+    """List each pretraining that has seeds, with them: seed s starts from number s mod n.
 
     Raises
     ------
@@ -27,15 +27,15 @@ def seeds_of_replicas(
         The folders are not pretrainings of one run.
     """
     _require_replicas(pretrained)
-    shares = [
+    by_folder = [
         (folder, [seed for seed in seeds if seed % len(pretrained) == number])
         for number, folder in enumerate(pretrained)
     ]
-    return [(folder, mine) for folder, mine in shares if mine]
+    return [(folder, its_seeds) for folder, its_seeds in by_folder if its_seeds]
 
 
 def _require_replicas(pretrained: Sequence[Path]) -> None:
-    """An `InputError` unless these are pretrainings of one run, each with a seed of its own."""
+    """Raise `InputError` unless these are pretrainings of one run, each with its own seed."""
     if not pretrained:
         raise InputError("--pretrained: no folder is given; give the folders of one run")
     first, seen = provenance(pretrained[0]), dict[int, Path]()
@@ -59,7 +59,7 @@ def _require_replicas(pretrained: Sequence[Path]) -> None:
 
 
 def provenance(pretrained: Path) -> dict[str, Any]:
-    """What a metrics row says of the pretraining.
+    """Return what a metrics row says of the pretraining.
 
     `method`, `pretrained`, `mode`, `simulated` and `pretraining_seed`. The seed is
     None for a checkpoint of others, and for a student that is new with each fine-tuning seed.

@@ -1,4 +1,4 @@
-"""Fine-tune a run on a task with all seeds in one process, one metrics row a seed.
+"""Fine-tune a run on a task with all seeds in one process, one metrics row per seed.
 
 A finished seed is kept in the state folder at once, so a killed job repeats only the seed it was
 at; of a grid, only the seed and cell.
@@ -53,7 +53,7 @@ def finetune(
     run : str
         Name of the pretrained run, for tables.
     pretrained : sequence of Path
-        Its folders, one a pretraining; seed s starts from number s mod n.
+        Its folders, one per pretraining; seed s starts from number s mod n.
     task : Path
         Task folder.
     settings : mapping
@@ -79,7 +79,9 @@ def finetune(
     """
     check_folder(output, *HOLDS, like=_LIKE)  # before what takes long
     options: Finetuning = parse(Finetuning, settings, "finetuning")
-    starts = {seed: start for start, mine in seeds_of_replicas(pretrained, seeds) for seed in mine}
+    starts = {
+        seed: start for start, of_it in seeds_of_replicas(pretrained, seeds) for seed in of_it
+    }
     data = load_task(task)
     kept = Kept(run, data, options, state)
     failures = Failures({"run": run, "suite": data.suite, "task": data.task})
@@ -98,7 +100,7 @@ def _keep_seed(kept: Kept, seed: int, start: Path) -> Path:
     return kept.keep(
         f"seed_{seed}",
         kept.identity(start),
-        lambda folder: kept.job(start).run_seed(seed, folder),
+        lambda folder: kept.student(start).run_seed(seed, folder),
     )
 
 

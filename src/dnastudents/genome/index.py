@@ -17,7 +17,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from dnastudents.errors import InputError
-from dnastudents.files import ANYTHING, atomic_file, digest
+from dnastudents.files import ANYTHING, atomic_file, check_place, digest
 from dnastudents.genome.fasta import read_fasta
 from dnastudents.genome.records import Records
 
@@ -55,17 +55,23 @@ def read_records(fasta: Path, folder: Path) -> Records:
         raise InputError(f"{index}: not the index of a FASTA; remove it") from None
 
 
-def check_names(fasta: Path, wanted: Mapping[str, Sequence[str]], folder: Path) -> None:
-    """Raise `InputError` if a sequence that a setting names is not in a FASTA.
+def check_names(fasta: Path, wanted: Mapping[str, Sequence[str]], folder: Path) -> Records:
+    """Read the records of a FASTA, see `read_records`, and do as `require_names`."""
+    records = read_records(fasta, folder)
+    require_names(records, wanted)
+    return records
+
+
+def require_names(records: Records, wanted: Mapping[str, Sequence[str]]) -> None:
+    """Raise `InputError` if a sequence that a setting names is not among a genome's records.
 
     Parameters
     ----------
-    fasta, folder : Path
-        As for `read_records`.
+    records : Records
+        Of the genome.
     wanted : mapping of str to sequence of str
         Key of the setting, for the message, to regions as for `Records.intervals`.
     """
-    records = read_records(fasta, folder)
     for key, regions in wanted.items():
         try:
             if regions:
@@ -84,10 +90,19 @@ def _index(fasta: Path, folder: Path) -> Path:
     for suffix in (".fai", ".sizes"):
         if (folder / f"{stem}{suffix}").exists():
             return folder / f"{stem}{suffix}"
-    target = beside if os.access(fasta.parent, os.W_OK) else folder / f"{stem}.fai"
+    target = beside if _is_free(beside) else folder / f"{stem}.fai"
     if _can_be_indexed(fasta) and _write_index(fasta, target):
         return target
     return _write_sizes(fasta, folder / f"{stem}.sizes")
+
+
+def _is_free(place: Path) -> bool:
+    """Return whether a file may be written there, see `files.check_place`."""
+    try:
+        check_place(place)
+    except InputError:
+        return False
+    return os.access(place.parent, os.W_OK)
 
 
 def _can_be_indexed(fasta: Path) -> bool:

@@ -98,7 +98,7 @@ class NucleotideTokenizer(Tokenizer):
     mask_id, pad_id, unk_id = 3, 4, 6
     special_ids: tuple[int, ...] = (0, 1, 2, 3, 4, 5)
     base_ids: tuple[int, ...] = (7, 8, 9, 10)
-    _id_of_code = np.array([7, 8, 9, 10, 11, 4])
+    _id_of_code = np.array([7, 8, 9, 10, 11, 4])  # by code: A, C, G, T, N, PAD
 
     def encode_batch(self, codes: np.ndarray) -> np.ndarray:
         return self._id_of_code[_trim(codes)[0]]
@@ -172,6 +172,8 @@ class KmerTokenizer(_KmerVocabulary):
     def encode_batch(self, codes: np.ndarray) -> np.ndarray:
         codes, lengths = _trim(codes)
         kmers = self._id_of_number[kmer_codes(codes, self.k)]
+        # Rows are padded on the right, so the k-mers of a row are its first ones; the others reach
+        # into the padding and give way to [SEP] and [PAD].
         counts = np.maximum(lengths - self.k + 1, 0)
         ids = np.full((len(codes), kmers.shape[1] + 2), self.pad_id)
         position = np.arange(kmers.shape[1])
@@ -183,6 +185,7 @@ class KmerTokenizer(_KmerVocabulary):
     def batch_spans(self, codes: np.ndarray) -> np.ndarray:
         codes, lengths = _trim(codes)
         counts = np.maximum(lengths - self.k + 1, 0)
+        # From -1, the slot of [CLS], on to that of [SEP] in the longest row.
         start = np.arange(-1, max(codes.shape[1] - self.k + 1, 0) + 1)
         is_kmer = (start >= 0) & (start < counts[:, None])
         return np.where(is_kmer[..., None], np.stack([start, start + self.k], axis=-1), 0)
@@ -234,6 +237,7 @@ class NucleotideTransformerTokenizer(_KmerVocabulary):
         position = np.broadcast_to(np.arange(codes.shape[1]), codes.shape)
         is_break = codes >= N
         # Bases since the last break, and the bases of the whole part between two breaks.
+        # Running maxima from the left and minima from the right find both for all bases at once.
         last = np.maximum.accumulate(np.where(is_break, position, -1), axis=1)
         ahead = np.where(is_break, position, codes.shape[1])[:, ::-1]
         following = np.minimum.accumulate(ahead, axis=1)[:, ::-1]
@@ -288,6 +292,11 @@ def build(name: str) -> Tokenizer:
 def load(folder: str | Path) -> Tokenizer:
     """Read the tokenizer that `Tokenizer.save_pretrained` wrote into `folder`."""
     path = Path(folder) / FILE_NAME
+    if not path.is_file() and path.with_name("vocab.txt").is_file():
+        raise InputError(
+            f"{path}: no such file; make the hub's folder one of this package: "
+            f"`dnastudents teacher import {folder} --output ...`"
+        )
     content = read_json(path)
     if not isinstance(content, dict) or not isinstance(content.get("tokenizer"), str):
         raise InputError(f"{path}: names no tokenizer; save the model again")

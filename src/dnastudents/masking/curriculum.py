@@ -1,6 +1,6 @@
 """Which masking rule a step uses.
 
-A curriculum is a small object that names the rule of a step; `masking.Masking` does all the rest.
+A curriculum names the rule of a step; `masking.Masking` does all the rest.
 What it has learnt (the perplexities so far, the step of its switch) is its only state and travels
 with the training state, so that a resumed run stays in the same stage.
 """
@@ -8,53 +8,37 @@ with the training state, so that a resumed run stays in the same stage.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
 
-class Curriculum(Protocol):
-    """Names the rule of a step."""
+class Curriculum:
+    """Names the rule of a step: one rule throughout, or what a subclass makes of two."""
+
+    def __init__(self, rule: str) -> None:
+        self.rule = rule
 
     def stage(self, step: int) -> str:
         """Return the stage in words, for logs."""
+        return self.rule
 
     def pick(self, step: int, generator: torch.Generator) -> str:
         """Choose the rule of the next batch."""
+        return self.stage(step)
 
     def observe(self, perplexity: float, step: int) -> None:
         """Learn the validation perplexity measured at `step`."""
 
     def state(self) -> dict[str, Any]:
         """Return what has been learnt, fit for JSON."""
-
-    def load_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state` returned."""
-
-
-class Constant:
-    """One rule throughout."""
-
-    def __init__(self, rule: str) -> None:
-        self.rule = rule
-
-    def stage(self, step: int) -> str:
-        return self.rule
-
-    def pick(self, step: int, generator: torch.Generator) -> str:
-        return self.rule
-
-    def observe(self, perplexity: float, step: int) -> None:
-        pass
-
-    def state(self) -> dict[str, Any]:
         return {}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        pass
+        """Continue from what `state` returned."""
 
 
-class Switch(Constant):
+class Switch(Curriculum):
     """CM-GEMS: from the first rule to the second, once and for all.
 
     The switch comes with the first evaluation whose perplexity differs from the one before by less
@@ -76,9 +60,6 @@ class Switch(Constant):
             return self.rule
         return self.second
 
-    def pick(self, step: int, generator: torch.Generator) -> str:
-        return self.stage(step)
-
     def observe(self, perplexity: float, step: int) -> None:
         self.history.append((step, perplexity))
         if self.switched_at is None and len(self.history) > 1:
@@ -95,7 +76,7 @@ class Switch(Constant):
             self.switched_at = state["switched_at"]
 
 
-class Gradual(Constant):
+class Gradual(Curriculum):
     """CM-STEP: each batch by chance one of two rules; the second grows by 1 % each 1 % of steps."""
 
     def __init__(self, first: str, second: str, total_steps: int) -> None:

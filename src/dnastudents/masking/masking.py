@@ -36,9 +36,9 @@ class Masked:
     mask: Tensor
 
     @classmethod
-    def join(cls, parts: Sequence[Masked]) -> Masked:
-        """Join all rows of `parts` into one batch, in their order."""
-        return cls(*(torch.cat([getattr(part, f.name) for part in parts]) for f in fields(cls)))
+    def join(cls, batches: Sequence[Masked]) -> Masked:
+        """Join all rows of `batches` into one batch, in their order."""
+        return cls(*(torch.cat([getattr(b, f.name) for b in batches]) for f in fields(cls)))
 
 
 class Masking:
@@ -109,22 +109,6 @@ class Masking:
         )
         return Masked(masked_ids, torch.where(mask, input_ids, NO_LABEL), mask)
 
-    def stage(self, step: int) -> str:
-        """Return the stage of the curriculum at `step`, for logs and figures."""
-        return self.curriculum.stage(step)
-
-    def observe(self, perplexity: float, step: int) -> None:
-        """Tell the curriculum the validation perplexity after `step`."""
-        self.curriculum.observe(perplexity, step)
-
-    def state(self) -> dict[str, Any]:
-        """Return what the curriculum has learnt, fit for JSON."""
-        return self.curriculum.state()
-
-    def load_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state` returned."""
-        self.curriculum.load_state(state)
-
     def validation(self) -> Masking:
         """Return the masking by which perplexity is measured.
 
@@ -136,10 +120,10 @@ class Masking:
             return self
         overlapping = isinstance(self.tokenizer, KmerTokenizer) and self.tokenizer.k > 1
         rule = "random_span" if overlapping else "bernoulli"
-        kept = ["mask_share", "random_share", "random_special"]
+        same = ["mask_share", "random_share", "random_special"]
         if self.settings.name == rule:
-            kept.append("probability")
-        values = {key: getattr(self.settings, key) for key in kept}
+            same.append("probability")
+        values = {key: getattr(self.settings, key) for key in same}
         settings = cast(TokenMasking, MASKINGS.parse({"name": rule, **values}))
         return Masking(settings, self.tokenizer, None, self.total_steps)
 

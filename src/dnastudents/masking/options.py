@@ -93,7 +93,7 @@ class TokenMasking(MaskingOptions):
 
     @abstractmethod
     def probability_of(self, rule: str, k: int) -> float:
-        """Probability of a centre under `rule` with tokens of k bases."""
+        """Return the probability of a centre under `rule` with tokens of k bases."""
 
     @abstractmethod
     def curriculum(self, total_steps: int) -> Curriculum:
@@ -108,14 +108,14 @@ class OneRule(TokenMasking):
     )
 
     def probability_of(self, rule: str, k: int) -> float:
-        """`probability`, or the default of the rule."""
+        """Return `probability`, or the default of the rule."""
         return default_probability(rule, k) if self.probability is None else self.probability
 
     def curriculum(self, total_steps: int) -> Curriculum:
         """Make one of this rule alone."""
-        from dnastudents.masking.curriculum import Constant
+        from dnastudents.masking.curriculum import Curriculum
 
-        return Constant(self.name)
+        return Curriculum(self.name)
 
     @staticmethod
     @abstractmethod
@@ -193,7 +193,7 @@ class TwoRules(Ranked):
         return self.in_order
 
     def probability_of(self, rule: str, k: int) -> float:
-        """What `probability` gives for the rule, or its default."""
+        """Return what `probability` gives for the rule, or its default."""
         return (self.probability or {}).get(rule, default_probability(rule, k))
 
 

@@ -88,10 +88,11 @@ def genemask(
     """
     row, best, best_rank = _best_near(centres, eligible, ranks, k)
     counts = torch.bincount(row, minlength=len(centres))
-    high = (counts + 1) // 2
+    high = (counts + 1) // 2  # rounded up, so a single centre is high
     if high_set != "top_half":
         high = torch.where(high < 5, counts, high)
     if high_set != "first_half":  # the centres come in the order of position
+        # The row first, so that one sort ranks all rows; stable, so that position breaks ties.
         best = best[torch.argsort(row * _UNRANKED + best_rank, stable=True)]
     # Sorting within rows leaves the rows where they are: each begins with its high centres.
     end_of_high = counts.cumsum(0).sub_(counts).add_(high)
@@ -129,9 +130,11 @@ def global_pmi(centres: Tensor, eligible: Tensor, ranks: Tensor, k: int = 6) -> 
     counts = centres.sum(1, keepdim=True, dtype=torch.int32)  # twice as fast as int64
     length = ranks.shape[1]
     position = torch.arange(length, device=ranks.device)
-    # One number that orders by rank, then by position, has no ties that a device could break.
+    # One number that orders by rank, then by position, has no ties, of which each device would
+    # choose its own. What is not eligible comes behind all k-mers.
     key = torch.add(position, torch.where(eligible, ranks, _UNRANKED), alpha=length)
     most = int(counts.max()) if len(counts) else 0
+    # topk takes as many in every row; rows with fewer centres leave the last ones unused.
     chosen = torch.topk(key, most, dim=1, largest=False).indices
     is_used = torch.arange(most, device=ranks.device) < counts
     marks = torch.zeros_like(eligible).scatter_(1, chosen, is_used)
@@ -169,7 +172,8 @@ def replace(
     Tensor
         int64 (B, T), a new tensor.
     """
-    # Draws at the masked positions only: a seventh of all.
+    # Draws at the masked positions only: a seventh of all. One draw decides between [MASK], random
+    # and unchanged, so the shares are disjoint; the random token goes in first, under the masks.
     positions = _flat_positions(mask)
     ids = input_ids.flatten().index_select(0, positions)
     draws = torch.rand(ids.shape, generator=generator, device=ids.device)

@@ -47,6 +47,7 @@ class StudentConfig(PretrainedConfig):
         for name, value in settings.items():
             setattr(self, name, value)
         self.vocab_size = self.default_vocab_size if vocab_size is None else vocab_size
+        kwargs.pop("auto_map", None)  # the hub's: it names remote code, which nobody needs here
         super().__init__(**kwargs)
         for name, value in settings.items():  # transformers has a max_length of its own
             setattr(self, name, value)

@@ -1,10 +1,11 @@
 """What every student has in common: one forward pass, one output, one strict way of loading.
 
-A student gives `backbone` (token ids to features), `lm_head` (features to logits) and
-`embed` (token ids to the backbone's first features). Everything else is here, once:
+A student gives `embed` (token ids to embeddings), `encode` (embeddings to features) and `lm_head`
+(features to logits). Everything else is here, once:
 
-- `forward` is `lm_head(backbone(...))`. Objectives that need logits at a few positions call the two
-  themselves, so the head is computed only where a loss is taken.
+- `backbone` is `encode(embed(...))`, and `forward` is `lm_head(backbone(...))`. Objectives that
+  need logits at a few positions call the last two themselves, so the head is computed only where a
+  loss is taken.
 - `from_pretrained` refuses a checkpoint whose weights are not exactly the model's, where
   transformers would warn and continue with random numbers, and it never reads a pickle.
 
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -45,10 +46,12 @@ class StudentOutput(ModelOutput):
 class StudentMixin:
     """Forward pass and strict loading of a masked-LM student; mixed into a PreTrainedModel."""
 
-    has_cls: ClassVar[bool] = False
-    """Whether sequences start with a classification token, so that `pool_cls` means something."""
-
     config: Any
+
+    @property
+    def has_cls(self) -> bool:
+        """Whether sequences start with a classification token, so that `pool_cls` has a meaning."""
+        return bool(self.config.options.has_cls)
 
     @property
     def feature_size(self) -> int:
@@ -59,6 +62,10 @@ class StudentMixin:
         """Map token ids (B, T) to the embeddings (B, T, D) that `inputs_embeds` stands for."""
         raise NotImplementedError
 
+    def encode(self, x: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+        """Compute features (B, T, D) of embeddings `x` (B, T, D); the mask is `forward`'s."""
+        raise NotImplementedError
+
     def backbone(
         self,
         input_ids: Tensor | None = None,
@@ -66,7 +73,10 @@ class StudentMixin:
         inputs_embeds: Tensor | None = None,
     ) -> Tensor:
         """Compute features (B, T, D) of a batch; the arguments are those of `forward`."""
-        raise NotImplementedError
+        if (input_ids is None) == (inputs_embeds is None):
+            raise InputError("give the model input_ids or inputs_embeds: one of them, not both")
+        x = inputs_embeds if input_ids is None else self.embed(input_ids)
+        return self.encode(x, attention_mask)  # type: ignore[arg-type]
 
     def pool_cls(self, hidden: Tensor) -> Tensor:
         """Pool features (B, T, D) to one vector per sequence (B, D): that of the first token."""
@@ -92,15 +102,12 @@ class StudentMixin:
         hidden = self.backbone(input_ids, attention_mask, inputs_embeds)
         return StudentOutput(last_hidden_state=hidden, logits=self.lm_head(hidden))  # type: ignore[attr-defined]
 
-    def _first_features(self, input_ids: Tensor | None, inputs_embeds: Tensor | None) -> Tensor:
-        """Return `inputs_embeds`, or the embeddings of `input_ids`: exactly one must be given."""
-        if (input_ids is None) == (inputs_embeds is None):
-            raise InputError("give the model input_ids or inputs_embeds: one of them, not both")
-        return self.embed(input_ids) if input_ids is not None else inputs_embeds  # type: ignore[return-value]
-
     @classmethod
     def from_pretrained(cls, folder: str | Path, *args: Any, **kwargs: Any) -> Any:
         """Load a checkpoint folder (config.json, model.safetensors); its keys must match exactly.
+
+        Weights become float32 unless `dtype` says otherwise: by its own rule transformers takes the
+        precision of the file, and a model of half precision is another one on a CPU.
 
         Raises
         ------
@@ -110,6 +117,7 @@ class StudentMixin:
         """
         wants_info = kwargs.pop("output_loading_info", False)
         kwargs.setdefault("use_safetensors", True)
+        kwargs.setdefault("dtype", torch.float32)
         try:
             model, info = super().from_pretrained(  # type: ignore[misc]
                 folder, *args, output_loading_info=True, **kwargs

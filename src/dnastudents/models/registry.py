@@ -21,6 +21,7 @@ from dnastudents.models.output import StudentMixin
 from dnastudents.provenance import FILE, is_intact
 
 _HUB_NAMES = {"esm": "nucleotide_transformer"}  # model types of the hub that are ours too
+_HUB_CLASSES = {"EsmForMaskedLM": "esm"}  # of a config.json that names no type, as the hub's
 
 
 def _registered() -> dict[str, Any]:
@@ -68,7 +69,8 @@ def build(settings: Mapping[str, Any] | StudentOptions, tokenizer: Tokenizer) ->
 def load(folder: str | Path) -> Any:
     """Load the model of a checkpoint folder (config.json, model.safetensors), in evaluation mode.
 
-    A folder of the hub's Nucleotide Transformer v2 (`model_type` esm) is one too.
+    A folder of the hub's Nucleotide Transformer v2 is one too: its config.json has no `model_type`,
+    but `architectures`. Weights of half precision become float32, in which all commands compute.
 
     Raises
     ------
@@ -77,9 +79,15 @@ def load(folder: str | Path) -> Any:
         weights that have changed since they were written.
     """
     file = Path(folder) / "config.json"
-    kind = read_json(file).get("model_type")
+    config = read_json(file)
+    if not isinstance(config, dict):
+        raise InputError(f"{file}: not the config of a model; download it again")
+    kind, classes = config.get("model_type"), config.get("architectures") or []
+    if kind is None:
+        kind = next((_HUB_CLASSES[name] for name in classes if name in _HUB_CLASSES), None)
     if kind not in MODELS:
-        raise InputError(f"{file}: model_type {kind!r} is none of {', '.join(MODELS)}")
+        said = f"architectures {classes}" if kind is None else f"model_type {kind!r}"
+        raise InputError(f"{file}: {said} is no model of this package; known: {', '.join(MODELS)}")
     weights = file.with_name("model.safetensors")
     if weights.is_file() and not is_intact(weights):
         raise InputError(

@@ -17,6 +17,7 @@ from dnastudents.registry import Registry
 from dnastudents.settings import Settings, Wrong
 
 if TYPE_CHECKING:
+    from dnastudents.models import StudentOptions
     from dnastudents.objectives.base import Objective
     from dnastudents.objectives.ingredients import Ingredients
 
@@ -87,6 +88,9 @@ class ObjectiveOptions(Settings, ABC):
     def unfixed(self, window: WindowOptions, reverse_complement: float) -> list[str]:
         """List the settings that must change before a teacher's features can be cached."""
         return ["objective.name: had"]
+
+    def check(self, student: StudentOptions) -> None:
+        """Raise `Wrong` where it cannot train a student."""
 
     @abstractmethod
     def build(self, ingredients: Ingredients) -> Objective:

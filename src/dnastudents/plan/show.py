@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dnastudents.plan.work import Work
-from dnastudents.tables.render import MISSING, TIMES, Sheet, markdown
+from dnastudents.tables.render import MISSING, TIMES, Sheet, markdown, three_digits
 
 if TYPE_CHECKING:
     from dnastudents.plan import Plan
@@ -67,11 +67,11 @@ def _by_run(plan: Plan) -> Sheet:
                 _count(tokens) if learnt else MISSING,
                 _hours(plan, learnt),
                 _hours(plan, tuned),
-                _number(max((plan.memory[i] for i in indices), default=0.0) / GIB),
-                _number(sum(job.disk for job in jobs) / GIB),
+                three_digits(max((plan.memory[i] for i in indices), default=0.0) / GIB),
+                three_digits(sum(job.disk for job in jobs) / GIB),
             ]
         )
-    _embolden(sheet)
+    sheet.embolden_last_row()
     return sheet
 
 
@@ -89,7 +89,7 @@ def _by_suite(plan: Plan) -> Sheet:
         tokens = _count(sum(plan.jobs[i].tokens for i in indices)) if indices else MISSING
         counted = f"{len(known)} of {len(known) + len(unknown)}"
         sheet.rows.append([suite, counted, f"{len(indices)}", tokens, _hours(plan, indices)])
-    _embolden(sheet)
+    sheet.embolden_last_row()
     return sheet
 
 
@@ -97,13 +97,14 @@ def _notes(plan: Plan) -> list[str]:
     total = sum(plan.hours)
     longest = max(plan.hours, default=0.0)
     side_by_side = max(total / plan.devices, longest)
-    rated = sorted({network.name: plan.rates.of(network) for network in _all(plan)}.items())
-    speeds = ", ".join(f"{name} {speed:.2g}" for name, speed in rated)
-    assumed = sorted({n.name for n in _all(plan) if not plan.rates.is_own(n)})
+    networks = {network.name: network for network in plan.networks.values()}
+    speeds = ", ".join(f"{name} {plan.rates.of(networks[name]):.2g}" for name in sorted(networks))
+    assumed = sorted(name for name in networks if not plan.rates.is_own(networks[name]))
     measured = any(rate.kept_bytes for rate in plan.rates.measured)
     notes = [
-        f"Total: {_number(total)} device hours; with {plan.devices} device(s) at least "
-        f"{_number(side_by_side)} hours, of which the longest job takes {_number(longest)}.",
+        f"Total: {three_digits(total)} device hours; with {plan.devices} device(s) at least "
+        f"{three_digits(side_by_side)} hours, of which the longest job takes "
+        f"{three_digits(longest)}.",
         f"FLOP/s ({plan.rates.origin}): {speeds}.",
     ]
     if assumed:
@@ -123,34 +124,20 @@ def _notes(plan: Plan) -> list[str]:
 def _data(plan: Plan) -> str:
     known = [size for size in plan.downloads.values() if size is not None]
     unknown = len(plan.downloads) - len(known)
-    text = f"Downloads: {len(plan.downloads)} file(s), {_number(sum(known) / GIB)} GiB"
+    text = f"Downloads: {len(plan.downloads)} file(s), {three_digits(sum(known) / GIB)} GiB"
     if unknown:
         text += f" without the {unknown} whose size the manifest does not have"
-    return f"{text}. References: {_number(plan.references / GIB)} GiB."
-
-
-def _all(plan: Plan) -> list[Any]:
-    return list(plan.networks.values())
+    return f"{text}. References: {three_digits(plan.references / GIB)} GiB."
 
 
 def _parameters(plan: Plan, jobs: list[Work]) -> str:
     names = {name for job in jobs if job.kind != "teacher_cache" for name in list(job.flops)[:1]}
-    sizes = {network.name: network.parameters for network in _all(plan)}
+    sizes = {network.name: network.parameters for network in plan.networks.values()}
     return ", ".join(f"{sizes[name]:,}" for name in sorted(names)) or MISSING
 
 
 def _hours(plan: Plan, indices: list[int]) -> str:
-    return _number(sum(plan.hours[index] for index in indices)) if indices else MISSING
-
-
-def _embolden(sheet: Sheet) -> None:
-    last = len(sheet.rows) - 1
-    sheet.bold = {(last, column) for column in range(len(sheet.headers)) if sheet.rows[-1][column]}
-
-
-def _number(value: float) -> str:
-    """Format with three significant digits, whole numbers from 100 on."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+    return three_digits(sum(plan.hours[index] for index in indices)) if indices else MISSING
 
 
 def _count(value: float) -> str:

@@ -99,12 +99,12 @@ def pretraining(kind: str, name: str, run: Run, student: Network, teacher: Netwo
     teacher : Network or None
         One that runs beside it.
     """
-    plan = run.pretraining
-    assert plan is not None
-    computed, bases = run.objective.computation, plan.window.mean_bases
-    learnt = plan.steps * plan.batch_size * computed.views
-    rounds = math.ceil(plan.steps / plan.evaluate_every)
-    validated = rounds * plan.validation_sequences * computed.views
+    options = run.pretraining
+    assert options is not None
+    computed, bases = run.objective.computation, options.window.mean_bases
+    learnt = options.steps * options.batch_size * computed.views
+    rounds = math.ceil(options.steps / options.evaluate_every)
+    validated = rounds * options.validation_sequences * computed.views
     flops = {student.name: 0.0}
     for sequences, passes in (
         (learnt, TRAIN + computed.training_passes),
@@ -116,7 +116,7 @@ def pretraining(kind: str, name: str, run: Run, student: Network, teacher: Netwo
             flops[teacher.name] = flops.get(teacher.name, 0.0) + seen
     copies = computed.copies
     held = ADAM * student.parameters + FLOAT * copies * student.parameters
-    batch = (plan.micro_batch_size or plan.batch_size) * computed.views
+    batch = (options.micro_batch_size or options.batch_size) * computed.views
     saved = (3 + copies) * FLOAT * student.parameters  # weights, moments, copies
     return Work(
         kind,
@@ -171,7 +171,7 @@ def finetuning(
         looked += seeds * cell.epochs * share * dev * strands * tokens
     looked += seeds * size.test * strands * tokens
     weights = FLOAT * student.parameters
-    kept = 0 if settings.grid is None else len(settings.cells) * seeds
+    trained = 0 if settings.grid is None else len(settings.cells) * seeds
     return Work(
         kind,
         run,
@@ -180,7 +180,7 @@ def finetuning(
         task=task,
         memory=ADAM * student.parameters + weights,  # of the best epoch too
         batch_tokens=max(cell.batch_size for cell in settings.cells) * tokens,
-        disk=kept * weights,
+        disk=trained * weights,
     )
 
 

@@ -7,6 +7,6 @@ __getattr__, __all__ = lazy(
     {
         "counting": ["count_kmers", "marginalise"],
         "scoring": ["PmiSettings", "scores"],
-        "ranking": ["agreement", "load_ranks", "rank_table", "table", "write"],
+        "ranking": ["load_ranks", "rank_table", "table", "write"],
     },
 )

@@ -97,6 +97,7 @@ class _Tables:
         """Count the k-mers before each N, from the shortest on, that begin before `starts`."""
         unknown = block >= _N
         # Where the k-mer begins: just before the N for k = 1, then one base earlier each time.
+        # The end of a sequence has an N of padding behind it, see `count`.
         first = np.flatnonzero(~unknown[:-1] & unknown[1:])
         number = np.zeros(len(first), dtype=np.int64)
         for k, counts in self.ends.items():
@@ -184,9 +185,11 @@ def _all_known(codes: np.ndarray, k: int) -> np.ndarray:
 
 def _file_of(codes: np.ndarray) -> tuple[str, int] | None:
     """Find the file that `codes` are a view of, and the byte where they begin in it."""
+    # A slice's base is what it was cut from: go back to the array that was mapped.
     root = codes
     while isinstance(root.base, np.ndarray):
         root = root.base
+    # A map that can be written may hold what the file does not.
     if not isinstance(root, np.memmap) or root.filename is None or root.mode != "r":
         return None
     if codes.dtype != np.uint8 or not codes.flags.c_contiguous:
@@ -215,6 +218,7 @@ def _count_ranges(ranges: Sequence[_FileRange], max_k: int, processes: int) -> I
 def _count_files(ranges: Iterable[_FileRange], max_k: int) -> _Tables:
     tables = _Tables(max_k)
     for file_range in ranges:
+        # Beyond the range by a k-mer less one base, so that those over its border count once, here.
         size = min(file_range.last + max_k - 1, file_range.end) - file_range.first
         codes = np.fromfile(file_range.path, dtype=np.uint8, count=size, offset=file_range.first)
         if len(codes) < size:

@@ -1,4 +1,4 @@
-"""The table of scored and ranked k-mers: made, written, read as ranks of tokens, and compared."""
+"""The table of scored and ranked k-mers: made, written, and read as ranks of tokens."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from scipy.stats import spearmanr
 
 from dnastudents.errors import InputError
 from dnastudents.files import atomic_directory, read_json, reading, write_json
@@ -35,7 +34,7 @@ def table(counts: Counts, settings: PmiSettings | None = None) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row an n-gram, by size, then by its number: ngram, size, count, naive_pmi, true_pmi,
+        One row per n-gram, by size, then by its number: ngram, size, count, naive_pmi, true_pmi,
         genemask_pmi, score (the one of `settings.kind`) and rank within its size (1 is the best
         score; of equal ones, as of the unscored, the most frequent comes first). All k-mers have a
         row; n-grams of other sizes that are absent or rarer than the threshold have none.
@@ -117,25 +116,36 @@ def write(
     stretches = (reference.codes[start:end] for start, end in spans)
     counts = count_kmers(stretches, parsed.sizes[-1], threads)
     ranking = table(counts, parsed)
-    bases = int(counts[1].sum())
-    scored = ranking["size"][np.isfinite(ranking["score"])]
-    description = {
-        **parsed.as_json(),
-        "minimum_count": parsed.minimum_count(bases),
-        "sequences": spec,
-        "reference_sha256": reference.sha256,
-        "simulated": reference.simulated,
-        "bases": bases,
-        "total_counts": {size: int(counts[size].sum()) for size in sorted(counts)},
-        # absent or rare: left without a score, or (sizes other than k) without a row
-        "unscored": {size: 4**size - int((scored == size).sum()) for size in parsed.sizes},
-    }
+    description = _description(reference, spec, parsed, counts, ranking)
     with atomic_directory(output, "pmi.json", "pmi.*", FILE) as folder:
         ranking.to_parquet(folder / "pmi.parquet", index=False)
         ranking.to_csv(folder / "pmi.csv", index=False)
         write_json(folder / "pmi.json", description)
         write_provenance(folder)
     return ranking
+
+
+def _description(
+    reference: Reference,
+    spec: list[str],
+    settings: PmiSettings,
+    counts: Counts,
+    ranking: pd.DataFrame,
+) -> dict[str, Any]:
+    """Say what a table was made of, and how much of it has no score."""
+    bases = int(counts[1].sum())
+    scored = ranking["size"][np.isfinite(ranking["score"])]
+    return {
+        **settings.as_json(),
+        "minimum_count": settings.minimum_count(bases),
+        "sequences": spec,
+        "reference_sha256": reference.sha256,
+        "simulated": reference.simulated,
+        "bases": bases,
+        "total_counts": {size: int(counts[size].sum()) for size in sorted(counts)},
+        # absent or rare: left without a score, or (sizes other than k) without a row
+        "unscored": {size: 4**size - int((scored == size).sum()) for size in settings.sizes},
+    }
 
 
 def load_ranks(
@@ -169,43 +179,6 @@ def load_ranks(
         ranked = pd.read_parquet(folder / "pmi.parquet")
     ranks[ids] = torch.from_numpy(rank_table(ranked, k))
     return ranks
-
-
-def agreement(ranking: pd.DataFrame, published: str | Path, k: int = 6) -> dict[str, float]:
-    """Measure how far a ranking is from the published one.
-
-    Parameters
-    ----------
-    ranking : pandas.DataFrame
-        From `table`.
-    published : str or Path
-        CSV with columns `ngram` and `norm_pmi_rank_rel` (1 is the best), every k-mer once.
-    k : int
-        Default is 6.
-
-    Returns
-    -------
-    dict of str to float
-        spearman; equal, the share of equal ranks; largest_difference of two ranks; top_400, the
-        share of the first 400 that both have.
-
-    Raises
-    ------
-    InputError
-        When a table lacks a k-mer, or the CSV a column.
-    """
-    columns = ["ngram", "norm_pmi_rank_rel"]
-    try:
-        theirs = pd.read_csv(published)[columns].set_axis(["ngram", "rank"], axis=1)
-    except (OSError, KeyError, ValueError) as error:
-        raise InputError(f"{published}: no table with {' and '.join(columns)} ({error})") from None
-    one, other = rank_table(ranking, k), rank_table(theirs, k)
-    return {
-        "spearman": float(spearmanr(one, other).statistic),
-        "equal": float((one == other).mean()),
-        "largest_difference": float(np.abs(one - other).max()),
-        "top_400": float(((one <= 400) & (other <= 400)).sum() / 400),
-    }
 
 
 def _table_of_size(counts: Counts, size: int, settings: PmiSettings) -> pd.DataFrame:

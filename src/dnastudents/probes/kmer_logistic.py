@@ -37,8 +37,8 @@ from dnastudents.genome.codes import encode, kmer_codes
 from dnastudents.probes.options import BaselineOptions
 from dnastudents.provenance import made_by
 from dnastudents.results.jobs import BASELINE
-from dnastudents.results.metrics import classification_metrics, primary
-from dnastudents.results.row import MetricsRow, make_row, write_row
+from dnastudents.results.metrics import classification_metrics, prediction_table
+from dnastudents.results.row import MetricsRow, make_row, primary, write_row
 from dnastudents.settings import parse
 
 METHOD = "k-mer logistic regression"
@@ -48,8 +48,8 @@ HOLDS = ("history.csv", "settings.json", "predictions.parquet", "seed_*.json")  
 _CHUNK = 4096  # sequences whose positions are in memory at once
 
 
-class Fit(NamedTuple):
-    """The model with the chosen strength; `history` has a row a strength."""
+class ChosenModel(NamedTuple):
+    """The model with the chosen strength; `history` has a row per strength."""
 
     model: LogisticRegression
     strength: float
@@ -57,7 +57,7 @@ class Fit(NamedTuple):
 
 
 def kmer_features(sequences: Sequence[str], k: Sequence[int] = range(1, 7)) -> sparse.csr_matrix:
-    """Square roots of k-mer frequencies.
+    """Compute square roots of k-mer frequencies.
 
     Parameters
     ----------
@@ -117,27 +117,18 @@ def kmer_logistic(
     predictions, histories = [], []
     with atomic_directory(output, *HOLDS, like=b"strength,") as folder:
         for seed in _distinct(draws):
-            started, drawn = time.perf_counter(), draws[seed]
-            fit = _fit(data, features, drawn)
-            guesses, metrics = _test(data, fit.model, features["test"])
-            facts: dict[str, Any] = {
-                "seed": seed,
-                "n_train": len(drawn.train),
-                "n_dev": len(drawn.dev),
-            }
-            facts |= {"strength": fit.strength, "wall_seconds": time.perf_counter() - started}
-            write_row(folder / f"seed_{seed}.json", _row(data, metrics, options, facts))
-            predictions.append(guesses.assign(seed=seed))
-            histories.append(fit.history.assign(seed=seed))
-        columns = ["seed", *(name for name in predictions[0] if name != "seed")]
-        table = pd.concat(predictions, ignore_index=True)[columns]
+            row, table, history = _run_seed(seed, data, features, draws[seed], options)
+            write_row(folder / f"seed_{seed}.json", row)
+            predictions.append(table)
+            histories.append(history.assign(seed=seed))
+        table = pd.concat(predictions, ignore_index=True)
         table.to_parquet(folder / "predictions.parquet", index=False)
         pd.concat(histories).to_csv(folder / "history.csv", index=False)
         write_json(folder / "settings.json", options.as_json())
 
 
 def _root_frequencies(sequences: Sequence[str], lengths: Sequence[int]) -> sparse.csr_matrix:
-    """`kmer_features` of a few sequences, all encoded at once; an N between keeps them apart."""
+    """Compute `kmer_features` of a few sequences at once; an N between keeps them apart."""
     codes = encode("N".join(sequences))
     owner = np.repeat(np.arange(len(sequences)), [len(sequence) + 1 for sequence in sequences])
     blocks = []
@@ -153,8 +144,32 @@ def _root_frequencies(sequences: Sequence[str], lengths: Sequence[int]) -> spars
     return sparse.hstack(blocks, format="csr")
 
 
+def _run_seed(
+    seed: int,
+    task: Task,
+    features: dict[str, sparse.csr_matrix],
+    drawn: Draw,
+    options: BaselineOptions,
+) -> tuple[MetricsRow, pd.DataFrame, pd.DataFrame]:
+    """Make the metrics row of one seed, its predictions, and the scores of all strengths."""
+    started = time.perf_counter()
+    chosen = _fit(task, features, drawn)
+    labels = task.test["label"].to_numpy()
+    guesses, probabilities = _predict(chosen.model, features["test"], len(task.classes))
+    metrics = classification_metrics(labels, guesses, probabilities, task.classes)
+    of_seed = {
+        "seed": seed,
+        "n_train": len(drawn.train),
+        "n_dev": len(drawn.dev),
+        "strength": chosen.strength,
+        "wall_seconds": time.perf_counter() - started,
+    }
+    table = prediction_table(seed, labels, probabilities, task.classes)
+    return _row(task, metrics, options, of_seed), table, chosen.history
+
+
 def _distinct(draws: dict[int, Draw]) -> list[int]:
-    """All seeds, or the first alone where all learn from the same sequences."""
+    """Return all seeds, or the first alone where all learn from the same sequences."""
     seeds = list(draws)
     first = draws[seeds[0]]
     same = all(
@@ -164,7 +179,7 @@ def _distinct(draws: dict[int, Draw]) -> list[int]:
     return seeds[:1] if same else seeds
 
 
-def _fit(task: Task, features: dict[str, sparse.csr_matrix], drawn: Draw) -> Fit:
+def _fit(task: Task, features: dict[str, sparse.csr_matrix], drawn: Draw) -> ChosenModel:
     """Fit with each strength; the first of the best on the held-out sequences wins."""
     inputs, labels = features[drawn.train_of], split_labels(task, drawn.train_of)
     folds = [drawn] if len(drawn.dev) else _cross_folds(task, drawn)
@@ -186,11 +201,11 @@ def _fit(task: Task, features: dict[str, sparse.csr_matrix], drawn: Draw) -> Fit
         held_out_of = "cross-validation"
         model = _logistic(STRENGTHS[best], inputs[drawn.train], labels[drawn.train])
     history = pd.DataFrame({"strength": STRENGTHS, "split": held_out_of, task.metric: scores})
-    return Fit(model, STRENGTHS[best], history)
+    return ChosenModel(model, STRENGTHS[best], history)
 
 
 def _cross_folds(task: Task, drawn: Draw) -> list[Draw]:
-    """Stratified folds of the training rows: each is held out once, the others fit."""
+    """Make stratified folds of the training rows: each is held out once, the others fit."""
     labels = task.train["label"].to_numpy()[drawn.train]
     fewest = int(np.bincount(labels, minlength=len(task.classes)).min())
     if fewest < 2:
@@ -211,49 +226,33 @@ def _logistic(
 def _predict(
     model: LogisticRegression, inputs: sparse.csr_matrix, classes: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Class ids (n,) and probabilities (n, classes); 0 for a class that the fit never saw."""
+    """Predict ids (n,) and probabilities (n, classes); 0 for a class that the fit never saw."""
     probabilities = np.zeros((inputs.shape[0], classes))
     probabilities[:, model.classes_] = model.predict_proba(inputs)
     return probabilities.argmax(axis=1), probabilities
 
 
-def _test(
-    task: Task, model: LogisticRegression, inputs: sparse.csr_matrix
-) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Predictions, one row a test sequence, and their metrics."""
-    labels = task.test["label"].to_numpy()
-    guesses, probabilities = _predict(model, inputs, len(task.classes))
-    table = pd.DataFrame({"index": np.arange(len(labels)), "label": labels, "prediction": guesses})
-    for column, name in enumerate(task.classes):
-        table[f"p_{name}"] = probabilities[:, column]
-    return table, classification_metrics(labels, guesses, probabilities, task.classes)
-
-
 def _range(k: list[int]) -> str:
-    """As 1 to 6, or 3, 5 where some between are left out."""
+    """Write as 1 to 6, or 3, 5 where some between are left out."""
     whole = len(k) > 2 and k == list(range(k[0], k[-1] + 1))
     return f"{k[0]} to {k[-1]}" if whole else ", ".join(map(str, k))
 
 
 def _row(
-    task: Task, metrics: Mapping[str, Any], options: BaselineOptions, facts: Mapping[str, Any]
+    task: Task, metrics: Mapping[str, Any], options: BaselineOptions, of_seed: Mapping[str, Any]
 ) -> MetricsRow:
-    """The metrics row of one seed; `facts` are those that differ between seeds."""
+    """Make the metrics row of one seed; `of_seed` differs between seeds, the rest does not."""
     values = {
-        **{"run": BASELINE, "method": METHOD, "task": task.task, "suite": task.suite},
-        **{"metric": task.metric, "value": primary(metrics, task.metric)},
-        **metrics,
-        "n_test": len(task.test),
+        "run": BASELINE,
+        "method": METHOD,
         **dict.fromkeys(("best_epoch", "learning_rate", "batch_size")),
         "selection": options.selection,
         "dev": dev_origin(task, options.selection, options.dev),
         "device": "cpu",
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         "config_digest": digest(options.as_json()),
-        "task_digest": task.digest,
         "kmer_lengths": _range(list(options.k)),
-        "simulated": task.simulated,
         "pretrained": False,
         **made_by("scikit-learn", "scipy"),
     }
-    return make_row({**values, **facts})
+    return make_row(task, metrics, {**values, **of_seed})

@@ -28,12 +28,12 @@ from dnastudents.errors import InputError
 from dnastudents.files import atomic_directory, digest, sha256, write_json
 from dnastudents.finetune.data import FeatureSplit
 from dnastudents.finetune.features import feature_split
-from dnastudents.finetune.fit import Best
-from dnastudents.finetune.job import Job
+from dnastudents.finetune.on_task import StudentOnTask
 from dnastudents.finetune.options import Finetuning
 from dnastudents.finetune.pretrainings import seeds_of_replicas
 from dnastudents.models import model_folder
 from dnastudents.probes.options import KNNOptions
+from dnastudents.results.metrics import prediction_table
 from dnastudents.results.row import MetricsRow, write_row
 from dnastudents.settings import parse
 
@@ -56,7 +56,7 @@ def knn(
     run : str
         Name of the pretrained run, for tables.
     pretrained : sequence of Path
-        Its folders, one a pretraining; seed s uses number s mod n.
+        Its folders, one per pretraining; seed s uses number s mod n.
     task : Path
         Task folder.
     settings : mapping
@@ -73,12 +73,11 @@ def knn(
         Bad settings, folders that are not pretrainings of one run, or fewer than k sequences.
     """
     options: KNNOptions = parse(KNNOptions, settings, "probes.knn")
-    shares = seeds_of_replicas(pretrained, seeds)
     data, predictions = load_task(task), []
     with atomic_directory(output, "settings.json", "predictions.parquet", "seed_*.json") as folder:
-        for start, mine in shares:
+        for start, its_seeds in seeds_of_replicas(pretrained, seeds):
             probe = Probe(run, start, data, options)
-            for seed in probe.distinct(mine):
+            for seed in probe.distinct(its_seeds):
                 row, guesses = probe.test(seed)
                 write_row(folder / f"seed_{seed}.json", row)
                 predictions.append(guesses)
@@ -87,7 +86,7 @@ def knn(
         write_json(folder / "settings.json", options.as_json())
 
 
-class Probe(Job):
+class Probe(StudentOnTask):
     """The probe of one pretraining on one task: what fine-tuning reads, and neighbours."""
 
     def __init__(
@@ -110,7 +109,7 @@ class Probe(Job):
         self._pretrained_test: FeatureSplit | None = None
 
     def distinct(self, seeds: Sequence[int]) -> list[int]:
-        """The seeds that do not repeat an earlier one."""
+        """Return the seeds that do not repeat an earlier one."""
         if not self.provenance["pretrained"]:
             return list(seeds)
         first: dict[bytes, int] = {}
@@ -119,27 +118,29 @@ class Probe(Job):
         return list(first.values())
 
     def test(self, seed: int) -> tuple[MetricsRow, pd.DataFrame]:
-        """The metrics row of one seed, and its predictions."""
+        """Make the metrics row of one seed, and its predictions."""
         began = time.perf_counter()
         splits = self._embedded(seed)
         scores = neighbour_votes(splits["train"], splits["test"], self.k, len(self.task.classes))
         nothing = ("selection", "best_dev", "best_epoch", "learning_rate", "batch_size")
-        facts = {
+        values = {
             **dict.fromkeys(nothing),  # nothing is fitted or selected
-            **{"frozen": True, "pooling": self.options.pooling, "neighbours": self.k},
+            "frozen": True,
+            "pooling": self.options.pooling,
+            "neighbours": self.k,
             "wall_seconds": time.perf_counter() - began,
             "peak_memory_mb": self._peak_memory(),
         }
-        row = self._row(seed, splits, scores, Best(), facts)
+        row = self._row(seed, splits, scores, values)
         name = f"{self.run} {self.task.suite}/{self.task.task} seed {seed}"
         logger.info(f"{name} {self.task.metric} {row.value:.4f}")
-        return row, self._predictions(seed, splits["test"].labels, scores)
+        return row, prediction_table(seed, splits["test"].labels, scores, self.task.classes)
 
     def _train_rows(self, seed: int) -> NDArray[np.int64]:
         return draw(self.task, seed, "last", self.options.max_train_sequences).train
 
     def _embedded(self, seed: int) -> dict[str, FeatureSplit]:
-        """Features of the seed's training sequences and of test; a fixed student embeds it once."""
+        """Embed the seed's training sequences, and test, which a fixed student embeds once."""
         classifier = self._classifier(seed)
         test = self._pretrained_test
         if test is None:
@@ -153,13 +154,13 @@ class Probe(Job):
 def neighbour_votes(
     train: FeatureSplit, test: FeatureSplit, k: int, classes: int
 ) -> NDArray[np.float32]:
-    """Shares of the k votes that each class gets, float32 (n_test, classes)."""
+    """Compute the share of the k votes that each class gets, float32 (n_test, classes)."""
     if len(train) < k:
         raise InputError(
             f"probes.knn: {len(train)} training sequences for k = {k} neighbours; lower k or raise "
             "max_train_sequences"
         )
-    model = KNeighborsClassifier(k).fit(train.features.numpy(), train.labels)
+    model = KNeighborsClassifier(k).fit(train.values, train.labels)
     votes = np.zeros((len(test), classes), dtype=np.float32)
-    votes[:, model.classes_] = model.predict_proba(test.features.numpy())
+    votes[:, model.classes_] = model.predict_proba(test.values)
     return votes

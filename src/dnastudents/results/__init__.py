@@ -1,6 +1,6 @@
-"""Metrics, statistics, the k-mer baseline, and the tables that put ours beside the published.
+"""Metrics, rows, statistics and costs: all numbers, before a table or figure shows them.
 
-The way of the numbers: `metrics` (one test set) -> a metrics row, one JSON file per seed -> `rows`
-(one tidy CSV of all) -> `tables` and `comparisons` (CSV, Markdown, LaTeX). `published` reads the
+The way of the numbers: `metrics` (one test set) -> `row` (one JSON file per seed) -> `rows` (one
+tidy CSV of all), which `dnastudents.tables` and `dnastudents.figures` read. `published` reads the
 only numbers in a table that are not ours; `statistics` holds every interval that is shown.
 """

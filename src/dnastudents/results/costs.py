@@ -22,12 +22,20 @@ import pandas as pd
 
 from dnastudents.errors import InputError
 from dnastudents.files import read_json, reading
-from dnastudents.results.jobs import BASELINE, Jobs
+from dnastudents.results.jobs import BASELINE, CountedJobs
 
 MEASURED = ("pretrain", "teacher", "finetune", "linear", "knn", "baseline")  # rules with metrics
-COLUMNS = (
-    *("rule", "run", "task", "wall_seconds", "cpu_seconds", "peak_memory_mb"),
-    *("device", "devices", "device_seconds", "kwh"),
+COST_COLUMNS = (
+    "rule",
+    "run",
+    "task",
+    "wall_seconds",
+    "cpu_seconds",
+    "peak_memory_mb",
+    "device",
+    "devices",
+    "device_seconds",
+    "kwh",
 )
 
 
@@ -39,21 +47,21 @@ class Measured(NamedTuple):
     devices: int
 
 
-def read_costs(results: str | Path, jobs: Jobs) -> pd.DataFrame:
-    """One row a job of `jobs` that has left a trace.
+def read_costs(results: str | Path, jobs: CountedJobs) -> pd.DataFrame:
+    """Read one row per job of `jobs` that has left a trace.
 
     Parameters
     ----------
     results : path
         The workflow's results folder. Its `benchmarks` may lack files, or have those of other
         configurations, which are left out.
-    jobs : Jobs
+    jobs : CountedJobs
 
     Returns
     -------
     DataFrame
-        `COLUMNS`, sorted by rule, run and task. Missing is what nobody measured; device_seconds
-        are wall_seconds times the number of devices, a CPU being one.
+        `COST_COLUMNS`, sorted by rule, run and task. Missing is what nobody measured;
+        device_seconds are wall_seconds times the number of devices, a CPU being one.
 
     Raises
     ------
@@ -61,28 +69,28 @@ def read_costs(results: str | Path, jobs: Jobs) -> pd.DataFrame:
         A file is broken, or there is no job at all.
     """
     results = Path(results)
-    records = [_record(results, name, *place, jobs.watts) for name, place in _found(results, jobs)]
+    records = [_record(results, name, *of, jobs.watts) for name, of in _found(results, jobs)]
     if not records:
         raise InputError(f"{results}: no job has left a benchmark file or metrics there")
-    return pd.DataFrame(records, columns=COLUMNS)
+    return pd.DataFrame(records, columns=COST_COLUMNS)
 
 
-def _found(results: Path, jobs: Jobs) -> Iterator[tuple[str, tuple[str | None, str | None]]]:
-    """Names of the jobs that left a benchmark file or metrics, with run and task."""
+def _found(results: Path, jobs: CountedJobs) -> Iterator[tuple[str, tuple[str | None, str | None]]]:
+    """Find the jobs that left a benchmark file or metrics: name, then run and task."""
     benchmarks = results / "benchmarks"
     names = {str(file.relative_to(benchmarks))[:-4] for file in benchmarks.rglob("*.tsv")}
     names |= {f"pretrain/{run}" for run in jobs.runs} | {f"baseline/{task}" for task in jobs.tasks}
     pairs = [f"{run}/{task}" for run in jobs.runs for task in jobs.tasks]
     names |= {f"{rule}/{pair}" for rule in ("finetune", "linear", "knn") for pair in pairs}
     for name in sorted(names):
-        place = jobs.place(name)
+        run_and_task = jobs.run_and_task(name)
         traces = (_folder(results, name), benchmarks / f"{name}.tsv")
-        if place is not None and any(trace.exists() for trace in traces):
-            yield name, place
+        if run_and_task is not None and any(trace.exists() for trace in traces):
+            yield name, run_and_task
 
 
 def _folder(results: Path, name: str) -> Path:
-    """Where a job of `MEASURED` has its metrics."""
+    """Return where a job of `MEASURED` has its metrics."""
     rule, _, rest = name.partition("/")
     return results / rule / BASELINE / rest if rule == "baseline" else results / name
 
@@ -99,14 +107,16 @@ def _record(
     wall = max(own.seconds, benchmark["wall_seconds"])  # the first, where the second is NaN
     power = watts_of(own.device, watts)
     return record | {
-        **{"wall_seconds": wall, "device": own.device, "devices": own.devices},
+        "wall_seconds": wall,
+        "device": own.device,
+        "devices": own.devices,
         "device_seconds": wall * own.devices,
         "kwh": math.nan if power is None else wall * own.devices * power / 3.6e6,
     }
 
 
 def read_benchmark(file: Path) -> dict[str, float]:
-    """`wall_seconds`, `cpu_seconds`, `peak_memory_mb` of a benchmark file; NaN where not measured.
+    """Read `wall_seconds`, `cpu_seconds` and `peak_memory_mb`; NaN where not measured.
 
     Snakemake samples a job: one that ends at once has no memory and CPU time.
     """
@@ -126,7 +136,7 @@ def read_benchmark(file: Path) -> dict[str, float]:
 
 
 def _measured(folder: Path) -> Measured | None:
-    """The job's own account; None where it has none, as a run that was never trained."""
+    """Read the job's own account; None where it has none, as a run that was never trained."""
     if (folder / "metrics.json").is_file():
         metrics = read_json(folder / "metrics.json")
         if metrics.get("wall_seconds") is None:
@@ -146,6 +156,6 @@ def _measured(folder: Path) -> Measured | None:
 
 
 def watts_of(device: str, watts: Mapping[str, float]) -> float | None:
-    """The power of a device, of the longest name that is a part of its own; None where none is."""
+    """Find the power of a device by the longest name that is part of its own; None if none is."""
     names = [name for name in watts if name.casefold() in device.casefold()]
     return float(watts[max(names, key=len)]) if names else None

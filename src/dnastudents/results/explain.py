@@ -21,8 +21,6 @@ from dnastudents.results.failures import read_failures
 from dnastudents.results.jobs import BASELINE
 from dnastudents.results.row import MetricsRow, read_row
 
-KINDS = ("finetune", "linear", "knn")  # of results that runs have
-
 
 class Cell(NamedTuple):
     """A run on a task: one cell of a table.
@@ -31,7 +29,7 @@ class Cell(NamedTuple):
     ----------
     results : Path
     kind : str
-        One of `KINDS`, or baseline.
+        finetune, linear, knn or baseline.
     run, task : str
         The task as suite/task.
     """
@@ -100,20 +98,20 @@ def explain(results: Path, task: str, run: str, kind: str = "finetune") -> str:
 
 
 def _find(cell: Cell) -> Cell:
-    """The cell, if there is one."""
-    place = cell.results / cell.kind
-    runs = [*_names(place), BASELINE]
+    """Return the cell, if there is one."""
+    folder = cell.results / cell.kind
+    runs = [*_names(folder), BASELINE]
     if cell.run not in runs:
-        raise InputError(f"{place}: no run '{cell.run}'; {nearest(cell.run, runs)}")
-    place = place / cell.run
-    tasks = [f"{suite}/{task}" for suite in _names(place) for task in _names(place / suite)]
+        raise InputError(f"{folder}: no run '{cell.run}'; {nearest(cell.run, runs)}")
+    folder = folder / cell.run
+    tasks = [f"{suite}/{task}" for suite in _names(folder) for task in _names(folder / suite)]
     if cell.task not in tasks:
-        raise InputError(f"{place}: no task '{cell.task}'; {nearest(cell.task, tasks)}")
+        raise InputError(f"{folder}: no task '{cell.task}'; {nearest(cell.task, tasks)}")
     return cell
 
 
 def _names(folder: Path) -> list[str]:
-    """Folders in a folder, without those that a job is writing."""
+    """List the folders in a folder, without those that a job is writing."""
     found = folder.iterdir() if folder.is_dir() else ()
     return sorted(path.name for path in found if path.is_dir() and path.name[0] != ".")
 
@@ -123,10 +121,10 @@ def _results(cell: Cell, rows: Sequence[MetricsRow], failed: Mapping[str, str]) 
     yield f"  log: {cell.log}"
     for row in rows:
         yield f"  seed {row.seed}: {METRICS[row.metric]} {row.value!r}"
-        yield f"    made by: {_made_by(row.versions, row.commit, row.dirty)}, on {row.device}"
+        yield f"    made by: {_made_by(row.as_json())}, on {row.device}"
         if row.grid_cells is not None and row.grid_cells > 1:
-            cell_of_grid = f"learning rate {row.learning_rate:g}, batch size {row.batch_size}"
-            yield f"    chosen of {row.grid_cells} cells: {cell_of_grid}"
+            chosen = f"learning rate {row.learning_rate:g}, batch size {row.batch_size}"
+            yield f"    chosen of {row.grid_cells} cells: {chosen}"
         if row.weights is not None:
             yield f"    pretraining: {_start(cell, row)}"
     for seed, reason in failed.items():
@@ -135,7 +133,7 @@ def _results(cell: Cell, rows: Sequence[MetricsRow], failed: Mapping[str, str]) 
 
 
 def _start(cell: Cell, row: MetricsRow) -> str:
-    """What a seed started from."""
+    """Say what a seed started from."""
     for folder in cell.pretrainings:
         if _weights(folder) == row.weights:
             new = "" if row.pretrained else "; never pretrained, each seed draws new weights"
@@ -157,7 +155,7 @@ def _pretraining(cell: Cell, folder: Path) -> Iterator[str]:
     metrics = read_json(folder / "metrics.json")
     yield f"pretraining {folder}: seed {metrics['seed']}, {metrics['steps']} steps"
     yield f"  log: {_log(cell.results, f'pretrain/{folder.name}')}"
-    yield f"  made by: {_made_by(**_who(metrics))}"
+    yield f"  made by: {_made_by(metrics)}"
     if trained := metrics.get("trained_at"):
         yield f"  trained by: commit {', '.join(commit or 'not known' for commit in trained)}"
     yield f"  settings digest: {metrics['settings_digest']}"
@@ -170,7 +168,7 @@ def _task(cell: Cell, rows: Sequence[MetricsRow]) -> Iterator[str]:
     yield f"task {folder}: {task.protocol.source}"
     yield f"  log: {_log(cell.results, f'tasks/{cell.task}')}"
     if (folder / FILE).is_file():  # a program of the user's own may have written the task
-        yield f"  made by: {_made_by(**_who(read_json(folder / FILE)))}"
+        yield f"  made by: {_made_by(read_json(folder / FILE))}"
     yield f"  sha256 of the source: {task.protocol.sha256 or 'not known'}"
     yield f"  dev: {task.protocol.dev_rule}"
     if other := [str(row.seed) for row in rows if row.task_digest != task.digest]:
@@ -178,7 +176,7 @@ def _task(cell: Cell, rows: Sequence[MetricsRow]) -> Iterator[str]:
 
 
 def _again(cell: Cell, seeds: Sequence[int]) -> Iterator[str]:
-    """The commands that make the results again: in the workflow, or alone."""
+    """Give the commands that make the results again: in the workflow, or alone."""
     yield "to make it again:"
     resolved = cell.results / "config.resolved.yaml"
     configfile = ["--configfile", str(resolved)] if resolved.is_file() else []
@@ -186,14 +184,14 @@ def _again(cell: Cell, seeds: Sequence[int]) -> Iterator[str]:
     yield f"  {shlex.join(['snakemake', *forced, *configfile])}"
     yield "or without the workflow, beside what there is:"
     command = {"linear": "finetune"}.get(cell.kind, cell.kind)
-    parts = ["python", "-m", "dnastudents", command]
+    words = ["python", "-m", "dnastudents", command]
     if cell.kind != "baseline":
-        parts += [cell.run, "--pretrained", *map(str, cell.pretrainings)]
-    parts += ["--task", str(cell.results / "tasks" / cell.task)]
-    parts += ["--settings", str(cell.folder / "settings.json"), "--seeds", *map(str, seeds)]
+        words += [cell.run, "--pretrained", *map(str, cell.pretrainings)]
+    words += ["--task", str(cell.results / "tasks" / cell.task)]
+    words += ["--settings", str(cell.folder / "settings.json"), "--seeds", *map(str, seeds)]
     if command == "finetune":
-        parts += ["--state", "again/state"]
-    yield f"  {shlex.join([*parts, '--output', f'again/{cell.kind}'])}"
+        words += ["--state", "again/state"]
+    yield f"  {shlex.join([*words, '--output', f'again/{cell.kind}'])}"
 
 
 def _settings(folder: Path) -> Iterator[str]:
@@ -203,13 +201,10 @@ def _settings(folder: Path) -> Iterator[str]:
         yield f"    {key}: {value}"
 
 
-def _who(record: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: record.get(key) for key in ("versions", "commit", "dirty")}
-
-
-def _made_by(versions: Mapping[str, str] | None, commit: str | None, dirty: bool | None) -> str:
-    code = str(Code(commit, dirty)) or "not known"
-    names = ", ".join(f"{name} {version}" for name, version in (versions or {}).items())
+def _made_by(record: Mapping[str, Any]) -> str:
+    code = str(Code(record.get("commit"), record.get("dirty"))) or "not known"
+    versions = record.get("versions") or {}
+    names = ", ".join(f"{name} {version}" for name, version in versions.items())
     return f"commit {code} ({names})"
 
 

@@ -42,7 +42,7 @@ class Incomplete(NamedTuple):
 
 
 def read_failures(folder: Path, finished: Iterable[int]) -> dict[str, str]:
-    """What `failed_seeds` of a result folder's rows says: failed seeds (JSON's keys) and reasons.
+    """Read what `failed_seeds` of a folder's rows says: failed seeds (JSON's keys) and reasons.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def read_failures(folder: Path, finished: Iterable[int]) -> dict[str, str]:
 
 
 def incomplete(rows: pd.DataFrame) -> Incomplete | None:
-    """Which seeds failed, of the rows of one run on one task; None where all finished."""
+    """Find which seeds failed in the rows of one run on one task; None where all finished."""
     texts = rows["failed_seeds"].dropna().tolist() if "failed_seeds" in rows else []
     if not texts:
         return None
@@ -77,7 +77,7 @@ def incomplete(rows: pd.DataFrame) -> Incomplete | None:
 
 
 def failure_notes(metrics: pd.DataFrame) -> list[str]:
-    """Lines below a table that name run, task, seed and reason of all failed seeds in its rows."""
+    """Write lines below a table that name run, task, seed and reason of each failed seed."""
     found = []
     for (run, task), rows in metrics.groupby(["run", "task"]):
         lost = incomplete(rows)

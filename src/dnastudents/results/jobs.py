@@ -9,7 +9,7 @@ from dnastudents.settings import Positive, Settings
 BASELINE = "kmer_logistic"  # the run's name of the k-mer baseline
 
 
-class Jobs(Settings):
+class CountedJobs(Settings):
     """The jobs whose cost is counted."""
 
     runs: tuple[str, ...] = Field(description="With their replicas, as `run@1`.")
@@ -19,8 +19,8 @@ class Jobs(Settings):
     )
     watts: dict[str, Positive] = Field({}, description="Power of devices, by a part of their name.")
 
-    def place(self, name: str) -> tuple[str | None, str | None] | None:
-        """Run and task of the job `name`, as `finetune/had/gue/H3`; None if it is none of ours.
+    def run_and_task(self, name: str) -> tuple[str | None, str | None] | None:
+        """Return run and task of the job `name`, as `finetune/had/gue/H3`; None if it is not ours.
 
         Names without a run or task, as `pmi` or `metrics`, are of every configuration.
         """

@@ -1,4 +1,4 @@
-"""Classification metrics over a whole test set.
+"""Classification metrics over a whole test set, and the table of its predictions.
 
 All numbers are fractions in their own range (accuracy, F1, AUC in 0..1, MCC in -1..1) and are
 computed once from all predictions, never averaged over batches: the mean of batch-wise MCCs, as in
@@ -7,10 +7,11 @@ the code that HAD's baselines come from (papers/had.md §5), is another quantity
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import (
     accuracy_score,
@@ -20,7 +21,6 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from dnastudents.benchmarks.facts import METRICS
 from dnastudents.errors import InputError
 
 
@@ -30,7 +30,7 @@ def classification_metrics(
     probabilities: ArrayLike,
     classes: Sequence[str],
 ) -> dict[str, Any]:
-    """Every metric of one test set.
+    """Compute every metric of one test set.
 
     Parameters
     ----------
@@ -78,13 +78,13 @@ def classification_metrics(
     }
 
 
-def primary(metrics: Mapping[str, Any], name: str) -> float:
-    """The value of the metric `name`, by which a task is judged."""
-    if name not in METRICS:
-        raise InputError(f"metric {name!r} is unknown; choose one of {', '.join(METRICS)}")
-    if metrics[name] is None:
-        raise InputError(f"metric {name!r} is undefined for this task; choose f1_macro or mcc")
-    return float(metrics[name])
+def prediction_table(
+    seed: int, labels: NDArray[Any], probabilities: NDArray[Any], classes: Sequence[str]
+) -> pd.DataFrame:
+    """Make one row per test sequence: seed, index, label, prediction, p_<class>."""
+    table = pd.DataFrame({"seed": seed, "index": np.arange(len(labels)), "label": labels})
+    table["prediction"] = probabilities.argmax(1)
+    return table.assign(**{f"p_{name}": probabilities[:, k] for k, name in enumerate(classes)})
 
 
 def _auc(truth: NDArray[Any], scores: NDArray[np.float64]) -> float | None:

@@ -12,18 +12,30 @@ from pathlib import Path
 import pandas as pd
 
 from dnastudents.errors import InputError
-from dnastudents.files import reading
+from dnastudents.files import read_csv
 
-COLUMNS = (
-    *("paper", "source", "suite", "task", "model", "role", "parameters", "metric"),
-    *("value", "spread", "spread_kind", "unit", "note"),
+PUBLISHED_COLUMNS = (
+    "paper",
+    "source",
+    "suite",
+    "task",
+    "model",
+    "role",
+    "parameters",
+    "metric",
+    "value",
+    "spread",
+    "spread_kind",
+    "unit",
+    "note",
 )
+NAMES = ("paper", "source", "suite", "task", "model", "metric")
 SCALE = {"fraction": 1.0, "percent": 0.01}
 MEAN_TASK = "mean of "  # the task name of a published average, followed by the number of tasks
 
 
 def read_published(path: str | Path) -> pd.DataFrame:
-    """Published results with `value` and `spread` as fractions.
+    """Read published results, with `value` and `spread` as fractions.
 
     Raises
     ------
@@ -34,9 +46,8 @@ def read_published(path: str | Path) -> pd.DataFrame:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file")
-    with reading(path):
-        frame = pd.read_csv(path)
-    if missing := [name for name in COLUMNS if name not in frame]:
+    frame = read_csv(path, NAMES)
+    if missing := [name for name in PUBLISHED_COLUMNS if name not in frame]:
         raise InputError(f"{path}: no column {', '.join(missing)}")
     key = ["source", "suite", "task", "model", "metric"]
     scale = frame["unit"].map(SCALE)

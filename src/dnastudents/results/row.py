@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from dnastudents.benchmarks.facts import Metric
+from dnastudents.benchmarks.facts import METRICS, Metric
+from dnastudents.benchmarks.task import Task
 from dnastudents.errors import InputError
 from dnastudents.files import write_json
 from dnastudents.settings import Count, NotNegative, Settings, parse
@@ -75,12 +76,34 @@ class MetricsRow(Settings):
     )
 
 
-COLUMNS = tuple(name for name, field in MetricsRow.model_fields.items() if field.is_required())
+REQUIRED_COLUMNS = tuple(
+    name for name, field in MetricsRow.model_fields.items() if field.is_required()
+)
+
+TEXT = tuple(name for name, field in MetricsRow.model_fields.items() if field.annotation is str)
 
 
-def make_row(values: Mapping[str, Any]) -> MetricsRow:
-    """Make a row from its values, which are checked."""
-    row: MetricsRow = parse(MetricsRow, values, "metrics row")
+def primary(metrics: Mapping[str, Any], name: str) -> float:
+    """Return the value of the metric `name`, by which a task is judged."""
+    if name not in METRICS:
+        raise InputError(f"metric {name!r} is unknown; choose one of {', '.join(METRICS)}")
+    if metrics[name] is None:
+        raise InputError(f"metric {name!r} is undefined for this task; choose f1_macro or mcc")
+    return float(metrics[name])
+
+
+def make_row(task: Task, metrics: Mapping[str, Any], values: Mapping[str, Any]) -> MetricsRow:
+    """Make a row, checked: what any row of the task has, its metrics, and then `values`."""
+    of_task = {
+        "task": task.task,
+        "suite": task.suite,
+        "metric": task.metric,
+        "value": primary(metrics, task.metric),
+        "n_test": len(task.test),
+        "task_digest": task.digest,
+        "simulated": task.simulated,
+    }
+    row: MetricsRow = parse(MetricsRow, {**of_task, **metrics, **values}, "metrics row")
     return row
 
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import pandas as pd
 
-from dnastudents.errors import InputError
-from dnastudents.files import atomic_file, reading
+from dnastudents.errors import InputError, nearest
+from dnastudents.files import atomic_file, read_csv
 from dnastudents.results.failures import read_failures
 from dnastudents.results.jobs import BASELINE
-from dnastudents.results.row import COLUMNS, read_row
+from dnastudents.results.row import REQUIRED_COLUMNS, TEXT, read_row
 from dnastudents.results.statistics import Estimate, independent, mean_interval
 
 KEY = ["suite", "task", "run", "seed"]
@@ -33,7 +33,7 @@ def collect(folders: Iterable[str | Path], output: str | Path) -> pd.DataFrame:
         `failed_seed_<s>.json` too, its rows get `failed_seeds`, see `results.failures`.
     output : path
         The CSV. Lists and mappings (`confusion`, `versions`) are written as JSON. A column of
-        `MetricsRow` that is null in all rows is left out, unless it is one of `COLUMNS`.
+        `MetricsRow` that is null in all rows is left out, unless it is one of `REQUIRED_COLUMNS`.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def collect(folders: Iterable[str | Path], output: str | Path) -> pd.DataFrame:
         raise InputError("no result folders were given: the config names no run or no task")
     _agree(rows, sources)
     frame = pd.DataFrame([rows[key] for key in sorted(rows)])
-    frame = frame[[name for name in frame if name in COLUMNS or frame[name].notna().any()]]
+    frame = frame[[name for name in frame if name in REQUIRED_COLUMNS or frame[name].notna().any()]]
     for name in frame.columns:
         if frame[name].map(lambda value: isinstance(value, list | dict)).any():
             frame[name] = frame[name].map(lambda value: json.dumps(value, sort_keys=True))
@@ -72,21 +72,28 @@ def collect(folders: Iterable[str | Path], output: str | Path) -> pd.DataFrame:
 
 
 def read_metrics(path: str | Path) -> pd.DataFrame:
-    """The CSV that `collect` wrote; `InputError` when it is absent or lacks a column."""
+    """Read the CSV that `collect` wrote; `InputError` when it is absent or lacks a column."""
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file; collect the metrics rows first")
-    with reading(path):
-        frame = pd.read_csv(path)
-    if missing := [name for name in COLUMNS if name not in frame]:
+    frame = read_csv(path, TEXT)
+    if missing := [name for name in REQUIRED_COLUMNS if name not in frame]:
         raise InputError(f"{path}: no column {', '.join(missing)}; make it again with `collect`")
     if frame["pretrained"].dtype != bool:  # the line that was cut lacks it
         raise InputError(f"{path}: a line is broken; make it again with `dnastudents metrics`")
     return frame
 
 
+def require_runs(metrics: pd.DataFrame, runs: Iterable[str], path: str | Path) -> None:
+    """Raise `InputError` for a run that has no row in the metrics of `path`."""
+    known = {*metrics["run"], BASELINE}
+    for run in runs:
+        if run not in known:
+            raise InputError(f"{path}: no row of a run '{run}'; {nearest(run, known)}")
+
+
 def runs_in_order(metrics: pd.DataFrame, runs: Iterable[str] | None = None) -> list[str]:
-    """The runs that a table or figure shows.
+    """Return the runs that a table or figure shows.
 
     `runs` (default: all, sorted), then what no comparison may leave out: un-pretrained runs that
     have rows, and the k-mer baseline, with rows or without.
@@ -98,12 +105,12 @@ def runs_in_order(metrics: pd.DataFrame, runs: Iterable[str] | None = None) -> l
 
 
 def values_by_seed(rows: pd.DataFrame) -> dict[int, float]:
-    """Seed -> score of one run on one task."""
+    """Return seed -> score of one run on one task."""
     return dict(zip(rows["seed"].tolist(), rows["value"].tolist(), strict=True))
 
 
 def pretrainings_by_seed(rows: pd.DataFrame) -> dict[int, int] | None:
-    """Fine-tuning seed -> seed of the pretraining it started from; None where there are none."""
+    """Return fine-tuning seed -> seed of its pretraining; None where there are none."""
     if "pretraining_seed" not in rows or rows["pretraining_seed"].isna().any():
         return None
     seeds = rows["pretraining_seed"].astype(int).tolist()
@@ -118,7 +125,7 @@ def estimate(rows: pd.DataFrame) -> Estimate:
 def _agree(
     rows: dict[tuple[Any, ...], dict[str, Any]], sources: dict[tuple[Any, ...], Path]
 ) -> None:
-    """Rows of one task come from one task folder, else their means are of different things."""
+    """Raise `InputError` if rows of one task are of different task folders."""
     first: dict[tuple[str, str], tuple[Any, ...]] = {}
     for key in sorted(rows):
         reference = first.setdefault((key[0], key[1]), key)

@@ -40,7 +40,7 @@ def mean_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Es
 
 
 def independent(values: Mapping[int, float], units: Mapping[int, int] | None = None) -> list[float]:
-    """The values of a run, given as seed -> value, that count as independent.
+    """Return the values of a run, given as seed -> value, that count as independent.
 
     One a seed; where `units` (seed -> number of the pretraining) names several pretrainings, the
     mean of each.
@@ -76,7 +76,7 @@ def difference(
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values adjusted for their number (Holm 1979); NaN stays NaN and is not counted."""
+    """Adjust p-values for their number (Holm 1979); NaN stays NaN and is not counted."""
     adjusted = np.array(p_values, dtype=float)
     order = np.argsort(adjusted)[: int(np.isfinite(adjusted).sum())]
     factors = np.arange(len(order), 0, -1)

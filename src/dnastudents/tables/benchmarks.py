@@ -38,7 +38,7 @@ NOTES = (
 
 
 def write_benchmarks_table(tasks: Iterable[str | Path], output: str | Path) -> pd.DataFrame:
-    """Write one row a task as CSV, Markdown and LaTeX.
+    """Write one row per task as CSV, Markdown and LaTeX.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def _record(protocol: Protocol) -> dict[str, Any]:
 
 
 def _dev_rules(frame: pd.DataFrame) -> list[str]:
-    """Where the dev splits come from: one line a rule, with the tasks that follow it."""
+    """Say where the dev splits come from: one line per rule, with the tasks that follow it."""
     sizes = frame.groupby("suite").size()
     lines = []
     for rule, rows in frame.groupby("dev_rule", sort=False):

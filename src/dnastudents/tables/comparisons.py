@@ -93,8 +93,11 @@ def write_comparisons(metrics_csv: str | Path, pairs: Pairs, output: str | Path)
         When no pair has a task in common.
     """
     metrics = read_metrics(metrics_csv)
-    parts = [_compare(str(suite), rows, pairs) for suite, rows in metrics.groupby("suite")]
-    records = [record for part in parts for record in part]
+    records = [
+        record
+        for suite, rows in metrics.groupby("suite")
+        for record in _compare(str(suite), rows, pairs)
+    ]
     columns = (
         [*COMPARISON_COLUMNS, FINISHED]
         if any(record.get(FINISHED) for record in records)
@@ -116,14 +119,18 @@ def write_comparisons(metrics_csv: str | Path, pairs: Pairs, output: str | Path)
 
 
 def _compare(suite: str, rows: pd.DataFrame, pairs: Pairs) -> list[dict[str, Any]]:
-    cells = {(str(run), str(task)): group for (run, task), group in rows.groupby(["run", "task"])}
+    measured = {(str(run), str(task)): some for (run, task), some in rows.groupby(["run", "task"])}
     metric = dict(zip(rows["task"], rows["metric"], strict=True))
     records = []
     for run, control in pairs:
-        tasks = [task for task in sorted(metric) if {(run, task), (control, task)} <= cells.keys()]
+        tasks = [
+            task for task in sorted(metric) if {(run, task), (control, task)} <= measured.keys()
+        ]
         simulated = bool(rows.loc[rows["run"].isin([run, control]), "simulated"].any())
         both = {"suite": suite, "run": run, "control": control, "simulated": simulated}
-        of_run = [both | _record(cells[run, t], cells[control, t], t, metric[t]) for t in tasks]
+        of_run = [
+            both | _record(measured[run, t], measured[control, t], t, metric[t]) for t in tasks
+        ]
         records += of_run
         if len(of_run) > 1:
             records.append(both | _over_tasks(pd.DataFrame(of_run)))
@@ -159,9 +166,9 @@ def _paired(
     failed = {seed for found in lost for seed in found.reasons}
     if not failed:
         return ours, theirs, None
-    kept, others = (rows[~rows["seed"].isin(failed)] for rows in (ours, theirs))
-    if not kept.empty and not others.empty:
-        ours, theirs = kept, others
+    our_rest, their_rest = (rows[~rows["seed"].isin(failed)] for rows in (ours, theirs))
+    if not our_rest.empty and not their_rest.empty:
+        ours, theirs = our_rest, their_rest
     seeds = min(len(ours), len(theirs))
     return ours, theirs, f"{seeds}/{seeds + len(failed)}"
 
@@ -193,17 +200,17 @@ def _sheet(suite: str, frame: pd.DataFrame, pairs: Pairs) -> Sheet:
         f"{suite}: runs against their controls{label}", [f"run {MINUS} control", *headers], []
     )
     for index, pair in enumerate(shown):
-        cells = [found.get((*pair, task)) for task in tasks]
-        sheet.rows.append([f" {MINUS} ".join(pair), *map(_cell, cells)])
-        decided = [cell is not None and cell["p_holm"] < LEVEL for cell in cells]
+        records = [found.get((*pair, task)) for task in tasks]
+        sheet.rows.append([f" {MINUS} ".join(pair), *map(_cell, records)])
+        decided = [record is not None and record["p_holm"] < LEVEL for record in records]
         sheet.bold |= {(index, column) for column, mark in enumerate(decided, start=1) if mark}
     return sheet
 
 
-def _cell(row: Mapping[Any, Any] | None) -> str:
-    if row is None:
+def _cell(record: Mapping[Any, Any] | None) -> str:
+    if record is None:
         return MISSING
-    gain = percent(row["difference"], "+")
-    text = gain if math.isnan(row["ci95"]) else f"{gain} ± {percent(row['ci95'])}"
-    finished = row.get(FINISHED)
+    gain = percent(record["difference"], "+")
+    text = gain if math.isnan(record["ci95"]) else f"{gain} ± {percent(record['ci95'])}"
+    finished = record.get(FINISHED)
     return f"{text} {MARK} n = {finished}" if isinstance(finished, str) else text

@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 
 from dnastudents.results.costs import read_costs
-from dnastudents.results.jobs import Jobs
+from dnastudents.results.jobs import CountedJobs
 from dnastudents.settings import parse
-from dnastudents.tables.render import MISSING, TIMES, Sheet, write_sheets
+from dnastudents.tables.render import MISSING, TIMES, Sheet, three_digits, write_sheets
 
 KEYS = ["rule", "run", "task"]
 HEADERS = ["jobs", "wall (h)", "device (h)", "device", "CPU (h)", "peak memory (GiB)"]
@@ -33,15 +33,15 @@ ENERGY = (
 
 
 def write_cost_table(
-    results: str | Path, settings: Jobs | Mapping[str, Any], output: str | Path
+    results: str | Path, settings: CountedJobs | Mapping[str, Any], output: str | Path
 ) -> pd.DataFrame:
-    """Write what the jobs took as CSV (one row a rule, run, task and device), Markdown and LaTeX.
+    """Write what the jobs took as CSV (one row per rule, run, task and device), Markdown and LaTeX.
 
     Parameters
     ----------
     results : path
         The workflow's results folder.
-    settings : Jobs or mapping
+    settings : CountedJobs or mapping
         The jobs that count, and the power of devices.
     output : path
         `<output>.csv`, `.md` and `.tex` are written; a suffix .csv is taken off first.
@@ -56,7 +56,7 @@ def write_cost_table(
     InputError
         See `results.costs.read_costs`.
     """
-    jobs: Jobs = parse(Jobs, settings, "--settings")
+    jobs: CountedJobs = parse(CountedJobs, settings, "--settings")
     costs, watts = read_costs(results, jobs), jobs.watts
     named = costs.assign(run=costs["run"].fillna(SHARED))
     sheets = [
@@ -89,21 +89,21 @@ def _sums(costs: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
 
 def _sheet(title: str, key: str, costs: pd.DataFrame, energy: bool) -> Sheet:
     """Make one row per value of `key`, and the total."""
-    sheet = Sheet(title, [key, *HEADERS, *["kWh"] * energy], [], fixed=2)
+    headers = [key, *HEADERS, "kWh"] if energy else [key, *HEADERS]
+    sheet = Sheet(title, headers, [], fixed=2)
     groups = [(str(name), rows) for name, rows in costs.groupby(key, sort=True)]
     for name, rows in [*groups, ("total", costs)]:
         total = _sums(rows.assign(all=0), ["all"]).iloc[0]
         devices = ", ".join(sorted(rows["device"].dropna().unique())) or MISSING
         numbers = [total[f"{kind}_hours"] for kind in ("wall", "device", "cpu")]
-        wall, device, cpu = map(_number, numbers)
-        memory = _number(total["peak_memory_mb"] / 1024)
+        wall, device, cpu = map(three_digits, numbers)
+        memory = three_digits(total["peak_memory_mb"] / 1024)
         sheet.rows.append([name, f"{total['jobs']:,.0f}", wall, device, devices, cpu, memory])
         if energy:
             unknown = rows["kwh"].isna() & rows["device"].notna()
             mark = "≥ " if unknown.any() and pd.notna(total["kwh"]) else ""
-            sheet.rows[-1].append(mark + _number(total["kwh"]))
-    last = len(sheet.rows) - 1
-    sheet.bold = {(last, column) for column in range(len(sheet.headers))}
+            sheet.rows[-1].append(mark + three_digits(total["kwh"]))
+    sheet.embolden_last_row()
     return sheet
 
 
@@ -118,12 +118,5 @@ def _run_and_task(costs: pd.DataFrame) -> list[Sheet]:
     hours = hours.rename(index={"All": "total"}, columns={"All": "total"}) / 3600
     sheet = Sheet("Device hours by run and task", ["run", *map(str, hours.columns)], [])
     for run, values in hours.iterrows():
-        sheet.rows.append([str(run), *map(_number, values)])
+        sheet.rows.append([str(run), *map(three_digits, values)])
     return [sheet]
-
-
-def _number(value: float) -> str:
-    """Format with three significant digits, whole numbers from 100 on."""
-    if pd.isna(value):
-        return MISSING
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

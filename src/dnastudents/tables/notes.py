@@ -25,11 +25,11 @@ def finetuning_notes(metrics: pd.DataFrame) -> list[str]:
         are there; rows of probes lack some.
     """
     nothing = pd.Series(pd.NA, index=metrics.index)
-    cells, dev, strands = (
+    grid_cells, dev, strands = (
         metrics.get(name, nothing) for name in ("grid_cells", "dev", "reverse_complement")
     )
     found = [
-        (GRID, cells.fillna(1).astype(int) > 1),
+        (GRID, grid_cells.fillna(1).astype(int) > 1),
         (BY_SEED, dev == "by_seed"),
         *((text, strands == name) for name, text in STRANDS.items()),
     ]

@@ -25,16 +25,16 @@ _NEEDS = rb"% needs \usepackage{booktabs,adjustbox}"  # how LaTeX begins, and th
 _LIKE_MARKDOWN = rb"\*\*[^\n]*\*\*\n\n\| "
 _LATEX = {
     **{sign: rf"\{sign}" for sign in "&%$#_{}"},
-    **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
-    **{
-        "†": r"$\dagger$",
-        "±": r"$\pm$",
-        TIMES: r"$\times$",
-        MINUS: "$-$",
-        EN_DASH: "--",
-        "≥": r"$\geq$",
-        "<": "$<$",
-    },
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "†": r"$\dagger$",
+    "±": r"$\pm$",
+    TIMES: r"$\times$",
+    MINUS: "$-$",
+    EN_DASH: "--",
+    "≥": r"$\geq$",
+    "<": "$<$",
 }
 
 
@@ -81,6 +81,11 @@ class Sheet:
             ]
             yield [*range(self.fixed), *shown], rows
 
+    def embolden_last_row(self) -> None:
+        """Set what the last row says in bold, as that of totals."""
+        last = len(self.rows) - 1
+        self.bold = {(last, column) for column, text in enumerate(self.rows[last]) if text}
+
     def _says(self, row: int, columns: list[int]) -> bool:
         return any(self.rows[row][column] != MISSING for column in columns)
 
@@ -110,6 +115,13 @@ def percent(value: float, sign: str = "") -> str:
     return MISSING if math.isnan(value) else f"{100 * value:{sign}.1f}".replace("-", MINUS)
 
 
+def three_digits(value: float) -> str:
+    """Format with three significant digits, whole numbers from 100 on, or as missing."""
+    if math.isnan(value):
+        return MISSING
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def markdown(sheet: Sheet) -> str:
     """Lay out the sheet as Markdown pipe tables, one per panel, with the notes below the last."""
     lines = [f"**{sheet.title}**", ""]
@@ -131,10 +143,10 @@ def latex(sheet: Sheet) -> str:
     lines = [_NEEDS.decode()]
     panels = list(sheet.panels())
     for number, (columns, rows) in enumerate(panels, 1):
-        part = f" ({number} of {len(panels)})" if len(panels) > 1 else ""
+        which = f" ({number} of {len(panels)})" if len(panels) > 1 else ""
         alignment = "".join("l" if column < sheet.fixed else "r" for column in columns)
         lines += [r"\begin{table}[p]", r"\centering\small"]
-        lines += [rf"\caption{{{escape(sheet.title + part)}}}"]
+        lines += [rf"\caption{{{escape(sheet.title + which)}}}"]
         lines += [r"\begin{adjustbox}{max width=\linewidth}"]
         lines += [rf"\begin{{tabular}}{{@{{}}{alignment}@{{}}}}", r"\toprule"]
         lines += [_ampersand([escape(sheet.headers[column]) for column in columns])]

@@ -21,7 +21,7 @@ from dnastudents.errors import InputError
 from dnastudents.results.failures import MARK, Incomplete, failure_notes, incomplete
 from dnastudents.results.jobs import BASELINE
 from dnastudents.results.published import MEAN_TASK, read_published
-from dnastudents.results.rows import estimate, read_metrics, runs_in_order
+from dnastudents.results.rows import estimate, read_metrics, require_runs, runs_in_order
 from dnastudents.results.statistics import Estimate
 from dnastudents.tables.notes import finetuning_notes
 from dnastudents.tables.render import (
@@ -84,7 +84,7 @@ class Line:
     label: str
     kind: str  # ours | baseline | published
     source: str
-    cells: dict[str, Estimate]
+    scores: dict[str, Estimate]
     mean: float = math.nan
     simulated: bool = False
     failed: dict[str, Incomplete] = field(default_factory=dict)
@@ -117,9 +117,11 @@ def write_table(
     Raises
     ------
     InputError
-        When the suite, or one of `tasks`, has no row.
+        When the suite, or one of `tasks` or `runs`, has no row.
     """
-    metrics = _select(Path(metrics_csv), suite, tasks)
+    metrics = read_metrics(metrics_csv)
+    require_runs(metrics, runs or (), metrics_csv)
+    metrics = _select(metrics, Path(metrics_csv), suite, tasks)
     tasks = list(tasks or sorted(metrics["task"].unique()))
     names = {task: str(metrics.loc[metrics["task"] == task, "metric"].iloc[0]) for task in tasks}
     runs = runs_in_order(metrics, runs)
@@ -140,9 +142,10 @@ def write_table(
     write_sheets(output, _numbers(ours + published, names), [sheet])
 
 
-def _select(path: Path, suite: str, tasks: Sequence[str] | None) -> pd.DataFrame:
+def _select(
+    metrics: pd.DataFrame, path: Path, suite: str, tasks: Sequence[str] | None
+) -> pd.DataFrame:
     """Select the rows of one suite (and of `tasks`, each of which must have some)."""
-    metrics = read_metrics(path)
     metrics = metrics[metrics["suite"] == suite]
     if metrics.empty:
         raise InputError(f"{path}: no row of suite {suite!r}")
@@ -154,7 +157,7 @@ def _select(path: Path, suite: str, tasks: Sequence[str] | None) -> pd.DataFrame
 def published_lines(
     published: pd.DataFrame, suite: str, metrics: Mapping[str, str]
 ) -> tuple[list[Line], list[str]]:
-    """Return published rows with a comparable cell, and their sources in order of use."""
+    """Return published rows with a comparable score, and their sources in order of use."""
     tasks = list(metrics)
     mean_of_all = f"{MEAN_TASK}{len(tasks)}"
     rows = published[published["suite"] == suite]
@@ -167,10 +170,10 @@ def published_lines(
     lines = []
     for (source, model), group in rows.groupby(["source", "model"], sort=False):
         values = zip(group["task"], group["value"], group["spread"], strict=True)
-        cells = {str(task): Estimate(value, spread, 1) for task, value, spread in values}
-        mean = cells.pop(mean_of_all).mean if mean_of_all in cells else _mean(cells, tasks)
+        scores = {str(task): Estimate(value, spread, 1) for task, value, spread in values}
+        mean = scores.pop(mean_of_all).mean if mean_of_all in scores else _mean(scores, tasks)
         label = f"{model} [{sources.index(str(source)) + 1}]"
-        lines.append(Line(label, "published", str(source), cells, mean))
+        lines.append(Line(label, "published", str(source), scores, mean))
     kinds = rows.groupby("source")["spread_kind"].unique().to_dict()
     return lines, [source + _spread_note(kinds[source]) for source in sources]
 
@@ -182,46 +185,45 @@ def _spread_note(kinds: Iterable[object]) -> str:
 
 def _own_line(run: str, rows: pd.DataFrame, tasks: Sequence[str]) -> Line:
     by_task = {str(task): group for task, group in rows.groupby("task") if task in tasks}
-    cells = {task: estimate(by_task[task]) for task in tasks if task in by_task}
+    scores = {task: estimate(by_task[task]) for task in tasks if task in by_task}
     failed = {task: lost for task, group in by_task.items() if (lost := incomplete(group))}
     simulated = bool(rows["simulated"].any())
     label = f"{run} (simulated)" if simulated else run
     kind = "baseline" if run == BASELINE else "ours"
-    return Line(label, kind, "measured here", cells, _mean(cells, tasks), simulated, failed)
+    return Line(label, kind, "measured here", scores, _mean(scores, tasks), simulated, failed)
 
 
-def _mean(cells: Mapping[str, Estimate], tasks: Sequence[str]) -> float:
-    complete = all(task in cells for task in tasks)
-    return sum(cells[task].mean for task in tasks) / len(tasks) if complete else math.nan
+def _mean(scores: Mapping[str, Estimate], tasks: Sequence[str]) -> float:
+    complete = all(task in scores for task in tasks)
+    return sum(scores[task].mean for task in tasks) / len(tasks) if complete else math.nan
 
 
 def _sheet(lines: list[Line], names: Mapping[str, str]) -> Sheet:
     tasks = list(names)
     with_mean = len(tasks) > 1
     headers = ["method", "seeds", *(f"{task} ({METRICS[names[task]]})" for task in tasks)]
-    sheet = Sheet("", headers + ["mean"] * with_mean, [], fixed=2)
+    sheet = Sheet("", [*headers, "mean"] if with_mean else headers, [], fixed=2)
     for line in lines:
         row = [line.label, _seeds(line), *(_cell(line, task) for task in tasks)]
-        marked = line.failed and not math.isnan(line.mean)
-        mean = percent(line.mean) + (f" {MARK}" if marked else "")
-        sheet.rows.append(row + [mean] * with_mean)
+        if with_mean:
+            marked = line.failed and not math.isnan(line.mean)
+            row.append(percent(line.mean) + (f" {MARK}" if marked else ""))
+        sheet.rows.append(row)
     own = sum(line.kind != "published" for line in lines)
     sheet.groups = {0: "Measured here"} | ({own: "Published"} if own < len(lines) else {})
-    for column, task in enumerate([*tasks, None][: len(tasks) + with_mean], start=2):
-        sheet.bold |= {(row, column) for row in _best(lines[:own], task)}
+    columns = [[_mean(line.scores, [task]) for line in lines[:own]] for task in tasks]
+    if with_mean:
+        columns.append([line.mean for line in lines[:own]])
+    for column, values in enumerate(columns, start=2):
+        sheet.bold |= {(row, column) for row in _best(values)}
     return sheet
 
 
-def _best(lines: list[Line], task: str | None) -> list[int]:
-    """Return indices of the lines that are best at a task (None: on the mean) as far as shown."""
-    scores = [line.mean if task is None else _score(line.cells.get(task)) for line in lines]
-    shown = [round(100 * score, 1) for score in scores]
+def _best(values: Sequence[float]) -> list[int]:
+    """Return the indices of the best values, as far as shown."""
+    shown = [round(100 * value, 1) for value in values]
     best = max((value for value in shown if not math.isnan(value)), default=math.nan)
     return [index for index, value in enumerate(shown) if value == best]
-
-
-def _score(cell: Estimate | None) -> float:
-    return cell.mean if cell else math.nan
 
 
 def _numbers(lines: list[Line], names: Mapping[str, str]) -> pd.DataFrame:
@@ -232,12 +234,12 @@ def _numbers(lines: list[Line], names: Mapping[str, str]) -> pd.DataFrame:
         record["simulated"] = line.simulated
         spread = "spread" if line.kind == "published" else "ci95"
         for task, metric in names.items():
-            cell = line.cells.get(task)
-            record[f"{task} ({metric})"] = cell and 100 * cell.mean
+            score = line.scores.get(task)
+            record[f"{task} ({metric})"] = score and 100 * score.mean
             record |= dict.fromkeys((f"{task} ci95", f"{task} spread", f"{task} seeds"))
-            if cell:
-                record[f"{task} {spread}"] = 100 * cell.half_width
-                record[f"{task} seeds"] = None if line.kind == "published" else cell.n
+            if score:
+                record[f"{task} {spread}"] = 100 * score.half_width
+                record[f"{task} seeds"] = None if line.kind == "published" else score.n
             if any(task in other.failed for other in lines):
                 record[f"{task} failed seeds"] = None if line.kind == "published" else 0
             if task in line.failed:
@@ -247,18 +249,18 @@ def _numbers(lines: list[Line], names: Mapping[str, str]) -> pd.DataFrame:
 
 
 def _cell(line: Line, task: str) -> str:
-    cell = line.cells.get(task)
-    if cell is None:
+    score = line.scores.get(task)
+    if score is None:
         return MISSING
-    text = percent(cell.mean)
-    if not math.isnan(cell.half_width):
-        spread = percent(cell.half_width)
+    text = percent(score.mean)
+    if not math.isnan(score.half_width):
+        spread = percent(score.half_width)
         text += f" ({spread})" if line.kind == "published" else f" ± {spread}"
     return f"{text} {MARK} {line.failed[task]}" if task in line.failed else text
 
 
 def _seeds(line: Line) -> str:
-    counts = sorted({cell.n for cell in line.cells.values()})
+    counts = sorted({score.n for score in line.scores.values()})
     if line.kind == "published" or not counts:
         return ""
     return str(counts[0]) if len(counts) == 1 else f"{counts[0]}{EN_DASH}{counts[-1]}"
@@ -318,8 +320,8 @@ def _truncation_notes(metrics: pd.DataFrame) -> list[str]:
     if cut.empty:
         return []
     tasks = cut.groupby("run")["task"].unique()
-    parts = [f"{run} ({', '.join(sorted(names))})" for run, names in tasks.items()]
-    return [f"Only the beginning of longer sequences is read by {'; '.join(parts)}."]
+    readers = [f"{run} ({', '.join(sorted(names))})" for run, names in tasks.items()]
+    return [f"Only the beginning of longer sequences is read by {'; '.join(readers)}."]
 
 
 def _published_notes(lines: list[Line], sources: list[str]) -> list[str]:

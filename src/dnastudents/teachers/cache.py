@@ -25,7 +25,7 @@ from dnastudents.devices import choose_device
 from dnastudents.errors import InputError
 from dnastudents.files import atomic_directory, check_folder, digest, read_json, sha256, write_json
 from dnastudents.genome import tokenizers
-from dnastudents.models import model_folder
+from dnastudents.models import STUDENTS, model_folder
 from dnastudents.objectives import Resources, build
 from dnastudents.objectives.had.feature_cache import (
     DTYPE,
@@ -66,6 +66,7 @@ def made_from(settings: RunSettings, reference: Path, teacher: Path) -> Sections
     return {
         "teacher": {
             "weights": sha256(weights),
+            **_network(weights.with_name("config.json")),
             "random_seed": settings.seed if objective.random_teacher else None,
         },
         "windows": {
@@ -82,6 +83,12 @@ def made_from(settings: RunSettings, reference: Path, teacher: Path) -> Sections
             **(settings.masking.as_json() if settings.masking is not None else {}),
         },
     }
+
+
+def _network(file: Path) -> dict[str, Any]:
+    """Return what a checkpoint's config says of the network: heads do not show in its weights."""
+    known = {name for kind in STUDENTS.values() for name in kind.model_fields}
+    return {key: value for key, value in sorted(read_json(file).items()) if key in known}
 
 
 def check_cache(

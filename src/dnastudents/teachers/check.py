@@ -187,11 +187,7 @@ def check_teacher(
         is_built = fasta.is_dir()
         reference = Reference.open(fasta) if is_built else build(fasta, Path(temporary) / "built")
         windows, others = draw_windows(reference, sequences, length, seed)
-    tokens = length // K
-    masked_tokens = max(1, round(MASKED_SHARE * tokens))
-    # as many in each window, so that the mean over windows is the mean over 6-mers
-    order = torch.rand(sequences, tokens, generator=torch_generator(seed, "teacher check: mask"))
-    masked = order.argsort(1)[:, :masked_tokens].numpy()
+    masked = _draw_masked(sequences, length // K, seed)
     teacher, finite = _score_teacher(model, tokenizer, windows, masked)
     log_frequencies = np.log(frequencies(others))
     facts = {
@@ -203,11 +199,21 @@ def check_teacher(
         "sha256": reference.sha256,
         "windows": sequences,
         "length": length,
-        "masked_a_window": masked_tokens,
+        "masked_a_window": masked.shape[1],
         "seed": seed,
     }
     truth = np.take_along_axis(_kmers(windows), masked, axis=1)
     return TeacherCheck(facts, finite, teacher, score(log_frequencies[None, None], truth))
+
+
+def _draw_masked(sequences: int, tokens: int, seed: int) -> Integers:
+    """Number the 6-mers that are masked in each window, (W, M).
+
+    As many in each, so that the mean over windows is the mean over 6-mers.
+    """
+    count = max(1, round(MASKED_SHARE * tokens))
+    order = torch.rand(sequences, tokens, generator=torch_generator(seed, "teacher check: mask"))
+    return order.argsort(1)[:, :count].numpy()
 
 
 def draw_windows(

@@ -12,11 +12,14 @@ from safetensors import SafetensorError, safe_open
 
 from dnastudents import models
 from dnastudents.errors import InputError
-from dnastudents.files import atomic_directory, sha256
-from dnastudents.genome.tokenizers import NucleotideTransformerTokenizer
+from dnastudents.files import atomic_directory, reading, sha256
+from dnastudents.genome.tokenizers import FILE_NAME, NucleotideTransformerTokenizer
 from dnastudents.models import NucleotideTransformerForMaskedLM, model_folder
 from dnastudents.provenance import LEARNING, write_provenance
 
+PRECISIONS = ("F64", "F32", "F16", "BF16")  # as safetensors calls them
+WEIGHTS = "model.safetensors"
+FILES = ("config.json", WEIGHTS, "vocab.txt")
 VOCABULARY = (
     "<unk>",
     "<pad>",
@@ -55,7 +58,7 @@ def load_teacher(folder: Path) -> tuple[Any, NucleotideTransformerTokenizer]:
     """
     transformers.utils.logging.disable_progress_bar()  # it would fill the log
     folder = model_folder(folder)
-    _check_head(folder / "model.safetensors")
+    _check_head(folder / WEIGHTS)
     model = models.load(folder)
     if not isinstance(model, NucleotideTransformerForMaskedLM):
         raise InputError(f"{folder}: a {model.config.model_type}, not a Nucleotide Transformer v2")
@@ -69,53 +72,98 @@ def load_teacher(folder: Path) -> tuple[Any, NucleotideTransformerTokenizer]:
     return model, tokenizer
 
 
-def import_teacher(files: Sequence[Path], output: Path) -> None:
+def import_teacher(paths: Sequence[Path], output: Path) -> None:
     """Load the hub's files strictly and write a checkpoint of this package, once for all jobs.
 
     Parameters
     ----------
-    files : sequence of Path
-        config.json, model.safetensors and vocab.txt, in one folder.
+    paths : sequence of Path
+        A folder as the hub has it; or its files, which lie in one folder. Those in `FILES` are
+        read, others are passed over.
     output : Path
         Folder with `model/`, as `dnastudents pretrain` writes one.
 
     Raises
     ------
     InputError
-        Files of several folders, or what `load_teacher` refuses.
+        Files of several folders or a missing one, weights that are not finite, or what
+        `load_teacher` refuses.
     """
-    folders = {file.parent for file in files}
-    if len(folders) != 1:
-        raise InputError(f"teacher files lie in {len(folders)} folders; they belong into one")
-    folder = folders.pop()
+    folder = _one_folder(paths)
     model, tokenizer = load_teacher(folder)
+    _check_finite(folder / WEIGHTS, model)
     with atomic_directory(output, "model") as partial:
         model.save_pretrained(partial / "model")
         tokenizer.save_pretrained(partial / "model")
-        hashes = {file.name: sha256(file) for file in sorted(files)}
+        hashes = {name: sha256(folder / name) for name in FILES if (folder / name).is_file()}
         write_provenance(partial / "model", *LEARNING, sha256=hashes)
-    print(f"{folder.name}: {models.count_parameters(model):,} parameters")
+    print(f"{folder.resolve().name}: {models.count_parameters(model):,} parameters")
+
+
+def _one_folder(paths: Sequence[Path]) -> Path:
+    """Find the folder of a teacher's files, and check that they are all there."""
+    folders = {path if path.is_dir() else path.parent for path in paths}
+    if len(folders) != 1:
+        raise InputError(f"teacher files lie in {len(folders)} folders; they belong into one")
+    for path in paths:
+        if not path.exists():
+            raise InputError(f"{path}: no such file or folder; name the folder of {FILES[0]}")
+    folder = model_folder(folders.pop())
+    for name in FILES:
+        is_ours = name == "vocab.txt" and (folder / FILE_NAME).is_file()
+        if (folder / name).is_file() or is_ours:
+            continue
+        pickles = sorted(path.name for path in folder.glob("pytorch_model*.bin"))
+        if name == WEIGHTS and pickles:
+            raise InputError(
+                f"{folder / pickles[0]}: pickles are not read; take {WEIGHTS} of the same model "
+                "(nucleotide-transformer-v2-250m has it in its pull request 2)"
+            )
+        raise InputError(
+            f"{folder / name}: no such file; put it there, a teacher is {', '.join(FILES)}"
+        )
+    return folder
+
+
+def _check_finite(file: Path, model: Any) -> None:
+    """Refuse weights that are not numbers; half precision overflows beyond 65,504."""
+    for name, weight in model.state_dict().items():
+        if bad := int((~weight.isfinite()).sum()):
+            raise InputError(
+                f"{file}: {name} holds {bad:,} of {weight.numel():,} weights that are not finite; "
+                "download it again, or take a checkpoint of float32"
+            )
 
 
 def _check_head(file: Path) -> None:
-    """Say of an encoder saved alone what it is; all else that is wrong shows when it is loaded."""
+    """Say of an encoder saved alone, and of quantised weights, what they are.
+
+    All else that is wrong shows when it is loaded.
+    """
     try:
         with safe_open(file, "pt") as handle:
-            has_head = any(name.startswith("lm_head.") for name in handle.keys())  # noqa: SIM118
+            names = list(handle.keys())
+            kinds = {name: handle.get_slice(name).get_dtype() for name in names}
     except (OSError, SafetensorError):
         return
-    if not has_head:
+    if not any(name.startswith("lm_head.") for name in names):
         raise InputError(
             f"{file}: has no lm_head, so it cannot predict masked tokens: an encoder saved alone; "
             "take the checkpoint of the masked language model"
         )
+    for name, kind in kinds.items():
+        if name.endswith((".weight", ".bias")) and kind not in PRECISIONS:
+            raise InputError(
+                f"{file}: {name} is of type {kind}; take a checkpoint of {', '.join(PRECISIONS)}"
+            )
 
 
 def _check_vocabulary(file: Path) -> None:
     """Refuse another order of tokens: our ids are fixed, so the features would be of other DNA."""
     if not file.is_file():
         return
-    tokens = file.read_text(encoding="utf-8").split()
+    with reading(file):
+        tokens = file.read_text(encoding="utf-8").split()
     if len(tokens) != len(VOCABULARY):
         raise InputError(
             f"{file}: {len(tokens)} tokens, but Nucleotide Transformer v2 has "

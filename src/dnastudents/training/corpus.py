@@ -24,7 +24,7 @@ class Corpus:
     ----------
     folder : Path
         Of the reference.
-    plan : Pretraining
+    options : Pretraining
         Window, splits, batch size and share of reverse complements.
     seed : int
         The run's.
@@ -39,35 +39,35 @@ class Corpus:
     """
 
     def __init__(
-        self, folder: Path, plan: Pretraining, seed: int, intervals: Path | None = None
+        self, folder: Path, options: Pretraining, seed: int, intervals: Path | None = None
     ) -> None:
-        self.plan, self.seed = plan, seed
+        self.options, self.seed = options, seed
         self.reference = Reference.open(folder)
-        if plan.window.has_folds != (intervals is not None):
+        if options.window.has_folds != (intervals is not None):
             raise InputError(
-                f"pretraining.window.kind is {plan.window.kind}: a BED file of intervals "
+                f"pretraining.window.kind is {options.window.kind}: a BED file of intervals "
                 "(--intervals) belongs to kinds with folds, which need one"
             )
-        splits = plan.splits.model_dump()
-        samplers = plan.window.samplers(self.reference, splits, intervals)
+        splits = options.splits.model_dump()
+        samplers = options.window.samplers(self.reference, splits, intervals)
         self.train = samplers["train"]
         self._validation: np.ndarray | None = None
         if "validation" in samplers:
-            count = min(plan.validation_sequences, len(samplers["validation"]))
+            count = min(options.validation_sequences, len(samplers["validation"]))
             self._validation = samplers["validation"].fixed(count, VALIDATION_SEED)
 
     def batch(self, step: int) -> np.ndarray:
         """Read the codes of one step, uint8 (batch_size, L), some of them from the other strand."""
-        codes = self.train.batch(self.seed, step, self.plan.batch_size)
-        if self.plan.reverse_complement:
+        codes = self.train.batch(self.seed, step, self.options.batch_size)
+        if self.options.reverse_complement:
             draws = numpy_generator(self.seed, "reverse complement", step).random(len(codes))
-            turned = (draws < self.plan.reverse_complement)[:, None]
+            turned = (draws < self.options.reverse_complement)[:, None]
             codes = np.where(turned, reverse_complement_padded(codes), codes)
         return codes
 
     def regions(self, step: int, limit: int = 8) -> str:
         """Name the regions that a step's sequences came from: the first few, and how many."""
-        spans = self.train.spans(self.seed, step, self.plan.batch_size).tolist()
+        spans = self.train.spans(self.seed, step, self.options.batch_size).tolist()
         named = ", ".join(self.reference.name(*span) for span in spans[:limit])
         return named + (f", ... ({len(spans)} sequences)" if len(spans) > limit else "")
 

@@ -51,6 +51,7 @@ class Gradients:
     ) -> None:
         self.objective, self.accelerator, self.processes = objective, accelerator, processes
         self.precision, self.micro_batch = precision, micro_batch
+        # Frozen weights have no gradient, so processes need not tell each other about them.
         self.parameters = [p for p in objective.parameters() if p.requires_grad]
 
     def compute(self, views: Views, dropout_seed: int) -> tuple[dict[str, Tensor], Tensor]:
@@ -100,6 +101,8 @@ class Gradients:
 
     def terms(self, views: Views, start: int, stop: int) -> dict[str, Tensor]:
         """Compute the terms of rows [start, stop)."""
+        # Only these rows go to the device. They are divided by the counts of the whole batch, so
+        # that the sum over all slices is the mean, however unevenly masked tokens fall.
         rows = views.rows(start, stop, self.accelerator.device)
         with self.precision.autocast():
             terms: dict[str, Tensor] = self.objective(rows, views.counts)
@@ -144,6 +147,7 @@ class Gradients:
         try:
             for start, stop in self.slices(len(views), size):
                 terms = self.terms(views, start, stop)
+                # Slice by slice, which frees the activations of each before the next.
                 self.precision.backward(terms["loss"])
                 accumulate(total, terms)
         except RuntimeError as error:
@@ -154,8 +158,10 @@ class Gradients:
 
     def _clear(self) -> None:
         """Undo what a failed attempt has left."""
+        # None, not zeros: which parameters have a gradient is what processes agree on.
         for parameter in self.parameters:
             parameter.grad = None
+        # What an objective has summed in the step would count twice.
         self.objective.forget_step()
 
 

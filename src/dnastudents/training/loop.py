@@ -43,7 +43,7 @@ class Trainer:
     ----------
     run : str
         Name for the log.
-    plan : Pretraining
+    options : Pretraining
         All settings of the loop.
     seed : int
         The run's.
@@ -60,19 +60,19 @@ class Trainer:
     def __init__(
         self,
         run: str,
-        plan: Pretraining,
+        options: Pretraining,
         seed: int,
         objective: Objective,
         corpus: Corpus,
         state: StateFolder,
         accelerator: Accelerator,
     ) -> None:
-        if plan.batch_size < accelerator.num_processes:
+        if options.batch_size < accelerator.num_processes:
             raise InputError(
-                f"pretraining.batch_size: {plan.batch_size} sequences are too few for "
+                f"pretraining.batch_size: {options.batch_size} sequences are too few for "
                 f"{accelerator.num_processes} processes"
             )
-        self.run, self.plan, self.seed = run, plan, seed
+        self.run, self.options, self.seed = run, options, seed
         self.objective, self.corpus, self.state = objective, corpus, state
         self.accelerator = accelerator
         validation = corpus.validation()
@@ -81,23 +81,23 @@ class Trainer:
                 f"pretraining.validation_sequences: {len(validation)} are too few for "
                 f"{accelerator.num_processes} processes"
             )
-        options = plan.optimizer
+        adam = options.optimizer
         self.optimizer = adamw(
             objective.to(accelerator.device),
-            options.learning_rate,
-            options.weight_decay,
-            (options.betas[0], options.betas[1]),
-            options.eps,
+            adam.learning_rate,
+            adam.weight_decay,
+            (adam.betas[0], adam.betas[1]),
+            adam.eps,
         )
-        self.precision = Precision(plan.precision, accelerator.device)
+        self.precision = Precision(options.precision, accelerator.device)
         self.processes = Processes(accelerator.num_processes)
-        size = self.micro_batch_asked = plan.micro_batch_size or plan.batch_size
+        size = self.micro_batch_asked = options.micro_batch_size or options.batch_size
         self.gradients = Gradients(objective, accelerator, self.precision, self.processes, size)
         self.meter = Meter(
             run,
             lambda values: accelerator.reduce(values, "sum"),
             objective.seconds,
-            plan.stop_after_bad_steps,
+            options.stop_after_bad_steps,
             corpus.regions,
         )
         self.step = 0  # updates done
@@ -119,19 +119,19 @@ class Trainer:
             f"in {'float32' if half == 'no' else half}"
         )
         self.restore()
-        plan = self.plan
+        options = self.options
         with Interruption() as interruption:
-            while self.step < plan.steps:
+            while self.step < options.steps:
                 self.advance()
-                if self._due(plan.log_every):
+                if self._due(options.log_every):
                     self.log()
                 with self.meter.paused():
-                    if self._due(plan.evaluate_every):
+                    if self._due(options.evaluate_every):
                         self.evaluate()
                     # All must stop at the same step.
                     (stopped,) = self.processes.any([interruption.requested])
-                    unfinished = self.step < plan.steps
-                    if stopped or not unfinished or self._due(plan.checkpoint_every):
+                    unfinished = self.step < options.steps
+                    if stopped or not unfinished or self._due(options.checkpoint_every):
                         self.save()
                 if stopped and unfinished:
                     logger.info(f"{self.run} stopped by a signal at step {self.step}; state saved")
@@ -149,7 +149,7 @@ class Trainer:
             views, derive_seed(self.seed, f"dropout {process}", self.step)
         )
         bad = self.precision.clip(
-            self.optimizer, self.gradients.parameters, self.plan.gradient_clip
+            self.optimizer, self.gradients.parameters, self.options.gradient_clip
         )
         loss, terms["loss"] = (x.masked_fill(bad, math.nan) for x in (loss, terms["loss"]))
         self.objective.before_step(self.step)
@@ -175,7 +175,7 @@ class Trainer:
         row = self._record("validation", summed)
         self.objective.observe(row, self.step)
         shown = " ".join(f"{name} {summed[name]:.4f}" for name in summed)
-        logger.info(f"{self.run} step {self.step}/{self.plan.steps} validation {shown}")
+        logger.info(f"{self.run} step {self.step}/{self.options.steps} validation {shown}")
 
     def log(self) -> None:
         """Write one line on stderr and one row of history."""
@@ -186,7 +186,7 @@ class Trainer:
         seconds_per_step = means.pop("seconds_per_step")
         rate = self.learning_rate(self.step - 1)
         row = self._record("train", {**means, "learning_rate": rate})
-        logger.info(log_line(self.run, self.step, self.plan.steps, row, seconds_per_step))
+        logger.info(log_line(self.run, self.step, self.options.steps, row, seconds_per_step))
 
     def _record(self, split: str, values: dict[str, float]) -> dict[str, Any]:
         entropy = values.get(self.objective.prediction)
@@ -200,11 +200,11 @@ class Trainer:
 
     def learning_rate(self, step: int) -> float:
         """Compute the learning rate of update `step`, counted from 0."""
-        schedule, steps = self.plan.schedule, self.plan.steps
+        schedule, steps = self.options.schedule, self.options.steps
         return learning_rate(
             step,
             steps,
-            self.plan.optimizer.learning_rate,
+            self.options.optimizer.learning_rate,
             schedule.warmup(steps),
             schedule.kind,
             schedule.minimum_learning_rate,
@@ -279,7 +279,7 @@ class Trainer:
         # An earlier job may have found out what fits, unless another size is asked for now.
         if state.get("micro_batch_asked", self.micro_batch_asked) == self.micro_batch_asked:
             self.gradients.micro_batch = min(self.gradients.micro_batch, state["micro_batch"])
-        logger.info(f"{self.run} resumes from step {self.step}/{self.plan.steps}")
+        logger.info(f"{self.run} resumes from step {self.step}/{self.options.steps}")
 
     def warn(self, message: str) -> None:
         """Warn of what all processes have seen; unlike `info`, each would log it."""
@@ -287,4 +287,4 @@ class Trainer:
             logger.warning(message)
 
     def _due(self, every: int) -> bool:
-        return self.step % every == 0 or self.step == self.plan.steps
+        return self.step % every == 0 or self.step == self.options.steps

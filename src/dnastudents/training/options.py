@@ -123,6 +123,28 @@ class RunSettings(Settings):
         object.__setattr__(self, "masking", require_masking(self.objective, self.masking))
         return self
 
+    def require_possible(self) -> None:
+        """Raise `Wrong` where student, objective, masking and window cannot work together.
+
+        A job would find out when it makes them; a configuration asks before any job.
+        """
+        if self.pretraining is None or self.masking is None:
+            return
+        self.objective.check(self.student)
+        if self.masking.needs_ranks and self.student.ranked_bases is None:
+            raise Wrong(
+                "masking",
+                f"'{self.masking.name}' follows a ranking of k-mers, which "
+                f"{self.student.architecture} does not read; choose bernoulli or random_span",
+            )
+        longest, length = self.student.longest, self.pretraining.window.length
+        if longest is not None and length > longest:
+            raise Wrong(
+                "pretraining.window.length",
+                f"must be at most {longest}, the bases that the student has positions for, not "
+                f"{length}",
+            )
+
     @property
     def is_pretrained(self) -> bool:
         """Whether the run learns at all."""

@@ -87,23 +87,23 @@ def pretrain(
     """
     transformers.utils.logging.disable_progress_bar()  # the log has its own lines
     parsed = parse(RunSettings, settings, run)
-    plan = parsed.pretraining
+    options = parsed.pretraining
     accelerator = start_accelerator()
-    job = Job(run, parsed, output)
-    student = job.initialise()
-    if plan is not None and parsed.is_pretrained:
+    folder = RunFolder(run, parsed, output)
+    student = folder.new_student()
+    if options is not None and parsed.is_pretrained:
         if reference is None:
             raise InputError(f"{run}: a run that learns needs a genome; give --reference")
         resources = Resources(pmi, teacher, intervals, features)
-        return train(job, plan, student, state, reference, resources, accelerator)
+        return train(folder, options, student, state, reference, resources, accelerator)
     if accelerator.is_main_process:
-        job.write({"model": student}, [], {"steps": 0})
+        folder.write({"model": student}, [], {"steps": 0})
     return 0
 
 
 def train(
-    job: Job,
-    plan: Pretraining,
+    result: RunFolder,
+    options: Pretraining,
     student: Any,
     state: Path,
     reference: Path,
@@ -111,66 +111,67 @@ def train(
     accelerator: Accelerator,
 ) -> int:
     """Pretrain a run that learns."""
-    run, settings, seed = job.run, job.settings, job.settings.seed
+    run, settings, seed = result.run, result.settings, result.settings.seed
     if resources.features is not None:
         check_cache(resources.features, settings, reference, resources.teacher)
     objective = build(
         settings.objective,
         settings.masking,
         student,
-        job.tokenizer,
+        result.tokenizer,
         seed,
-        plan.steps,
+        options.steps,
         resources,
     )
-    corpus = Corpus(reference, plan, seed, resources.intervals)
+    corpus = Corpus(reference, options, seed, resources.intervals)
     who = identity(settings, reference, resources)
-    check_folder(job.output, *HOLDS, *objective.extras())  # not after days of training
+    check_folder(result.output, *HOLDS, *objective.extras())  # not after days of training
     with StateFolder(state, who) as folder:
         if accelerator.is_main_process:
             folder.lock()
         accelerator.wait_for_everyone()
-        if (metrics := _complete(job.output, who)) is not None:
+        # The job that held the lock before this one may have finished.
+        if (metrics := _complete(result.output, who)) is not None:
             other = _other_code(metrics)
             level = logging.WARNING if other else logging.INFO
-            logger.log(level, f"{run}: {job.output} is complete already{other}")
+            logger.log(level, f"{run}: {result.output} is complete already{other}")
             return 0
         if accelerator.is_main_process:
-            require_room(objective, state, job.output)
-        trainer = Trainer(run, plan, seed, objective, corpus, folder, accelerator)
+            require_room(objective, state, result.output)
+        trainer = Trainer(run, options, seed, objective, corpus, folder, accelerator)
         if not trainer.train():
             return STOPPED
         if accelerator.is_main_process:
-            found = {"model": objective.result(), **objective.extras()}
-            made = {**trainer.summary(), "identity": who, "trained_at": folder.commits}
-            job.write(found, trainer.history, made)
+            learnt = {"model": objective.result(), **objective.extras()}
+            measured = {**trainer.summary(), "identity": who, "trained_at": folder.commits}
+            result.write(learnt, trainer.history, measured)
             folder.keep_newest()
         accelerator.wait_for_everyone()
     return 0
 
 
-class Job:
-    """A run on its way to its output folder."""
+class RunFolder:
+    """The folder of a run's result: what is known from the start, and how it is written."""
 
     def __init__(self, run: str, settings: RunSettings, output: Path) -> None:
         self.run, self.settings, self.output = run, settings, output
         self.tokenizer = tokenizers.build(settings.student.tokenizer)
 
-    def initialise(self) -> Any:
+    def new_student(self) -> Any:
         """Make the student with the random weights of the run's seed."""
         torch.manual_seed(derive_seed(self.settings.seed, "weights"))
         return models.build(self.settings.student, self.tokenizer)
 
     def write(
         self,
-        found: Mapping[str, Any],
+        learnt: Mapping[str, Any],
         history: list[dict[str, Any]],
         measured: Mapping[str, Any],
     ) -> None:
-        """Write the output: the models in `found` by folder name, and what was measured."""
+        """Write the models in `learnt` by the names of their folders, and what was measured."""
         metrics = {
             "run": self.run,
-            "parameters": models.count_parameters(found["model"]),
+            "parameters": models.count_parameters(learnt["model"]),
             **measured,
             **made_by(*LEARNING),
             "code": code_digest(),
@@ -178,12 +179,12 @@ class Job:
             "seed": self.settings.seed,
             "simulated": self.settings.simulated,
         }
-        facts = {name: metrics[name] for name in ("run", "seed", "settings_digest")}
-        with atomic_directory(self.output, *HOLDS, *found) as partial:
-            for name, model in found.items():
+        which_run = {name: metrics[name] for name in ("run", "seed", "settings_digest")}
+        with atomic_directory(self.output, *HOLDS, *learnt) as partial:
+            for name, model in learnt.items():
                 model.save_pretrained(partial / name)
                 self.tokenizer.save_pretrained(partial / name)
-                write_provenance(partial / name, *LEARNING, **facts)
+                write_provenance(partial / name, *LEARNING, **which_run)
             frame = pd.DataFrame(history, columns=_columns(history))
             frame.to_csv(partial / "history.csv", index=False)
             write_json(partial / "settings.json", self.settings.as_json())
@@ -191,14 +192,14 @@ class Job:
 
 
 def _complete(output: Path, identity: str) -> dict[str, Any] | None:
-    """The metrics of this very result, if the job that held the lock has made it."""
+    """Read the metrics of this very result, if the job that held the lock has made it."""
     file = output / "metrics.json"
     metrics: dict[str, Any] = read_json(file) if file.is_file() else {}
     return metrics if metrics.get("identity") == identity else None
 
 
 def _other_code(metrics: Mapping[str, Any]) -> str:
-    """What to say of a result that other code has made: most edits change no result."""
+    """Say that other code has made a result, which is kept: most edits change no result."""
     if metrics.get("code") == code_digest():
         return ""
     commit = metrics.get("commit")
@@ -227,7 +228,7 @@ def start_accelerator() -> Accelerator:
 
 
 def identity(settings: RunSettings, reference: Path, resources: Resources) -> str:
-    """Digest of all that decides the result: settings and the content of the inputs.
+    """Compute the digest of all that decides the result: settings and content of the inputs.
 
     Settings of the execution are left out, so that a run resumes when they change.
     """
@@ -245,5 +246,5 @@ def identity(settings: RunSettings, reference: Path, resources: Resources) -> st
 
 
 def _columns(history: list[dict[str, Any]]) -> list[str]:
-    parts = {name for row in history for name in row} - set(HISTORY_COLUMNS)
-    return [*HISTORY_COLUMNS, *sorted(parts)]
+    terms = {name for row in history for name in row} - set(HISTORY_COLUMNS)
+    return [*HISTORY_COLUMNS, *sorted(terms)]

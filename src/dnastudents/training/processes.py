@@ -34,6 +34,7 @@ class Processes:
         """Return whether all have the same number."""
         if self._group is None:
             return True
+        # One exchange for both ends: the maximum of -number is the minimum of number.
         ends = torch.tensor([number, -number])
         distributed.all_reduce(ends, distributed.ReduceOp.MAX, group=self._group)
         most, least = ends.tolist()
@@ -57,6 +58,7 @@ class Processes:
         if self.count == 1:
             return loss
         gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+        # One message of all gradients and the loss: many small ones would each take a round trip.
         packed = torch.cat([*(gradient.flatten() for gradient in gradients), loss.reshape(1)])
         distributed.all_reduce(packed)
         *sums, total = packed.split([*(gradient.numel() for gradient in gradients), 1])

@@ -55,8 +55,7 @@ def simulate(output: str | Path, settings: SimulatorOptions | Mapping[str, Any])
         A setting is out of range.
     """
     options: SimulatorOptions = parse(SimulatorOptions, settings, "simulate")
-    seed, length, chromosomes = options.seed, options.length, options.chromosomes
-    lengths = _chromosome_lengths(length, chromosomes)
+    seed, lengths = options.seed, options.lengths
     world = numpy_generator(seed, "simulator world")
     species, families = backgrounds(world), make.repeat_families(world)
     rows: list[tuple[str, int, int, str, str, str]] = []
@@ -73,13 +72,6 @@ def simulate(output: str | Path, settings: SimulatorOptions | Mapping[str, Any])
         write_json(folder / "truth.json", truth)
         write_provenance(folder)
     return truth
-
-
-def _chromosome_lengths(length: int, chromosomes: int) -> dict[str, int]:
-    """Divide lengths by name: a ninth for validation, two for testing, the rest for training."""
-    training = chromosomes - 2
-    shares = [6 / 9 / training] * training + [1 / 9, 2 / 9]
-    return {f"sim{index}": round(share * length) for index, share in enumerate(shares, 1)}
 
 
 def split_chromosomes(names: list[str]) -> dict[str, list[str]]:

@@ -15,3 +15,10 @@ class SimulatorOptions(Settings):
     seed: Seed = Field(description="The same seed gives the same bytes.")
     length: int = Field(2_400_000, ge=SHORTEST, description="Bases of all chromosomes together.")
     chromosomes: int = Field(4, ge=3, description="They are named sim1, sim2, ...")
+
+    @property
+    def lengths(self) -> dict[str, int]:
+        """Bases by name: a ninth for validation, two for testing, the rest for training."""
+        training = self.chromosomes - 2
+        shares = [6 / 9 / training] * training + [1 / 9, 2 / 9]
+        return {f"sim{index}": round(share * self.length) for index, share in enumerate(shares, 1)}

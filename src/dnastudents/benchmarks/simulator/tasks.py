@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -45,35 +46,36 @@ def simulate_tasks(
     require_task("simulated", task, TASKS)
     folder = Path(folder)
     truth = read_json(folder / "truth.json")
-    with reading(folder / "annotation.tsv"):
-        annotation = pd.read_csv(folder / "annotation.tsv", sep="\t")
-    classes = TASKS[task]
-    windows = annotation[annotation["kind"].isin(classes)]
-    intervals = windows[["chrom", "start", "end", "strand"]].itertuples(index=False, name=None)
-    genome = _genome(folder / "genome.fa")
-    table = pd.DataFrame(
-        {
-            "sequence": [_oriented(genome, *interval) for interval in intervals],
-            "label": windows["kind"].map({name: i for i, name in enumerate(classes)}),
-            "chrom": windows["chrom"],
-        }
-    )
+    table = _windows(folder, TASKS[task])
     write_task(
         output,
-        suite="simulated",
-        task=task,
-        splits={
-            name: table.loc[table["chrom"].isin(chromosomes), ["sequence", "label"]]
-            for name, chromosomes in truth["splits"].items()
-        },
-        classes=classes,
-        metric="accuracy",
+        "simulated",
+        task,
+        {name: table[table["chrom"].isin(held)] for name, held in truth["splits"].items()},
+        TASKS[task],
+        "accuracy",
         source=f"simulated genome, seed {truth['seed']}",
         licence="MIT",
         sha256=sha256(folder / "genome.fa"),
         simulated=True,
         dev_rule=DevRule(origin="split", chromosomes=tuple(truth["splits"]["dev"])),
         leakage=leakage,
+    )
+
+
+def _windows(folder: Path, classes: Sequence[str]) -> pd.DataFrame:
+    """Read the annotated windows of these kinds: sequence, label and chrom."""
+    with reading(folder / "annotation.tsv"):
+        annotation = pd.read_csv(folder / "annotation.tsv", sep="\t")
+    windows = annotation[annotation["kind"].isin(classes)]
+    intervals = windows[["chrom", "start", "end", "strand"]].itertuples(index=False, name=None)
+    genome = _genome(folder / "genome.fa")
+    return pd.DataFrame(
+        {
+            "sequence": [_oriented(genome, *interval) for interval in intervals],
+            "label": windows["kind"].map({name: i for i, name in enumerate(classes)}),
+            "chrom": windows["chrom"],
+        }
     )
 
 

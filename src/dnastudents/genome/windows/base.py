@@ -162,9 +162,11 @@ def valid_runs(codes: np.ndarray, start: int, end: int, length: int, most_n: int
     edges = []
     for first in range(start, end - length + 1, _BLOCK):
         last = min(first + _BLOCK, end - length + 1)
+        # Read on by a window less one base, so that windows over the border of a block count.
         unknown = codes[first : last + length - 1] == N
         if unknown.any():
-            before = np.concatenate(([0], np.cumsum(unknown)))  # N before each base of the block
+            # N before each base of the block: a difference is the N of a window, at any length.
+            before = np.concatenate(([0], np.cumsum(unknown)))
             valid = before[length:] - before[:-length] <= most_n
             # Where validity changes, a run starts or ends: in turn, since both ends are False.
             edges.append(first + np.flatnonzero(np.diff(valid, prepend=False, append=False)))

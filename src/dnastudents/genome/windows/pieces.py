@@ -34,6 +34,7 @@ class PieceOptions(WindowOptions):
     """DNABERT's pieces: half of them as long as allowed, the others of any shorter length."""
 
     kind: Literal["pieces"]
+    length: int = Field(gt=SHORTEST, description="Bases of a sequence, at most.")
     unknown: Unknown = Field(
         "split",
         description="Pieces end at N; or, as released, N are deleted and the sides joined.",
@@ -107,6 +108,7 @@ class Pieces:
             raise InputError(f"pieces of {min_length} to {max_length} bases: 1 <= min < max")
         spec = list(spec)
         spans = [reference.span(interval) for interval in reference.intervals(spec)]
+        # A window of one base may begin at each known base, so these are the runs of known bases.
         runs = [valid_runs(reference.codes, *span, length=1) for span in spans]
         self.length = max_length
         self._codes = reference.codes
@@ -171,6 +173,8 @@ class Pieces:
         """
         rows = self._rows(np.arange(len(self)))
         hashes = np.fromiter(map(hash, rows), dtype=np.int64, count=len(self))
+        # Sorted by hash, equal pieces are neighbours. `np.unique` then restores the order of the
+        # genome, so that the first of equal pieces is the one that stays.
         order = np.argsort(hashes)
         same = np.diff(hashes[order]) == 0
         candidates = np.unique(np.concatenate((order[1:][same], order[:-1][same])))
@@ -192,7 +196,9 @@ class _Runs:
 
     def __init__(self, runs: np.ndarray) -> None:
         self._ends = np.cumsum(runs[:, 1] - runs[:, 0])
-        self._shifts = runs[:, 1] - self._ends  # bases before each run that do not count
+        # Bases before each run that do not count. All of a run have the same, so a bisection over
+        # runs maps any number of bases, with no table as long as the genome.
+        self._shifts = runs[:, 1] - self._ends
 
     def to_codes(self, known: np.ndarray) -> np.ndarray:
         """Return the positions of known bases with these numbers, int64 of the same shape."""
@@ -224,12 +230,14 @@ def _cut_all(
     for stretches in sizes:
         skip = int(generator.integers(0, 1001))
         for size in stretches.tolist():
+            # The random start is the sequence's, so only its first stretch loses bases.
             first, skip = min(skip, size), 0
             cuts = _cut(size - first, shortest, longest, generator)
             starts.append(known + first + cuts[:-1])
             lengths.append(np.diff(cuts).astype(np.int32))
             known += size
     all_starts, all_lengths = np.concatenate(starts), np.concatenate(lengths)
+    # Only what is left at the end of a stretch can be too short.
     long_enough = all_lengths >= shortest
     return all_starts[long_enough], all_lengths[long_enough]
 

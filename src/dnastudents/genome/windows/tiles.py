@@ -70,7 +70,7 @@ class Tiles:
     def __init__(
         self, codes: np.ndarray, spans: np.ndarray, length: int, max_n_fraction: float = 0.0
     ) -> None:
-        most_n = int(max_n_fraction * length + 1e-9)
+        most_n = int(max_n_fraction * length + 1e-9)  # 0.29 * 100 is 28.999999999999996
         tiled = [_tiles(codes, start, end, length, most_n) for start, end in spans.tolist()]
         self._starts = np.concatenate(tiled)
         if not len(self):
@@ -99,6 +99,7 @@ class Tiles:
         return self._read(evenly_spaced(count, len(self), seed))
 
     def _read(self, numbers: np.ndarray) -> np.ndarray:
+        # A view of all windows, without a copy; the index copies those that are read.
         windows = np.lib.stride_tricks.sliding_window_view(self._codes, self.length)
         return windows[self._starts[numbers]]
 
@@ -106,6 +107,7 @@ class Tiles:
 def _tiles(codes: np.ndarray, start: int, end: int, length: int, most_n: int) -> np.ndarray:
     """Find where an interval's windows with at most `most_n` N begin, int64 (windows,)."""
     count = (end - start) // length
+    # What is left at the end of the interval is shorter than a window, and not read.
     whole = codes[start : start + count * length].reshape(count, length)
     unknown = np.count_nonzero(whole == N, axis=1)
     return start + length * np.flatnonzero(unknown <= most_n)

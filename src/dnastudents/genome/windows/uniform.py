@@ -115,6 +115,7 @@ class Windows:
             [len(span_runs) for span_runs in runs_by_span],
         )
         last = np.append(names[1:] != names[:-1], True)  # runs of one record are neighbours
+        # Numbers at which the windows of a record end: one draw finds a record, one a window in it.
         self._borders = np.append(0, self._total[last])
         self._by_name = sampling == "by_name"
         self._count = count
@@ -145,7 +146,7 @@ class Windows:
         """Return numbers of the windows of one step, int64 (batch_size,)."""
         if self._count is None:
             return self._draw(batch_size, numpy_generator(seed, "windows", step))
-        if seed not in self._drawn:
+        if seed not in self._drawn:  # one seed's are kept: a training has no other
             self._drawn = {seed: self._draw(self._count, numpy_generator(seed, "drawn windows"))}
         return self._drawn[seed][self._epochs.indices(seed, step, batch_size)]
 
@@ -158,6 +159,7 @@ class Windows:
 
     def _read(self, numbers: np.ndarray) -> np.ndarray:
         """Read the windows with these numbers in 0 .. len(self) - 1."""
+        # A view of all windows, without a copy; the index copies those that are read.
         windows = np.lib.stride_tricks.sliding_window_view(self._codes, self.length)
         return windows[self._starts(numbers)]
 

@@ -26,6 +26,7 @@ class BertStudentConfig(BertConfig):
     """Config of a BERT student: the fields of `BertOptions`, and BERT's others."""
 
     model_type = "dna_bert"
+    options = BertOptions
 
     def __init__(self, vocab_size: int = 4101, **kwargs: Any) -> None:
         settings = take_settings(BertOptions, kwargs)
@@ -36,7 +37,6 @@ class BertStudentForMaskedLM(StudentMixin, BertForMaskedLM):  # type: ignore[mis
     """BERT with the masked-token head whose output weights are the input embeddings."""
 
     config_class = BertStudentConfig
-    has_cls = True
 
     def __init__(self, config: BertStudentConfig) -> None:
         super().__init__(config)
@@ -47,15 +47,9 @@ class BertStudentForMaskedLM(StudentMixin, BertForMaskedLM):  # type: ignore[mis
         """Map token ids (B, T) to word embeddings (B, T, D), before positions and norm."""
         return self.bert.embeddings.word_embeddings(input_ids)
 
-    def backbone(
-        self,
-        input_ids: Tensor | None = None,
-        attention_mask: Tensor | None = None,
-        inputs_embeds: Tensor | None = None,
-    ) -> Tensor:
+    def encode(self, x: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         """Compute the features (B, T, D) of the last layer."""
-        embeddings = self._first_features(input_ids, inputs_embeds)
-        return self.bert(inputs_embeds=embeddings, attention_mask=attention_mask).last_hidden_state
+        return self.bert(inputs_embeds=x, attention_mask=attention_mask).last_hidden_state
 
     def lm_head(self, hidden: Tensor) -> Tensor:
         """Map features (..., D) to logits (..., V)."""

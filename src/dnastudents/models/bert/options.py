@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from dnastudents.models.options import STUDENTS, StudentOptions
+from dnastudents.models.options import STUDENTS, StudentOptions, require_heads
 from dnastudents.settings import Count, Share
 
 
@@ -20,6 +20,7 @@ class BertOptions(StudentOptions):
     """
 
     tokenizer: ClassVar[str] = "kmer6"
+    has_cls: ClassVar[bool] = True
 
     architecture: Literal["bert"]
     hidden_size: Count = Field(768, description="Width of the features.")
@@ -29,6 +30,16 @@ class BertOptions(StudentOptions):
     hidden_dropout_prob: Share = Field(0.1, description="Dropout of features.")
     attention_probs_dropout_prob: Share = Field(0.1, description="Dropout of attention.")
     max_position_embeddings: Count = Field(512, description="Tokens of the longest sequence.")
+
+    @model_validator(mode="after")
+    def _check_heads(self) -> BertOptions:
+        require_heads(self, "num_attention_heads")
+        return self
+
+    @property
+    def longest(self) -> int:
+        """Bases whose 6-mers, with [CLS] and [SEP], have a position each."""
+        return self.max_position_embeddings + 6 - 1 - 2
 
     @classmethod
     def model_class(cls) -> Any:

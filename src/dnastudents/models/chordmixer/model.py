@@ -32,7 +32,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dnastudents.models.chordmixer.options import ChordMixerOptions
+from dnastudents.models.chordmixer.options import (
+    ChordMixerOptions,
+    count_channels,
+    layers_per_block,
+)
 from dnastudents.models.config import StudentConfig
 from dnastudents.models.layers import permute_rows
 from dnastudents.models.output import Student
@@ -53,12 +57,12 @@ class ChordMixerConfig(StudentConfig):
     @property
     def layers_per_block(self) -> int:
         """ceil(log2(max_length))."""
-        return (self.max_length - 1).bit_length()
+        return layers_per_block(self.max_length)
 
     @property
     def channels(self) -> int:
         """Width of the features."""
-        return self.width or (self.layers_per_block + 1) * self.track_size
+        return count_channels(self.max_length, self.track_size, self.width)
 
 
 @lru_cache(maxsize=8)
@@ -199,15 +203,10 @@ class ChordMixerForMaskedLM(Student):
         one_hot = input_ids.unsqueeze(-1) == symbols
         return self.embedding(one_hot.to(self.embedding.weight.dtype))
 
-    def backbone(
-        self,
-        input_ids: Tensor | None = None,
-        attention_mask: Tensor | None = None,
-        inputs_embeds: Tensor | None = None,
-    ) -> Tensor:
+    def encode(self, x: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         """Compute features (B, T, D); outside `attention_mask` is the all-zero symbol."""
         # Dozens of additions without a norm between them: float32, whatever autocast says.
-        x = self._first_features(input_ids, inputs_embeds).to(self.embedding.weight.dtype)
+        x = x.to(self.embedding.weight.dtype)
         if attention_mask is not None:
             x = torch.where(attention_mask.bool().unsqueeze(-1), x, self.embedding.bias)
         rows = _rows(x, self.config.track_size, attention_mask)

@@ -41,6 +41,11 @@ class ChordMixerOptions(StudentOptions):
         "0: one track more than a block has layers.",
     )
 
+    @property
+    def feature_size(self) -> int:
+        """The channels."""
+        return count_channels(self.max_length, self.track_size, self.width)
+
     @classmethod
     def model_class(cls) -> Any:
         """Return `ChordMixerForMaskedLM`."""
@@ -51,3 +56,13 @@ class ChordMixerOptions(StudentOptions):
     def vocabulary(self, tokenizer: Any) -> dict[str, int]:
         """Return nothing: it always reads and predicts the five symbols A C G N T."""
         return {}
+
+
+def layers_per_block(max_length: int) -> int:
+    """Return ceil(log2(max_length)), the layers that see every position from every other."""
+    return (max_length - 1).bit_length()
+
+
+def count_channels(max_length: int, track_size: int, width: int) -> int:
+    """Return the width of the features: `width`, or one track more than a block has layers."""
+    return width or (layers_per_block(max_length) + 1) * track_size

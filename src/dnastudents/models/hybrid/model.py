@@ -100,14 +100,8 @@ class HybridForMaskedLM(Student):
         """Map token ids (B, T) to embeddings (B, T, D)."""
         return self.embedding(input_ids)
 
-    def backbone(
-        self,
-        input_ids: Tensor | None = None,
-        attention_mask: Tensor | None = None,
-        inputs_embeds: Tensor | None = None,
-    ) -> Tensor:
+    def encode(self, x: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         """Compute features (B, T, D) after the last norm. Padding must be on the right."""
-        x = self._first_features(input_ids, inputs_embeds)
         rows = None if attention_mask is None else reversed_rows(attention_mask)
         for layer in self.layers:
             x = layer(x, rows)

@@ -6,8 +6,8 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from dnastudents.models.options import STUDENTS, StudentOptions
-from dnastudents.settings import Count, Positive, Wrong
+from dnastudents.models.options import STUDENTS, StudentOptions, require_heads
+from dnastudents.settings import Count, Positive
 
 
 @STUDENTS.add
@@ -35,12 +35,7 @@ class HybridOptions(StudentOptions):
 
     @model_validator(mode="after")
     def _check_heads(self) -> HybridOptions:
-        if self.hidden_size % (2 * self.attention_heads):
-            raise Wrong(
-                "hidden_size",
-                f"must be a multiple of twice attention_heads ({self.attention_heads}), not "
-                f"{self.hidden_size}: a head's rotary positions need an even size",
-            )
+        require_heads(self, "attention_heads", rotary=True)
         return self
 
     @classmethod

@@ -129,7 +129,6 @@ class NucleotideTransformerForMaskedLM(Student):
     """Nucleotide Transformer v2 with its masked-token head; the sequence starts with <cls>."""
 
     config_class = NucleotideTransformerConfig
-    has_cls = True
     _keys_to_ignore_on_load_unexpected = [  # noqa: RUF012  (transformers wants a list)
         r"esm\.embeddings\.position_embeddings\.weight",
         r"esm\.embeddings\.position_ids",
@@ -153,12 +152,6 @@ class NucleotideTransformerForMaskedLM(Student):
         """Map token ids (B, T) to embeddings (B, T, D)."""
         return self.esm["embeddings"]["word_embeddings"](input_ids)  # type: ignore[index]
 
-    def backbone(
-        self,
-        input_ids: Tensor | None = None,
-        attention_mask: Tensor | None = None,
-        inputs_embeds: Tensor | None = None,
-    ) -> Tensor:
+    def encode(self, x: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         """Compute features (B, T, D) after the last norm, the hub's last hidden state."""
-        x = self._first_features(input_ids, inputs_embeds)
         return self.esm["encoder"](x, attention_mask)

@@ -6,8 +6,8 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from dnastudents.models.options import STUDENTS, StudentOptions
-from dnastudents.settings import Count, Positive, Wrong
+from dnastudents.models.options import STUDENTS, StudentOptions, require_heads
+from dnastudents.settings import Count, Positive
 
 
 @STUDENTS.add
@@ -15,6 +15,7 @@ class NucleotideTransformerOptions(StudentOptions):
     """Under the hub's names; the defaults are those of v2-500m-multi-species."""
 
     tokenizer: ClassVar[str] = "nucleotide_transformer"
+    has_cls: ClassVar[bool] = True
     tokens_per_base: ClassVar[float] = 1 / 6
 
     architecture: Literal["nucleotide_transformer"]
@@ -27,12 +28,7 @@ class NucleotideTransformerOptions(StudentOptions):
 
     @model_validator(mode="after")
     def _check_heads(self) -> NucleotideTransformerOptions:
-        if self.hidden_size % (2 * self.num_attention_heads):
-            raise Wrong(
-                "hidden_size",
-                f"must be a multiple of twice num_attention_heads ({self.num_attention_heads}), "
-                f"not {self.hidden_size}",
-            )
+        require_heads(self, "num_attention_heads", rotary=True)
         return self
 
     @classmethod

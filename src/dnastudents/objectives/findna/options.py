@@ -15,6 +15,7 @@ from dnastudents.objectives.options import OBJECTIVES, Computation, ObjectiveOpt
 from dnastudents.settings import Count, NotNegative, Positive, Share, Wrong
 
 if TYPE_CHECKING:
+    from dnastudents.models import StudentOptions
     from dnastudents.objectives.base import Objective
     from dnastudents.objectives.ingredients import Ingredients
 
@@ -130,6 +131,15 @@ class FinDNAOptions(ObjectiveOptions):
             validation_passes=1.0,
             copies=1,
         )
+
+    def check(self, student: StudentOptions) -> None:
+        """Refuse a student without CLS positions."""
+        if not student.has_cls_positions:
+            raise Wrong(
+                "student",
+                f"the objective 'findna' adds CLS positions, which {student.architecture} does "
+                "not have; choose a chordmixer",
+            )
 
     def build(self, ingredients: Ingredients) -> Objective:
         """Make a `FinDNA`."""

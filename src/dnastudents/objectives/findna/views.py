@@ -51,6 +51,8 @@ class ViewMaker:
         Static ones are drawn row by row, see `row_generators`.
         """
         masking, noise = self.masking, self.options.noise
+        # Fresh views have a generator per step; static ones one per window, named by its bases,
+        # which gives a window the same views in every epoch and in whatever batch it comes.
         if self.options.views == "fresh":
             generator = torch_generator(seed, "views", step)
             return self._finish([self._draw(codes, masking, generator, step, noise)])
@@ -79,7 +81,8 @@ class ViewMaker:
         batch = self.student_augment(Augmented.of(torch.from_numpy(codes)), generator)
         if options.symmetric:
             batch = self.teacher_augment(batch, generator)
-        # Targets are before mutation: the student has to see through it.
+        # Targets are before mutation: the student has to see through it. They moved with the bases
+        # of insertions, deletions and inversions, so a target stands under its own base.
         targets = self._ids(batch.targets)  # (B, L)
         masked = masking(self._ids(batch.codes), generator, step)
         # No loss where nothing can be learnt: on N, and on random bases that were inserted.
@@ -107,8 +110,10 @@ class ViewMaker:
     def _finish(self, row_tensors: list[dict[str, Tensor]]) -> Views:
         """Join the rows, add CLS positions, count."""
         tensors = {name: torch.cat([row[name] for row in row_tensors]) for name in row_tensors[0]}
+        # Left out of what goes to the device, unless the released loss needs it there.
         mask, symbols = tensors.pop("mask"), tensors.pop("symbols")
         counts = {"masked": count_of(tensors["labels"] != IGNORE), "rows": float(len(mask))}
+        # CLS positions are added after masking, so none is ever masked; they have no label.
         cls_id, cls_tokens = self.tokenizer.cls_id, self.options.cls_tokens
         for name in tensors.keys() & {"student_ids", "teacher_ids", "labels"}:
             value = IGNORE if name == "labels" else cls_id
@@ -116,6 +121,7 @@ class ViewMaker:
         if self.options.masked_loss == "released":
             tensors |= {"symbols": symbols, "scrambled": scrambled_mask(mask)}
             counts["scrambled"] = count_of(tensors["scrambled"])
+        # Two views of a sequence become one row, so that no slice separates them.
         if self.options.symmetric:
             tensors = {name: tensor.unflatten(0, (-1, 2)) for name, tensor in tensors.items()}
         return Views(tensors, counts)
@@ -129,6 +135,7 @@ class ViewMaker:
 
 def _with_n(masking: Masking) -> Masking:
     """Copy the masking, with random replacements that may be N too."""
+    # On a copy: this tokenizer's own base ids also say which targets have a loss, and N has none.
     tokenizer = copy.copy(masking.tokenizer)
     tokenizer.base_ids = (*tokenizer.base_ids, tokenizer.unk_id)
     return Masking(masking.settings, tokenizer, None, masking.total_steps)

@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from dnastudents.genome import tokenizers
+from dnastudents.genome.tokenizers import NucleotideTokenizer
 from dnastudents.genome.windows import WindowOptions
 from dnastudents.masking.options import MASKINGS, MaskingOptions
 from dnastudents.objectives.options import OBJECTIVES, ObjectiveOptions
-from dnastudents.settings import Count, NotNegative, Share
+from dnastudents.settings import Count, NotNegative, Share, Wrong
 
 if TYPE_CHECKING:
+    from dnastudents.models import StudentOptions
     from dnastudents.objectives.base import Objective
     from dnastudents.objectives.ingredients import Ingredients
 
@@ -81,6 +84,21 @@ class HADOptions(ObjectiveOptions):
             "objective.alignment_weight: 1": self.alignment_weight > 0,
         }
         return [setting for setting, is_given in fixed.items() if not is_given]
+
+    def check(self, student: StudentOptions) -> None:
+        """Refuse a student of other tokens than bases, or a width that the decoder cannot share."""
+        if not isinstance(tokenizers.build(student.tokenizer), NucleotideTokenizer):
+            raise Wrong(
+                "student",
+                "the objective 'had' hides bases one by one, and a token of "
+                f"{student.architecture} is no single base; choose a hybrid",
+            )
+        if self.reconstruction_weight and student.feature_size % self.decoder_heads:
+            raise Wrong(
+                "objective.decoder_heads",
+                f"must divide the width of the student's features ({student.feature_size}), which "
+                f"{self.decoder_heads} does not",
+            )
 
     def build(self, ingredients: Ingredients) -> Objective:
         """Make a `HAD`."""

@@ -93,16 +93,16 @@ class MaskedLM(Objective):
 
     def observe(self, metrics: dict[str, float], step: int) -> None:
         """Tell the curriculum the validation perplexity."""
-        self.masking.observe(metrics["perplexity"], step)
+        self.masking.curriculum.observe(metrics["perplexity"], step)
 
     def stage(self, step: int) -> str:
         """Return the masking's stage."""
-        return self.masking.stage(step)
+        return self.masking.curriculum.stage(step)
 
     def get_extra_state(self) -> dict[str, Any]:
         """Return the curriculum's history."""
-        return self.masking.state()
+        return self.masking.curriculum.state()
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
         """Take back what `get_extra_state` gave."""
-        self.masking.load_state(state)
+        self.masking.curriculum.load_state(state)

@@ -1,4 +1,4 @@
-"""One pretraining and one task: train with a seed, test, and write the metrics row.
+"""A pretrained student on a task: train with a seed, test, and write the metrics row.
 
 The test split is predicted once, with the epoch that was best on dev or with the last one. Training
 and testing are two steps, so that of a grid all cells are trained before one of them is tested.
@@ -27,7 +27,7 @@ from dnastudents.errors import InputError
 from dnastudents.files import atomic_file, read_json, write_json
 from dnastudents.finetune.data import FeatureSplit, Split, TokenSplit
 from dnastudents.finetune.features import Checkpoint, feature_split
-from dnastudents.finetune.fit import Best, Fit, FrozenHead
+from dnastudents.finetune.fit import Fit, FrozenHead
 from dnastudents.finetune.options import Finetuning
 from dnastudents.finetune.pretrainings import provenance
 from dnastudents.models import (
@@ -38,7 +38,7 @@ from dnastudents.models import (
 )
 from dnastudents.provenance import LEARNING, made_by
 from dnastudents.randomness import derive_seed
-from dnastudents.results.metrics import classification_metrics, primary
+from dnastudents.results.metrics import classification_metrics, prediction_table
 from dnastudents.results.row import MetricsRow, make_row, write_row
 
 logger = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class Trained:
     epoch : int
         The one that is tested.
     history : list of dict
-        One row an epoch, see `Fit.train`.
+        One row per epoch, see `Fit.train`.
     wall_seconds, peak_memory_mb : float
     """
 
@@ -70,8 +70,8 @@ class Trained:
     peak_memory_mb: float
 
 
-class Job:
-    """Everything that the seeds of one pretraining and task share, read once."""
+class StudentOnTask:
+    """A pretrained student on a task: what its seeds share is read once."""
 
     def __init__(
         self,
@@ -105,11 +105,11 @@ class Job:
         if options.frozen and not self._student_of_seed:
             self._features_of(0)
 
-    def at(self, cell: Finetuning) -> Job:
-        """The same job with the settings of one cell of its grid; what was read is shared."""
-        job = copy.copy(self)
-        job.options = cell
-        return job
+    def at(self, cell: Finetuning) -> StudentOnTask:
+        """Copy the student with the settings of one cell of its grid; what was read is shared."""
+        other = copy.copy(self)
+        other.options = cell
+        return other
 
     def run_seed(self, seed: int, folder: Path) -> None:
         """Train and test with one seed; write row, history and predictions into `folder`."""
@@ -153,15 +153,17 @@ class Job:
     ) -> None:
         began = time.perf_counter()
         scores = fit.predict(splits["test"])
-        best = Best(trained.value, trained.loss, trained.epoch)
-        costs = {
+        of_training = {
+            "best_epoch": trained.epoch,
+            "best_dev": trained.value if "dev" in splits else None,
             "wall_seconds": trained.wall_seconds + time.perf_counter() - began,
             "peak_memory_mb": max(trained.peak_memory_mb, self._peak_memory()),
         }
-        write_row(folder / "row.json", self._row(seed, splits, scores, best, costs))
+        write_row(folder / "row.json", self._row(seed, splits, scores, of_training))
         pd.DataFrame(trained.history).assign(seed=seed).to_csv(folder / "history.csv", index=False)
         with atomic_file(folder / "predictions.parquet") as partial:
-            self._predictions(seed, splits["test"].labels, scores).to_parquet(partial, index=False)
+            labels, classes = splits["test"].labels, self.task.classes
+            prediction_table(seed, labels, scores, classes).to_parquet(partial, index=False)
 
     def _name(self, seed: int) -> str:
         name = f"{self.run} {self.task.suite}/{self.task.task} seed {seed}"
@@ -170,7 +172,7 @@ class Job:
         return name
 
     def _splits(self, seed: int) -> dict[str, Split]:
-        """What the seed learns from and is tested on; no dev where nothing selects."""
+        """Choose what the seed learns from and is tested on; no dev where nothing selects."""
         whole: Mapping[str, Split] = self.tokens
         if self.options.frozen:
             whole = self._features_of(seed)
@@ -184,13 +186,13 @@ class Job:
         return dev_origin(self.task, self.options.selection, self.options.dev)
 
     def _with_pool(self, splits: dict[str, Some]) -> dict[str, Some]:
-        """The splits and, where each seed draws dev from them, train and dev as one."""
+        """Add train and dev as one split, where each seed draws dev from them."""
         if self._dev_origin() == "by_seed" and "dev" in splits:
             return splits | {POOL: splits["train"].joined(splits["dev"])}
         return splits
 
     def _classifier(self, seed: int) -> SequenceClassifier:
-        """A new head on the student; one that was never pretrained is new with each seed too.
+        """Put a new head on the student; one that was never pretrained is new with each seed too.
 
         So are the layers that a `released_transfer` adds.
         """
@@ -232,11 +234,12 @@ class Job:
     def _model(self, seed: int, train: Split) -> torch.nn.Module:
         classifier = self._classifier(seed)
         if isinstance(train, FeatureSplit):
-            return FrozenHead(classifier.head, self.options.dropout, train.features)
+            features = torch.from_numpy(train.values)
+            return FrozenHead(classifier.head, self.options.dropout, features)
         return classifier
 
     def _features_of(self, seed: int) -> dict[str, FeatureSplit]:
-        """Features of the frozen student, made once; where each seed has its own, once a seed."""
+        """Compute features of the frozen student once, or once per seed where each has its own."""
         key = seed if self._student_of_seed else None
         if key not in self._features:
             self._features.clear()  # another seed's go before these come
@@ -253,26 +256,18 @@ class Job:
         seed: int,
         splits: Mapping[str, Split],
         scores: np.ndarray,
-        best: Best,
         more: Mapping[str, Any],
     ) -> MetricsRow:
-        """The row of one seed; `more` wins over what the job knows."""
+        """Make the row of one seed; `more` wins over what is known here."""
         labels, task = splits["test"].labels, self.task
         metrics = classification_metrics(labels, scores.argmax(1), scores, task.classes)
         values = {
             "run": self.run,
-            "task": task.task,
-            "suite": task.suite,
             "seed": seed,
-            "metric": task.metric,
-            "value": primary(metrics, task.metric),
-            **metrics,
             **{f"n_{name}": len(splits.get(name, ())) for name in SPLITS},
             "n_truncated": sum(int(split.truncated.sum()) for split in splits.values()),
             "selection": self.options.selection,
             "dev": self._dev_origin(),
-            "best_epoch": best.epoch,
-            "best_dev": best.value if "dev" in splits else None,
             "learning_rate": self.options.learning_rate,
             "batch_size": self.options.batch_size,
             "grid_cells": self.grid_cells,
@@ -281,22 +276,15 @@ class Job:
             "released_transfer": self.options.released_transfer is not None,
             "device": device_name(self.device),
             "config_digest": self.config_digest,
-            "task_digest": task.digest,
             "weights": self.weights,
             **made_by(*LEARNING),
             **self.provenance,
             "simulated": task.simulated or self.provenance["simulated"],
         }
-        return make_row({**values, **more})
-
-    def _predictions(self, seed: int, labels: np.ndarray, scores: np.ndarray) -> pd.DataFrame:
-        columns = {"seed": seed, "index": np.arange(len(labels)), "label": labels}
-        columns["prediction"] = scores.argmax(1)
-        columns |= {f"p_{name}": scores[:, k] for k, name in enumerate(self.task.classes)}
-        return pd.DataFrame(columns)
+        return make_row(task, metrics, {**values, **more})
 
     def _peak_memory(self) -> float:
-        """MiB: of the GPU, or of this process so far."""
+        """Return MiB of the GPU, or of this process so far."""
         if self.device.type == "cuda":
             return torch.cuda.max_memory_allocated() / 2**20
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10

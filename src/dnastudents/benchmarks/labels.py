@@ -1,0 +1,159 @@
+"""The labels of a task: what counts as one class, how classes are ordered, and what is no class.
+
+A label is text without the blanks around it. Numbers that are equal are one class ("0", "0.0",
+"0e0"); text such as "001" or "nan" stays what it is. Fractions are values of a regression, and more
+classes than half the sequences are names or values: both are refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dnastudents.benchmarks.rows import place, require_columns
+from dnastudents.errors import InputError
+
+_NUMBER = re.compile(r"[+-]?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
+_SHOWN = 20  # classes in a line of the log
+
+
+def class_name(label: object) -> str:
+    """Name the class of a label."""
+    text = str(label).strip()
+    if not _NUMBER.fullmatch(text):
+        return text
+    number = Decimal(text)
+    return str(int(number)) if number == number.to_integral_value() else text
+
+
+def is_fraction(name: str) -> bool:
+    """Whether the name of a class is a number that is not whole."""
+    return bool(_NUMBER.fullmatch(name)) and not name.removeprefix("-").isdecimal()
+
+
+def sort_classes(names: Sequence[object]) -> list[str]:
+    """Unique class names in order: whole numbers by value, else letters."""
+    unique = sorted({class_name(name) for name in names})
+    return sorted(unique, key=int) if all(name.isdecimal() for name in unique) else unique
+
+
+def number_labels(
+    frames: Mapping[str, pd.DataFrame], where: str
+) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """Replace labels of any kind by their index among the sorted classes of train.
+
+    Parameters
+    ----------
+    frames : mapping of str to DataFrame
+        Splits with columns `sequence` and `label`, see `benchmarks.rows`.
+    where : str
+        Names the data in messages.
+
+    Raises
+    ------
+    InputError
+        A column or a label is missing; train has one class only, fractions, or too many classes;
+        or dev or test has a label that train has not.
+    """
+    for split, frame in frames.items():
+        require_columns(frame, f"{where} {split}")
+    names = {split: _names(frame, f"{where} {split}") for split, frame in frames.items()}
+    classes = sort_classes(names["train"].unique().tolist())
+    _require_classification(classes, names, where)
+    index = {name: number for number, name in enumerate(classes)}
+    numbered = {}
+    for split, frame in frames.items():
+        labels = names[split].map(index)
+        if labels.isna().any():
+            row = int(labels.isna().to_numpy().argmax())
+            raise InputError(
+                f"{place(frame, row, f'{where} {split}')}: label {names[split].iloc[row]!r} is not "
+                f"in train; known: {_listed(classes)}"
+            )
+        numbered[split] = frame.assign(label=labels.astype(np.int64))
+    return numbered, classes
+
+
+def _names(frame: pd.DataFrame, where: str) -> pd.Series:
+    """Name the class of each row; a row without a label is an error."""
+    known: dict[Any, str] = {label: class_name(label) for label in frame["label"].dropna().unique()}
+    names = frame["label"].map(known)
+    missing = (names.isna() | (names == "")).to_numpy()
+    if missing.any():
+        row = int(missing.argmax())
+        raise InputError(f"{place(frame, row, where)}: no label; the file may be cut short")
+    return names
+
+
+def _require_classification(
+    classes: Sequence[str], names: Mapping[str, pd.Series], where: str
+) -> None:
+    """An `InputError` unless the labels of train can be classes."""
+    fractions = [name for split in names.values() for name in split.unique() if is_fraction(name)]
+    if fractions:
+        raise InputError(
+            f"{where}: label {fractions[0]!r} is a fraction, so this is a regression; tasks have "
+            "classes: name them, as by a threshold"
+        )
+    if len(classes) == 1:
+        raise InputError(f"{where} train: {classes[0]!r} is the only class; two are needed")
+    rows = len(names["train"])
+    if len(classes) > 2 and len(classes) > rows / 2:
+        raise InputError(
+            f"{where} train: {len(classes)} classes in {rows} sequences ({_listed(classes)}); "
+            "these are values or names, not classes: give each class several sequences"
+        )
+
+
+def require_classes(
+    train: pd.DataFrame, classes: Sequence[str], where: str, removed: int, shots: int | None
+) -> None:
+    """Raise an `InputError` unless train has each class, and its shots after a removal."""
+    needed = shots if shots and removed else 1
+    after = f" without the {removed} that are in test (`leakage: remove`)" if removed else ""
+    counts = np.bincount(train["label"], minlength=len(classes))
+    for name, count in zip(classes, counts, strict=True):
+        if not count:
+            raise InputError(f"{where}: class {name!r} has no training sequence{after}")
+        if count < needed:
+            raise InputError(
+                f"{where}: class {name!r} has {count} training sequences{after}; {needed} needed"
+            )
+
+
+def label_numbers(frame: pd.DataFrame, classes: Sequence[str], where: str) -> pd.Series:
+    """Labels of a split as int64, an `InputError` where one is no index of `classes`."""
+    labels = pd.to_numeric(frame["label"], errors="coerce")
+    unknown = ~labels.isin(range(len(classes)))
+    if unknown.any():
+        row = int(unknown.to_numpy().argmax())
+        shown = frame["label"].iloc[row]
+        raise InputError(
+            f"{place(frame, row, where)} has label {shown!r}; known: 0 to {len(classes) - 1}"
+        )
+    return labels.astype(np.int64)
+
+
+def counted(splits: Mapping[str, pd.DataFrame], classes: Sequence[str]) -> str:
+    """Say how many sequences each class has in each split that has some."""
+    counts = {
+        split: np.bincount(frame["label"], minlength=len(classes))
+        for split, frame in splits.items()
+        if len(frame)
+    }
+    of_class = (
+        f"{name!r} " + ", ".join(f"{split} {count[i]:,}" for split, count in counts.items())
+        for i, name in enumerate(classes[:_SHOWN])
+    )
+    more = f"; and {len(classes) - _SHOWN} more" if classes[_SHOWN:] else ""
+    return f"{len(classes)} classes: {'; '.join(of_class)}{more}"
+
+
+def _listed(classes: Sequence[str]) -> str:
+    """The first classes, with dots for the others."""
+    return ", ".join(classes[:10]) + (", ..." if classes[10:] else "")
