@@ -98,6 +98,31 @@ def test_a_job_that_is_in_no_step_over_its_nodes_starts_one(
     assert started == [command]
 
 
+@pytest.mark.parametrize("change", [{"SLURM_PROCID": "x"}, {"SLURM_STEP_NUM_TASKS": ""}, {}])
+def test_what_is_left_of_another_step_is_refused(
+    change: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (STEP | change).items():
+        monkeypatch.setenv(name, value)
+    if not change:
+        monkeypatch.delenv("SLURM_STEP_NODELIST")
+    with pytest.raises(InputError, match="this is no such step of Slurm"):
+        launch.launch(2, 1, 1, ["pretrain"])
+
+
+@pytest.mark.usefixtures("scontrol")
+def test_ranks_of_others_are_not_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[dict[str, str]] = []
+    for name, value in {"RANK": "3", "WORLD_SIZE": "4", "OMPI_COMM_WORLD_SIZE": "4"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(os, "execve", lambda path, command, given: started.append(given))
+    monkeypatch.setattr(launch, "supervise", lambda command, given: 0)
+    launch.launch(1, 1, 1, ["pretrain"])
+    (given,) = started
+    assert given["DNASTUDENTS_PROCESSES"] == "1"
+    assert not {"RANK", "WORLD_SIZE", "OMPI_COMM_WORLD_SIZE"} & set(given)
+
+
 def test_what_cannot_be_launched(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     with pytest.raises(InputError, match="--nodes 2 needs a Slurm job"):

@@ -29,6 +29,7 @@ def test_levels_and_ranks(
     monkeypatch.delenv("RANK", raising=False)
     if rank is not None:
         monkeypatch.setenv("RANK", rank)
+        monkeypatch.setenv("DNASTUDENTS_PROCESSES", "4")
     configure(logging.ERROR)
     configure(level)  # a second call changes the level, and adds no second line
     logger = logging.getLogger("dnastudents.training.loop")

@@ -1,18 +1,27 @@
 """Files that are either complete or absent: everything is written beside its place, then moved.
 
+What is there is never lost: a result takes the place of an older one of its kind or of an empty
+folder, and never of an input of the command, of a folder around one, or of anything inside one.
+
 A crash leaves at most a `.NAME.partial-PID` beside the result; the next writer of the same result
-removes what dead processes left.
+removes what dead processes left. A link is followed: the result is written where it points to.
 """
 
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
 import json
 import os
+import re
 import shutil
+import stat
+import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +29,118 @@ from dnastudents.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+ANYTHING = b""  # for files that nobody but this package writes
+_HEAD = 4096  # bytes of a file that tell its kind
+_NOBODYS = (".snakemake_timestamp", ".DS_Store", ".nfs*")  # what systems put into folders
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+_DAMAGE = (  # what libraries raise over broken text, CSV, Parquet, NumPy, zip and gzip files
+    *(ValueError, KeyError, NotImplementedError, OverflowError, MemoryError),
+    *(csv.Error, EOFError, OSError, zipfile.BadZipFile, zlib.error),
+)
+_inputs: list[Path] = []
+
+
+@contextmanager
+def protecting(inputs: Iterable[Path]) -> Iterator[None]:
+    """Refuse, until the context ends, results that would touch one of these files and folders."""
+    before = list(_inputs)
+    _inputs.extend(inputs)
+    try:
+        yield
+    finally:
+        _inputs[:] = before
+
+
+def check_place(path: str | Path) -> Path:
+    """Find where a result is written: the path, or what it links to.
+
+    Raises
+    ------
+    InputError
+        It is, holds or lies inside an input, see `protecting`.
+    """
+    place = Path(os.path.realpath(path))
+    for source in _inputs:
+        if relation := overlap(place, source):
+            raise InputError(f"{path}: {relation} {source}; name another place")
+    return place if Path(path).is_symlink() else Path(path)
+
+
+def overlap(path: Path, source: Path) -> str:
+    """Say how two paths overlap, as `holds the input`; empty where they do not."""
+    place, real = Path(os.path.realpath(path)), Path(os.path.realpath(source))
+    if place == real:
+        return "is the input"
+    if place in real.parents:
+        return "holds the input"
+    return "lies inside the input" if real in place.parents else ""
+
+
+def check_file(path: str | Path, like: bytes | None) -> Path:
+    """Find where a file is written, see `check_place`.
+
+    Parameters
+    ----------
+    path : str or Path
+    like : bytes or None
+        Pattern of how a file of the same kind begins, which is replaced; None: no file is.
+
+    Raises
+    ------
+    InputError
+        Something else is there.
+    """
+    place = check_place(path)
+    if place.exists():
+        if not place.is_file():
+            what = "folder" if place.is_dir() else "device"
+            raise InputError(f"{path}: is a {what}, and the result is a file; name another place")
+        if like is None or not _begins(place, like):
+            raise InputError(
+                f"{path}: is there and not such a result; remove it, or name another place"
+            )
+    return place
+
+
+def check_folder(path: str | Path, *holds: str, like: bytes = ANYTHING) -> Path:
+    """Find where a folder is written, see `check_place`.
+
+    Parameters
+    ----------
+    path : str or Path
+    *holds : str
+        Names of what is in a result of this kind, with `*` for any letters. One that holds the
+        first of them, and nothing that has none of these names, is replaced; so is an empty folder.
+    like : bytes
+        Pattern of how that first one begins, where it is a file. Default is any.
+
+    Raises
+    ------
+    InputError
+        Something else is there.
+    """
+    place = check_place(path)
+    if place.exists():
+        if not place.is_dir():
+            raise InputError(f"{path}: is a file, and the result is a folder; name another place")
+        found = sorted(each.name for each in place.iterdir())
+        found = [name for name in found if not any(fnmatch(name, each) for each in _NOBODYS)]
+        others = [name for name in found if not any(fnmatch(name, each) for each in holds)]
+        if found and (others or holds[0] not in found or not _begins(place / holds[0], like)):
+            what = f"holds {(others or found)[0]}"
+            raise InputError(
+                f"{path}: {what} and is not such a result; remove it, or name another place"
+            )
+    return place
+
+
+def _begins(file: Path, like: bytes) -> bool:
+    """Whether the first bytes of a file match the pattern."""
+    if like == ANYTHING:
+        return True
+    with file.open("rb") as handle:
+        return re.match(like, handle.read(_HEAD), re.DOTALL) is not None
 
 
 def _remove(path: Path) -> None:
@@ -41,6 +162,21 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
+def _finish(path: Path, mask: int) -> None:
+    """Put a file on the disk, as readable as others: some libraries write for the owner alone."""
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if (readable := mode | (0o666 & ~mask)) != mode:
+        path.chmod(readable)
+    _sync(path)
+
+
+def _mask() -> int:
+    """The process's umask, which can only be read by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
 def _partial(path: Path) -> Path:
     """Make a fresh name beside `path`; remove leftovers of dead writers."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -53,49 +189,85 @@ def _partial(path: Path) -> Path:
 
 
 @contextmanager
-def atomic_file(path: str | Path) -> Iterator[Path]:
-    """Yield a path to write; on success it becomes `path`, on an exception it is removed."""
-    path = Path(path)
-    partial = _partial(path)
+def _naming(path: str | Path, partial: Path) -> Iterator[None]:
+    """Let errors of the disk name the result, whatever library has met them."""
     try:
-        yield partial
-        _sync(partial)
-        partial.replace(path)
-        _sync(path.parent)
-    finally:
-        _remove(partial)
+        yield
+    except OSError as error:
+        name = error.filename
+        if error.errno is None or not (
+            (name is None and error.errno in _DISK) or str(name).startswith(str(partial))
+        ):
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+    except Exception as error:  # safetensors is written in Rust
+        number = re.search(r"\(os error (\d+)\)", str(error))
+        if isinstance(error, InputError) or number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
 
 
 @contextmanager
-def atomic_directory(path: str | Path) -> Iterator[Path]:
-    """Yield a new folder to fill; on success it replaces `path` whole, else it is removed."""
-    path = Path(path)
-    if path.exists() and not path.is_dir():
-        raise InputError(f"{path}: is a file, and the result is a folder; name another place")
-    partial = _partial(path)
-    partial.mkdir()
+def atomic_file(path: str | Path, like: bytes | None = None) -> Iterator[Path]:
+    """Yield a path to write; on success it becomes `path`, on an exception it is removed.
+
+    A file is replaced if it is of the same kind, see `check_file`.
+    """
+    place = check_file(path, like)
+    partial = place.with_name(f".{place.name}.partial-{os.getpid()}")
+    with _naming(path, partial):
+        _partial(place)
+        try:
+            yield partial
+            _finish(partial, _mask())
+            check_file(path, like)
+            partial.replace(place)
+            _sync(place.parent)
+        finally:
+            _remove(partial)
+
+
+@contextmanager
+def atomic_directory(path: str | Path, *holds: str, like: bytes = ANYTHING) -> Iterator[Path]:
+    """Yield a new folder to fill; on success it becomes `path` whole, else it is removed.
+
+    A folder is replaced if it is of the same kind, see `check_folder`.
+    """
+    place = check_folder(path, *holds, like=like)
+    partial = place.with_name(f".{place.name}.partial-{os.getpid()}")
+    with _naming(path, partial):
+        _partial(place).mkdir()
+        try:
+            yield partial
+            mask = _mask()
+            for file in partial.rglob("*"):
+                if file.is_file():
+                    _finish(file, mask)
+            check_folder(path, *holds, like=like)
+            _exchange(partial, place)
+            _sync(place.parent)
+        finally:
+            _remove(partial)
+
+
+def _exchange(partial: Path, place: Path) -> None:
+    """Rename a folder; the one in its place makes way, and comes back if anything stops this."""
+    # rename() replaces only empty folders
+    old = place.with_name(f".{place.name}.partial-old-{os.getpid()}")
+    _remove(old)
     try:
-        yield partial
-        for file in partial.rglob("*"):
-            if file.is_file():
-                _sync(file)
-        if path.exists():
-            # rename() replaces only empty folders, so an old result makes way first
-            old = path.with_name(f".{path.name}.partial-old-{os.getpid()}")
-            _remove(old)
-            path.rename(old)
-            partial.rename(path)
-            _remove(old)
-        else:
-            partial.rename(path)
-        _sync(path.parent)
+        if place.exists():
+            place.rename(old)
+        partial.rename(place)
     finally:
-        _remove(partial)
+        if old.exists() and not place.exists():
+            old.rename(place)
+    _remove(old)
 
 
-def write_json(path: str | Path, value: Any) -> None:
-    """Write `value` as indented JSON, atomically."""
-    with atomic_file(path) as partial:
+def write_json(path: str | Path, value: Any, like: bytes | None = None) -> None:
+    """Write `value` as indented JSON, atomically; what is replaced see `check_file`."""
+    with atomic_file(path, like) as partial:
         partial.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
@@ -117,7 +289,9 @@ def reading(path: str | Path) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except (ValueError, csv.Error) as error:  # of text, CSV and Parquet
+    except _DAMAGE as error:
+        if isinstance(error, OSError) and error.filename is not None:
+            raise
         reason = str(error).strip().partition("\n")[0]
         raise InputError(
             f"{path}: cannot be read ({reason}); repair it, or make it again"

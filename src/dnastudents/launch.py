@@ -23,6 +23,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import FrameType
 
+from dnastudents.environment import PROCESSES, without_group
 from dnastudents.errors import InputError
 
 STOPPED = 75  # a training that saved its state, see `training.signals`
@@ -60,22 +61,28 @@ class LauncherRank:
         """
         if environment.get("SLURM_STEP_NUM_NODES") != str(nodes):
             return None
-        count = int(environment["SLURM_STEP_NUM_TASKS"])
-        hosts = subprocess.run(
-            ["scontrol", "show", "hostnames", environment["SLURM_STEP_NODELIST"]],
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout.split()
-        return cls(
-            count,
-            int(environment["SLURM_PROCID"]),
-            count // nodes,
-            int(environment["SLURM_LOCALID"]),
-            hosts[0],
-            20000
-            + int(environment["SLURM_JOB_ID"]) % 10000,  # no two jobs; below what is handed out
-        )
+        try:
+            count = int(environment["SLURM_STEP_NUM_TASKS"])
+            hosts = subprocess.run(
+                ["scontrol", "show", "hostnames", environment["SLURM_STEP_NODELIST"]],
+                check=True,
+                capture_output=True,
+                text=True,
+            ).stdout.split()
+            return cls(
+                count,
+                int(environment["SLURM_PROCID"]),
+                count // nodes,
+                int(environment["SLURM_LOCALID"]),
+                hosts[0],
+                # no two jobs have the same; below what is handed out
+                20000 + int(environment["SLURM_JOB_ID"]) % 10000,
+            )
+        except (KeyError, ValueError, IndexError, OSError, subprocess.SubprocessError) as error:
+            raise InputError(
+                f"SLURM_STEP_NUM_NODES is {nodes}, but this is no such step of Slurm ({error}); "
+                "start with `srun`, or unset it"
+            ) from None
 
 
 def launch(nodes: int, processes: int, threads: int, arguments: Sequence[str]) -> int:
@@ -117,7 +124,8 @@ def launch(nodes: int, processes: int, threads: int, arguments: Sequence[str]) -
         launcher = step
     command = [sys.executable, "-m", "dnastudents", *arguments]
     environments = [
-        {**os.environ, **each} for each in process_environments(launcher, processes, threads)
+        {**without_group(os.environ), **each}
+        for each in process_environments(launcher, processes, threads)
     ]
     if processes == 1:
         os.execve(command[0], command, environments[0])
@@ -155,7 +163,7 @@ def process_environments(
     """Return the environments of a launcher's processes, in torch.distributed's names."""
     world = launcher.count * processes
     shared = {
-        "DNASTUDENTS_PROCESSES": str(world),  # pretraining asserts it
+        PROCESSES: str(world),  # pretraining asserts it
         "OMP_NUM_THREADS": str(max(1, threads // processes)),
     }
     if world == 1:

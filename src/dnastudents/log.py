@@ -7,9 +7,10 @@ package as a library configures the logger `dnastudents` as any other. Free of t
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from typing import TextIO
+
+from dnastudents.environment import rank
 
 
 def configure(level: int = logging.INFO) -> None:
@@ -32,15 +33,10 @@ class _Stderr(logging.StreamHandler[TextIO]):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Leave out what only repeats the main process."""
-        return record.levelno >= logging.WARNING or _rank() == "0"
+        return record.levelno >= logging.WARNING or rank() == "0"
 
     def format(self, record: logging.LogRecord) -> str:
         """Put rank and level before the message, where they are not the usual ones."""
-        rank = "" if _rank() == "0" else f"rank {_rank()}: "
+        process = "" if rank() == "0" else f"rank {rank()}: "
         level = "" if record.levelno == logging.INFO else f"{record.levelname}: "
-        return f"{rank}{level}{super().format(record)}"
-
-
-def _rank() -> str:
-    """Number of this process in its training, as the launcher and torchrun set it."""
-    return os.environ.get("RANK", "0")
+        return f"{process}{level}{super().format(record)}"

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 from dnastudents.benchmarks.own_tables import task_tables
 from dnastudents.errors import InputError
+from dnastudents.files import atomic_file
 from dnastudents.yaml_files import in_one_line
 
 SNAKEFILE = """\
@@ -96,13 +97,27 @@ def init(folder: Path, fasta: Path | None = None, csv: Path | None = None) -> No
     suite = "" if csv is None else _suite(csv)
     with TemporaryDirectory() as index:  # where there can be none beside the FASTA
         config = START + ("" if fasta is None else _genome(fasta, Path(index))) + suite
-        folder.mkdir(parents=True, exist_ok=True)
-        if any(Path(index).iterdir()):
+        _lay_out(folder, config, Path(index))
+
+
+def _lay_out(folder: Path, config: str, index: Path) -> None:
+    """Write the files of a project, all or none."""
+    is_new = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        if any(index.iterdir()):
             shutil.copytree(index, folder / INDEX)
-    (folder / "Snakefile").write_text(SNAKEFILE, encoding="utf-8")
-    (folder / "config.yaml").write_text(config, encoding="utf-8")
-    for name in ("profiles", "slurm"):
-        shutil.copytree(root() / name, folder / name)
+        for name, text in {"Snakefile": SNAKEFILE, "config.yaml": config}.items():
+            with atomic_file(folder / name) as partial:
+                partial.write_text(text, encoding="utf-8")
+        for name in ("profiles", "slurm"):
+            shutil.copytree(root() / name, folder / name)
+    except BaseException:
+        for path in folder.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if is_new:  # the other may be the working folder
+            folder.rmdir()
+        raise
 
 
 def _require_fasta(fasta: Path) -> None:

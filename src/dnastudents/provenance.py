@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import dnastudents
-from dnastudents.files import digest, sha256, write_json
+from dnastudents.files import digest, read_json, sha256, write_json
 
 VARIABLE = "DNASTUDENTS_COMMIT"  # `str(code())` of a process that has git, for those that have none
 FILE = "provenance.json"
+WEIGHTS = "model.safetensors"
 LEARNING = ("torch", "transformers", "accelerate")
 _SECONDS = 5.0  # that git may take, as on a slow file system
 
@@ -88,5 +89,16 @@ def made_by(*libraries: str) -> dict[str, Any]:
 
 
 def write_provenance(folder: Path, *libraries: str, **facts: Any) -> None:
-    """Write who makes a result, and other facts of it, into its folder."""
-    write_json(folder / FILE, {**facts, **made_by(*libraries)})
+    """Write who makes a result, other facts and the SHA-256 of a model into its folder."""
+    weights = folder / WEIGHTS
+    kept = {"weights": {WEIGHTS: sha256(weights)}} if weights.is_file() else {}
+    write_json(folder / FILE, {**facts, **kept, **made_by(*libraries)})
+
+
+def is_intact(weights: Path) -> bool:
+    """Return whether a file of weights has the SHA-256 that was kept of it; True where none was."""
+    file = weights.parent / FILE
+    facts = read_json(file) if file.is_file() else {}
+    kept = facts.get("weights") if isinstance(facts, dict) else None
+    known = kept.get(weights.name) if isinstance(kept, dict) else None
+    return known is None or known == sha256(weights)

@@ -23,7 +23,10 @@ def world(inputs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> 
     place = {
         "fasta": inputs["reference"].parent / "genome.fa",
         **{name: inputs[name] for name in ("reference", "pmi", "teacher")},
-        **{name: folder / name for name in ("run", "task", "features", "results", "settings")},
+        **{
+            name: folder / name
+            for name in ("run", "task", "features", "results", "settings", "scored")
+        },
         **{name: folder / f"{name}.csv" for name in ("train", "test", "manifest", "metrics")},
         "intervals": folder / "folds.bed",
         "lock": folder / "lock.json",
@@ -43,6 +46,7 @@ def world(inputs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> 
         "embed {run} {task}/test.parquet --output {embedding}",
         "finetune had --pretrained {run} --task {task} --settings {lock} --state {run}.tuning "
         "--output {run}.tuned",
+        "pmi {reference} --settings {settings}/scored.json --output {scored}",
     ):
         assert main(["--quiet", *line.format(**place).split()]) == 0, line
     return place
@@ -69,6 +73,9 @@ def _write_files(place: dict[str, Path]) -> None:
     settings: dict[str, Any] = {
         "needs": {"gue/tf_0": {"datasets": ["x.csv"]}},
         "cost": {"runs": ["had"], "tasks": ["gue/tf_0"], "others": [], "watts": {}},
+        "simulated": {"length": 100000, "seed": 1},
+        "scored": {"threshold": 1.5},
+        "short": {"epochs": 1, "selection": "last"},
         "had": settings_of("had", steps=1),
         "masked_lm": settings_of("masked_lm", steps=1),
         "fixed": {**fixed, "objective": {"name": "had", "static_masks": True}},

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from dnastudents.benchmarks.task import write_task
+from dnastudents.errors import InputError
 from dnastudents.finetune import finished
 from dnastudents.finetune.on_task import StudentOnTask
 from dnastudents.finetune.sweep import finetune
@@ -45,6 +46,7 @@ def other_weights(_: Path, start: Path) -> None:
     file = start / "model/model.safetensors"
     weights = {name: torch.zeros_like(value) for name, value in load_file(file).items()}
     save_file(weights, file, {"format": "pt"})
+    file.with_name("provenance.json").unlink()  # whose SHA-256 is of those before
 
 
 def other_heads(_: Path, start: Path) -> None:
@@ -163,16 +165,11 @@ def empty_provenance(folder: Path) -> None:
     (folder / "provenance.json").write_text("{}")
 
 
-def a_file(folder: Path) -> None:
-    shutil.rmtree(folder)
-    folder.write_text("no folder")
-
-
 @pytest.mark.parametrize(
     "breaking",
     [
         *(no_record, no_json, another_json, another_row, cut_predictions, no_history),
-        *(empty_provenance, a_file),
+        empty_provenance,
     ],
 )
 def test_a_broken_seed_is_made_again(
@@ -196,6 +193,30 @@ def test_a_broken_seed_is_made_again(
     assert message.endswith("; it is made again")
     tune()
     assert trained == [0, 0]
+
+
+def a_file(place: Path) -> Path:
+    place.write_text("no folder")
+    return place
+
+
+def notes(place: Path) -> Path:
+    place.mkdir()
+    (place / "row.json").write_text("{}")
+    (place / "notes.txt").write_text("of somebody")
+    return place / "notes.txt"
+
+
+@pytest.mark.parametrize("make", [a_file, notes])
+def test_what_is_no_seed_stays_in_its_place(
+    make: Callable[[Path], Path], tune: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    (tmp_path / "state").mkdir()
+    other = make(tmp_path / "state/seed_0")
+    content = other.read_bytes()
+    with pytest.raises(InputError, match=f"{tmp_path}/state/seed_0: .*name another place"):
+        tune()
+    assert other.read_bytes() == content
 
 
 def test_a_seed_of_an_older_revision_is_trained_again(

@@ -12,7 +12,7 @@ import pytest
 
 from dnastudents.benchmarks.task import write_task
 from dnastudents.errors import InputError
-from dnastudents.files import read_json, sha256, write_json
+from dnastudents.files import ANYTHING, read_json, sha256, write_json
 from dnastudents.finetune.fit import Fit
 from dnastudents.finetune.grid import chosen_cell
 from dnastudents.finetune.on_task import WEIGHTS, Checkpoint, StudentOnTask
@@ -186,10 +186,10 @@ def test_weights_go_and_come_back_where_the_choice_changes(
     assert rows(output)[:2] == before
     trained.clear()
     for file in state.glob("lr_1e-09_batch_8_*/trained.json"):  # as if it had been the best on dev
-        write_json(file, json.loads(file.read_text()) | {"value": 2.0})
+        write_json(file, json.loads(file.read_text()) | {"value": 2.0}, ANYTHING)
         record = json.loads((file.parent / "identity.json").read_text())
         record["files"][file.name] = sha256(file)
-        write_json(file.parent / "identity.json", record)
+        write_json(file.parent / "identity.json", record, ANYTHING)
     run(tmp_path, [students["hybrid"]], task, seeds=(0, 1, 2))
     assert trained == [(1e-9, 8, seed) for seed in (0, 1, 2)]
     assert {(row["learning_rate"], row["batch_size"]) for row in rows(output)} == {(1e-9, 8)}

@@ -12,6 +12,7 @@ import pytest
 from bgzipped import bgzip
 
 from dnastudents.errors import InputError
+from dnastudents.files import protecting
 from dnastudents.genome import index
 from dnastudents.genome.index import check_names, read_records
 from dnastudents.genome.records import check_splits
@@ -91,6 +92,16 @@ def test_the_index_of_a_read_only_folder_is_elsewhere(
     )
     monkeypatch.setattr(index, "_write_index", never)
     assert len(read_records(fasta, folder).names) == 3
+
+
+def test_the_index_of_a_fasta_inside_an_input_folder_is_elsewhere(
+    fasta: Path, tmp_path: Path
+) -> None:
+    with protecting([fasta.parent]):
+        read_records(fasta, tmp_path / "elsewhere")
+    assert not fasta.with_name(f"{fasta.name}.fai").exists()
+    (kept,) = (tmp_path / "elsewhere").iterdir()
+    assert kept.suffix == ".fai"
 
 
 @pytest.mark.parametrize("is_writable", [True, False])

@@ -93,7 +93,7 @@ def test_the_kept_classifier_predicts_what_the_workflow_did(
     output = tuned(tmp_path, students[student], task, **settings)
     rows = [json.loads((output / f"seed_{seed}.json").read_text()) for seed in (0, 1, 2)]
     best = max(rows, key=lambda row: (row["best_dev"], -row["seed"]))
-    kept = json.loads((output / "classifier/provenance.json").read_text())
+    kept = json.loads((output / "classifier/provenance.json").read_text())["row"]
     assert (kept["seed"], kept["task"], kept["value"]) == (best["seed"], "gc", best["value"])
     file = tmp_path / "p.parquet"
     predict(output / "classifier", str(task / "test.parquet"), file, long="truncate")

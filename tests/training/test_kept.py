@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from recipes import settings_of
 
+from dnastudents.files import sha256
 from dnastudents.genome.reference import build
 from dnastudents.models import load, model_digest
 from dnastudents.provenance import Code
@@ -103,5 +104,6 @@ def test_the_model_says_who_made_it_and_loads(places: dict[str, Path]) -> None:
     for name in ("model", "student"):
         who = json.loads((places["output"] / name / "provenance.json").read_text())
         keys = ("run", "seed", "settings_digest", "versions", "commit", "dirty")
-        assert who == {key: metrics[key] for key in keys}
+        weights = {"model.safetensors": sha256(places["output"] / name / "model.safetensors")}
+        assert who == {key: metrics[key] for key in keys} | {"weights": weights}
         load(places["output"] / name)

@@ -21,7 +21,7 @@ def command(*arguments: str) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """The jobs find `python` of this environment first; nothing of ours is inherited."""
+    """What jobs inherit: nothing of ours, and the tools of this environment first."""
     kept = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     kept["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
     return kept

@@ -1,5 +1,6 @@
 # The configuration, the names that wildcards may take, and the files that `rule all` asks for.
 import json
+import os
 import re
 import shlex
 import sys
@@ -37,6 +38,12 @@ OWN_RULES = own_rules(ROOT)
 ENVIRONMENT = str(ROOT / "envs/dnastudents.yaml")
 DATASETS = str(ROOT / "workflow/resources/datasets.csv")
 PUBLISHED = str(ROOT / "workflow/resources/published_results.csv")
+# What runs Snakemake, whatever comes first in PATH; in an environment or container, what is there.
+PYTHON = (
+    "python"
+    if workflow.deployment_settings.deployment_method
+    else shlex.quote(sys.executable)
+)
 SETUP = shlex.quote(str(ROOT / "workflow/scripts/job.sh"))
 
 # In the command, not in params: where a file comes from does not change the result.
@@ -52,16 +59,42 @@ DOWNLOAD_OPTIONS = shlex.join(
 )
 
 
+def refuse_to_submit():
+    """Refuse what would fail in every submitted job, for which Snakemake starts itself again.
+
+    Paths that reach the scheduler unquoted, and modules in the working folder, which `python -m`
+    imports first. Not set for it is PYTHONSAFEPATH: rules of others may rely on what it forbids.
+    """
+    if workflow.local_exec:
+        return
+    known = {*sys.stdlib_module_names, "numpy", "pandas", "snakemake", "yaml"}
+    files = sorted(file.name for file in Path.cwd().glob("*.py") if file.stem in known)
+    if files and not os.environ.get("PYTHONSAFEPATH"):
+        raise WorkflowError(
+            f"{files[0]}: Snakemake would import it in every job, in place of the module of this"
+            " name; rename it, or set PYTHONSAFEPATH=1"
+        )
+    unquoted = {"Python": (sys.executable, r"[^\w@%+=:,./-]")}
+    inside = {"this folder": os.getcwd(), "the workflow": str(ROOT)}
+    unquoted |= {name: (path, r"[$`\"\\\\]") for name, path in inside.items()}
+    for name, (path, unfit) in unquoted.items():
+        if found := re.search(unfit, path):
+            raise WorkflowError(
+                f"{path}: jobs cannot be submitted where the path of {name} has"
+                f" {found[0]!r} in it; move it to another"
+            )
+
+
 def literal(text):
     """The text with its braces doubled, for a command in which Snakemake fills in names."""
     return text.replace("{", "{{").replace("}", "}}")
 
 
 def command(arguments):
-    """A shell command that runs `python -m dnastudents` and keeps what it prints in the log."""
+    """A shell command that runs `dnastudents` and keeps what it prints in the log."""
     return (
         f"source {literal(SETUP)};"
-        f" python -m dnastudents {arguments} 2>&1 | log_to {{log:q}}"
+        f" {literal(PYTHON)} -m dnastudents {arguments} 2>&1 | log_to {{log:q}}"
     )
 
 

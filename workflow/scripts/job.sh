@@ -6,8 +6,15 @@ set -euo pipefail # `| log_to` must not hide an exit status
 # Jobs use the code of this checkout, in a conda environment too; a wheel is installed where they run.
 src="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)/src"
 if [ -d "$src" ]; then
-    export PYTHONPATH="$src:${PYTHONPATH:-}"
+    PYTHONPATH="$src:${PYTHONPATH:-}"
 fi
+
+# Python imports nothing from the working folder, where a file of the user's may be called random.py.
+# An empty entry of PYTHONPATH stands for that folder.
+PYTHONPATH=":${PYTHONPATH:-}:"
+while [[ "$PYTHONPATH" == *::* ]]; do PYTHONPATH="${PYTHONPATH//::/:}"; done
+PYTHONPATH="${PYTHONPATH#:}"
+export PYTHONPATH="${PYTHONPATH%:}" PYTHONSAFEPATH=1
 export PYTHONUTF8=1     # what jobs write is UTF-8, whatever the locale
 export HF_HUB_OFFLINE=1 # jobs never ask the hub
 

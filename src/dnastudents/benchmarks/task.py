@@ -31,6 +31,7 @@ from dnastudents.benchmarks.protocol import describe, remove_leaks
 from dnastudents.benchmarks.rows import require_columns
 from dnastudents.errors import InputError, nearest
 from dnastudents.files import atomic_directory, digest, reading, sha256, write_json
+from dnastudents.provenance import FILE as PROVENANCE
 from dnastudents.provenance import write_provenance
 from dnastudents.randomness import numpy_generator
 from dnastudents.settings import parse
@@ -208,7 +209,7 @@ def write_task(
         **_described(clean, ambiguous, len(classes)),
     }
     protocol: Protocol = parse(Protocol, facts, where)
-    with atomic_directory(folder) as partial:
+    with atomic_directory(folder, FILE, "*.parquet", PROVENANCE) as partial:
         for name, frame in clean.items():
             frame.to_parquet(partial / f"{name}.parquet", index=False)
         write_json(partial / FILE, protocol.as_json())

@@ -71,6 +71,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command = context.command_path if context else "dnastudents"
         print(f"{command}: error: {error.format_message()}", file=sys.stderr)
         return error.exit_code
+    except typer.Abort:  # Ctrl-C before the subcommand has begun
+        print("dnastudents: error: interrupted", file=sys.stderr)
+        return 130
     except OSError as error:  # of stdout: its reader, as `head`, has enough, or its disk is full
         if not isinstance(error, BrokenPipeError):
             print(f"dnastudents: error: stdout: {error.strerror}", file=sys.stderr)

@@ -17,7 +17,7 @@ Classifier = Annotated[
     Path, typer.Argument(metavar="MODEL", help="folder `classifier` of a fine-tuning")
 ]
 Input = Annotated[
-    str,
+    Path,
     typer.Argument(
         metavar="INPUT",
         help="FASTA, Parquet, CSV, TSV or one sequence a line; gzipped or not; - for stdin",
@@ -55,7 +55,7 @@ def predict(
 
     predict(
         model,
-        source,
+        str(source),
         output,
         column=column,
         window=window,
@@ -91,7 +91,7 @@ def embed(
 
     embed(
         model,
-        source,
+        str(source),
         output,
         column=column,
         pooling=pooling,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperCommand
 
 from dnastudents.errors import InputError
+from dnastudents.files import check_place, overlap, protecting
 from dnastudents.log import configure
 
 logger = logging.getLogger(__name__)
@@ -60,14 +61,46 @@ class Command(TyperCommand):
     def invoke(self, ctx: Any) -> Any:
         """Call the function; what a user can mend has a message and no traceback."""
         try:
-            return super().invoke(ctx)
+            written, read = _places(ctx.params)
+            with protecting(read):
+                for place in written:
+                    check_place(place)
+                return super().invoke(ctx)
         except BrokenPipeError:
             raise
         except KeyboardInterrupt:
             raise Failure("interrupted", ctx, 130) from None
-        except (InputError, OSError, UnicodeDecodeError) as error:
+        except (InputError, OSError, UnicodeDecodeError, EOFError) as error:
             logger.debug("where it comes from", exc_info=True)
             raise Failure(_message(error), ctx, 1) from None
+
+
+WRITTEN = ("output", "state", "json")  # the parameters that name what a subcommand writes
+HELD = ("finetune", "linear", "knn", "baseline", "pretrain", "tasks", "benchmarks")
+
+
+class JSONObject(dict[str, Any]):
+    """A JSON object, and the file that it was read from, if it was."""
+
+    source: Path | None = None
+
+
+def _places(params: Mapping[str, Any]) -> tuple[list[Path], list[Path]]:
+    """Tell what a subcommand writes from what it reads; a state must not lie in an output."""
+    written = [params[name] for name in WRITTEN if params.get(name) is not None]
+    read: list[Path] = []
+    for name, value in params.items():
+        if name == "results":  # into which tables go too
+            read += [value / held for held in HELD]
+        elif isinstance(value, JSONObject):
+            read += [value.source] if value.source else []
+        elif name not in (*WRITTEN, "lock"):  # which is read and written
+            values = value if isinstance(value, list | tuple) else [value]
+            read += [each for each in values if isinstance(each, Path)]
+    output, state = params.get("output"), params.get("state")
+    if output is not None and state is not None and (relation := overlap(output, state)):
+        raise InputError(f"--output {output}: {relation.replace('input', 'state')} {state}")
+    return written, read
 
 
 class Failure(typer.TyperException):
@@ -131,7 +164,7 @@ def _with_verbosity(function: Function) -> Function:
     return run
 
 
-def _json(text: str) -> dict[str, Any]:
+def _json(text: str) -> JSONObject:
     """Read a JSON object, given as text or as the path of a JSON file."""
     file = None if text.lstrip().startswith("{") else Path(text)
     try:
@@ -141,7 +174,9 @@ def _json(text: str) -> dict[str, Any]:
         raise typer.BadParameter(f"neither a JSON object nor a JSON file: {reason}") from None
     if not isinstance(value, dict):
         raise typer.BadParameter("must be a JSON object, as in '{\"epochs\": 4}'")
-    return value
+    found = JSONObject(value)
+    found.source = file
+    return found
 
 
 def _named(path: Path) -> Path:

@@ -23,7 +23,7 @@ ConfigFiles = Annotated[
 
 @command(app, "init", "my_project --fasta genome.fa --csv data/mine")
 def init(
-    folder: Annotated[Path, typer.Argument(help="a new folder")],
+    output: Annotated[Path, typer.Argument(metavar="FOLDER", help="a new folder")],
     *,
     fasta: Annotated[
         Path | None, typer.Option(help="genome to pretrain on; default: hg38, downloaded")
@@ -35,8 +35,8 @@ def init(
     """Lay out a project that uses the workflow of this package."""
     from dnastudents.project import init
 
-    init(folder, fasta, csv)
-    print(f"{folder}: read its config.yaml, then run `snakemake -n` there")
+    init(output, fasta, csv)
+    print(f"{output}: read its config.yaml, then run `snakemake -n` there")
 
 
 @command(config, "show", "--configfile demo/demo.yaml")

@@ -112,13 +112,15 @@ def teacher_check(
 
     Exit status 1: it is not usable.
     """
-    from dnastudents.files import write_json
-    from dnastudents.teachers.check import check_teacher
+    from dnastudents.files import check_file, write_json
+    from dnastudents.teachers.check import LIKE, check_teacher
 
+    if json is not None:
+        check_file(json, LIKE)  # before what takes long
     check = check_teacher(folder, fasta, sequences=sequences, length=length, seed=seed)
     print(check)
     if json is not None:
-        write_json(json, check.as_json())
+        write_json(json, check.as_json(), LIKE)
     return 0 if check.usable else 1
 
 

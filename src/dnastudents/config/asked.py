@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from dnastudents.config.config import Config
-from dnastudents.files import atomic_file
+from dnastudents.files import ANYTHING, atomic_file
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class Asked:
         if known == text:
             return [str(path)]
         if not self.dry_run:
-            with atomic_file(path) as partial:
+            with atomic_file(path, ANYTHING) as partial:
                 partial.write_text(text, encoding="utf-8")
             return [str(path)]
         if known is not None:

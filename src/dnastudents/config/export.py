@@ -14,7 +14,7 @@ import yaml
 
 from dnastudents.config.config import NAMED, Config
 from dnastudents.config.schema import Configuration
-from dnastudents.files import atomic_file
+from dnastudents.files import ANYTHING, atomic_file
 
 SCHEMA = "workflow/schemas/config.schema.json"  # written by `dnastudents config schema`
 PAGE = "docs/configuration.md"  # written by `dnastudents config docs`
@@ -43,7 +43,7 @@ def as_yaml(values: dict[str, Any]) -> str:
 
 def write_resolved(config: Config, path: str | Path) -> None:
     """Write what a workflow uses beside its results."""
-    with atomic_file(path) as partial:
+    with atomic_file(path, ANYTHING) as partial:
         partial.write_text(as_yaml(resolved(config)), encoding="utf-8")
 
 

@@ -36,6 +36,7 @@ from dnastudents.downloads.manifest import (
     verify,
 )
 from dnastudents.errors import InputError
+from dnastudents.files import ANYTHING, check_file
 
 
 def fetch(
@@ -72,7 +73,7 @@ def fetch(
         Unknown id, wrong file, or no source gave the file; the message says what to put where.
     """
     entry = find(read_manifest(manifest), dataset, manifest)
-    target = Path(output)
+    target = check_file(output, ANYTHING)  # which is kept, if it is there
     lock = Path(lock) if lock else target.parent / "download-lock.json"
     if target.is_file():
         _keep(entry, target, lock)

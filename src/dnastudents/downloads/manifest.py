@@ -16,6 +16,7 @@ import csv
 import fcntl
 import gzip
 import hashlib
+import logging
 import re
 import zlib
 from collections.abc import Mapping
@@ -25,7 +26,9 @@ from pathlib import Path
 from dnastudents.downloads.content import disguise
 from dnastudents.downloads.damage import damage
 from dnastudents.errors import InputError, nearest
-from dnastudents.files import read_json, reading, write_json
+from dnastudents.files import ANYTHING, read_json, reading, write_json
+
+logger = logging.getLogger(__name__)
 
 CHUNK = 1 << 20
 MOST = 1 << 34  # bytes of a file whose size the manifest does not give
@@ -174,7 +177,13 @@ def add_to_lock(path: Path, entries: Mapping[str, str]) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.with_name(f".{path.name}.guard").open("w") as guard:
-        fcntl.flock(guard, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(guard, fcntl.LOCK_EX)
+        except OSError as error:  # as of Lustre without -o flock
+            logger.warning(
+                f"{path}: no file locks here ({error.strerror}); of two downloads that end at once "
+                "one may not be in it"
+            )
         known = read_lock(path)
         for name, value in entries.items():
             if known.get(name, value) != value:
@@ -183,7 +192,7 @@ def add_to_lock(path: Path, entries: Mapping[str, str]) -> None:
                     "start the download again"
                 )
         if not entries.items() <= known.items():
-            write_json(path, dict(sorted({**known, **entries}.items())))
+            write_json(path, dict(sorted({**known, **entries}.items())), ANYTHING)
 
 
 def repository_of(url: str) -> str | None:

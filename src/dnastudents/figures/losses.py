@@ -107,6 +107,8 @@ def _read(path: Path) -> pd.DataFrame:
     with reading(path):
         try:
             frame = pd.read_csv(path)
+            for name in frame.columns.difference(["split", "stage"]):
+                pd.to_numeric(frame[name])
         except pd.errors.EmptyDataError:
             return pd.DataFrame(columns=["step", "split", "loss"])
     if missing := {"step", "split"} - set(frame.columns):

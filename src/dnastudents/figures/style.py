@@ -20,11 +20,13 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dnastudents.files import atomic_file, read_json
+from dnastudents.files import atomic_file, check_file, read_json
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 GREY = "#8A8A8A"
 COLUMN, PAGE = 3.5, 7.2  # widths in inches of one and of two journal columns
+_MAKER = "dnastudents"  # which both files name, so that no other picture is ever replaced
+_LIKE = {"svg": b"<\\?xml .*>dnastudents<", "png": b"\x89PNG.{,100}Software\0dnastudents"}
 _DASHES = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.2, 1, 1.2)))
 _MARKERS = "os^vPX*"  # the diamond is that of a curriculum's switch
 _SETTINGS = {
@@ -111,9 +113,14 @@ def save(figure: Figure, output: str | Path) -> None:
     `output` may end in .svg or .png already.
     """
     base = output_base(output)
-    metadata: dict[str, dict[str, str | None]] = {"svg": {"Date": None}, "png": {"Software": None}}
+    metadata: dict[str, dict[str, str | None]] = {
+        "svg": {"Date": None, "Creator": _MAKER},
+        "png": {"Software": _MAKER},
+    }
+    for kind in metadata:  # both, before one is replaced
+        check_file(f"{base}.{kind}", _LIKE[kind])
     for kind, entries in metadata.items():
-        with atomic_file(f"{base}.{kind}") as partial:
+        with atomic_file(f"{base}.{kind}", _LIKE[kind]) as partial:
             figure.savefig(partial, format=kind, metadata=entries)
     plt.close(figure)
 

@@ -31,7 +31,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from dnastudents.errors import InputError
 from dnastudents.figures.style import COLUMN, PAGE, figure_style, grid, output_base, save, series
-from dnastudents.files import atomic_file, read_json
+from dnastudents.files import atomic_file, read_json, reading
 from dnastudents.results.metrics import are_equal
 
 Embeddings = NDArray[np.float64]
@@ -129,7 +129,8 @@ def _draw(
 
 
 def _write_csv(frame: pd.DataFrame, file: str) -> None:
-    with atomic_file(file) as partial:
+    first = ",".join(frame.columns[:4])
+    with atomic_file(file, first.encode()) as partial:
         frame.to_csv(partial, index=False, float_format="%.6g")
 
 
@@ -176,13 +177,10 @@ def _title(task: dict[str, Any], score: dict[str, Any], pooling: str) -> str:
 
 
 def _read(path: Path) -> Embedded:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            values, labels, index = (archive[key] for key in ("embeddings", "labels", "index"))
-            # Files of older versions do not say so: they are means.
-            pooling = str(archive["pooling"]) if "pooling" in archive else "mean"
-    except (OSError, KeyError, ValueError) as error:
-        raise InputError(f"{path}: not an embedding archive ({error})") from None
+    with reading(path), np.load(path, allow_pickle=False) as archive:
+        values, labels, index = (archive[key] for key in ("embeddings", "labels", "index"))
+        # Files of older versions do not say so: they are means.
+        pooling = str(archive["pooling"]) if "pooling" in archive else "mean"
     if values.ndim != 2 or not len(values) == len(labels) == len(index):
         raise InputError(f"{path}: {values.shape} embeddings for {len(labels)} labels")
     if not values.shape[1] or values.dtype.kind not in "fiu":

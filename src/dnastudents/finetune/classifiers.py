@@ -10,8 +10,8 @@ from typing import Any, Literal
 from dnastudents.finetune.fit import FrozenHead
 from dnastudents.genome.tokenizers import Tokenizer
 from dnastudents.models import DNATokenizer
-from dnastudents.provenance import FILE
-from dnastudents.results.row import MetricsRow, read_row, write_row
+from dnastudents.provenance import LEARNING, write_provenance
+from dnastudents.results.row import MetricsRow, read_row
 from dnastudents.sharing.card import classifier_card
 
 CLASSIFIER = "classifier"
@@ -36,7 +36,7 @@ def save_classifier(
     whole = model.whole() if isinstance(model, FrozenHead) else model
     whole.save_pretrained(folder)
     DNATokenizer(name=tokenizer.name).save_pretrained(folder)
-    write_row(folder / FILE, row)
+    write_provenance(folder, *LEARNING, row=row.as_json())
     names = [whole.config.id2label[number] for number in range(whole.config.num_labels)]
     classifier_card(folder, row, names, paper)
 

@@ -14,9 +14,16 @@ from typing import Any
 
 from dnastudents.benchmarks.task import Task
 from dnastudents.errors import InputError
-from dnastudents.files import atomic_directory, digest, read_json, sha256, write_json
-from dnastudents.finetune.classifiers import keep_classifiers
-from dnastudents.finetune.on_task import WEIGHTS, StudentOnTask
+from dnastudents.files import (
+    atomic_directory,
+    check_folder,
+    digest,
+    read_json,
+    sha256,
+    write_json,
+)
+from dnastudents.finetune.classifiers import CLASSIFIER, keep_classifiers
+from dnastudents.finetune.on_task import TRAINED, WEIGHTS, StudentOnTask
 from dnastudents.finetune.options import Finetuning
 from dnastudents.finetune.pretrainings import provenance
 from dnastudents.models import model_digest, model_folder
@@ -26,6 +33,16 @@ logger = logging.getLogger(__name__)
 
 REVISION = 1  # raised with every change of the code that changes what a seed comes to
 _RECORD = "identity.json"
+_HOLDS = (  # a piece
+    _RECORD,
+    FILE,
+    TRAINED,
+    WEIGHTS,
+    CLASSIFIER,
+    "row.json",
+    "history.csv",
+    "predictions.parquet",
+)
 
 
 class Kept:
@@ -79,7 +96,7 @@ class Kept:
         """
         folder = self.state / name
         if again or not _is_kept(folder, identity):
-            with atomic_directory(folder) as partial:
+            with atomic_directory(folder, *_HOLDS) as partial:
                 make(partial)
                 write_provenance(partial, code=code_digest())
                 files = {file.name: sha256(file) for file in partial.iterdir() if file.is_file()}
@@ -128,10 +145,10 @@ def _is_kept(folder: Path, identity: str) -> bool:
             if (file.exists() or name != WEIGHTS) and sha256(file) != content:
                 raise InputError(f"{file}: is not as it was written")
     except (InputError, OSError) as error:
+        # What never was a piece stays, and is said to be none.
+        first = next((name for name in _HOLDS if (folder / name).exists()), _RECORD)
+        broken = check_folder(folder, first, *_HOLDS)
         logger.warning(f"{folder}: broken ({error}); it is made again")
-        if folder.is_dir():
-            shutil.rmtree(folder)
-        else:
-            folder.unlink()
+        shutil.rmtree(broken)
         return False
     return True

@@ -20,7 +20,7 @@ from typing import Any
 import pandas as pd
 
 from dnastudents.benchmarks.task import load_task
-from dnastudents.files import atomic_directory, digest, write_json
+from dnastudents.files import atomic_directory, check_folder, digest, write_json
 from dnastudents.finetune.classifiers import keep_classifiers
 from dnastudents.finetune.failures import Failures
 from dnastudents.finetune.finished import Kept
@@ -29,6 +29,12 @@ from dnastudents.finetune.options import Finetuning
 from dnastudents.finetune.pretrainings import seeds_of_replicas
 from dnastudents.settings import parse
 from dnastudents.training.state import StateFolder
+
+HOLDS = (  # the output folder
+    *("history.csv", "settings.json", "predictions.parquet", "grid.csv"),
+    *("seed_*.json", "failed_seed_*.json", "classifier*"),
+)
+_LIKE = b"(seed|epoch|step|loss),"  # how its history begins, unlike that of the baseline
 
 
 def finetune(
@@ -73,6 +79,7 @@ def finetune(
         that could be trained: its loss is not finite (with a grid: in every cell), or the device
         has too little memory.
     """
+    check_folder(output, *HOLDS, like=_LIKE)  # before what takes long
     options: Finetuning = parse(Finetuning, settings, "finetuning")
     starts = {
         seed: start for start, of_it in seeds_of_replicas(pretrained, seeds) for seed in of_it
@@ -110,7 +117,7 @@ def _gather(
 ) -> None:
     """Put the finished seeds together, and say which failed."""
     folders = [kept.state / f"seed_{seed}" for seed in finished]
-    with atomic_directory(output) as partial:
+    with atomic_directory(output, *HOLDS, like=_LIKE) as partial:
         for seed, folder in zip(finished, folders, strict=True):
             shutil.copy(folder / "row.json", partial / f"seed_{seed}.json")
         history = pd.concat([pd.read_csv(folder / "history.csv") for folder in folders])

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from dnastudents.errors import InputError
-from dnastudents.files import atomic_file, digest
+from dnastudents.files import ANYTHING, atomic_file, check_place, digest
 from dnastudents.genome.fasta import read_fasta
 from dnastudents.genome.records import Records
 
@@ -95,10 +95,19 @@ def _index(fasta: Path, folder: Path) -> Path:
     for suffix in (".fai", ".sizes"):
         if (folder / f"{stem}{suffix}").exists():
             return folder / f"{stem}{suffix}"
-    target = beside if os.access(fasta.parent, os.W_OK) else folder / f"{stem}.fai"
+    target = beside if _is_free(beside) else folder / f"{stem}.fai"
     if _can_be_indexed(fasta) and _write_index(fasta, target):
         return target
     return _write_sizes(fasta, folder / f"{stem}.sizes")
+
+
+def _is_free(place: Path) -> bool:
+    """Return whether a file may be written there, see `files.check_place`."""
+    try:
+        check_place(place)
+    except InputError:
+        return False
+    return os.access(place.parent, os.W_OK)
 
 
 def _can_be_indexed(fasta: Path) -> bool:
@@ -126,9 +135,9 @@ def _write_index(fasta: Path, target: Path) -> bool:
     logger.info(f"{fasta} has no index; {target} is written now, and used from then on")
     try:
         with ExitStack() as files:
-            partial, blocks = files.enter_context(atomic_file(target)), None
+            partial, blocks = files.enter_context(atomic_file(target, ANYTHING)), None
             if fasta.suffix.lower() in _COMPRESSED:
-                blocks = files.enter_context(atomic_file(target.with_suffix(".gzi")))
+                blocks = files.enter_context(atomic_file(target.with_suffix(".gzi"), ANYTHING))
             Faidx(fasta, indexname=partial, gzi_indexname=blocks).close()
     except Exception:  # of many kinds; `read_fasta` reads what it can, and says why not
         return False
@@ -144,7 +153,7 @@ def _write_sizes(fasta: Path, target: Path) -> Path:
     lengths: dict[str, int] = {}
     for name, letters in read_fasta(fasta):
         lengths[name] = lengths.get(name, 0) + len(letters)
-    with atomic_file(target) as partial:
+    with atomic_file(target, ANYTHING) as partial:
         rows = (f"{name}\t{length}\n" for name, length in lengths.items())
         partial.write_text("".join(rows), encoding="utf-8")
     return target

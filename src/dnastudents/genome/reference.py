@@ -27,7 +27,7 @@ from dnastudents.genome import codes as sequence
 from dnastudents.genome.fasta import read_fasta
 from dnastudents.genome.letters import Letters
 from dnastudents.genome.records import Interval, Record, Records
-from dnastudents.provenance import write_provenance
+from dnastudents.provenance import FILE, write_provenance
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ class Reference(Records):
             codes = np.load(folder / "codes.npy", mmap_mode="r", allow_pickle=False)
             # A plain view: slices of np.memmap itself cost microseconds each.
             reference = cls(np.asarray(codes), index)
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, EOFError) as error:
             raise InputError(
                 f"{folder}: not a complete reference ({error}); build it again"
             ) from None
@@ -160,7 +160,7 @@ def build(fasta: str | Path, output: str | Path, simulated: bool = False) -> Ref
         The FASTA is damaged or holds no DNA, see `dnastudents.genome.fasta.read_fasta`.
     """
     fasta = Path(fasta)
-    with atomic_directory(output) as folder:
+    with atomic_directory(output, "reference.json", "codes.npy", FILE) as folder:
         lengths, contents, letters = _write_codes(fasta, folder / "codes.npy")
         ends = np.cumsum(list(lengths.values())).tolist()
         index = {

@@ -17,7 +17,7 @@ from dnastudents.files import read_json
 from dnastudents.finetune.data import ragged
 from dnastudents.inference.inputs import SEQUENCE_COLUMN, Sequence, read_sequences
 from dnastudents.inference.model import Model, windows_of
-from dnastudents.inference.outputs import require_suffix, write_rows
+from dnastudents.inference.outputs import check_output, write_rows
 from dnastudents.models import ChordMixerForMaskedLM
 from dnastudents.models.student import content_mask, mean_pool
 from dnastudents.objectives.findna.options import FinDNAOptions
@@ -145,7 +145,7 @@ def embed(
     InputError
         Bad input, or a pooling or layer that the model has not.
     """
-    require_suffix(output)
+    check_output(output)
     embedder = Embedder(model, pooling, layer, batch_size)
     sequences: Iterator[tuple[int, Sequence]] = enumerate(read_sequences(source, column))
     if sample is not None:

@@ -14,18 +14,31 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dnastudents.errors import InputError
-from dnastudents.files import atomic_file
+from dnastudents.files import atomic_file, check_file
 
 PLURAL = {"label": "labels", "embedding": "embeddings"}  # names in npz, as t-SNE figures read them
 ROWS = 10_000  # written at a time
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
-SUFFIXES = (*SEPARATORS, ".parquet", ".npz")
+LIKE = {  # how results of each format begin: with the id, or with the sequence of a variant
+    ".csv": b"(id|chrom),",
+    ".tsv": b"(id|chrom)\t",
+    ".parquet": b"PAR1",
+    ".npz": rb"PK.{28}",
+}
 
 
-def require_suffix(output: Path | None) -> None:
-    """Raise `InputError` unless the name ends as a format that can be written."""
-    if output is not None and output.suffix not in SUFFIXES:
-        raise InputError(f"{output}: its name must end with one of {', '.join(SUFFIXES)}")
+def check_output(output: Path | None) -> None:
+    """Raise `InputError` unless such a result can be written there: before what takes long."""
+    if output is None:
+        return
+    if _format(output) not in LIKE:
+        raise InputError(f"{output}: its name must end with one of {', '.join(LIKE)}")
+    check_file(output, LIKE[_format(output)])
+
+
+def _format(output: Path) -> str:
+    """The suffix; a name without one is that of a CSV."""
+    return output.suffix or ".csv"
 
 
 def write_rows(rows: Iterable[dict[str, Any]], output: Path | None, **facts: str) -> int:
@@ -36,7 +49,7 @@ def write_rows(rows: Iterable[dict[str, Any]], output: Path | None, **facts: str
     rows : iterable of dict
         Values are text, numbers or None; in npz also arrays, one column each elsewhere.
     output : Path or None
-        The format is its suffix. None is standard output, as CSV.
+        The format is its suffix, or CSV. None is standard output, as CSV.
     **facts
         Put into npz beside the columns.
 
@@ -45,17 +58,17 @@ def write_rows(rows: Iterable[dict[str, Any]], output: Path | None, **facts: str
     int
         Number of rows.
     """
-    require_suffix(output)
+    check_output(output)
     frames = _frames(rows)
     if output is None:
         return _write_text(frames, sys.stdout, ",")
-    with atomic_file(output) as partial:
-        if output.suffix == ".parquet":
+    with atomic_file(output, LIKE[_format(output)]) as partial:
+        if _format(output) == ".parquet":
             return _write_parquet(frames, partial)
-        if output.suffix == ".npz":
+        if _format(output) == ".npz":
             return _write_npz(frames, partial, facts)
         with partial.open("w", encoding="utf-8", newline="") as handle:
-            return _write_text(frames, handle, SEPARATORS[output.suffix])
+            return _write_text(frames, handle, SEPARATORS[_format(output)])
 
 
 def _frames(rows: Iterable[dict[str, Any]]) -> Iterator[pd.DataFrame]:

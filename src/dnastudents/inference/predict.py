@@ -18,7 +18,7 @@ from torch import Tensor
 
 from dnastudents.inference.inputs import SEQUENCE_COLUMN, Sequence, read_sequences
 from dnastudents.inference.model import Model, windows_of
-from dnastudents.inference.outputs import require_suffix, write_rows
+from dnastudents.inference.outputs import check_output, write_rows
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ def predict(
     InputError
         Bad input, or the folder holds no classifier.
     """
-    require_suffix(output)
+    check_output(output)
     classifier = Classifier(model, batch_size)
     window = None if long == "truncate" else window or classifier.longest
     count = write_rows(_rows(classifier, read_sequences(source, column), window, overlap), output)

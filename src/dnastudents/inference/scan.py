@@ -14,11 +14,13 @@ from pathlib import Path
 import numpy as np
 
 from dnastudents.errors import InputError, nearest
-from dnastudents.files import atomic_file
+from dnastudents.files import atomic_file, check_file
 from dnastudents.genome.codes import N
 from dnastudents.inference.genome_file import GenomeFile
 from dnastudents.inference.inputs import read_text
 from dnastudents.inference.predict import Classifier
+
+TRACK = b"track type=bedGraph"
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +65,8 @@ def scan(
     InputError
         Bad input, an unknown class, or a region outside of the genome.
     """
+    if output is not None:
+        check_file(output, TRACK)
     classifier = Classifier(model, batch_size)
     names = classifier.class_names
     class_name = class_name or names[-1]
@@ -80,7 +84,7 @@ def scan(
         if output is None:
             sys.stdout.writelines(lines)
             return
-        with atomic_file(output) as partial, partial.open("w", encoding="utf-8") as handle:
+        with atomic_file(output, TRACK) as partial, partial.open("w", encoding="utf-8") as handle:
             handle.write(f'track type=bedGraph name="{class_name}"\n')
             handle.writelines(lines)
 

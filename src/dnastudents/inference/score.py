@@ -28,7 +28,7 @@ from dnastudents.genome.codes import decode, encode, reverse_complement
 from dnastudents.inference.genome_file import GenomeFile
 from dnastudents.inference.inputs import read_text
 from dnastudents.inference.model import Model
-from dnastudents.inference.outputs import require_suffix, write_rows
+from dnastudents.inference.outputs import check_output, write_rows
 
 logger = logging.getLogger(__name__)
 
@@ -192,7 +192,7 @@ def score(
         Bad input; a sequence that the FASTA lacks, a position beyond its end, or a reference that
         differs, each with its line.
     """
-    require_suffix(output)
+    check_output(output)
     scorer = Scorer(model, batch_size)
     most = scorer.longest or window or WINDOW
     window = min(window or WINDOW, most)

@@ -19,6 +19,7 @@ from dnastudents.genome.tokenizers import FILE_NAME, Tokenizer
 from dnastudents.models import STUDENTS, StudentOptions
 from dnastudents.models.auto import register
 from dnastudents.models.student import SequenceClassification, StudentMixin
+from dnastudents.provenance import FILE, is_intact
 
 _HUB_NAMES = {"esm": "nucleotide_transformer"}  # model types of the hub that are ours too
 _HUB_CLASSES = {"EsmForMaskedLM": "esm"}  # of a config.json that names no type, as the hub's
@@ -84,8 +85,8 @@ def load(folder: str | Path, use: Literal["features", "masked", "classes"] = "ma
     Raises
     ------
     InputError
-        If the folder holds no model of this package, or weights that are not exactly the model's,
-        or if a classifier is wanted and this is none.
+        If the folder holds no model of this package, weights that are not exactly the model's, or
+        that have changed since they were written, or if a classifier is wanted and this is none.
     """
     file = Path(folder) / "config.json"
     config = read_json(file)
@@ -102,6 +103,12 @@ def load(folder: str | Path, use: Literal["features", "masked", "classes"] = "ma
         raise InputError(
             f"{folder}: is no classifier; give the folder `classifier` of a fine-tuning, as "
             "results/finetune/RUN/SUITE/TASK/classifier"
+        )
+    weights = file.with_name("model.safetensors")
+    if weights.is_file() and not is_intact(weights):
+        raise InputError(
+            f"{weights}: damaged: its SHA-256 is not the one in {FILE}; make it again, or copy it "
+            "again"
         )
     return model.from_pretrained(str(folder), local_files_only=True)
 

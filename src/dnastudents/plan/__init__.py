@@ -15,7 +15,7 @@ from typing import Any
 
 from dnastudents.config import Config
 from dnastudents.errors import InputError
-from dnastudents.files import write_json
+from dnastudents.files import check_file, write_json
 from dnastudents.plan.networks import Network, student_network, teacher_network
 from dnastudents.plan.rates import Rates, measure, read_rates
 from dnastudents.plan.show import show
@@ -24,6 +24,7 @@ from dnastudents.training.options import PretrainingBlock
 
 logger = logging.getLogger(__name__)
 
+LIKE = b'{\\s*"hardware": .*"devices": '  # how `as_json` begins
 BASES_A_BYTE = 3.3  # of FASTA.gz
 
 
@@ -102,6 +103,8 @@ def plan(
     InputError
         A bad configuration or file, or not exactly one source of rates.
     """
+    if output is not None:
+        check_file(output, LIKE)  # before what takes long
     networks = _networks(config)
     speed = _rates(config, networks, flops, rates, threads if measured else None)
     folder = tasks or Path(config.settings.results) / "tasks"
@@ -123,7 +126,7 @@ def plan(
     )
     print(show(result))
     if output is not None:
-        write_json(output, as_json(result))
+        write_json(output, as_json(result), LIKE)
     return result
 
 

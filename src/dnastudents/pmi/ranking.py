@@ -17,7 +17,7 @@ from dnastudents.genome.reference import Reference
 from dnastudents.genome.tokenizers import KmerTokenizer, NucleotideTransformerTokenizer, Tokenizer
 from dnastudents.pmi.counting import count_kmers
 from dnastudents.pmi.scoring import Counts, Kind, PmiSettings, scores
-from dnastudents.provenance import write_provenance
+from dnastudents.provenance import FILE, write_provenance
 from dnastudents.settings import parse
 
 
@@ -117,7 +117,7 @@ def write(
     counts = count_kmers(stretches, parsed.sizes[-1], threads)
     ranking = table(counts, parsed)
     description = _description(reference, spec, parsed, counts, ranking)
-    with atomic_directory(output) as folder:
+    with atomic_directory(output, "pmi.json", "pmi.*", FILE) as folder:
         ranking.to_parquet(folder / "pmi.parquet", index=False)
         ranking.to_csv(folder / "pmi.csv", index=False)
         write_json(folder / "pmi.json", description)

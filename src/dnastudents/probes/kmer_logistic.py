@@ -44,6 +44,7 @@ from dnastudents.settings import parse
 METHOD = "k-mer logistic regression"
 STRENGTHS = (0.01, 0.1, 1.0, 10.0)  # inverse L2 penalties, scikit-learn's C
 FOLDS = 5  # of cross-validation, where no dev split selects
+HOLDS = ("history.csv", "settings.json", "predictions.parquet", "seed_*.json")  # the folder
 _CHUNK = 4096  # sequences whose positions are in memory at once
 
 
@@ -114,7 +115,7 @@ def kmer_logistic(
     if draws[seeds[0]].train_of == POOL:
         features[POOL] = sparse.vstack([features["train"], features["dev"]], format="csr")
     predictions, histories = [], []
-    with atomic_directory(output) as folder:
+    with atomic_directory(output, *HOLDS, like=b"strength,") as folder:
         for seed in _distinct(draws):
             row, table, history = _run_seed(seed, data, features, draws[seed], options)
             write_row(folder / f"seed_{seed}.json", row)

@@ -75,7 +75,7 @@ def knn(
     """
     options: KNNOptions = parse(KNNOptions, settings, "probes.knn")
     data, predictions = load_task(task), []
-    with atomic_directory(output) as folder:
+    with atomic_directory(output, "settings.json", "predictions.parquet", "seed_*.json") as folder:
         for start, its_seeds in seeds_of_replicas(pretrained, seeds):
             probe = Probe(run, start, data, options)
             for seed in probe.distinct(its_seeds):

@@ -66,7 +66,7 @@ def collect(folders: Iterable[str | Path], output: str | Path) -> pd.DataFrame:
     for name in frame.columns:
         if frame[name].map(lambda value: isinstance(value, list | dict)).any():
             frame[name] = frame[name].map(lambda value: json.dumps(value, sort_keys=True))
-    with atomic_file(output) as partial:
+    with atomic_file(output, b"run,method,task,suite,") as partial:
         frame.to_csv(partial, index=False)
     return frame
 
@@ -79,6 +79,8 @@ def read_metrics(path: str | Path) -> pd.DataFrame:
     frame = read_csv(path, TEXT)
     if missing := [name for name in REQUIRED_COLUMNS if name not in frame]:
         raise InputError(f"{path}: no column {', '.join(missing)}; make it again with `collect`")
+    if frame["pretrained"].dtype != bool:  # the line that was cut lacks it
+        raise InputError(f"{path}: a line is broken; make it again with `dnastudents metrics`")
     return frame
 
 

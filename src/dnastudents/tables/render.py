@@ -8,18 +8,21 @@ fits a page. The CSV holds full-precision numbers, never the rounded text.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
-from dnastudents.files import atomic_file
+from dnastudents.files import atomic_file, check_file
 
 MISSING = EN_DASH = "\u2013"
 MINUS = "\u2212"
 TIMES = "\u00d7"
 PANEL_COLUMNS = 6
+_NEEDS = rb"% needs \usepackage{booktabs,adjustbox}"  # how LaTeX begins, and then Markdown
+_LIKE_MARKDOWN = rb"\*\*[^\n]*\*\*\n\n\| "
 _LATEX = {
     **{sign: rf"\{sign}" for sign in "&%$#_{}"},
     "\\": r"\textbackslash{}",
@@ -98,8 +101,13 @@ def write_sheets(output: str | Path, numbers: pd.DataFrame, sheets: Sequence[She
         ".md": "\n".join(map(markdown, sheets)),
         ".tex": "\n".join(map(latex, sheets)),
     }
+    base = str(output).removesuffix(".csv")
+    first = ",".join(numbers.columns[:4])
+    like = {".csv": re.escape(first).encode(), ".md": _LIKE_MARKDOWN, ".tex": re.escape(_NEEDS)}
+    for suffix in texts:  # all three, before any is replaced
+        check_file(base + suffix, like[suffix])
     for suffix, text in texts.items():
-        with atomic_file(str(output).removesuffix(".csv") + suffix) as partial:
+        with atomic_file(base + suffix, like[suffix]) as partial:
             partial.write_text(text, encoding="utf-8")
 
 
@@ -133,7 +141,7 @@ def markdown(sheet: Sheet) -> str:
 
 def latex(sheet: Sheet) -> str:
     """Lay out the sheet as LaTeX tables, one float per panel, with the notes below the last."""
-    lines = [r"% needs \usepackage{booktabs,adjustbox}"]
+    lines = [_NEEDS.decode()]
     panels = list(sheet.panels())
     for number, (columns, rows) in enumerate(panels, 1):
         which = f" ({number} of {len(panels)})" if len(panels) > 1 else ""

@@ -23,7 +23,7 @@ from torch import Tensor
 from dnastudents import models
 from dnastudents.devices import choose_device
 from dnastudents.errors import InputError
-from dnastudents.files import atomic_directory, digest, read_json, sha256, write_json
+from dnastudents.files import atomic_directory, check_folder, digest, read_json, sha256, write_json
 from dnastudents.genome import tokenizers
 from dnastudents.models import STUDENTS, model_folder
 from dnastudents.objectives import Resources, build
@@ -38,7 +38,7 @@ from dnastudents.objectives.had.feature_cache import (
 from dnastudents.objectives.had.frozen_teacher import FrozenTeacher
 from dnastudents.objectives.had.objective import HAD
 from dnastudents.objectives.had.options import HADOptions
-from dnastudents.provenance import LEARNING, write_provenance
+from dnastudents.provenance import FILE, LEARNING, write_provenance
 from dnastudents.settings import parse
 from dnastudents.training.corpus import Corpus
 from dnastudents.training.options import Pretraining, RunSettings
@@ -47,6 +47,7 @@ from dnastudents.training.state import StateFolder
 
 logger = logging.getLogger(__name__)
 
+HOLDS = (MANIFEST, "*.safetensors", FILE)  # the output folder
 SHARD_BYTES = 1 << 28  # of a full shard; also what a killed job loses
 
 
@@ -125,6 +126,7 @@ def write_cache(
         Windows or masks are not fixed, or the disk is too small; nothing is computed then.
     """
     transformers.utils.logging.disable_progress_bar()
+    output = check_folder(output, *HOLDS)  # before what takes long
     parsed = parse(RunSettings, settings, "settings")
     sections = made_from(parsed, reference, teacher)
     windows = FixedWindows(parsed, reference, teacher)
@@ -251,7 +253,7 @@ def _publish(work: Path, output: Path, sections: Sections, width: int) -> None:
         "width": width,
         "dtype": str(DTYPE).removeprefix("torch."),
     }
-    with atomic_directory(output) as folder:
+    with atomic_directory(output, *HOLDS) as folder:
         for path in work.glob("*.safetensors"):
             path.replace(folder / path.name)
         write_json(folder / MANIFEST, manifest)

@@ -33,6 +33,7 @@ from dnastudents.teachers.checkpoint import load_teacher
 K = NucleotideTransformerTokenizer.k
 MASKED_SHARE = 0.15  # as in HAD, and in the pretraining of Nucleotide Transformer
 BACKGROUND = 4096  # windows, at most, in which 6-mers are counted
+LIKE = b'{\\s*"teacher":.*"parameters":'  # how `TeacherCheck.as_json` begins
 MARGIN = 0.95  # the ratio of perplexities must be below; what 6-mer counts err by is less than 5 %
 BATCH = 16
 FORMATS = ("{:,.1f}", "{:.2%}", "{:.1%}")  # of perplexity, accuracy, accuracy of bases

@@ -92,7 +92,7 @@ def import_teacher(paths: Sequence[Path], output: Path) -> None:
     folder = _one_folder(paths)
     model, tokenizer = load_teacher(folder)
     _check_finite(folder / WEIGHTS, model)
-    with atomic_directory(output) as partial:
+    with atomic_directory(output, "model") as partial:
         model.save_pretrained(partial / "model")
         tokenizer.save_pretrained(partial / "model")
         hashes = {name: sha256(folder / name) for name in FILES if (folder / name).is_file()}

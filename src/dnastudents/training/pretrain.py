@@ -21,8 +21,9 @@ from accelerate import Accelerator
 
 from dnastudents import models
 from dnastudents.devices import choose_device
+from dnastudents.environment import PROCESSES, clean, join_or_be_alone
 from dnastudents.errors import InputError
-from dnastudents.files import atomic_directory, digest, read_json, sha256, write_json
+from dnastudents.files import atomic_directory, check_folder, digest, read_json, sha256, write_json
 from dnastudents.genome import tokenizers
 from dnastudents.launch import STOPPED
 from dnastudents.objectives import Resources, build
@@ -41,6 +42,7 @@ from dnastudents.training.state import StateFolder
 
 logger = logging.getLogger(__name__)
 
+HOLDS = ("metrics.json", "settings.json", "history.csv", "model")  # the output; and other models
 HISTORY_COLUMNS = ("step", "split", "stage", "loss", "learning_rate", "tokens_per_second")
 
 
@@ -124,6 +126,7 @@ def train(
     )
     corpus = Corpus(reference, options, seed, resources.intervals)
     who = identity(settings, reference, resources)
+    check_folder(result.output, *HOLDS, *objective.extras())  # not after days of training
     with StateFolder(state, who) as folder:
         if accelerator.is_main_process:
             folder.lock()
@@ -180,7 +183,7 @@ class RunFolder:
             "simulated": self.settings.simulated,
         }
         which_run = {name: metrics[name] for name in ("run", "seed", "settings_digest")}
-        with atomic_directory(self.output) as partial:
+        with atomic_directory(self.output, *HOLDS, *learnt) as partial:
             for name, model in learnt.items():
                 model.save_pretrained(partial / name)
                 models.DNATokenizer(name=self.tokenizer.name).save_pretrained(partial / name)
@@ -215,10 +218,12 @@ def start_accelerator() -> Accelerator:
     InputError
         The processes do not form one training: each would train alone and write the same files.
     """
+    clean()
+    join_or_be_alone()
     accelerator = Accelerator(cpu=choose_device().type != "cuda", mixed_precision="no")
-    for variable in ("WORLD_SIZE", "DNASTUDENTS_PROCESSES"):
+    for variable in ("WORLD_SIZE", PROCESSES):
         wanted = os.environ.get(variable)
-        if wanted is not None and int(wanted) != accelerator.num_processes:
+        if wanted is not None and wanted != str(accelerator.num_processes):
             raise InputError(
                 f"{variable} is {wanted}, but {accelerator.num_processes} process(es) train "
                 "together; start with `python -m dnastudents launch --processes N -- pretrain ...`"

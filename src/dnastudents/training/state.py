@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from dnastudents.errors import InputError
-from dnastudents.files import atomic_file
+from dnastudents.files import ANYTHING, atomic_file
 from dnastudents.provenance import code
 from dnastudents.training.progress import thousands
 
@@ -76,7 +76,7 @@ class StateFolder:
 
     def _try_lock(self) -> bool:
         self.folder.mkdir(parents=True, exist_ok=True)
-        lock = (self.folder / "lock").open("w")
+        lock = (self.folder / "lock").open("a")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -110,13 +110,16 @@ class StateFolder:
         state = {"identity": self.identity, "commits": self.commits, **state}
         try:
             with (
-                atomic_file(self.folder / f"step_{step:08d}.pt") as partial,
+                atomic_file(self.folder / f"step_{step:08d}.pt", ANYTHING) as partial,
                 partial.open("wb") as handle,  # a file that torch opens hides its errors
             ):
                 torch.save(state, handle)
-        except OSError as error:
+        except (OSError, RuntimeError) as error:
+            cause = error.__context__ if isinstance(error, RuntimeError) else error
+            if not isinstance(cause, OSError):  # torch raises its own while it handles one
+                raise
             raise InputError(
-                f"{self.folder}: the state of step {step} was not written ({error.strerror}); it "
+                f"{self.folder}: the state of step {step} was not written ({cause.strerror}); it "
                 f"takes {thousands(tensor_bytes(state))}B, and "
                 f"{thousands(shutil.disk_usage(self.folder).free)}B are free; make room and start "
                 "again, the run resumes from the state before"
@@ -148,7 +151,8 @@ class StateFolder:
             file.unlink()
 
     def _files(self) -> list[Path]:
-        return sorted(self.folder.glob("step_*.pt"), key=_step)
+        files = self.folder.glob("step_*.pt")
+        return sorted((file for file in files if _number(file).isdecimal()), key=_step)
 
 
 def tensor_bytes(value: Any) -> int:
@@ -162,5 +166,9 @@ def tensor_bytes(value: Any) -> int:
     return 0
 
 
+def _number(file: Path) -> str:
+    return file.stem.removeprefix("step_")
+
+
 def _step(file: Path) -> int:
-    return int(file.stem.removeprefix("step_"))
+    return int(_number(file))

@@ -25,7 +25,7 @@ from dnastudents.benchmarks.simulator.background import Codes, backgrounds
 from dnastudents.benchmarks.simulator.elements import Species
 from dnastudents.benchmarks.simulator.options import SimulatorOptions
 from dnastudents.files import atomic_directory, write_json
-from dnastudents.provenance import write_provenance
+from dnastudents.provenance import FILE, write_provenance
 from dnastudents.randomness import numpy_generator
 from dnastudents.settings import parse
 
@@ -59,7 +59,7 @@ def simulate(output: str | Path, settings: SimulatorOptions | Mapping[str, Any])
     world = numpy_generator(seed, "simulator world")
     species, families = backgrounds(world), make.repeat_families(world)
     rows: list[tuple[str, int, int, str, str, str]] = []
-    with atomic_directory(output) as folder:
+    with atomic_directory(output, "truth.json", "genome.fa*", "annotation.tsv", FILE) as folder:
         with (folder / "genome.fa").open("wb") as fasta:
             for index, (name, bases) in enumerate(lengths.items()):
                 generator = numpy_generator(seed, "simulator chromosome", index)
