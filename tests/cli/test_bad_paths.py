@@ -207,7 +207,7 @@ def test_a_damaged_file(
 @pytest.mark.parametrize(
     ("call", "file"),
     [
-        ("embed --pretrained [run] --task {task} --output {out}", "model/model.safetensors"),
+        ("embed [run] {train} --output {out}", "model/model.safetensors"),
         ("figure pmi [pmi] --output {out}", "pmi.parquet"),
         ("figure tsne [embedding] --runs had --task {task} --output {out}", ""),
     ],

@@ -201,7 +201,7 @@ def test_from_the_hub_to_a_student(
     frame = pd.DataFrame({"sequence": ["ACGTACGTACGTA", "TTGACANGGC"] * 4, "label": [0, 1] * 4})
     splits = {"train": frame, "test": frame}
     write_task(tmp_path / "task", "made", "two", splits, ["a", "b"], "mcc")
-    line = ["embed", "--pretrained", str(ours), "--task", str(tmp_path / "task")]
+    line = ["embed", str(ours), str(tmp_path / "task/test.parquet")]
     assert main([*line, "--output", str(tmp_path / "e.npz")]) == 0
     assert np.load(tmp_path / "e.npz")["embeddings"].dtype == np.float32
 
