@@ -12,6 +12,11 @@ pytest_plugins = ["metrics_rows", "small_task", "training_inputs"]
 ROOT = Path(__file__).resolve().parents[1]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with whole workflows, so that no process is left alone with them at the end."""
+    items.sort(key=lambda item: "tests/workflow" not in item.path.as_posix())
+
+
 @pytest.fixture(autouse=True)
 def logged(caplog: pytest.LogCaptureFixture) -> None:
     """Let `caplog` see progress too, as the command line shows it."""
