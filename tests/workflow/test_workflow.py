@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 import zipfile
 from collections.abc import Callable
@@ -42,6 +43,37 @@ def test_a_pretraining_knows_its_name(tiny: Path) -> None:
     for name in ("pretrain/had", "pretrain/findna", "teacher/small"):
         metrics = json.loads((tiny / "results" / name / "metrics.json").read_text())
         assert metrics["run"] == name.split("/")[1]
+
+
+def test_the_quickstart_runs_on_these_results(tiny: Path, root: Path, tmp_path: Path) -> None:
+    """The cells of the notebook, one after the other, as a script."""
+    notebook = json.loads((root / "docs/quickstart.ipynb").read_text())
+    cells = ["".join(c["source"]) for c in notebook["cells"] if c["cell_type"] == "code"]
+    assert len(cells) >= 6
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(cells)],
+        env=os.environ | {"DNASTUDENTS_RESULTS": str(tiny / "results"), "HF_HUB_OFFLINE": "1"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "accuracy 0." in done.stdout or "accuracy 1.0" in done.stdout
+    assert len((tmp_path / "classes.csv").read_text().splitlines()) > 100
+    assert (tmp_path / "my_classifier/model.safetensors").is_file()
+
+
+def test_classifiers_are_kept(tiny: Path) -> None:
+    for run in ("had", "findna", "logo_cm_gems", "had_scratch"):
+        folder = tiny / "results/finetune" / run / "simulated/species"
+        best = max(
+            (json.loads(file.read_text()) for file in folder.glob("seed_*.json")),
+            key=lambda row: (row["best_dev"], -row["seed"]),
+        )
+        kept = json.loads((folder / "classifier/provenance.json").read_text())["row"]
+        assert (kept["seed"], kept["value"]) == (best["seed"], best["value"])
+        assert "simulated sequences" in (folder / "classifier/README.md").read_text()
 
 
 def test_probes_have_rows_of_their_own(tiny: Path) -> None:
