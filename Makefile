@@ -4,6 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 PYTHON ?= python3
+JOBS ?= 0
 # Tests that neither train nor start Snakemake.
 FAST := $(addprefix tests/,config downloads genome masking pmi results tables test_settings.py test_registry.py)
 .PHONY: demo check test lint test-slurm setup clean help
@@ -50,10 +51,9 @@ check: setup     ## in a minute: ruff, mypy, and the tests that train nothing
 	mypy
 	python -m pytest -q -m "not slow and not slurm" $(FAST)
 
-# A file of tests per core at a time, the slow workflows first; each process computes with one thread.
-test: lint       ## ruff, mypy, snakefmt, snakemake --lint and pytest
-	@PATH="$$PWD/.venv/bin:$$PATH" OMP_NUM_THREADS=1 python -m pytest \
-	  --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+test: lint       ## ruff, mypy, snakefmt, snakemake --lint and pytest; JOBS=4: files side by side
+	@PATH="$$PWD/.venv/bin:$$PATH" python -m pytest \
+	  --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
 
 test-slurm: setup ## the workflow on a real Slurm that is started on this machine; needs root and Debian
 	@PATH="$$PWD/.venv/bin:$$PATH" python -m pytest -s -m slurm tests/slurm

@@ -57,13 +57,18 @@ def test_data_check_names_missing_files_and_stops_at_a_wrong_one(
 
 
 def test_what_a_mirror_is_called_is_not_run(fresh: Path, snakemake: Snakemake) -> None:
-    """Neither Snakemake nor the shell fills in anything: here one field would end the quotes."""
-    (fresh / "odd.yaml").write_text(
-        "mirror: 'http://127.0.0.1:9/{config[download_lock]}$(touch made)'\n"
+    """The shell fills in nothing, and a field of Snakemake's is refused before anything runs."""
+    odd = fresh / "odd.yaml"
+    odd.write_text("mirror: 'http://127.0.0.1:9/$(touch made)`touch made`; touch made'\n")
+    done = snakemake(fresh, "data_check", "--configfile", "odd.yaml")
+    assert done.returncode == 0, done.stdout[-3000:]
+    odd.write_text(
+        "mirror: 'http://127.0.0.1:9/{config[download_lock]}'\n"
         "download_lock: \"x'; touch made; echo '{output}\"\n"
     )
     done = snakemake(fresh, "data_check", "--configfile", "odd.yaml")
-    assert done.returncode == 0, done.stdout[-3000:]
+    assert done.returncode == 1
+    assert "mirror: " in done.stdout and "braces" in done.stdout
     assert not (fresh / "made").exists()
 
 
