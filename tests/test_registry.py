@@ -167,7 +167,7 @@ class StudentWithoutTokenizer(StudentOptions):
     architecture: Literal["half"]
 
     @classmethod
-    def model_class(cls) -> Any:
+    def model_classes(cls) -> Any:
         """None."""
 
 
@@ -183,7 +183,7 @@ class HalfAWindow(WindowOptions):
         (OBJECTIVES, HalfAnObjective, "build"),
         (MASKINGS, RuleWithoutMask, "mask"),
         (MASKINGS, RuleWithoutTokens, "tokens"),
-        (STUDENTS, HalfAStudent, "model_class, tokenizer"),
+        (STUDENTS, HalfAStudent, "model_classes, tokenizer"),
         (WINDOWS, HalfAWindow, "samplers"),
     ],
 )
