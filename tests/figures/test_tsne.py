@@ -85,7 +85,7 @@ def test_tsne_says_what_it_shows(tmp_path, task, drawn):
         ({"embeddings": np.full((60, 8), 1e200)}, "not finite"),
         ({"embeddings": np.zeros((60, 0))}, "embeddings of 0 dimensions"),
         ({"embeddings": np.zeros((59, 8))}, "59, 8"),
-        ({"embeddings": np.array([None] * 60)}, "not an embedding archive"),
+        ({"embeddings": np.array([None] * 60)}, "cannot be read"),
     ],
 )
 def test_tsne_refuses_broken_embeddings(tmp_path, task, changes, message):
