@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
+from torch import Tensor
 
 from dnastudents import models
 from dnastudents.devices import as_many_as_fit, moved
@@ -42,20 +44,30 @@ class Checkpoint:
         return tokenize(sequences, labels, self.tokenizer, most, both_strands)
 
 
-@torch.inference_mode()
 def pooled_features(model: Any, split: TokenSplit, device: torch.device) -> np.ndarray:
     """Compute features of a split before the head, float32 (n, D), in order; `model` has `pool`."""
     model = model.to(device).eval()
+    return in_batches(split, lambda inputs: model.pool(**inputs), device)[0]
 
-    def pool(at_once: int) -> np.ndarray:
-        batches = evaluation_batches(split.lengths, at_once)
-        pooled = [
-            model.pool(**{name: moved(value, device) for name, value in split.inputs(rows).items()})
-            for rows in batches
+
+@torch.inference_mode()
+def in_batches(
+    split: TokenSplit,
+    compute: Callable[[dict[str, Tensor]], Tensor],
+    device: torch.device,
+    at_once: int = EVALUATION_BATCH,
+) -> tuple[np.ndarray, int]:
+    """Compute one row per sequence, float32 (n, ...) in their order, and how many fit at once."""
+
+    def attempt(size: int) -> np.ndarray:
+        batches = evaluation_batches(split.lengths, size)
+        rows = [
+            compute({name: moved(value, device) for name, value in inputs.items()})
+            for inputs in map(split.inputs, batches)
         ]
-        return in_order(batches, torch.cat(pooled))
+        return in_order(batches, torch.cat(rows))
 
-    return as_many_as_fit(pool, EVALUATION_BATCH, device)[0]
+    return as_many_as_fit(attempt, at_once, device)
 
 
 def feature_split(classifier: Any, split: TokenSplit, device: torch.device) -> FeatureSplit:

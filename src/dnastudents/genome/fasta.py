@@ -111,7 +111,7 @@ def _blocks(path: Path) -> Iterator[bytes]:
     A CRLF becomes two, of which the second ends a blank line.
     """
     try:
-        with _open(path) as handle:
+        with open_binary(path) as handle:
             mark = handle.read(len(_UTF8_MARK))
             if mark.startswith(_UTF16_MARKS):
                 raise InputError(f"{path}: is text in UTF-16; save it as UTF-8 or ASCII")
@@ -125,7 +125,8 @@ def _blocks(path: Path) -> Iterator[bytes]:
         ) from None
 
 
-def _open(path: Path) -> BinaryIO:
+def open_binary(path: Path) -> BinaryIO:
+    """Open a file that may be gzipped, which its first bytes tell, for reading what it holds."""
     with path.open("rb") as handle:
         is_gzip = handle.read(len(_GZIP)) == _GZIP
     return cast(BinaryIO, gzip.open(path)) if is_gzip else path.open("rb")

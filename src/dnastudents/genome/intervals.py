@@ -127,7 +127,7 @@ def _rows(bed: Path, reference: Reference) -> Iterator[_Row]:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{bed}: not a readable BED file ({error})") from None
     for number, line in enumerate(lines, start=1):
-        if _is_passed_over(line):
+        if is_passed_over(line):
             continue
         try:
             chrom, start, end, fold = line.split("\t")
@@ -148,7 +148,7 @@ def _rows(bed: Path, reference: Reference) -> Iterator[_Row]:
         yield _Row(record, record.start + first, record.start + last, fold)
 
 
-def _is_passed_over(line: str) -> bool:
+def is_passed_over(line: str) -> bool:
     """Return whether a line says nothing of intervals, as the BED format has it."""
     words = line.split(maxsplit=1)
     return not words or words[0].startswith("#") or words[0] in ("track", "browser")

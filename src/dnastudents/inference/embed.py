@@ -19,7 +19,6 @@ from dnastudents.inference.inputs import SEQUENCE_COLUMN, Sequence, read_sequenc
 from dnastudents.inference.model import Model, windows_of
 from dnastudents.inference.outputs import check_output, write_rows
 from dnastudents.models import ChordMixerForMaskedLM
-from dnastudents.models.student import content_mask, mean_pool
 from dnastudents.objectives.findna.options import FinDNAOptions
 from dnastudents.randomness import numpy_generator
 from dnastudents.settings import parse
@@ -83,13 +82,10 @@ class Embedder(Model):
             hidden = self.network.backbone(**inputs)
         else:
             hidden = self.network(**inputs, output_hidden_states=True).hidden_states[self.layer]
-        ids = inputs["input_ids"]
-        if self.pooling == "cls":
-            return self.network.pool_cls(hidden)
         if self.pooling == "cls_tokens":
+            ids = inputs["input_ids"]
             return hidden[ids == self.tokenizer.cls_id].reshape(len(ids), -1)
-        real = content_mask(ids, inputs.get("attention_mask"), self.network.special_ids)
-        return mean_pool(hidden, real)
+        return self.network.pool_features(hidden, **inputs, pooling=self.pooling)
 
 
 def _cls_tokens(folder: Path) -> int:

@@ -23,7 +23,7 @@ import pandas as pd
 from dnastudents.errors import InputError, nearest
 from dnastudents.files import reading
 from dnastudents.genome.codes import encode
-from dnastudents.genome.fasta import read_fasta
+from dnastudents.genome.fasta import open_binary, read_fasta
 from dnastudents.genome.letters import AMBIGUOUS, BASES, MASKED
 
 SEQUENCE_COLUMN = "sequence"
@@ -31,7 +31,7 @@ ID_COLUMNS = ("id", "name")  # the first that there is; else rows are numbered f
 LABEL_COLUMN = "label"
 _KNOWN = "".join(BASES) + "N" + AMBIGUOUS + MASKED
 _FOREIGN = re.compile(f"[^{re.escape(_KNOWN + _KNOWN.lower())}]")
-_GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"
+_PARQUET = b"PAR1"
 
 
 @dataclass(frozen=True)
@@ -102,12 +102,8 @@ def _read(path: Path, shown: str, column: str) -> Iterator[Sequence]:
 
 
 def _head(path: Path) -> bytes:
-    with path.open("rb") as handle:
-        head = handle.read(1 << 16)
-    if head.startswith(_GZIP):
-        with gzip.open(path) as handle:
-            head = handle.read(1 << 16)
-    return head
+    with open_binary(path) as handle:
+        return handle.read(1 << 16)
 
 
 def _records(path: Path) -> Iterator[Sequence]:
@@ -124,13 +120,11 @@ def _records(path: Path) -> Iterator[Sequence]:
 
 def _table(path: Path, head: str, column: str) -> pd.DataFrame:
     first = head.lstrip("\ufeff").partition("\n")[0].strip()
-    with path.open("rb") as handle:
-        is_gzip = handle.read(2) == _GZIP
     options: dict[str, Any] = {"dtype": str, "keep_default_na": False, "encoding": "utf-8-sig"}
-    options["compression"] = "gzip" if is_gzip else None
-    if not _FOREIGN.search(first):  # no header, as "sequence" is none of these letters
-        return pd.read_csv(path, names=[column], header=None, **options)
-    return pd.read_csv(path, sep="\t" if "\t" in first else ",", **options)
+    with open_binary(path) as handle:
+        if not _FOREIGN.search(first):  # no header, as "sequence" is none of these letters
+            return pd.read_csv(handle, names=[column], header=None, **options)
+        return pd.read_csv(handle, sep="\t" if "\t" in first else ",", **options)
 
 
 def _rows(frame: pd.DataFrame, shown: str, column: str) -> Iterator[Sequence]:
@@ -162,11 +156,8 @@ def read_text(path: Path) -> Iterator[tuple[int, str]]:
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file")
-    with reading(path), path.open("rb") as raw:
-        is_gzip = raw.read(2) == _GZIP
-        raw.seek(0)
-        stream: Any = gzip.GzipFile(fileobj=raw) if is_gzip else raw
+    with reading(path), open_binary(path) as handle:
         try:
-            yield from enumerate(io.TextIOWrapper(stream, encoding="utf-8"), start=1)
+            yield from enumerate(io.TextIOWrapper(handle, encoding="utf-8"), start=1)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise InputError(f"{path}: damaged gzip ({error}); fetch it again") from None

@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-import torch
 import transformers
 from torch import Tensor
 
 from dnastudents import models
-from dnastudents.devices import as_many_as_fit, choose_device, moved
-from dnastudents.finetune.data import TokenSplit, evaluation_batches, tokenize_codes
-from dnastudents.finetune.fit import in_order
+from dnastudents.devices import choose_device
+from dnastudents.finetune.data import TokenSplit, tokenize_codes
+from dnastudents.finetune.features import in_batches
 from dnastudents.genome import tokenizers
 from dnastudents.genome.tokenizers import Tokenizer
 from dnastudents.models import model_folder
@@ -76,19 +75,9 @@ class Model:
         labels = np.zeros(len(codes), dtype=np.int64)
         return tokenize_codes(codes, labels, self.tokenizer, most, both_strands)
 
-    @torch.inference_mode()
     def run(self, split: TokenSplit, compute: Callable[[dict[str, Tensor]], Tensor]) -> np.ndarray:
         """Compute one row per sequence, float32 (n, ...), in their order."""
-
-        def attempt(at_once: int) -> np.ndarray:
-            batches = evaluation_batches(split.lengths, at_once)
-            rows = [
-                compute({name: moved(value, self.device) for name, value in inputs.items()})
-                for inputs in map(split.inputs, batches)
-            ]
-            return in_order(batches, torch.cat([row.float() for row in rows]))
-
-        result, self.at_once = as_many_as_fit(attempt, self.at_once, self.device)
+        result, self.at_once = in_batches(split, compute, self.device, self.at_once)
         return result
 
     def over(

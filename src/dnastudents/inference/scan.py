@@ -16,6 +16,7 @@ import numpy as np
 from dnastudents.errors import InputError, nearest
 from dnastudents.files import atomic_file, check_file
 from dnastudents.genome.codes import N
+from dnastudents.genome.intervals import is_passed_over
 from dnastudents.inference.genome_file import GenomeFile
 from dnastudents.inference.inputs import read_text
 from dnastudents.inference.predict import Classifier
@@ -92,7 +93,7 @@ def scan(
 def _regions(bed: Path, genome: GenomeFile) -> list[Region]:
     regions = []
     for number, text in read_text(bed):
-        if not text.strip() or text.startswith(("#", "track", "browser")):
+        if is_passed_over(text):
             continue
         fields = text.split()
         where = f"{bed}: line {number}"

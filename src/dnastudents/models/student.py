@@ -30,8 +30,7 @@ from transformers.modeling_outputs import BaseModelOutput, MaskedLMOutput, Seque
 
 from dnastudents.errors import InputError
 from dnastudents.genome import tokenizers
-
-POOLING = ("mean", "cls")
+from dnastudents.models.pooling import POOLING, content_mask, mean_pool
 
 
 @dataclass
@@ -123,23 +122,19 @@ class StudentMixin:
             Mean over bases, or the classification token. Default is the config's: "mean" but for
             classifiers that were trained otherwise.
         """
-        return self._pooled(
-            self.backbone(input_ids, attention_mask),
-            input_ids,
-            attention_mask,
-            pooling_mask,
-            pooling or self.config.pooling,
-        )
+        hidden = self.backbone(input_ids, attention_mask)
+        return self.pool_features(hidden, input_ids, attention_mask, pooling_mask, pooling)
 
-    def _pooled(
+    def pool_features(
         self,
         hidden: Tensor,
         input_ids: Tensor | None,
-        attention_mask: Tensor | None,
-        pooling_mask: Tensor | None,
-        pooling: str,
+        attention_mask: Tensor | None = None,
+        pooling_mask: Tensor | None = None,
+        pooling: str | None = None,
     ) -> Tensor:
-        if pooling == "cls":
+        """Pool features (B, T, D) that are there already; the rest is as for `pool`."""
+        if (pooling or self.config.pooling) == "cls":
             return self.pool_cls(hidden)
         if pooling_mask is None:
             ids = hidden.new_full(hidden.shape[:2], -1) if input_ids is None else input_ids
@@ -370,7 +365,7 @@ class SequenceClassification(StudentMixin):
         hidden, layers = self._features(
             input_ids, attention_mask, inputs_embeds, output_hidden_states
         )
-        pooled = self._pooled(hidden, input_ids, attention_mask, pooling_mask, self.config.pooling)
+        pooled = self.pool_features(hidden, input_ids, attention_mask, pooling_mask)
         logits = self.classifier(self.dropout(pooled))
         loss = None
         if labels is not None:
@@ -398,26 +393,6 @@ class Student(StudentMixin, PreTrainedModel):  # type: ignore[misc]
 
     def add_head(self, config: Any) -> None:
         """Add the modules of the head: none where there is none."""
-
-
-def content_mask(
-    input_ids: Tensor, attention_mask: Tensor | None, special_ids: Sequence[int] = ()
-) -> Tensor:
-    """Mark the tokens (B, T) that are attended to and whose id is not special."""
-    real = torch.ones_like(input_ids, dtype=torch.bool)
-    if attention_mask is not None:
-        real = attention_mask.bool()
-    for special in special_ids:  # numbers, not a tensor, for which a GPU would be waited for
-        real = real & (input_ids != special)
-    return real
-
-
-def mean_pool(hidden: Tensor, mask: Tensor) -> Tensor:
-    """Average the features (B, T, D) where `mask` (B, T) is True; zeros where it never is."""
-    weights = mask.to(hidden.dtype)
-    # masked_fill, not a product with 0: what stands at padding may be anything
-    total = hidden.masked_fill(~mask.unsqueeze(-1), 0).sum(dim=1)
-    return total / weights.sum(dim=1, keepdim=True).clamp(min=1)
 
 
 def count_parameters(model: torch.nn.Module) -> int:

@@ -24,7 +24,8 @@ from dnastudents.models.hybrid.config import HybridConfig
 from dnastudents.models.hybrid.decoder import CrossAttentionDecoder
 from dnastudents.models.hybrid.gated_deltanet import BidirectionalGatedDeltaNet, reversed_rows
 from dnastudents.models.layers import rotary_angles, rotary_attention
-from dnastudents.models.student import MaskedLM, SequenceClassification, Student, content_mask
+from dnastudents.models.pooling import content_mask
+from dnastudents.models.student import MaskedLM, SequenceClassification, Student
 
 IGNORE = -100  # label of a position that is shown
 
