@@ -27,11 +27,29 @@ def rotary_angles(
     return angles.cos(), angles.sin()
 
 
+class _Rotate(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+        ctx.save_for_backward(cosine, sine)
+        (first, second), half = x.chunk(2, dim=-1), x.shape[-1] // 2
+        turned = x * cosine
+        turned[..., :half].addcmul_(second, sine[:, :half], value=-1)
+        turned[..., half:].addcmul_(first, sine[:, half:])
+        return turned
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+        cosine, sine = ctx.saved_tensors
+        return _Rotate.apply(gradient, cosine, -sine), None, None
+
+
 def rotate(x: Tensor, angles: tuple[Tensor, Tensor]) -> Tensor:
-    """Rotate the heads x (..., T, head_size) by their positions."""
+    """Rotate the heads x (..., T, head_size) by their positions.
+
+    The gradient is rotated back, where autograd's own would go through a concatenation.
+    """
     cosine, sine = (part.to(x.dtype) for part in angles)
-    first, second = x.chunk(2, dim=-1)
-    return x * cosine + torch.cat([-second, first], dim=-1) * sine
+    return _Rotate.apply(x, cosine, sine)
 
 
 def rotary_attention(

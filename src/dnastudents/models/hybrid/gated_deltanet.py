@@ -27,6 +27,7 @@ Shape letters: B sequences, T tokens, H heads, K and V sizes of key and value, N
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -84,7 +85,7 @@ def gated_delta_rule(
         query, key, value, log_decay, beta = (_cut(x, chunk_size) for x in inputs)
         since_start, until_end, decay = _decays(log_decay, key.dtype)
         solve = torch.linalg.solve_triangular(  # A; the diagonal it ignores counts as ones
-            key @ key.mT * decay * beta.unsqueeze(-1),
+            (beta.unsqueeze(-1) * key) @ key.mT * decay,
             torch.diag_embed(beta),
             upper=False,
             unitriangular=True,
@@ -161,14 +162,55 @@ def reversed_rows(attention_mask: Tensor) -> Tensor:
     return (source + length * torch.arange(batch, device=source.device)[:, None]).flatten()
 
 
-def _reverse_second(x: Tensor, rows: Tensor | None) -> Tensor:
-    """Reverse the second half of x (B, T, 2, E); `rows` None: all tokens are real."""
-    forward, backward = x.unbind(2)
+def _reverse(x: Tensor, rows: Tensor | None) -> Tensor:
+    """Reverse x (B, T, E) along its tokens; `rows` None: all tokens are real."""
     if rows is None:
-        backward = backward.flip(1)
-    else:
-        backward = permute_rows(backward.flatten(0, 1), rows, rows).view_as(forward)
-    return torch.stack([forward, backward], dim=2)
+        return x.flip(1)
+    return permute_rows(x.flatten(0, 1), rows, rows).view_as(x)
+
+
+class _CausalConvolution(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        *before, now = weight[:, None, None].unbind(-1)
+        total = x * now
+        for back, tap in enumerate(reversed(before), 1):
+            total[:, :, back:].addcmul_(x[:, :, :-back], tap)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        x, weight = ctx.saved_tensors
+        *before, now = weight[:, None, None].unbind(-1)
+        to_x, to_taps = gradient * now, [(gradient * x).sum((1, 2))]
+        for back, tap in enumerate(reversed(before), 1):
+            later, earlier = gradient[:, :, back:], x[:, :, :-back]
+            to_x[:, :, :-back].addcmul_(later, tap)
+            to_taps.append((later * earlier).sum((1, 2)))
+        return to_x, torch.stack(to_taps[::-1], dim=-1)
+
+
+def causal_convolution(x: Tensor, weight: Tensor) -> Tensor:
+    """Compute y_t = sum_j w_j x_(t - size + 1 + j) per direction and channel, zeros before x.
+
+    Parameters
+    ----------
+    x : Tensor, (2, B, T, C)
+    weight : Tensor, (2, C, size)
+        Of any precision; that of `x` counts.
+
+    Notes
+    -----
+    `size` shifted products in the layout that comes in and is wanted: `F.conv1d` needs channels
+    before tokens, and what it gives makes the SiLU behind it run over strides.
+    """
+    return _CausalConvolution.apply(x, weight.to(x.dtype))
+
+
+def _project(x: Tensor, weight: Tensor) -> Tensor:
+    """Map x (2, B, T, E) of the two directions by their own weights (2, F, E) to (2, B, T, F)."""
+    return (x.flatten(1, 2) @ weight.mT).unflatten(1, x.shape[1:3])
 
 
 def _unit(x: Tensor) -> Tensor:
@@ -213,7 +255,7 @@ class BidirectionalGatedDeltaNet(nn.Module):
     ) -> None:
         super().__init__()
         self.heads, self.norm_eps, self.chunk_size = heads, norm_eps, chunk_size
-        self.value_size = head_size * expand_value
+        self.value_size, self.conv_size = head_size * expand_value, conv_size
         keys, values = heads * head_size, heads * self.value_size
         self.split_sizes = [keys, keys, values]
         mixed = 2 * sum(self.split_sizes)
@@ -234,31 +276,34 @@ class BidirectionalGatedDeltaNet(nn.Module):
 
         `rows` is `reversed_rows(attention_mask)`; None means that all tokens are real.
         """
-        length, heads = x.shape[1], self.heads
-        projected = _reverse_second(self.in_proj(x).unflatten(-1, (2, -1)), rows)
-        mixed, rates = projected.split([sum(self.split_sizes), 2 * heads], dim=-1)
-        step, strength = rates.float().chunk(2, dim=-1)  # each (B, T, 2, H)
-
-        mixed = F.silu(self.conv(mixed.flatten(2).mT)[..., :length].mT).unflatten(-1, (2, -1))
+        # Only what is as narrow as x is reversed: before the projections in, after the one out.
+        both = torch.stack([x, _reverse(x, rows)])  # (2, B, T, D)
+        mixed, step, strength = _project(both, self.in_proj.weight.unflatten(0, (2, -1))).split(
+            [sum(self.split_sizes), self.heads, self.heads], dim=-1
+        )
+        mixed = F.silu(causal_convolution(mixed, self.conv.weight.view(2, -1, self.conv_size)))
         query, key, value = (
-            part.unflatten(-1, (heads, -1)).flatten(2, 3)  # (B, T, 2H, K or V)
+            part.unflatten(-1, (self.heads, -1)).flatten(0, 1)  # (2B, T, H, K or V)
             for part in mixed.split(self.split_sizes, dim=-1)
         )
-        log_decay = -self.A_log.float().exp() * F.softplus(step.flatten(2) + self.dt_bias.float())
+        rate, bias = (x.float().view(2, 1, 1, -1) for x in (self.A_log.float().exp(), self.dt_bias))
         output, _ = gated_delta_rule(
             _unit(query),
             _unit(key),
             value,
-            log_decay,
-            strength.flatten(2).sigmoid(),
+            (-rate * F.softplus(step.float() + bias)).flatten(0, 1),
+            strength.float().sigmoid().flatten(0, 1),
             chunk_size=self.chunk_size,
         )
-        output = _reverse_second(output.unflatten(2, (2, heads)).flatten(3), rows)
-        return self.out_proj(self._norm_and_gate(output, self.gate_proj(x)))
+        gate = _project(both, self.gate_proj.weight.unflatten(0, (2, -1)))
+        output = self._norm_and_gate(output.unflatten(0, (2, -1)), gate)
+        forward, backward = _project(
+            output, self.out_proj.weight.unflatten(1, (2, -1)).transpose(0, 1)
+        )
+        return forward + _reverse(backward, rows)
 
     def _norm_and_gate(self, output: Tensor, gate: Tensor) -> Tensor:
-        """Compute RMSNorm per head of (B, T, 2, H * V), times SiLU(gate (B, T, 2 * H * V))."""
-        by_head = output.unflatten(-1, (self.heads, self.value_size))
-        normed = F.rms_norm(by_head, (self.value_size,), eps=self.norm_eps)
-        normed = normed * self.norm_weight.view(2, 1, self.value_size)
-        return normed.flatten(2).to(gate.dtype) * F.silu(gate)
+        """Compute RMSNorm per head of (2, B, T, H, V), times SiLU(gate (2, B, T, H * V))."""
+        normed = F.rms_norm(output, (self.value_size,), eps=self.norm_eps)
+        normed = normed * self.norm_weight.view(2, 1, 1, 1, self.value_size)
+        return normed.flatten(3).to(gate.dtype) * F.silu(gate)
