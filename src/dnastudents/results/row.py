@@ -67,6 +67,9 @@ class MetricsRow(Settings):
     )
     frozen: bool | None = Field(None, description="Whether only a head learns.")
     grid_cells: Count | None = Field(None, description="Of which dev has chosen one.")
+    initialisation: str | None = Field(
+        None, description="How the student's weights start; null: as its architecture does."
+    )
     kmer_lengths: str | None = Field(None, description="Of the k-mers that are counted.")
     mode: str | None = Field(None, description="as_described or as_released; '' if not known.")
     n_truncated: int | None = Field(None, description="Sequences whose end is not read.")
