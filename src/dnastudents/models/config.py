@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from transformers import PretrainedConfig
 
-from dnastudents.models.options import StudentOptions
+from dnastudents.models.options import PARTS, StudentOptions
 from dnastudents.settings import parse
 
 
@@ -24,8 +24,10 @@ class ClassifierFields:
 
     Attributes
     ----------
-    pooling : {"mean", "cls"}
+    pooling : {"mean", "cls", "parts"}
         See `models.student.SequenceClassification`.
+    pooling_parts : int
+        Of `parts`.
     classifier_dropout : float or None
         On the pooled features. None is 0.
     reverse_complement : {"none", "augment", "conjoin"}
@@ -35,6 +37,7 @@ class ClassifierFields:
     """
 
     pooling = "mean"
+    pooling_parts = PARTS
     classifier_dropout: float | None = None
     reverse_complement = "none"
     trained_length = 512

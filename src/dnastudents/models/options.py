@@ -16,6 +16,8 @@ from dnastudents.genome.tokenizers import KmerTokenizer, KmerVocabulary
 from dnastudents.registry import Registry
 from dnastudents.settings import Positive, Settings, Wrong
 
+PARTS = 7  # of a sequence whose features are pooled part by part, unless a setting says otherwise
+
 
 class Initialisation(Settings):
     """How the weights of a new network start; `models.initialisation` says it exactly."""

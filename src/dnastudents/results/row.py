@@ -75,6 +75,7 @@ class MetricsRow(Settings):
     n_truncated: int | None = Field(None, description="Sequences whose end is not read.")
     neighbours: Count | None = Field(None, description="Neighbours that vote.")
     pooling: str | None = Field(None, description="How a sequence becomes one vector.")
+    pooling_parts: Count | None = Field(None, description="Parts that are pooled; null: the whole.")
     pretraining_seed: int | None = Field(None, description="null also where there is none.")
     released_transfer: bool | None = Field(None, description="Whether a new network is built.")
     reverse_complement: str | None = Field(None, description="How the other strand is used.")
