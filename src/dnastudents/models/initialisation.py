@@ -53,7 +53,8 @@ def initialised(model: Any, options: Initialisation, tokenizer: Tokenizer) -> An
             table[torch.from_numpy(kmers.kmer_ids)] = composed(kmers, table.shape[1], spread)
     if options.positions == "sinusoidal":
         table = model.get_position_embeddings().weight
-        waves = sinusoids(*table.shape, options.longest_wave)
+        positions, width = table.shape
+        waves = sinusoids(positions, width, options.longest_wave)
         table.copy_(model.config.initializer_range * waves)
     return model
 

@@ -6,8 +6,8 @@ import pandas as pd
 
 GRID = "Learning rate and batch size are the best on dev of a grid, for each task: {runs}."
 BY_SEED = "Each seed draws its own dev split from the training sequences: {runs}."
-START = "Initialisation: {start}: {runs}."
-PARTS = "Features are means over each of {parts} equal parts of a sequence, side by side: {runs}."
+START = "Initialisation: {value}: {runs}."
+PARTS = "Features are means over each of {value:g} equal parts of a sequence, side by side: {runs}."
 STRANDS = {
     "augment": "Training sequences are read on either strand: {runs}.",
     "conjoin": (
@@ -39,10 +39,8 @@ def finetuning_notes(metrics: pd.DataFrame) -> list[str]:
     for text, rows in found:
         if runs := sorted(set(metrics.loc[rows.fillna(False).astype(bool), "run"])):
             notes.append(text.format(runs=", ".join(runs)))
-    by_parts = metrics.assign(parts=metrics.get("pooling_parts", nothing)).dropna(subset="parts")
-    for parts, runs in by_parts.groupby("parts")["run"]:
-        notes.append(PARTS.format(parts=int(parts), runs=", ".join(sorted(set(runs)))))
-    return notes + (start_notes(metrics) if "initialisation" in metrics else [])
+    notes += _by_value(PARTS, metrics, "pooling_parts")
+    return notes + start_notes(metrics)
 
 
 def start_notes(rows: pd.DataFrame) -> list[str]:
@@ -51,9 +49,14 @@ def start_notes(rows: pd.DataFrame) -> list[str]:
     Parameters
     ----------
     rows : DataFrame
-        With the columns `run` and `initialisation`, which is empty where it is the usual one.
+        With `run`, and `initialisation` where any row has one; it is empty for the usual one.
     """
-    by_start = rows.dropna(subset="initialisation").groupby("initialisation")["run"]
-    return [
-        START.format(start=start, runs=", ".join(sorted(set(runs)))) for start, runs in by_start
-    ]
+    return _by_value(START, rows, "initialisation")
+
+
+def _by_value(text: str, rows: pd.DataFrame, column: str) -> list[str]:
+    """Return one line for each value of a column, with its runs."""
+    if column not in rows:
+        return []
+    groups = rows.dropna(subset=column).groupby(column)["run"]
+    return [text.format(value=value, runs=", ".join(sorted(set(names)))) for value, names in groups]
