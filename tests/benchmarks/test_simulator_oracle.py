@@ -1,0 +1,99 @@
+"""The oracle against enumeration, and against the text that the simulator writes."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from dnastudents.benchmarks.simulator.oracle import (
+    Chain,
+    base_posterior,
+    chain_of,
+    hidden_probabilities,
+    log_likelihood,
+)
+from dnastudents.benchmarks.simulator.world import World, make_world, write_text
+
+TOY = World(
+    lexicon=np.array([[0, 1, 3], [2, 2, 0]], dtype=np.uint8),
+    grammar=np.array([[0.2, 0.8], [0.8, 0.2]]),
+    spacing=np.array([1, 2]),
+)
+
+
+@pytest.fixture(scope="module")
+def toy() -> Chain:
+    return chain_of(TOY)
+
+
+def enumerated(chain: Chain, codes: list[int | None]) -> float:
+    """Sum over all paths of states, one after the other; None is a hidden base."""
+
+    def rest(state: int, at: int) -> float:
+        base = codes[at]
+        emitted = 1.0 if base is None else chain.emissions[state, base]
+        if at + 1 == len(codes):
+            return emitted
+        following = np.flatnonzero(chain.transitions[state])
+        return emitted * sum(chain.transitions[state, to] * rest(to, at + 1) for to in following)
+
+    states = range(len(chain.stationary))
+    return float(sum(chain.stationary[state] * rest(state, 0) for state in states))
+
+
+def test_likelihoods_are_sums_over_all_paths(toy: Chain) -> None:
+    codes = np.array([[0, 1, 3, 2, 0, 1, 2], [2, 2, 2, 0, 3, 3, 1]], dtype=np.uint8)
+    expected = [np.log(enumerated(toy, row)) for row in codes.tolist()]
+    assert log_likelihood(toy, codes) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("hidden", [[0], [3], [2, 3, 4], [0, 5, 6]])
+def test_posteriors_are_ratios_of_such_sums(toy: Chain, hidden: list[int]) -> None:
+    codes = np.array([[0, 1, 3, 2, 0, 1, 2]], dtype=np.uint8)
+    visible = ~np.isin(np.arange(7), hidden)[None]
+    shown = [
+        base if seen else None for base, seen in zip(codes[0].tolist(), visible[0], strict=True)
+    ]
+
+    def filled(at: int, bases: tuple[int, ...]) -> float:
+        return enumerated(toy, [*shown[:at], *bases, *shown[at + len(bases) :]])
+
+    total = enumerated(toy, shown)
+    posterior = base_posterior(toy, codes, visible)
+    for at in hidden:
+        expected = [filled(at, (base,)) / total for base in range(4)]
+        assert posterior[0, at] == pytest.approx(expected)
+    starts = np.array([[0, at] for at in range(5)])
+    expected = [filled(at, tuple(codes[0, at : at + 3].tolist())) / total for at in range(5)]
+    assert hidden_probabilities(toy, codes, visible, starts, 3) == pytest.approx(expected)
+
+
+def test_the_chain_is_the_text_that_is_written(toy: Chain) -> None:
+    """The probability of every 5-mer, either strand and all boundaries, against its frequency."""
+    text = write_text(TOY, 3_000_000, np.random.default_rng(0)).codes.astype(int)
+    numbers = sum(text[i : len(text) - 4 + i] * 4 ** (4 - i) for i in range(5))
+    frequency = np.bincount(numbers, minlength=4**5) / len(numbers)
+    every = np.array(list(product(range(4), repeat=5)), dtype=np.uint8)
+    expected = np.exp(log_likelihood(toy, every))
+    assert expected.sum() == pytest.approx(1)
+    assert frequency == pytest.approx(expected, rel=0.1, abs=3e-5)
+
+
+def test_the_oracle_is_as_sure_as_it_is_right() -> None:
+    """With the world of the demo: a wrong word, order or spacing would make it too sure."""
+    world = make_world(5)
+    chain = chain_of(world)
+    assert chain.transitions.sum(axis=1) == pytest.approx(np.ones(len(chain.transitions)))
+    text = write_text(world, 60_000, np.random.default_rng(1)).codes
+    codes = text[: 126 * 400].reshape(400, 126)
+    visible = np.random.default_rng(2).random(codes.shape) > 0.15
+    posterior = base_posterior(chain, codes, visible)[~visible]
+    right = posterior.argmax(axis=1) == codes[~visible]
+    assert right.mean() == pytest.approx(posterior.max(axis=1).mean(), abs=0.015)
+    given = np.take_along_axis(posterior, codes[~visible][:, None].astype(int), axis=1)
+    surprise = -np.log(given).mean()
+    entropy = -(posterior * np.log(posterior)).sum(axis=1).mean()
+    assert surprise == pytest.approx(entropy, abs=0.03)
+    assert np.exp(surprise) < 2
