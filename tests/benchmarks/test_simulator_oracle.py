@@ -15,6 +15,7 @@ from dnastudents.benchmarks.simulator.oracle import (
     log_likelihood,
 )
 from dnastudents.benchmarks.simulator.world import World, make_world, write_text
+from dnastudents.genome.codes import N
 
 TOY = World(
     lexicon=np.array([[0, 1, 3], [2, 2, 0]], dtype=np.uint8),
@@ -52,22 +53,22 @@ def test_likelihoods_are_sums_over_all_paths(toy: Chain) -> None:
 @pytest.mark.parametrize("hidden", [[0], [3], [2, 3, 4], [0, 5, 6]])
 def test_posteriors_are_ratios_of_such_sums(toy: Chain, hidden: list[int]) -> None:
     codes = np.array([[0, 1, 3, 2, 0, 1, 2]], dtype=np.uint8)
-    visible = ~np.isin(np.arange(7), hidden)[None]
-    shown = [
-        base if seen else None for base, seen in zip(codes[0].tolist(), visible[0], strict=True)
-    ]
+    shown = [None if at in hidden else base for at, base in enumerate(codes[0].tolist())]
+    seen = np.where(np.isin(np.arange(7), hidden), N, codes).astype(np.uint8)
 
     def filled(at: int, bases: tuple[int, ...]) -> float:
         return enumerated(toy, [*shown[:at], *bases, *shown[at + len(bases) :]])
 
     total = enumerated(toy, shown)
-    posterior = base_posterior(toy, codes, visible)
+    posterior = base_posterior(toy, seen)
     for at in hidden:
         expected = [filled(at, (base,)) / total for base in range(4)]
         assert posterior[0, at] == pytest.approx(expected)
-    starts = np.array([[0, at] for at in range(5)])
-    expected = [filled(at, tuple(codes[0, at : at + 3].tolist())) / total for at in range(5)]
-    assert hidden_probabilities(toy, codes, visible, starts, 3) == pytest.approx(expected)
+    start = np.arange(5)
+    bases = codes[0, start[:, None] + np.arange(3)]
+    expected = [filled(at, tuple(bases[at].tolist())) / total for at in start.tolist()]
+    got = hidden_probabilities(toy, seen, np.zeros(5, dtype=int), start, bases)
+    assert got == pytest.approx(expected)
 
 
 def test_the_chain_is_the_text_that_is_written(toy: Chain) -> None:
@@ -88,11 +89,11 @@ def test_the_oracle_is_as_sure_as_it_is_right() -> None:
     assert chain.transitions.sum(axis=1) == pytest.approx(np.ones(len(chain.transitions)))
     text = write_text(world, 60_000, np.random.default_rng(1)).codes
     codes = text[: 126 * 400].reshape(400, 126)
-    visible = np.random.default_rng(2).random(codes.shape) > 0.15
-    posterior = base_posterior(chain, codes, visible)[~visible]
-    right = posterior.argmax(axis=1) == codes[~visible]
+    hidden = np.random.default_rng(2).random(codes.shape) < 0.15
+    posterior = base_posterior(chain, np.where(hidden, N, codes).astype(np.uint8))[hidden]
+    right = posterior.argmax(axis=1) == codes[hidden]
     assert right.mean() == pytest.approx(posterior.max(axis=1).mean(), abs=0.015)
-    given = np.take_along_axis(posterior, codes[~visible][:, None].astype(int), axis=1)
+    given = np.take_along_axis(posterior, codes[hidden][:, None].astype(int), axis=1)
     surprise = -np.log(given).mean()
     entropy = -(posterior * np.log(posterior)).sum(axis=1).mean()
     assert surprise == pytest.approx(entropy, abs=0.03)

@@ -9,7 +9,9 @@ everything that the window shows.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +25,10 @@ from dnastudents.benchmarks.simulator.world import (
     Index,
     World,
 )
-from dnastudents.genome.codes import reverse_complement
+from dnastudents.genome.codes import N, encode, reverse_complement
 
 Floats = NDArray[np.float64]
+WINDOWS_AT_ONCE = 32  # tens of megabytes
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,12 @@ class Chain:
     transitions: Floats
     emissions: Floats
     stationary: Floats
+
+
+def world_of(truth: Mapping[str, Any]) -> World:
+    """Read the world of a simulated genome from its `truth.json`."""
+    lexicon = np.stack([encode(word) for word in truth["lexicon"]])
+    return World(lexicon, np.array(truth["grammar"]), np.array(truth["spacing"]))
 
 
 def chain_of(world: World) -> Chain:
@@ -78,52 +87,66 @@ def chain_of(world: World) -> Chain:
 
 
 def hidden_probabilities(
-    chain: Chain, codes: Codes, visible: NDArray[np.bool_], starts: Index, k: int
+    chain: Chain, seen: Codes, row: Index, start: Index, bases: Codes
 ) -> Floats:
-    """Compute what each k-mer was given as its probability by the oracle.
+    """Compute which probability the oracle gave to true k-mers of which bases are hidden.
 
     Parameters
     ----------
     chain : Chain
         Of the world.
-    codes : (windows, length) uint8 array
-        The true bases.
-    visible : (windows, length) bool array
-        Which of them are shown.
-    starts : (k-mers, 2) int array
+    seen : (windows, length) uint8 array
+        The bases that are shown, N where one is hidden.
+    row, start : (k-mers,) int arrays
         Window and first base of each k-mer.
-    k : int
-        Its bases; those that are visible are certain.
+    bases : (k-mers, k) uint8 array
+        The true bases, without N.
 
     Returns
     -------
     (k-mers,) array
-        Probability of the true k-mer given all visible bases of its window.
+        Given all that is shown of its window; 1 where that is the whole k-mer.
     """
-    seen = _likelihoods(chain, codes, visible)
-    forward, backward = _forward(chain, seen), _backward(chain, seen)
-    window, first = starts.T
-    # forward[t] is what comes before base t, backward[t] what comes from base t on; both scaled.
-    known = forward[first, window]
-    unknown = known
-    for offset in range(k):
-        at = (window, first + offset)
-        emitted = chain.emissions[:, codes[at]].T
-        known = (known * emitted) @ chain.transitions
-        unknown = (unknown * seen[at]) @ chain.transitions
-    after = backward[first + k, window]
+    said = _likelihoods(chain, seen)
+    forward, backward = _forward(chain, said), _backward(chain, said)
+    known = unknown = forward[start, row]
+    for offset, base in enumerate(bases.T):
+        known = (known * chain.emissions[:, base].T) @ chain.transitions
+        unknown = (unknown * said[row, start + offset]) @ chain.transitions
+    after = backward[start + bases.shape[1], row]
     return (known * after).sum(axis=1) / (unknown * after).sum(axis=1)
 
 
-def base_posterior(chain: Chain, codes: Codes, visible: NDArray[np.bool_]) -> Floats:
-    """Compute the probability of each base, (windows, length, 4), given all visible ones.
+def token_losses(
+    chain: Chain, seen: Codes, row: Index, start: Index, size: Index, bases: Codes
+) -> Floats:
+    """Compute -log of those probabilities for tokens of any size, in nats, (tokens,).
 
-    Parameters as of `hidden_probabilities`; of a visible base it is what the others say.
+    Parameters as of `hidden_probabilities`, with the bases of each token in `size`; `bases` has any
+    value behind the last one. A token of which bases are not known is nan.
     """
-    seen = _likelihoods(chain, codes, visible)
-    forward, backward = _forward(chain, seen), _backward(chain, seen)
-    after = backward[1:] @ chain.transitions.T
-    joint = (forward[:-1] * after) @ chain.emissions
+    losses = np.full(len(row), np.nan)
+    known = ((bases < N) | (np.arange(bases.shape[1]) >= size[:, None])).all(axis=1)
+    for first in range(0, len(seen), WINDOWS_AT_ONCE):
+        windows = slice(first, first + WINDOWS_AT_ONCE)
+        here = known & (row >= first) & (row < windows.stop)
+        for bases_of_token in np.unique(size[here]).tolist():
+            chosen = np.flatnonzero(here & (size == bases_of_token))
+            true = bases[chosen, :bases_of_token]
+            at = row[chosen] - first
+            given = hidden_probabilities(chain, seen[windows], at, start[chosen], true)
+            losses[chosen] = -np.log(given)
+    return losses
+
+
+def base_posterior(chain: Chain, seen: Codes) -> Floats:
+    """Compute the probability of each base, (windows, length, 4), given all others that are shown.
+
+    `seen` as of `hidden_probabilities`.
+    """
+    said = _likelihoods(chain, seen)
+    after = _backward(chain, said)[1:] @ chain.transitions.T
+    joint = (_forward(chain, said)[:-1] * after) @ chain.emissions
     posterior: Floats = (joint / joint.sum(axis=2, keepdims=True)).transpose(1, 0, 2)
     return posterior
 
@@ -140,30 +163,29 @@ def log_likelihood(chain: Chain, codes: Codes) -> Floats:
     return total
 
 
-def _likelihoods(chain: Chain, codes: Codes, visible: NDArray[np.bool_]) -> Floats:
+def _likelihoods(chain: Chain, seen: Codes) -> Floats:
     """Tell each state what a base says about it, (windows, length, states): 1 where hidden."""
-    table = np.concatenate([chain.emissions.T, np.ones((1, len(chain.stationary)))])
-    return table[np.where(visible, codes, 4)]
+    return np.concatenate([chain.emissions.T, np.ones((1, len(chain.stationary)))])[seen]
 
 
-def _forward(chain: Chain, seen: Floats) -> Floats:
-    """Sum over the states before each base, (length + 1, windows, states), scaled to sum to 1."""
-    windows, length, states = seen.shape
+def _forward(chain: Chain, said: Floats) -> Floats:
+    """Sum over all states before each base, (length + 1, windows, states), scaled to sum to 1."""
+    windows, length, states = said.shape
     sums = np.empty((length + 1, windows, states))
     sums[0] = chain.stationary
     for at in range(length):
-        joint = (sums[at] * seen[:, at]) @ chain.transitions
+        joint = (sums[at] * said[:, at]) @ chain.transitions
         sums[at + 1] = joint / joint.sum(axis=1, keepdims=True)
     return sums
 
 
-def _backward(chain: Chain, seen: Floats) -> Floats:
-    """Sum over the states from each base on, (length + 1, windows, states), scaled likewise."""
-    windows, length, states = seen.shape
+def _backward(chain: Chain, said: Floats) -> Floats:
+    """Sum over all states from each base on, (length + 1, windows, states), scaled likewise."""
+    windows, length, states = said.shape
     sums = np.empty((length + 1, windows, states))
     sums[length] = 1.0
     for at in reversed(range(length)):
-        joint = seen[:, at] * (sums[at + 1] @ chain.transitions.T)
+        joint = said[:, at] * (sums[at + 1] @ chain.transitions.T)
         sums[at] = joint / joint.sum(axis=1, keepdims=True)
     return sums
 
