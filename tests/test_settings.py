@@ -141,7 +141,7 @@ MISTAKES: list[tuple[Any, Any, str]] = [
         {"precision": False},
         "at.precision: must be 'no', 'bf16' or 'fp16', not false; quote it",
     ),
-    (Finetuning, {"pooling": 3}, "at.pooling: must be 'mean' or 'cls', not 3"),
+    (Finetuning, {"pooling": 3}, "at.pooling: must be 'mean', 'cls' or 'parts', not 3"),
     (
         PretrainingBlock,
         changed(precision="bf61"),

@@ -28,6 +28,8 @@ SHIPPED = {
     *(f"dnabert_{rule}" for rule in ("random", "genemask", "global_pmi", "cm_step", "cm_gems")),
     *(f"logo_{rule}" for rule in ("random", "genemask", "global_pmi", "cm_step", "cm_gems")),
     "dnabert_scratch",
+    "dnabert_random_composed",
+    "dnabert_composed_scratch",
     "logo_scratch",
     "dnabert_cm_gems_1k",
     "dnabert_random_120k",

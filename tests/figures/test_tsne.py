@@ -71,8 +71,12 @@ def test_tsne_says_what_it_shows(tmp_path, task, drawn):
     old = embedding(tmp_path / "c.npz", 2.0)
     tsne.tsne_figure([mean, old], ["a", "b"], task, tmp_path / "mean")
     assert "t-SNE of frozen mean-pooled embeddings" in drawn[1].get_suptitle()
-    with pytest.raises(InputError, match="embed all runs alike"):
-        tsne.tsne_figure([cls, mean], ["a", "b"], task, tmp_path / "both")
+    parts = embedding(tmp_path / "d.npz", 2.0, pooling=np.array("7 parts"))
+    tsne.tsne_figure([parts], ["a"], task, tmp_path / "parts")
+    assert "t-SNE of frozen embeddings of 7 parts" in drawn[2].get_suptitle()
+    for other in (cls, parts):
+        with pytest.raises(InputError, match="embed all runs alike"):
+            tsne.tsne_figure([other, mean], ["a", "b"], task, tmp_path / "both")
 
 
 @pytest.mark.parametrize(

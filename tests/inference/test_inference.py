@@ -78,6 +78,7 @@ def pretrained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     [
         ("hybrid", {}),
         ("bert", {"pooling": "cls"}),
+        ("bert", {"pooling": "parts", "pooling_parts": 3}),
         ("hybrid", {"reverse_complement": "conjoin"}),
         ("hybrid", {"frozen": True}),
         ("hybrid", {"grid": {"learning_rate": [1e-3, 3e-3], "batch_size": [8]}}),
@@ -238,6 +239,30 @@ def test_embeddings_are_means_of_a_layer(
         np.testing.assert_allclose(vector, hidden[0, real].mean(0), atol=1e-5)
     with pytest.raises(InputError, match="has layers 0 to"):
         embed(pretrained[name], str(tmp_path / "x"), layer=99)
+
+
+@pytest.mark.parametrize("name", MASKED)
+def test_embeddings_of_parts_keep_place(
+    name: str, pretrained: dict[str, Path], tmp_path: Path
+) -> None:
+    """Of sequences of two lengths in one batch, with N, and one without a token of its own."""
+    texts = ["ACGTACGTACGTACGTACTT", "TTGACANTGACCA", "NNN"]
+    (tmp_path / "x").write_text("".join(f"{text}\n" for text in texts))
+    source, output = str(tmp_path / "x"), tmp_path / "e.npz"
+    options = f"--output {output} --pooling parts --parts 3".split()
+    assert main(["embed", str(pretrained[name]), source, *options]) == 0
+    found = np.load(output, allow_pickle=False)
+    assert str(found["pooling"]) == "3 parts"
+    model, tokenizer = models.load(pretrained[name]), tokenizers.load(pretrained[name])
+    for vector, text in zip(found["embeddings"], texts, strict=True):
+        ids = torch.tensor([tokenizer.encode(text)])
+        with torch.inference_mode():
+            hidden = model(ids).last_hidden_state[0]
+        own = hidden[~torch.isin(ids[0], torch.tensor(tokenizer.special_ids))]
+        expected = torch.zeros(3 * hidden.shape[1])
+        if len(own):
+            expected = torch.nn.functional.adaptive_avg_pool1d(own.T[None], 3)[0].T.flatten()
+        np.testing.assert_allclose(vector, expected, atol=1e-5)
 
 
 GENOME = "TTGACATTGACCGATTACAGATTACAGGGCATCGATCGATTTACGGCATTCAGCATCAGCATCAGACTACGACGGA"

@@ -129,6 +129,18 @@ def test_votes_equal_the_plain_twin(
     assert rows[0]["best_epoch"] is rows[0]["learning_rate"] is rows[0]["batch_size"] is None
 
 
+def test_parts_of_sequences_can_be_neighbours(
+    replicas: list[Path], task: Path, tmp_path: Path
+) -> None:
+    settings = {"k": 4, "pooling": "parts"}
+    rows, table = probe(replicas[:1], task, tmp_path / "a", [0], pooling_parts=1, **settings)
+    assert (rows[0]["pooling"], rows[0]["pooling_parts"]) == ("parts", 1)
+    _, mean = probe(replicas[:1], task, tmp_path / "b", [0], k=4)
+    pd.testing.assert_frame_equal(table, mean)  # one part is the mean
+    rows, table = probe(replicas[:1], task, tmp_path / "c", [0], **settings)
+    assert rows[0]["pooling_parts"] == 7 and not table.equals(mean)
+
+
 def test_a_seed_that_repeats_another_has_no_row(
     replicas: list[Path], task: Path, tmp_path: Path
 ) -> None:
@@ -212,7 +224,7 @@ def test_its_table_says_what_it_is(replicas: list[Path], task: Path, tmp_path: P
     [
         ({"k": 0}, r"probes\.knn\.k: must be at least 1, not 0"),
         ({"neighbours": 5}, "unknown key 'neighbours'"),
-        ({"pooling": "max"}, "unknown value 'max'; known: cls, mean"),
+        ({"pooling": "max"}, "unknown value 'max'; known: cls, mean, parts"),
         ({"max_train_sequences": 4}, "4 training sequences for k = 5 neighbours; lower k"),
         ({"pooling": "cls"}, "needs a classification token"),
     ],

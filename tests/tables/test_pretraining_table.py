@@ -8,7 +8,7 @@ from dnastudents.tables.pretraining import write_pretraining_table
 from small_students import BERT, PRETRAINING
 
 
-def finished(folder, name, seed, perplexity, masking="cm_gems", switch=20):
+def finished(folder, name, seed, perplexity, masking="cm_gems", switch=20, start=None):
     folder = folder / name
     folder.mkdir()
     metrics = {
@@ -22,7 +22,12 @@ def finished(folder, name, seed, perplexity, masking="cm_gems", switch=20):
         "simulated": False,
         "validation": {"loss": 2.0, "perplexity": perplexity, "masked_accuracy": 0.25},
     }
-    settings = {"student": BERT, "objective": {"name": "masked_lm"}, "masking": {"name": masking}}
+    student = BERT if start is None else BERT | {"initialisation": start}
+    settings = {
+        "student": student,
+        "objective": {"name": "masked_lm"},
+        "masking": {"name": masking},
+    }
     settings["pretraining"] = PRETRAINING
     (folder / "metrics.json").write_text(json.dumps(metrics))
     (folder / "settings.json").write_text(json.dumps(settings))
@@ -54,6 +59,16 @@ def test_replicas_are_one_line(tmp_path):
 def test_a_curriculum_that_never_switched_says_so(tmp_path):
     write_pretraining_table([finished(tmp_path, "gems", 0, 900.0, switch=40)], tmp_path / "t.csv")
     assert (tmp_path / "t.md").read_text().count("| never |") == 1
+
+
+def test_another_start_is_named_in_a_footnote(tmp_path):
+    start = {"range": 0.1, "kmers": "composed"}
+    folders = [finished(tmp_path, "new", 0, 9.0, start=start), finished(tmp_path, "old", 0, 900.0)]
+    write_pretraining_table(folders, tmp_path / "t.csv")
+    text = (tmp_path / "t.md").read_text()
+    assert "- Initialisation: range 0.1, composed k-mers: new." in text.splitlines()
+    write_pretraining_table(folders[1:], tmp_path / "t.csv")
+    assert "Initialisation" not in (tmp_path / "t.md").read_text()
 
 
 def test_an_unfinished_pretraining_is_an_error(tmp_path):

@@ -135,6 +135,12 @@ def test_modes_are_named_in_a_footnote(tables, rows):
     assert re.search(r"^- as_described .*: had, had_scratch, kmer_logistic\.$", text, re.M)
 
 
+def test_another_start_is_named_in_a_footnote(tables, rows):
+    assert "Initialisation" not in tables()["md"]
+    rows("had", TASKS[0], [0.9], suite=GB, metric="accuracy", initialisation="range 0.1")
+    assert re.search(r"^- Initialisation: range 0\.1: had\.$", tables()["md"], re.M)
+
+
 def test_a_failed_seed_cannot_be_overlooked(tables, rows):
     whole = tables()
     assert "failed" not in whole["csv"] + whole["md"]

@@ -37,6 +37,17 @@ def test_parts_join_to_the_whole() -> None:
     assert merge_settings(scratch.as_json(), {}) == scratch.as_json()
 
 
+def test_how_weights_start_decides_the_result() -> None:
+    settings = settings_of("findna")
+    student = settings["student"]
+    other = settings | {"student": student | {"initialisation": {"range": 0.1}}}
+    usual = settings | {"student": student | {"initialisation": {"range": None}}}
+    first, second, same = (
+        split_settings(parse(RunSettings, values, "run"))[0] for values in (settings, other, usual)
+    )
+    assert first != second and first == same
+
+
 def test_a_contrastive_loss_depends_on_the_micro_batch() -> None:
     settings = settings_of("findna")
     settings["objective"] = {"name": "findna", "symmetric": True, "contrastive_weight": 0.5}

@@ -272,10 +272,14 @@ def tsne_panels(cls):
     return panels | {f"teacher: {name}": f"teacher/{name}" for name in teachers}
 
 
-def points(wildcards):
-    """The most points of a panel of the t-SNE figure that a job computes features for."""
-    figure = f"tsne{wildcards.get('cls', '')}"
-    return getattr(CONFIG.settings.figures, figure).max_sequences
+def drawn_features(wildcards):
+    """Options of the features for a t-SNE figure: how many points, and how each is pooled."""
+    figures = CONFIG.settings.figures
+    if wildcards.get("cls"):
+        return f"--sample {figures.tsne_cls.max_sequences} --pooling cls_tokens"
+    figure = figures.tsne
+    parts = f" --parts {figure.pooling_parts}" if figure.pooling == "parts" else ""
+    return f"--sample {figure.max_sequences} --pooling {figure.pooling}{parts}"
 
 
 def intervals(reference):

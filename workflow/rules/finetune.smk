@@ -110,11 +110,11 @@ rule baseline:
 
 
 rule embed:
-    """Compute features for the t-SNE figures, of means (embed) or of CLS tokens (embed_cls)."""
+    """Compute features for the t-SNE figures, pooled (embed) or of CLS tokens (embed_cls)."""
     input:
         run=f"{OUT}/pretrain/{{run}}",
         task=f"{OUT}/tasks/{{suite}}/{{task}}",
-        asked=asked("embed{cls}/{run}/{suite}/{task}", points),
+        asked=asked("embed{cls}/{run}/{suite}/{task}", drawn_features),
     output:
         f"{OUT}/embed{{cls}}/{{run}}/{{suite}}/{{task}}.npz",
     log:
@@ -128,12 +128,11 @@ rule embed:
         mem_mb=8000,
         runtime=60,
     params:
-        sequences=points,
-        pooling=lambda w: "cls_tokens" if w.cls else "mean",
+        features=drawn_features,
     shell:
         command(
             "embed {input.run:q} {input.task:q}/test.parquet --output {output:q}"
-            " --sample {params.sequences} --pooling {params.pooling}"
+            " {params.features}"
         )
 
 
@@ -142,12 +141,10 @@ use rule embed as embed_teacher with:
     input:
         run=f"{OUT}/teacher/{{teacher}}",
         task=f"{OUT}/tasks/{{suite}}/{{task}}",
-        asked=asked("embed/teacher/{teacher}/{suite}/{task}", points),
+        asked=asked("embed/teacher/{teacher}/{suite}/{task}", drawn_features),
     output:
         f"{OUT}/embed/teacher/{{teacher}}/{{suite}}/{{task}}.npz",
     log:
         log_of("embed/teacher/{teacher}/{suite}/{task}"),
     benchmark:
         benchmark_of("embed/teacher/{teacher}/{suite}/{task}")
-    params:
-        pooling="mean",

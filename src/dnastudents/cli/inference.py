@@ -73,9 +73,12 @@ def embed(
     output: Table = None,
     column: Column = "sequence",
     pooling: Annotated[
-        Literal["mean", "cls", "cls_tokens"],
+        Literal["mean", "cls", "parts", "cls_tokens"],
         typer.Option(help="how a sequence's tokens become one vector"),
     ] = "mean",
+    parts: Annotated[
+        int | None, typer.Option(min=1, help="of a sequence, for --pooling parts; default: 7")
+    ] = None,
     layer: Annotated[
         int | None, typer.Option(help="0: what the first layer gets; default: the last")
     ] = None,
@@ -100,6 +103,7 @@ def embed(
         window=window,
         overlap=overlap,
         batch_size=batch_size,
+        parts=parts,
     )
 
 

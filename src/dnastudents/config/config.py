@@ -293,7 +293,7 @@ class Config:
         block = self.settings.probes.knn
         assert block is not None
         limit = self.finetune_settings(run, suite, task).max_train_sequences
-        return KNNOptions(k=block.k, pooling=block.pooling, max_train_sequences=limit)
+        return KNNOptions(**block.model_dump(exclude={"suites"}), max_train_sequences=limit)
 
     def linear_settings(self, run: str, suite: str, task: str) -> Finetuning:
         """Return those of fine-tuning with what the probe changes, on frozen features."""

@@ -16,7 +16,7 @@ from dnastudents.benchmarks.facts import Metric
 from dnastudents.benchmarks.simulator.options import SimulatorOptions
 from dnastudents.finetune.options import Finetuning
 from dnastudents.masking.options import MASKINGS, MaskingOptions
-from dnastudents.models import STUDENTS
+from dnastudents.models import PARTS, STUDENTS
 from dnastudents.objectives import OBJECTIVES, ObjectiveOptions
 from dnastudents.pmi import PmiSettings
 from dnastudents.probes.options import BaselineBlock, KNNBlock, LinearBlock
@@ -200,12 +200,14 @@ class TSNEWithTeachers(TSNE):
     teachers: bool | Names = Field(
         True, description="A panel for each teacher of these runs; false: none; or names."
     )
+    pooling: Literal["mean", "parts"] = Field("mean", description="As in `finetuning`.")
+    pooling_parts: Count = Field(PARTS, description="Of `parts`; they are equally long.")
 
 
 class Figures(Settings):
     """The figures that are not of all results."""
 
-    tsne: TSNEWithTeachers = Field(TSNEWithTeachers(), description="Of mean features.")
+    tsne: TSNEWithTeachers = Field(TSNEWithTeachers(), description="Of pooled features.")
     tsne_cls: TSNE = Field(TSNE(), description="Of CLS positions, where students have some.")
 
 

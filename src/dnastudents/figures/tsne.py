@@ -168,7 +168,8 @@ def _read_all(paths: list[Path], classes: int) -> list[Embedded]:
 
 
 def _title(task: dict[str, Any], score: dict[str, Any], pooling: str) -> str:
-    of = {"mean": "mean-pooled embeddings", "cls_tokens": "CLS tokens"}[pooling]
+    known = {"mean": "mean-pooled embeddings", "cls_tokens": "CLS tokens"}
+    of = known.get(pooling, f"embeddings of {pooling}")
     label = " (simulated data)" if task["simulated"] else ""
     return (
         f"{task['suite']}: {task['task']}, t-SNE of frozen {of}{label}\n"

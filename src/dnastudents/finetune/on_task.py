@@ -31,7 +31,7 @@ from dnastudents.finetune.data import FeatureSplit, Split, TokenSplit
 from dnastudents.finetune.features import Checkpoint, feature_split
 from dnastudents.finetune.fit import Fit, FrozenHead
 from dnastudents.finetune.options import Finetuning
-from dnastudents.finetune.pretrainings import paper, provenance
+from dnastudents.finetune.pretrainings import initialisation, paper, provenance
 from dnastudents.models import ChordMixerForMaskedLM, backbone_tensors, resized
 from dnastudents.provenance import LEARNING, made_by
 from dnastudents.randomness import derive_seed
@@ -82,6 +82,7 @@ class StudentOnTask:
         self.run, self.task, self.options = run, task, options
         self.grid_cells = len(options.cells)
         self.provenance, self.paper = provenance(pretrained), paper(pretrained)
+        self.initialisation = initialisation(pretrained)
         self.config_digest, self.weights = config_digest, weights
         self.device = choose_device()
         self.checkpoint = Checkpoint.load(pretrained)
@@ -200,7 +201,7 @@ class StudentOnTask:
         student, options = self.checkpoint.student, self.options
         if not self.provenance["pretrained"]:
             torch.manual_seed(derive_seed(seed, "scratch"))
-            student = type(student)(student.config)
+            student = models.new_like(student, self.initialisation, self.checkpoint.tokenizer)
         if options.released_transfer is not None:
             torch.manual_seed(derive_seed(seed, "transfer"))
             student, _ = resized(student, **options.released_transfer.model_dump())
@@ -208,6 +209,7 @@ class StudentOnTask:
             student,
             self.task.classes,
             pooling=options.pooling,
+            pooling_parts=options.pooling_parts,
             classifier_dropout=options.dropout,
             reverse_complement=options.reverse_complement,
             trained_length=self.task.max_length,
@@ -276,6 +278,8 @@ class StudentOnTask:
             "grid_cells": self.grid_cells,
             "reverse_complement": self.options.reverse_complement,
             "frozen": self.options.frozen,
+            "pooling": self.options.pooling,
+            "pooling_parts": self.options.pooled_parts,
             "equal_features": equal,
             "released_transfer": self.options.released_transfer is not None,
             "device": device_name(self.device),

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from dnastudents.models import PARTS
 from dnastudents.settings import (
     Count,
     Distinct,
@@ -18,7 +19,8 @@ from dnastudents.settings import (
     Wrong,
 )
 
-Pooling = Literal["mean", "cls"]
+Pooling = Literal["mean", "cls", "parts"]
+POOLING = "Mean over a sequence's own bases, CLS, or the means of parts of it, side by side."
 
 
 class ReleasedTransfer(Settings):
@@ -47,7 +49,8 @@ class Finetuning(Settings):
     weight_decay: NotNegative = Field(0.01, description="Of AdamW.")
     warmup_fraction: Share = Field(0.1, description="Of all steps.")
     gradient_clip: Positive = Field(1.0, description="Largest norm of the gradient.")
-    pooling: Pooling = Field("mean", description="Mean over a sequence's own bases, or CLS.")
+    pooling: Pooling = Field("mean", description=POOLING)
+    pooling_parts: Count = Field(PARTS, description="Of `parts`; they are equally long.")
     dropout: Share = Field(0.1, description="Before the head.")
     frozen: bool = Field(
         False, description="Train a linear head on fixed features, standardised on train, only."
@@ -103,6 +106,11 @@ class Finetuning(Settings):
                 "`selection: best_dev`, or drop the grid",
             )
         return self
+
+    @property
+    def pooled_parts(self) -> int | None:
+        """How many parts are pooled; None where the whole is."""
+        return self.pooling_parts if self.pooling == "parts" else None
 
     @property
     def cells(self) -> list[Finetuning]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from dnastudents.errors import InputError
 from dnastudents.files import read_json
-from dnastudents.models import model_folder
+from dnastudents.models import Initialisation, model_folder
 from dnastudents.settings import parse
 from dnastudents.training.options import RunSettings
 
@@ -60,24 +60,32 @@ def _require_replicas(pretrained: Sequence[Path]) -> None:
 
 def paper(pretrained: Path) -> str:
     """The arXiv identifier of the pretraining's recipe; "" where there is none."""
+    settings = _settings(pretrained)
+    return "" if settings is None else settings.objective.paper
+
+
+def initialisation(pretrained: Path) -> Initialisation:
+    """Return how the student of a pretraining starts; the usual way for a checkpoint of others."""
+    settings = _settings(pretrained)
+    return Initialisation() if settings is None else settings.student.initialisation
+
+
+def _settings(pretrained: Path) -> RunSettings | None:
+    """Read a pretraining's settings; None for a checkpoint of others."""
     file = pretrained / "settings.json"
-    if not file.is_file():
-        return ""
-    settings: RunSettings = parse(RunSettings, read_json(file), str(file))
-    return settings.objective.paper
+    return parse(RunSettings, read_json(file), str(file)) if file.is_file() else None
 
 
 def provenance(pretrained: Path) -> dict[str, Any]:
     """Return what a metrics row says of the pretraining.
 
-    `method`, `pretrained`, `mode`, `simulated` and `pretraining_seed`. The seed is
-    None for a checkpoint of others, and for a student that is new with each fine-tuning seed.
+    `method`, `pretrained`, `mode`, `simulated`, `pretraining_seed` and `initialisation`. The seed
+    is None for a checkpoint of others, and for a student that is new with each fine-tuning seed.
     """
-    file = pretrained / "settings.json"
-    if not file.is_file():
+    settings = _settings(pretrained)
+    if settings is None:
         plain = {"method": "checkpoint", "pretrained": True, "mode": "", "simulated": False}
-        return {**plain, "pretraining_seed": None}
-    settings: RunSettings = parse(RunSettings, read_json(file), str(file))
+        return {**plain, "pretraining_seed": None, "initialisation": None}
     learnt = settings.is_pretrained
     return {
         "method": settings.method,
@@ -85,4 +93,5 @@ def provenance(pretrained: Path) -> dict[str, Any]:
         "mode": "as_released" if settings.is_released else "as_described",
         "simulated": settings.simulated,
         "pretraining_seed": settings.seed if learnt else None,
+        "initialisation": settings.student.initialisation.words,
     }

@@ -146,7 +146,7 @@ class ChordMixerTokenizer(NucleotideTokenizer):
         return [*"ACGNT", "[MASK]", "[CLS]", "[PAD]"]
 
 
-class _KmerVocabulary(Tokenizer):
+class KmerVocabulary(Tokenizer):
     """A vocabulary that lists all k-mers in the order A, T, C, G from some id on."""
 
     _first_kmer: int
@@ -154,10 +154,16 @@ class _KmerVocabulary(Tokenizer):
     @cached_property
     def kmer_ids(self) -> np.ndarray:
         """Ids of all k-mers, int64 (4**k,), by their base-4 number in the order A, C, G, T."""
-        number = np.arange(4**self.k)
-        shifts = 2 * np.arange(self.k)[::-1]
-        digits = _ATCG[(number[:, None] >> shifts) & 3]
-        return self._first_kmer + (digits << shifts).sum(1)
+        return self._first_kmer + (_ATCG[self.kmer_bases] << self._shifts).sum(1)
+
+    @property
+    def kmer_bases(self) -> np.ndarray:
+        """Bases of the k-mers of `kmer_ids`, int64 (4**k, k): 0 A, 1 C, 2 G, 3 T."""
+        return (np.arange(4**self.k)[:, None] >> self._shifts) & 3
+
+    @property
+    def _shifts(self) -> np.ndarray:
+        return 2 * np.arange(self.k)[::-1]
 
     @property
     def _kmers(self) -> list[str]:
@@ -170,7 +176,7 @@ class _KmerVocabulary(Tokenizer):
         return np.append(self.kmer_ids, self.unk_id)
 
 
-class KmerTokenizer(_KmerVocabulary):
+class KmerTokenizer(KmerVocabulary):
     """Overlapping k-mers between [CLS] and [SEP], with DNABERT's ids.
 
     [PAD] 0, [UNK] 1, [CLS] 2, [SEP] 3, [MASK] 4, then the k-mers in base order A, T, C, G
@@ -222,7 +228,7 @@ class KmerTokenizer(_KmerVocabulary):
         return np.where(is_kmer[..., None], np.stack([start, start + self.k], axis=-1), 0)
 
 
-class NucleotideTransformerTokenizer(_KmerVocabulary):
+class NucleotideTransformerTokenizer(KmerVocabulary):
     """Nucleotide Transformer v2: <cls>, then non-overlapping 6-mers, no <eos>.
 
     <unk> 0, <pad> 1, <mask> 2, <cls> 3, <eos> 4, <bos> 5, the 6-mers in base order A, T, C, G from

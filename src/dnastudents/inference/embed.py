@@ -24,7 +24,7 @@ from dnastudents.randomness import numpy_generator
 from dnastudents.settings import parse
 from dnastudents.training.options import RunSettings
 
-Pooling = Literal["mean", "cls", "cls_tokens"]
+Pooling = Literal["mean", "cls", "parts", "cls_tokens"]
 
 
 class Embedder(Model):
@@ -34,14 +34,17 @@ class Embedder(Model):
     ----------
     folder : Path
         Of a model.
-    pooling : {"mean", "cls", "cls_tokens"}
-        The mean over a sequence's own bases; the classification token; or, for a ChordMixer, CLS
+    pooling : {"mean", "cls", "parts", "cls_tokens"}
+        The mean over a sequence's own bases; the classification token; the means over parts of the
+        sequence, one behind the other (`models.pooling.part_pool`); or, for a ChordMixer, CLS
         tokens appended as in FinDNA's pretraining, their features one behind the other.
     layer : int, optional
         Which of the hidden states, from 0 (what the first layer gets) to the last, or backwards
         from -1. Default is the last.
     batch_size : int
         Default is 64.
+    parts : int, optional
+        Of the pooling `parts`. Default is 7, or what the classifier that the folder holds has.
 
     Raises
     ------
@@ -55,9 +58,11 @@ class Embedder(Model):
         pooling: Pooling = "mean",
         layer: int | None = None,
         batch_size: int = 64,
+        parts: int | None = None,
     ) -> None:
         super().__init__(folder, "masked" if pooling == "cls_tokens" else "features", batch_size)
         self.pooling, self.layer = pooling, layer
+        self.parts: int = parts or self.network.config.pooling_parts
         layers = len(self.network.hidden_layers())
         if layer is not None and not -layers - 1 <= layer <= layers:
             raise InputError(f"--layer: {folder} has layers 0 to {layers}, not {layer}")
@@ -69,8 +74,13 @@ class Embedder(Model):
                 raise InputError(f"--pooling: CLS tokens are a ChordMixer's; {folder} is none")
             self.appended = np.full(_cls_tokens(folder), self.tokenizer.cls_id)
 
+    @property
+    def name_of_pooling(self) -> str:
+        """What tells this pooling from others."""
+        return f"{self.parts} parts" if self.pooling == "parts" else self.pooling
+
     def embeddings(self, codes: list[np.ndarray]) -> np.ndarray:
-        """Compute one vector per sequence, float32 (n, D)."""
+        """Compute one vector per sequence, float32 (n, D), or (n, P D) of P parts."""
         split = self.tokens(codes)
         if len(self.appended):
             ids = ragged([np.append(row, self.appended) for row in split.values])
@@ -85,7 +95,10 @@ class Embedder(Model):
         if self.pooling == "cls_tokens":
             ids = inputs["input_ids"]
             return hidden[ids == self.tokenizer.cls_id].reshape(len(ids), -1)
-        return self.network.pool_features(hidden, **inputs, pooling=self.pooling)
+        pooled: Tensor = self.network.pool_features(
+            hidden, **inputs, pooling=self.pooling, parts=self.parts
+        )
+        return pooled
 
 
 def _cls_tokens(folder: Path) -> int:
@@ -108,6 +121,7 @@ def embed(
     window: int | None = None,
     overlap: float = 0.0,
     batch_size: int = 64,
+    parts: int | None = None,
 ) -> None:
     """Write one vector for each sequence of a file.
 
@@ -120,17 +134,17 @@ def embed(
     output : Path, optional
         Gets `id`, `index` (row of the file from 0), `label` where the file has one, and
         `embedding`, a column per feature; in npz `id`, `index`, `labels`, `embeddings` float32
-        (n, D) and `pooling`. Default is standard output.
+        (n, D) and `pooling`, which is "7 parts" for seven parts. Default is standard output.
     column : str
         Of a table's sequences. Default is "sequence".
-    pooling, layer
+    pooling, layer, parts
         See `Embedder`.
     sample : int, optional
         A fixed draw of so many sequences, the same for every model, with some of each class where
         there are labels. Default is all.
     window : int, optional
         Bases of a window. Default is the longest sequence that the model reads; of longer ones the
-        mean over windows is written, weighted by their bases.
+        mean over windows is written, weighted by their bases; parts are parts of a window.
     overlap : float
         Share of a window that the next one reads again. Default is 0.
     batch_size : int
@@ -142,12 +156,12 @@ def embed(
         Bad input, or a pooling or layer that the model has not.
     """
     check_output(output)
-    embedder = Embedder(model, pooling, layer, batch_size)
+    embedder = Embedder(model, pooling, layer, batch_size, parts)
     sequences: Iterator[tuple[int, Sequence]] = enumerate(read_sequences(source, column))
     if sample is not None:
         sequences = _drawn(sequences, sample)
     rows = _rows(embedder, sequences, window or embedder.longest, overlap)
-    write_rows(rows, output, pooling=pooling)
+    write_rows(rows, output, pooling=embedder.name_of_pooling)
 
 
 def _drawn(

@@ -1,7 +1,7 @@
 """The students and the teacher: built from a settings block, loaded from a checkpoint folder."""
 
 from dnastudents.lazy import lazy
-from dnastudents.models.options import STUDENTS, StudentOptions
+from dnastudents.models.options import PARTS, STUDENTS, Initialisation, StudentOptions
 from dnastudents.registry import discover
 
 __getattr__, __all__ = lazy(
@@ -13,9 +13,10 @@ __getattr__, __all__ = lazy(
             "load",
             "model_digest",
             "model_folder",
+            "new_like",
             "tokenizer_name",
         ],
-        "pooling": ["content_mask", "mean_pool"],
+        "pooling": ["content_mask", "mean_pool", "part_pool"],
         "student": ["StudentOutput", "count_parameters"],
         "tokenization": ["DNATokenizer"],
         "chordmixer.config": ["ChordMixerConfig"],
@@ -28,6 +29,6 @@ __getattr__, __all__ = lazy(
         "nucleotide_transformer.model": ["NucleotideTransformerForMaskedLM"],
     },
 )
-__all__ += ["STUDENTS", "StudentOptions"]
+__all__ += ["PARTS", "STUDENTS", "Initialisation", "StudentOptions"]
 
 discover(__name__)

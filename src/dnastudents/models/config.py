@@ -6,13 +6,13 @@ from typing import Any, ClassVar
 
 from transformers import PretrainedConfig
 
-from dnastudents.models.options import StudentOptions
+from dnastudents.models.options import PARTS, StudentOptions
 from dnastudents.settings import parse
 
 
 def take_settings(kind: type[StudentOptions], given: dict[str, Any]) -> dict[str, Any]:
     """Take the fields of some settings out of `given`; check them, and add the defaults."""
-    names = [name for name in kind.model_fields if name != "architecture"]
+    names = kind.network_fields()
     values = {name: given.pop(name) for name in names if name in given}
     (architecture,) = kind.model_fields["architecture"].annotation.__args__  # type: ignore[union-attr]
     options = parse(kind, {"architecture": architecture, **values}, f"student ({architecture})")
@@ -24,8 +24,10 @@ class ClassifierFields:
 
     Attributes
     ----------
-    pooling : {"mean", "cls"}
+    pooling : {"mean", "cls", "parts"}
         See `models.student.SequenceClassification`.
+    pooling_parts : int
+        Of `parts`.
     classifier_dropout : float or None
         On the pooled features. None is 0.
     reverse_complement : {"none", "augment", "conjoin"}
@@ -35,6 +37,7 @@ class ClassifierFields:
     """
 
     pooling = "mean"
+    pooling_parts = PARTS
     classifier_dropout: float | None = None
     reverse_complement = "none"
     trained_length = 512
@@ -56,6 +59,8 @@ class StudentConfig(ClassifierFields, PretrainedConfig):
 
     options: ClassVar[type[StudentOptions]]
     default_vocab_size: ClassVar[int]
+    default_range: ClassVar[float | None] = 0.02
+    """Standard deviation of new weights; None is torch's own initialisation."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         # transformers makes every config a dataclass, which writes an __init__ where none stands.
@@ -68,6 +73,8 @@ class StudentConfig(ClassifierFields, PretrainedConfig):
         for name, value in settings.items():
             setattr(self, name, value)
         self.vocab_size = self.default_vocab_size if vocab_size is None else vocab_size
+        if self.default_range is not None:
+            kwargs.setdefault("initializer_range", self.default_range)
         kwargs["tie_word_embeddings"] = False  # transformers' default would tie the heads
         kwargs.pop("auto_map", None)  # the hub's: it names remote code, which nobody needs here
         super().__init__(**kwargs)

@@ -7,12 +7,47 @@ classes.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field, model_validator
 
 from dnastudents.genome import tokenizers
-from dnastudents.genome.tokenizers import KmerTokenizer
+from dnastudents.genome.tokenizers import KmerTokenizer, KmerVocabulary
 from dnastudents.registry import Registry
-from dnastudents.settings import Settings, Wrong
+from dnastudents.settings import Positive, Settings, Wrong
+
+PARTS = 7  # of a sequence whose features are pooled part by part, unless a setting says otherwise
+
+
+class Initialisation(Settings):
+    """How the weights of a new network start; `models.initialisation` says it exactly."""
+
+    range: Positive | None = Field(
+        None,
+        description="Standard deviation of normal starting weights; null: the architecture's own, "
+        "which is 0.02, and torch's uniform one for chordmixer.",
+    )
+    kmers: Literal["independent", "composed"] = Field(
+        "independent",
+        description="Draw each k-mer's embedding alone, or as a sum of one vector for each base at "
+        "its place, so that k-mers which share bases start near each other.",
+    )
+    positions: Literal["normal", "sinusoidal"] = Field(
+        "normal", description="Start of a learnt position table; sinusoidal: sines and cosines."
+    )
+    longest_wave: float = Field(
+        100.0, ge=10, description="Tokens of the longest wave of sinusoidal positions."
+    )
+
+    @property
+    def words(self) -> str | None:
+        """What tables say of it; None where the architecture starts in its own way."""
+        words = [] if self.range is None else [f"range {self.range:g}"]
+        if self.kmers == "composed":
+            words.append("composed k-mers")
+        if self.positions == "sinusoidal":
+            words.append(f"sinusoidal positions (longest wave {self.longest_wave:g} tokens)")
+        return ", ".join(words) or None
 
 
 class StudentOptions(Settings, ABC):
@@ -27,9 +62,32 @@ class StudentOptions(Settings, ABC):
     has_cls_positions: ClassVar[bool] = False
     """Whether pretraining may give it CLS positions of its own, behind the bases."""
 
+    has_position_table: ClassVar[bool] = False
+    """Whether it learns a vector for each position."""
+
     tokens_per_base: ClassVar[float] = 1.0
 
     architecture: str
+    initialisation: Initialisation = Field(
+        Initialisation(), description="How the weights of a new network start."
+    )
+
+    @model_validator(mode="after")
+    def _check_initialisation(self) -> StudentOptions:
+        start = self.initialisation
+        if start.kmers == "composed" and not isinstance(
+            tokenizers.build(self.tokenizer), KmerVocabulary
+        ):
+            raise Wrong(
+                "initialisation.kmers",
+                f"{self.architecture} reads single bases, which nothing composes; set independent",
+            )
+        if start.positions == "sinusoidal" and not self.has_position_table:
+            raise Wrong(
+                "initialisation.positions",
+                f"{self.architecture} has no table of positions to start; set normal",
+            )
+        return self
 
     @property
     def ranked_bases(self) -> int | None:
@@ -46,6 +104,11 @@ class StudentOptions(Settings, ABC):
     def feature_size(self) -> int:
         """Width of its features."""
         return int(getattr(self, "hidden_size"))  # noqa: B009  (a field of most students)
+
+    @classmethod
+    def network_fields(cls) -> list[str]:
+        """List the settings that describe the network itself, as its transformers config does."""
+        return [name for name in cls.model_fields if name not in ("architecture", "initialisation")]
 
     @classmethod
     @abstractmethod

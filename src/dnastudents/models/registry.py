@@ -16,8 +16,9 @@ import torch
 from dnastudents.errors import InputError
 from dnastudents.files import digest, read_json, sha256
 from dnastudents.genome.tokenizers import FILE_NAME, Tokenizer
-from dnastudents.models import STUDENTS, StudentOptions
+from dnastudents.models import STUDENTS, Initialisation, StudentOptions
 from dnastudents.models.auto import register
+from dnastudents.models.initialisation import initialised
 from dnastudents.models.student import SequenceClassification, StudentMixin
 from dnastudents.provenance import FILE, is_intact
 
@@ -62,9 +63,17 @@ def build(settings: Mapping[str, Any] | StudentOptions, tokenizer: Tokenizer) ->
         For an unknown architecture or key (the nearest known one is named), or a bad value.
     """
     options = STUDENTS.parse(settings)
-    model = options.model_class()
-    fields = options.model_dump(exclude={"architecture"}) | options.vocabulary(tokenizer)
-    return model(model.config_class(**fields))
+    kind, start = options.model_class(), options.initialisation
+    fields = options.model_dump(include=set(options.network_fields()))
+    fields |= options.vocabulary(tokenizer)
+    if start.range is not None:
+        fields["initializer_range"] = start.range
+    return initialised(kind(kind.config_class(**fields)), start, tokenizer)
+
+
+def new_like(student: Any, initialisation: Initialisation, tokenizer: Tokenizer) -> Any:
+    """Make a student with the settings of another, and new random weights, as `build` does."""
+    return initialised(type(student)(student.config), initialisation, tokenizer)
 
 
 USES = ("features", "masked", "classes")  # in the order of `StudentOptions.model_classes`

@@ -30,7 +30,7 @@ from transformers.modeling_outputs import BaseModelOutput, MaskedLMOutput, Seque
 
 from dnastudents.errors import InputError
 from dnastudents.genome import tokenizers
-from dnastudents.models.pooling import POOLING, content_mask, mean_pool
+from dnastudents.models.pooling import POOLING, content_mask, mean_pool, part_pool
 
 
 @dataclass
@@ -109,21 +109,25 @@ class StudentMixin:
         attention_mask: Tensor | None = None,
         pooling_mask: Tensor | None = None,
         pooling: str | None = None,
+        parts: int | None = None,
     ) -> Tensor:
-        """Compute one vector per sequence, (B, D).
+        """Compute one vector per sequence, (B, D), or (B, P D) of P parts.
 
         Parameters
         ----------
         input_ids, attention_mask
             See `forward`.
         pooling_mask : Tensor, bool (B, T), optional
-            Positions that the mean runs over. Default is real tokens that stand for bases.
-        pooling : {"mean", "cls"}
-            Mean over bases, or the classification token. Default is the config's: "mean" but for
+            Positions that means run over. Default is real tokens that stand for bases.
+        pooling : {"mean", "cls", "parts"}
+            Mean over bases, the classification token, or means over parts of the sequence, one
+            behind the other (`pooling.part_pool`). Default is the config's: "mean" but for
             classifiers that were trained otherwise.
+        parts : int
+            P. Default is the config's, 7 but for such classifiers.
         """
         hidden = self.backbone(input_ids, attention_mask)
-        return self.pool_features(hidden, input_ids, attention_mask, pooling_mask, pooling)
+        return self.pool_features(hidden, input_ids, attention_mask, pooling_mask, pooling, parts)
 
     def pool_features(
         self,
@@ -132,13 +136,17 @@ class StudentMixin:
         attention_mask: Tensor | None = None,
         pooling_mask: Tensor | None = None,
         pooling: str | None = None,
+        parts: int | None = None,
     ) -> Tensor:
         """Pool features (B, T, D) that are there already; the rest is as for `pool`."""
-        if (pooling or self.config.pooling) == "cls":
+        pooling = pooling or self.config.pooling
+        if pooling == "cls":
             return self.pool_cls(hidden)
         if pooling_mask is None:
             ids = hidden.new_full(hidden.shape[:2], -1) if input_ids is None else input_ids
             pooling_mask = content_mask(ids, attention_mask, self.special_ids)
+        if pooling == "parts":
+            return part_pool(hidden, pooling_mask, parts or self.config.pooling_parts)
         return mean_pool(hidden, pooling_mask)
 
     def forward(
@@ -305,8 +313,8 @@ class MaskedLM(StudentMixin):
 class SequenceClassification(StudentMixin):
     """A linear head over classes on pooled features; `config.pooling` says how they are pooled.
 
-    The mean runs over a sequence's own bases: padding and special tokens are left out, so that a
-    short sequence in a long batch gets the answer it gets alone.
+    A mean, of all or of each part, runs over a sequence's own bases: padding and special tokens are
+    left out, so that a short sequence in a long batch gets the answer it gets alone.
     """
 
     new_head_prefix = "classifier."
@@ -317,7 +325,7 @@ class SequenceClassification(StudentMixin):
         Raises
         ------
         InputError
-            For an unknown pooling, or "cls" where there is no classification token.
+            For an unknown pooling, no parts, or "cls" where there is no classification token.
         """
         if config.pooling not in POOLING:
             raise InputError(f"pooling: {config.pooling!r} is not one of {', '.join(POOLING)}")
@@ -326,8 +334,16 @@ class SequenceClassification(StudentMixin):
                 f"pooling: cls needs a classification token, which {type(self).__name__} "
                 "does not have; use mean"
             )
+        if config.pooling_parts < 1:
+            raise InputError(f"pooling_parts: must be at least 1, not {config.pooling_parts}")
         self.dropout = nn.Dropout(config.classifier_dropout or 0.0)
-        self.classifier = nn.Linear(self.feature_size, config.num_labels)
+        self.classifier = nn.Linear(self.pooled_size, config.num_labels)
+
+    @property
+    def pooled_size(self) -> int:
+        """Width of the pooled features."""
+        parts = self.config.pooling_parts if self.config.pooling == "parts" else 1
+        return int(self.feature_size * parts)
 
     def _init_weights(self, module: nn.Module) -> None:
         if module is self.classifier:
@@ -338,7 +354,7 @@ class SequenceClassification(StudentMixin):
 
     def new_head(self) -> None:
         """Make a new linear layer with random weights, which follow `torch.manual_seed`."""
-        self.classifier = nn.Linear(self.feature_size, self.config.num_labels)
+        self.classifier = nn.Linear(self.pooled_size, self.config.num_labels)
         self._init_weights(self.classifier)
 
     def forward(  # type: ignore[override]
@@ -360,7 +376,7 @@ class SequenceClassification(StudentMixin):
         labels : Tensor, optional
             int64 (B,) of classes, or what `config.problem_type` asks for.
         pooling_mask : Tensor, bool (B, T), optional
-            Positions that the mean runs over. Default is real tokens that stand for bases.
+            Positions that means run over. Default is real tokens that stand for bases.
         """
         hidden, layers = self._features(
             input_ids, attention_mask, inputs_embeds, output_hidden_states

@@ -3,6 +3,7 @@
 FinDNA's probe (its released contrastive_knn.py): every training and test sequence becomes the mean
 of its features, a test sequence gets the vote of its k nearest training sequences by Euclidean
 distance, and nothing is fitted or selected. The mean runs over real bases; theirs includes padding.
+`pooling: parts` takes the means of parts of a sequence instead, side by side.
 Where all features are equal, every neighbour is as near as any other: `equal_features` says so.
 
 A seed learns from the sequences that fine-tuning draws with it and starts from the same
@@ -103,6 +104,7 @@ class Probe(StudentOnTask):
         # `last`: no dev split is used, and all shots of a few-shot task are neighbours.
         reading = Finetuning(
             pooling=options.pooling,
+            pooling_parts=options.pooling_parts,
             max_train_sequences=options.max_train_sequences,
             selection="last",
         )
@@ -127,7 +129,6 @@ class Probe(StudentOnTask):
         values = {
             **dict.fromkeys(nothing),  # nothing is fitted or selected
             "frozen": True,
-            "pooling": self.options.pooling,
             "neighbours": self.k,
             "wall_seconds": time.perf_counter() - began,
             "peak_memory_mb": self._peak_memory(),

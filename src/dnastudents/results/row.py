@@ -67,11 +67,15 @@ class MetricsRow(Settings):
     )
     frozen: bool | None = Field(None, description="Whether only a head learns.")
     grid_cells: Count | None = Field(None, description="Of which dev has chosen one.")
+    initialisation: str | None = Field(
+        None, description="How the student's weights start; null: as its architecture does."
+    )
     kmer_lengths: str | None = Field(None, description="Of the k-mers that are counted.")
     mode: str | None = Field(None, description="as_described or as_released; '' if not known.")
     n_truncated: int | None = Field(None, description="Sequences whose end is not read.")
     neighbours: Count | None = Field(None, description="Neighbours that vote.")
     pooling: str | None = Field(None, description="How a sequence becomes one vector.")
+    pooling_parts: Count | None = Field(None, description="Parts that are pooled; null: the whole.")
     pretraining_seed: int | None = Field(None, description="null also where there is none.")
     released_transfer: bool | None = Field(None, description="Whether a new network is built.")
     reverse_complement: str | None = Field(None, description="How the other strand is used.")

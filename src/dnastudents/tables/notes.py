@@ -6,6 +6,8 @@ import pandas as pd
 
 GRID = "Learning rate and batch size are the best on dev of a grid, for each task: {runs}."
 BY_SEED = "Each seed draws its own dev split from the training sequences: {runs}."
+START = "Initialisation: {start}: {runs}."
+PARTS = "Features are means over each of {parts} equal parts of a sequence, side by side: {runs}."
 STRANDS = {
     "augment": "Training sequences are read on either strand: {runs}.",
     "conjoin": (
@@ -21,8 +23,8 @@ def finetuning_notes(metrics: pd.DataFrame) -> list[str]:
     Parameters
     ----------
     metrics : DataFrame
-        Metrics rows. Of the columns `grid_cells`, `dev` and `reverse_complement` those count that
-        are there; rows of probes lack some.
+        Metrics rows. Of the columns `grid_cells`, `dev`, `reverse_complement`, `pooling_parts`
+        and `initialisation` those count that are there; rows of probes lack some.
     """
     nothing = pd.Series(pd.NA, index=metrics.index)
     grid_cells, dev, strands = (
@@ -37,4 +39,21 @@ def finetuning_notes(metrics: pd.DataFrame) -> list[str]:
     for text, rows in found:
         if runs := sorted(set(metrics.loc[rows.fillna(False).astype(bool), "run"])):
             notes.append(text.format(runs=", ".join(runs)))
-    return notes
+    by_parts = metrics.assign(parts=metrics.get("pooling_parts", nothing)).dropna(subset="parts")
+    for parts, runs in by_parts.groupby("parts")["run"]:
+        notes.append(PARTS.format(parts=int(parts), runs=", ".join(sorted(set(runs)))))
+    return notes + (start_notes(metrics) if "initialisation" in metrics else [])
+
+
+def start_notes(rows: pd.DataFrame) -> list[str]:
+    """Return one line for each initialisation other than an architecture's own, with its runs.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        With the columns `run` and `initialisation`, which is empty where it is the usual one.
+    """
+    by_start = rows.dropna(subset="initialisation").groupby("initialisation")["run"]
+    return [
+        START.format(start=start, runs=", ".join(sorted(set(runs)))) for start, runs in by_start
+    ]

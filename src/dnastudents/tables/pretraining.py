@@ -13,6 +13,7 @@ from dnastudents.errors import InputError
 from dnastudents.files import read_json, reading
 from dnastudents.results.statistics import mean_interval
 from dnastudents.settings import parse
+from dnastudents.tables.notes import start_notes
 from dnastudents.tables.render import MISSING, TIMES, Sheet, write_sheets
 from dnastudents.training.options import RunSettings
 
@@ -59,7 +60,7 @@ def write_pretraining_table(folders: Iterable[str | Path], output: str | Path) -
     """
     frame = pd.DataFrame([_record(Path(folder)) for folder in folders])
     title = "Pretraining" + (" (simulated data)" if frame["simulated"].any() else "")
-    sheet = Sheet(title, HEADERS, [], notes=list(NOTES))
+    sheet = Sheet(title, HEADERS, [], notes=[*NOTES, *start_notes(frame)])
     for run, rows in frame.groupby("run", sort=False):
         sheet.rows.append(_line(str(run), rows))
     write_sheets(output, frame.drop(columns="switches"), [sheet])
@@ -84,6 +85,7 @@ def _record(folder: Path) -> dict[str, Any]:
         **{key: metrics[key] for key in ("tokens", "tokens_per_second", "wall_seconds", "device")},
         **{f"validation_{key}": validation.get(key) for key in MEASURES},
         "masking": settings.masking.name,
+        "initialisation": settings.student.initialisation.words,
         "switches": settings.masking.switches,
         "switch_step": _switch(history) if settings.masking.switches else None,
         "simulated": metrics["simulated"],

@@ -32,6 +32,10 @@ class BertBackbone(StudentMixin):
         """Map token ids (B, T) to word embeddings (B, T, D), before positions and norm."""
         return self.bert.embeddings.word_embeddings(input_ids)
 
+    def get_position_embeddings(self) -> nn.Embedding:
+        """Return the table of positions."""
+        return self.bert.embeddings.position_embeddings
+
     def hidden_layers(self) -> Sequence[nn.Module]:
         """List the encoder's layers."""
         return self.bert.encoder.layer

@@ -21,6 +21,7 @@ class BertOptions(StudentOptions):
 
     tokenizer: ClassVar[str] = "kmer6"
     has_cls: ClassVar[bool] = True
+    has_position_table: ClassVar[bool] = True
 
     architecture: Literal["bert"]
     hidden_size: Count = Field(768, description="Width of the features.")

@@ -26,6 +26,7 @@ class ChordMixerConfig(StudentConfig):
     model_type = "chordmixer"
     options = ChordMixerOptions
     default_vocab_size = SYMBOLS
+    default_range = None
     # transformers knows max_length as a setting of text generation: 5 saves it only when declared
     # here, 4 overwrites it with 20 unless it is set after its own __init__.
     max_length: int = ChordMixerOptions.model_fields["max_length"].default

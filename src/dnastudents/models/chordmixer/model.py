@@ -167,7 +167,9 @@ class ChordMixerModel(Student):
         return [layer for block in self.block for layer in block.layer]  # type: ignore[union-attr]
 
     def _init_weights(self, module: nn.Module) -> None:
-        """Keep torch's initialisation, as the released code does."""
+        """Keep torch's initialisation, as the released code does, unless there is a range."""
+        if hasattr(self.config, "initializer_range"):
+            super()._init_weights(module)
 
     @property
     def feature_size(self) -> int:

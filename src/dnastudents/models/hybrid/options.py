@@ -30,7 +30,6 @@ class HybridOptions(StudentOptions):
     attention_heads: Count = Field(4, description="Heads of the attention layer.")
     intermediate_size: Count = Field(512, description="Width of the gated MLP.")
     norm_eps: Positive = Field(1e-6, description="Of RMSNorm.")
-    initializer_range: Positive = Field(0.02, description="Standard deviation of new weights.")
     chunk_size: Count = Field(32, description="Of the gated delta rule; changes speed only.")
 
     @model_validator(mode="after")

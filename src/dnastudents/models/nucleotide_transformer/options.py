@@ -24,7 +24,6 @@ class NucleotideTransformerOptions(StudentOptions):
     num_attention_heads: Count = Field(16, description="Heads of a layer.")
     intermediate_size: Count = Field(4096, description="Width of the gated MLPs.")
     layer_norm_eps: Positive = Field(1e-12, description="Of LayerNorm.")
-    initializer_range: Positive = Field(0.02, description="Standard deviation of new weights.")
 
     @model_validator(mode="after")
     def _check_heads(self) -> NucleotideTransformerOptions:
