@@ -1,14 +1,16 @@
 """Tasks with few labels about the words of a simulated genome, split by chromosome.
 
+Each window is random bases with one copy of a word, at a random place.
+
 ===========  ====================================================================================
-words        a window of a passage, or one in which the bases of each word are shuffled
-grammar      a window of a passage, or one in which the words have changed places
-strand       a window of a passage of this strand, or of the other
-lexicon      three copies of one word among random bases: which of the words
+words        a copy, or one whose bases are shuffled
+relics       the same of copies with a quarter of their bases substituted
+strand       a copy on this strand, or one on the other
+lexicon      which of the words it is
 ===========  ====================================================================================
 
-Windows are as they stand in the genome, of passages of either strand. So a class differs from the
-others by what the words, their order or their direction are, which pretraining can teach.
+Copies are as they stand in the genome, on either strand. So classes differ in what unlabelled
+sequence teaches: which words there are, and what belongs to one.
 """
 
 from __future__ import annotations
@@ -19,9 +21,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from dnastudents.benchmarks.facts import DevRule
-from dnastudents.benchmarks.simulator.world import WORD_LENGTH, WORDS, Codes, Index
+from dnastudents.benchmarks.simulator.world import WORD_LENGTH, WORDS, Codes, Index, substituted
 from dnastudents.benchmarks.task import require_task, write_task
 from dnastudents.files import read_json, reading, sha256
 from dnastudents.genome.codes import decode, encode
@@ -30,76 +33,60 @@ from dnastudents.randomness import numpy_generator
 
 WINDOW = 126
 ROWS = {"train": 200, "dev": 200, "test": 800}  # fewer where the chromosomes are too short
-COPIES = 3  # of the word in a window of `lexicon`
+WORN = 0.25  # of the bases of a relic
 
 
 @dataclass(frozen=True)
-class Chromosomes:
-    """The chromosomes of a split, one behind the other.
+class Copies:
+    """The copies of words in the chromosomes of a split.
 
     Attributes
     ----------
-    codes : (bases,) uint8 array
-    words : (copies, bases of a word) int array
-        Where the bases of each copy are.
+    bases : (copies, bases of a word) uint8 array
+        Codes on the forward strand.
     word : (copies,) int array
         Which word it is.
     reverse : (copies,) bool array
         Whether it is on the other strand.
-    tiles : (tiles, 2) int array
-        First base and strand (1: the other one) of windows inside passages that do not overlap.
     """
 
-    codes: Codes
-    words: Index
+    bases: Codes
     word: Index
-    reverse: np.ndarray
-    tiles: Index
+    reverse: NDArray[np.bool_]
+
+    def draw(self, chosen: NDArray[np.bool_], rows: int, generator: np.random.Generator) -> Codes:
+        """Draw `rows` of the chosen copies, or all where there are fewer."""
+        return self.bases[generator.permutation(np.flatnonzero(chosen))[:rows]]
 
 
-Draw = Callable[[Chromosomes, int, np.random.Generator], list[Codes]]
+Draw = Callable[[Copies, int, np.random.Generator], list[Codes]]
 
 
-def _words(text: Chromosomes, rows: int, generator: np.random.Generator) -> list[Codes]:
-    shuffled = text.codes.copy()
-    shuffled[text.words] = generator.permuted(text.codes[text.words], axis=1)
-    tiles = _deal(text.tiles[:, 0], 2, rows, generator)
-    return [_cut(shuffled, tiles[0]), _cut(text.codes, tiles[1])]
+def _words(copies: Copies, rows: int, generator: np.random.Generator) -> list[Codes]:
+    every = np.ones(len(copies.word), dtype=bool)
+    drawn = copies.draw(every, rows, generator)
+    half = len(drawn) // 2
+    return [generator.permuted(drawn[:half], axis=1), drawn[half : 2 * half]]
 
 
-def _grammar(text: Chromosomes, rows: int, generator: np.random.Generator) -> list[Codes]:
-    scrambled = text.codes.copy()
-    for strand in (False, True):
-        words = text.words[text.reverse == strand]
-        scrambled[words] = text.codes[generator.permutation(words)]
-    tiles = _deal(text.tiles[:, 0], 2, rows, generator)
-    return [_cut(text.codes, tiles[0]), _cut(scrambled, tiles[1])]
+def _relics(copies: Copies, rows: int, generator: np.random.Generator) -> list[Codes]:
+    shuffled, words = _words(copies, rows, generator)
+    return [substituted(words, WORN, generator), shuffled]
 
 
-def _strand(text: Chromosomes, rows: int, generator: np.random.Generator) -> list[Codes]:
-    each = [text.tiles[text.tiles[:, 1] == strand, 0] for strand in (0, 1)]
-    return [_cut(text.codes, _deal(tiles, 1, rows // 2, generator)[0]) for tiles in each]
+def _strand(copies: Copies, rows: int, generator: np.random.Generator) -> list[Codes]:
+    either = (~copies.reverse, copies.reverse)
+    return [copies.draw(chosen, rows // 2, generator) for chosen in either]
 
 
-def _lexicon(text: Chromosomes, rows: int, generator: np.random.Generator) -> list[Codes]:
-    classes = []
-    pitch = WINDOW // COPIES
-    for word in range(WORDS):
-        copies = np.flatnonzero(text.word == word)
-        (dealt,) = _deal(copies, 1, rows * COPIES // WORDS, generator)
-        dealt = dealt[: len(dealt) // COPIES * COPIES]
-        windows = generator.integers(4, size=(len(dealt), pitch), dtype=np.uint8)
-        at = generator.integers(pitch - WORD_LENGTH + 1, size=len(dealt))
-        columns = at[:, None] + np.arange(WORD_LENGTH)
-        windows[np.arange(len(dealt))[:, None], columns] = text.codes[text.words[dealt]]
-        classes.append(windows.reshape(-1, WINDOW))
-    return classes
+def _lexicon(copies: Copies, rows: int, generator: np.random.Generator) -> list[Codes]:
+    return [copies.draw(copies.word == word, rows // WORDS, generator) for word in range(WORDS)]
 
 
-# Class names, sorted, and what draws the windows of each.
+# Class names, sorted, and what draws the copies of each.
 TASKS: dict[str, tuple[tuple[str, ...], Draw]] = {
     "words": (("shuffled", "words"), _words),
-    "grammar": (("grammar", "scrambled"), _grammar),
+    "relics": (("relics", "shuffled"), _relics),
     "strand": (("forward", "reverse"), _strand),
     "lexicon": (tuple(f"word_{number}" for number in range(1, WORDS + 1)), _lexicon),
 }
@@ -115,7 +102,7 @@ def simulate_tasks(
     folder : path
         What `simulate` wrote: genome.fa, annotation.tsv, truth.json.
     task : str
-        words, grammar, strand or lexicon.
+        words, relics, strand or lexicon.
     output : path
         The task folder.
     leakage : {'report', 'remove'}
@@ -133,7 +120,8 @@ def simulate_tasks(
     splits = {}
     for number, (split, chromosomes) in enumerate(truth["splits"].items()):
         generator = numpy_generator(truth["seed"], f"simulator task {task}", number)
-        windows = draw(_read(folder, chromosomes), ROWS[split], generator)
+        copies = draw(_read(folder, chromosomes), ROWS[split], generator)
+        windows = [_planted(bases, generator) for bases in copies]
         splits[split] = pd.DataFrame(
             {
                 "sequence": [decode(row) for rows in windows for row in rows],
@@ -156,47 +144,31 @@ def simulate_tasks(
     )
 
 
-def _read(folder: Path, chromosomes: list[str]) -> Chromosomes:
-    """Read some chromosomes, with words and passages of the annotation."""
+def _planted(copies: Codes, generator: np.random.Generator) -> Codes:
+    """Put each copy at a random place among random bases, (rows, WINDOW) codes."""
+    windows = generator.integers(4, size=(len(copies), WINDOW), dtype=np.uint8)
+    at = generator.integers(WINDOW - WORD_LENGTH + 1, size=len(copies))
+    columns = at[:, None] + np.arange(WORD_LENGTH)
+    windows[np.arange(len(copies))[:, None], columns] = copies
+    return windows
+
+
+def _read(folder: Path, chromosomes: list[str]) -> Copies:
+    """Cut the annotated words out of some chromosomes."""
     with reading(folder / "annotation.tsv"):
         table = pd.read_csv(folder / "annotation.tsv", sep="\t")
-    genome = {name: encode(letters) for name, letters in _records(folder / "genome.fa").items()}
-    first = np.cumsum([0, *(len(genome[name]) for name in chromosomes)])
-    offset = dict(zip(chromosomes, first.tolist(), strict=False))
-    table = table[table["chrom"].isin(chromosomes)]
-    table = table.assign(
-        start=table["start"] + table["chrom"].map(offset),
-        end=table["end"] + table["chrom"].map(offset),
-        reverse=table["strand"] == "-",
-    )
-    words = table[table["kind"].str.startswith("word_")]
-    passages = table[table["kind"] == "passage"]
-    tiles = [
-        (start, int(reverse))
-        for begin, end, reverse in passages[["start", "end", "reverse"]].itertuples(index=False)
-        for start in range(begin, end - WINDOW + 1, WINDOW)
-    ]
-    return Chromosomes(
-        codes=np.concatenate([genome[name] for name in chromosomes]),
-        words=words["start"].to_numpy()[:, None] + np.arange(WORD_LENGTH),
+    words = table[table["kind"].str.startswith("word_") & table["chrom"].isin(chromosomes)]
+    genome = _genome(folder / "genome.fa")
+    bases = [genome[word.chrom][word.start : word.end] for word in words.itertuples()]
+    return Copies(
+        bases=encode(b"".join(bases)).reshape(-1, WORD_LENGTH),
         word=words["kind"].str.removeprefix("word_").astype(int).to_numpy() - 1,
-        reverse=words["reverse"].to_numpy(),
-        tiles=np.array(tiles),
+        reverse=(words["strand"] == "-").to_numpy(),
     )
 
 
-def _records(path: Path) -> dict[str, bytes]:
+def _genome(path: Path) -> dict[str, bytes]:
     pieces: dict[str, list[bytes]] = {}
     for name, letters in read_fasta(path):
         pieces.setdefault(name, []).append(letters)
     return {name: b"".join(parts) for name, parts in pieces.items()}
-
-
-def _deal(items: Index, classes: int, rows: int, generator: np.random.Generator) -> list[Index]:
-    """Draw `rows` of the items, fewer where there are fewer, and share them among the classes."""
-    each = min(rows, len(items)) // classes
-    return list(generator.permutation(items)[: each * classes].reshape(classes, each))
-
-
-def _cut(codes: Codes, starts: Index) -> Codes:
-    return codes[starts[:, None] + np.arange(WINDOW)]

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dnastudents.genome.codes import reverse_complement_padded
+from dnastudents.genome.codes import reverse_complement
 from dnastudents.randomness import numpy_generator
 
 Codes = NDArray[np.uint8]
@@ -110,7 +110,9 @@ def write_text(world: World, length: int, generator: np.random.Generator) -> Tex
     start = np.where(reverse, begin[number] + end[number] - start - width, start)
 
     codes = generator.integers(4, size=length, dtype=np.uint8)
-    codes[_covered(start, width)] = copy_words(world.lexicon[word], reverse, generator)
+    copies = substituted(world.lexicon[word], SUBSTITUTIONS, generator)
+    copies = np.where(reverse[:, None], reverse_complement(copies), copies)
+    codes[start[:, None] + np.arange(width)] = copies
     inside = np.zeros(length + 1, dtype=np.int64)
     inside[begin] += 1
     inside[end] -= 1
@@ -119,17 +121,11 @@ def write_text(world: World, length: int, generator: np.random.Generator) -> Tex
     return Text(codes, outside, start, word, reverse, passage)
 
 
-def copy_words(bases: Codes, reverse: NDArray[np.bool_], generator: np.random.Generator) -> Codes:
-    """Copy words, (copies, length) codes, with substitutions, some of them to the other strand."""
+def substituted(bases: Codes, rate: float, generator: np.random.Generator) -> Codes:
+    """Replace each base by another one with probability `rate`."""
     shift = generator.integers(1, 4, size=bases.shape, dtype=np.uint8)
-    hit = generator.random(bases.shape) < SUBSTITUTIONS
-    copied = np.where(hit, (bases + shift) % 4, bases).astype(np.uint8)
-    return np.where(reverse[:, None], reverse_complement_padded(copied), copied)
-
-
-def _covered(start: Index, width: int) -> Index:
-    """Return the bases of the copies that begin at `start`, (copies, width)."""
-    return start[:, None] + np.arange(width)
+    hit = generator.random(bases.shape) < rate
+    return np.where(hit, (bases + shift) % 4, bases).astype(np.uint8)
 
 
 def _chain(grammar: NDArray[np.float64], length: int, generator: np.random.Generator) -> Index:
