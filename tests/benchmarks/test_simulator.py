@@ -15,6 +15,7 @@ from dnastudents.benchmarks.simulator.world import LIKELY_STEPS, SPACERS, SUBSTI
 from dnastudents.benchmarks.task import Task, load_task
 from dnastudents.errors import InputError
 from dnastudents.files import read_json, sha256
+from dnastudents.genome import reference
 from dnastudents.genome.codes import decode, encode, reverse_complement
 from dnastudents.genome.fasta import read_fasta
 
@@ -71,6 +72,13 @@ def test_truth_labels_and_splits(small: Path, genome: dict[str, str]) -> None:
     assert sum(map(len, genome.values())) == pytest.approx(900_000, abs=2)
     assert np.allclose(np.sum(truth["grammar"], axis=0), 1)
     assert np.allclose(np.sum(truth["grammar"], axis=1), 1)
+
+
+def test_a_reference_keeps_the_truth_for_the_oracle(small: Path, tmp_path: Path) -> None:
+    reference.build(small / "genome.fa", tmp_path / "made", simulated=True)
+    assert sha256(tmp_path / "made/truth.json") == sha256(small / "truth.json")
+    reference.build(small / "genome.fa", tmp_path / "found")
+    assert not (tmp_path / "found/truth.json").exists()
 
 
 def test_gaps_are_n_and_only_what_is_outside_of_passages_is_lower_case(

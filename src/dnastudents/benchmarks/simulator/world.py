@@ -91,11 +91,11 @@ def make_world(seed: int) -> World:
 def write_text(world: World, length: int, generator: np.random.Generator) -> Text:
     """Write `length` bases."""
     width = world.lexicon.shape[1]
-    copies = length // width + 1  # more than fit: spacers are longer than nothing
-    word = _chain(world.grammar, copies, generator)
-    last = generator.random(copies) < 1 / WORDS_OF_PASSAGE
-    spacer = world.spacing[word] + generator.integers(SPACERS, size=copies)
-    between = generator.geometric(1 / BASES_BETWEEN, size=copies)
+    most = length // width + 1  # more than fit: spacers are longer than nothing
+    word = _chain(world.grammar, most, generator)
+    last = generator.random(most) < 1 / WORDS_OF_PASSAGE
+    spacer = world.spacing[word] + generator.integers(SPACERS, size=most)
+    between = generator.geometric(1 / BASES_BETWEEN, size=most)
     ends = np.cumsum(width + np.where(last, between, spacer))
     start = np.concatenate([[0], ends[:-1]])
     kept = int(np.searchsorted(start, length - width, side="right"))
