@@ -10,9 +10,12 @@ from itertools import groupby, product
 class PlainChain:
     """The interpolated chain of some sequences of letters, any of which but ACGT ends a k-mer."""
 
+    strengths = tuple(4.0**n for n in range(8))
+
     def __init__(self, sequences: list[str], order: int) -> None:
         self.sequences, self.order = sequences, order
         self.left, self.right = cache(self._left), cache(self._right)
+        self.strength = cache(self._fit)
 
     @cache  # noqa: B019 a test's chain lives as long as the test
     def count(self, word: str) -> int:
@@ -24,18 +27,39 @@ class PlainChain:
 
     def _left(self, base: str, context: str) -> float:
         shorter = self.left(base, context[1:]) if context else 0.25
-        return self._mix(base, [context + other for other in "ACGT"], context + base, shorter)
+        words = [context + other for other in "ACGT"]
+        strength = self.strength(len(context), True)
+        return self._mix(context + base, words, shorter, strength)
 
     def _right(self, base: str, context: str) -> float:
         shorter = self.right(base, context[:-1]) if context else 0.25
-        return self._mix(base, [other + context for other in "ACGT"], base + context, shorter)
+        words = [other + context for other in "ACGT"]
+        strength = self.strength(len(context), False)
+        return self._mix(base + context, words, shorter, strength)
 
-    def _mix(self, base: str, words: list[str], word: str, shorter: float) -> float:
-        counts = [self.count(each) for each in words]
-        different = sum(count > 0 for count in counts)
-        if not different:
-            return shorter
-        return (self.count(word) + different * shorter) / (sum(counts) + different)
+    def _mix(
+        self, word: str, words: list[str], shorter: float, s: float, left_out: int = 0
+    ) -> float:
+        total = sum(map(self.count, words)) - left_out
+        return (self.count(word) - left_out + s * shorter) / (total + s)
+
+    def _fit(self, n: int, from_left: bool) -> float:
+        """The strength of contexts of n bases under which bases, each left out, are likeliest."""
+
+        def likelihood(s: float) -> float:
+            total = 0.0
+            for context in map("".join, product("ACGT", repeat=n)):
+                words = [context + x if from_left else x + context for x in "ACGT"]
+                for base, word in zip("ACGT", words, strict=True):
+                    if from_left:
+                        shorter = self.left(base, context[1:]) if n else 0.25
+                    else:
+                        shorter = self.right(base, context[:-1]) if n else 0.25
+                    if count := self.count(word):
+                        total += count * math.log(self._mix(word, words, shorter, s, 1))
+            return total
+
+        return max(self.strengths, key=likelihood)
 
     def from_left(self, stretch: str, context: str) -> float:
         value = 1.0

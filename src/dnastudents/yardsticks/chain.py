@@ -1,10 +1,11 @@
 """An interpolated Markov chain over bases, read from the left and from the right.
 
-The probability of a base after its context of n bases is the share that the counts give, mixed with
-that of the context without its farthest base, as Witten and Bell do (IEEE Trans. Inf. Theory 37,
-1991): a context that was seen with t different bases mixes in the shorter one as if it were t more
-observations. Below no context at all lies the uniform guess. From the right the same counts are
-read backwards.
+The probability of a base after its context of n bases is (c(base) + s p) / (c + s), where c counts
+what followed the context and p is the probability after the context without its farthest base: the
+shorter context counts as s more observations (MacKay & Peto, Nat. Lang. Eng. 1, 1995). The strength
+s of each n is the one under which the counted bases, each left out of the counts in turn, are most
+probable; so contexts that are seen too seldom to tell anything do no harm. Below no context at all
+lies the uniform guess. From the right the same counts are read backwards.
 
 What stands between two contexts L and R has the probability P(x | L) P(x | R) / P(x), normalised,
 as if L and R were independent given x. Numbers of k-mers are those of `pmi.counting`.
@@ -12,7 +13,7 @@ as if L and R were independent given x. Numbers of k-mers are those of `pmi.coun
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,12 +33,19 @@ class Chain:
         k to the counts of all k-mers (4**k,), for k from 1 to order + 1.
     order : int
         Bases of the longest context, 1 or more.
+    strengths : sequence of float
+        Those to choose from, above 0. Default is powers of 4 from 1 to 16,384.
     """
 
-    def __init__(self, counts: Mapping[int, np.ndarray], order: int) -> None:
+    def __init__(
+        self,
+        counts: Mapping[int, np.ndarray],
+        order: int,
+        strengths: Sequence[float] = tuple(4.0**n for n in range(8)),
+    ) -> None:
         self.order = order
-        self._left = _interpolate(counts, order, from_left=True)
-        self._right = _interpolate(counts, order, from_left=False)
+        self._left = _interpolate(counts, order, strengths, from_left=True)
+        self._right = _interpolate(counts, order, strengths, from_left=False)
         # The tables of all orders lie behind one another; a context's row is its number from here.
         self._first = (4 ** np.arange(order + 1) - 1) // 3
 
@@ -103,7 +111,7 @@ class Chain:
 
 
 def _interpolate(
-    counts: Mapping[int, np.ndarray], order: int, from_left: bool
+    counts: Mapping[int, np.ndarray], order: int, strengths: Sequence[float], from_left: bool
 ) -> NDArray[np.float32]:
     """Compute log P of the four bases after each context, all orders: float32 (contexts, 4)."""
     tables = []
@@ -113,8 +121,22 @@ def _interpolate(
         seen = counts[n + 1].reshape(-1, 4) if from_left else counts[n + 1].reshape(4, -1).T
         if n:
             shorter = np.tile(shorter, (4, 1)) if from_left else shorter.repeat(4, axis=0)
-        different = np.count_nonzero(seen, axis=1)[:, None]
-        total = np.maximum(seen.sum(1) + different[:, 0], 1)[:, None]
-        shorter = np.where(different, (seen + different * shorter) / total, shorter)
+        total = seen.sum(1, keepdims=True)
+        strength = _fit_strength(seen, total, shorter, strengths)
+        shorter = (seen + strength * shorter) / (total + strength)
         tables.append(np.log(shorter).astype(np.float32))
     return np.concatenate(tables)
+
+
+def _fit_strength(
+    seen: np.ndarray, total: np.ndarray, shorter: Floats, strengths: Sequence[float]
+) -> float:
+    """Choose the strength under which the counted bases, each left out in turn, are likeliest."""
+    context, base = np.nonzero(seen)
+    count, total, chance = seen[context, base], total[context, 0], shorter[context, base]
+
+    def likelihood(strength: float) -> float:
+        left_out = (count - 1 + strength * chance) / (total - 1 + strength)
+        return float(count @ np.log(left_out))
+
+    return max(strengths, key=likelihood)
