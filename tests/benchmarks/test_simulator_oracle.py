@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,9 +15,12 @@ from dnastudents.benchmarks.simulator.oracle import (
     chain_of,
     hidden_probabilities,
     log_likelihood,
+    oracle_of,
+    token_losses,
 )
 from dnastudents.benchmarks.simulator.world import World, make_world, write_text
 from dnastudents.genome.codes import N
+from dnastudents.yardsticks.reading import Hidden
 
 TOY = World(
     lexicon=np.array([[0, 1, 3], [2, 2, 0]], dtype=np.uint8),
@@ -69,6 +74,37 @@ def test_posteriors_are_ratios_of_such_sums(toy: Chain, hidden: list[int]) -> No
     expected = [filled(at, tuple(bases[at].tolist())) / total for at in start.tolist()]
     got = hidden_probabilities(toy, seen, np.zeros(5, dtype=int), start, bases)
     assert got == pytest.approx(expected)
+
+
+def test_losses_of_tokens_of_several_sizes_in_many_windows(toy: Chain) -> None:
+    text = write_text(TOY, 700, np.random.default_rng(3)).codes.reshape(100, 7)
+    seen = text.copy()
+    seen[:, 2:5] = N
+    row = np.repeat(np.arange(100), 2)
+    start, size = np.tile([2, 3], 100), np.tile([3, 1], 100)
+    bases = text[row[:, None], start[:, None] + np.arange(3)]
+    bases[size == 1, 1:] = N
+    bases[0, 1] = N  # is not known
+    losses = token_losses(toy, Hidden(seen, row, start, size, bases))
+    assert np.isnan(losses).tolist() == [True] + [False] * 199
+    for token in (1, 70, 151, 198):
+        at, length = start[token], size[token]
+        true = bases[token, :length][None]
+        here = hidden_probabilities(toy, seen[row[token]][None], np.zeros(1, int), at[None], true)
+        assert losses[token] == pytest.approx(-np.log(here[0]))
+
+
+def test_a_reference_that_is_not_simulated_has_no_oracle(tmp_path: Path) -> None:
+    assert oracle_of(tmp_path) is None
+    truth = {"lexicon": ["ACT", "GGA"], "grammar": TOY.grammar.tolist(), "spacing": [1, 2]}
+    (tmp_path / "truth.json").write_text(json.dumps(truth))
+    text = write_text(TOY, 70, np.random.default_rng(3)).codes.reshape(10, 7)
+    row, start = np.arange(10), np.full(10, 2)
+    seen = np.where(np.arange(7) == 2, N, text).astype(np.uint8)
+    hidden = Hidden(seen, row, start, np.ones(10, int), text[:, 2:3])
+    oracle = oracle_of(tmp_path)
+    assert oracle is not None
+    assert oracle(hidden) == pytest.approx(token_losses(chain_of(TOY), hidden))
 
 
 def test_the_chain_is_the_text_that_is_written(toy: Chain) -> None:

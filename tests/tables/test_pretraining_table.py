@@ -114,6 +114,20 @@ def test_a_perplexity_of_shown_tokens_too_is_left_out(tmp_path):
     assert reached == "| old | \u2013 | \u2013 | \u2013 | \u2013 | 20 |"
 
 
+def test_the_oracle_has_a_column_where_it_knows(tmp_path):
+    folders = [finished(tmp_path, "made", 0, 2.0), finished(tmp_path, "other", 0, 2.0)]
+    metrics = json.loads((folders[0] / "metrics.json").read_text())
+    metrics["validation"]["oracle_perplexity"] = 1.75
+    (folders[0] / "metrics.json").write_text(json.dumps(metrics))
+    write_pretraining_table(folders, tmp_path / "t.csv")
+    text = (tmp_path / "t.md").read_text()
+    assert "| oracle |" in text
+    assert "| 2.346 | 1.750 |" in lines_of(tmp_path / "t.md", "made")[1]
+    assert "no student can have a lower one" in text
+    write_pretraining_table(folders[1:], tmp_path / "t.csv")
+    assert "oracle" not in (tmp_path / "t.md").read_text()
+
+
 def test_a_curriculum_that_never_switched_says_so(tmp_path):
     write_pretraining_table([finished(tmp_path, "gems", 0, 900.0, switch=40)], tmp_path / "t.csv")
     assert (tmp_path / "t.md").read_text().count("| never |") == 1

@@ -115,6 +115,9 @@ def test_views_to_perplexities() -> None:
     chain = PlainChain(["AACAAC"], 1)
     chances = chain.between("A", "A", "A") * chain.between("C", "A", "")
     assert found["markov_perplexity"] == pytest.approx(chances**-0.5)
+    assert "oracle_perplexity" not in found
+    knows = Yardsticks(lambda: [encode("AACAAC")], SYMBOLS, "ids", lambda found: found.row + 1.0)
+    assert knows(views)["oracle_perplexity"] == pytest.approx(math.exp(1.5))
 
 
 def test_nothing_hidden_has_no_perplexity() -> None:

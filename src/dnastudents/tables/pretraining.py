@@ -19,6 +19,11 @@ from dnastudents.tables.render import MISSING, TIMES, Sheet, write_sheets
 from dnastudents.training.options import RunSettings
 from dnastudents.training.progress import NORM
 
+ORACLE = "oracle"
+ORACLE_NOTE = (
+    "oracle: the perplexity, on the same hidden tokens, of who knows how the simulated genome was "
+    "made; no student can have a lower one."
+)
 HEADERS = [
     "run",
     "parameters",
@@ -28,6 +33,7 @@ HEADERS = [
     "validation perplexity",
     "token frequencies",
     "Markov chain",
+    ORACLE,
     "gradient norm",
     "switch at step",
 ]
@@ -49,7 +55,7 @@ NOTES = (
 MEASURES = (
     "loss",
     *("perplexity", "accuracy", "shown_perplexity", "shown_accuracy"),  # of labels
-    *("frequency_perplexity", "markov_perplexity"),  # of plain models
+    *("frequency_perplexity", "markov_perplexity", "oracle_perplexity"),  # of plain models
 )
 TEACHER = ("teacher_perplexity", "teacher_frequency_perplexity")
 
@@ -77,9 +83,15 @@ def write_pretraining_table(folders: Iterable[str | Path], output: str | Path) -
     frame = pd.DataFrame([_record(Path(folder)) for folder in folders])
     title = "Pretraining" + (" (simulated data)" if frame["simulated"].any() else "")
     notes = [*NOTES, *start_notes(frame), *_notes_on_learning(frame)]
-    sheet = Sheet(title, HEADERS, [], notes=notes)
+    sheet = Sheet(title, list(HEADERS), [], notes=notes)
     for run, rows in frame.groupby("run", sort=False):
         sheet.rows.append(_line(str(run), rows))
+    if frame["validation_oracle_perplexity"].isna().all():  # of a real genome nobody knows
+        column = sheet.headers.index(ORACLE)
+        for cells in (sheet.headers, *sheet.rows):
+            del cells[column]
+    else:
+        sheet.notes.append(ORACLE_NOTE)
     write_sheets(output, frame.drop(columns="switches"), [sheet])
     return frame
 
@@ -136,6 +148,7 @@ def _line(run: str, rows: pd.DataFrame) -> list[str]:
         + f" {MARK}" * any(against_pretraining(row) for row in _validations(rows)),
         _perplexity(rows["validation_frequency_perplexity"]),
         _perplexity(rows["validation_markov_perplexity"]),
+        _perplexity(rows["validation_oracle_perplexity"]),
         _norm(rows),
         ", ".join(switches) if first["switches"] else MISSING,
     ]

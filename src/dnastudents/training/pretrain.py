@@ -20,6 +20,7 @@ import transformers
 from accelerate import Accelerator
 
 from dnastudents import models
+from dnastudents.benchmarks.simulator.oracle import oracle_of
 from dnastudents.devices import choose_device
 from dnastudents.environment import PROCESSES, clean, join_or_be_alone
 from dnastudents.errors import InputError
@@ -141,7 +142,9 @@ def train(
             return 0
         if accelerator.is_main_process:
             require_room(objective, state, result.output)
-        yardsticks = Yardsticks(corpus.training_sequences, result.tokenizer, objective.reads)
+        yardsticks = Yardsticks(
+            corpus.training_sequences, result.tokenizer, objective.reads, oracle_of(reference)
+        )
         trainer = Trainer(run, options, seed, objective, corpus, folder, accelerator, yardsticks)
         if not trainer.train():
             return STOPPED

@@ -1,7 +1,8 @@
 """Perplexities of plain models on the masks of a validation.
 
-Both know the training split alone: how often each token occurs in it, and a Markov chain over its
-bases (`chain`). A hidden token that holds an N is left out, as no chain of bases predicts it.
+Two know the training split alone: how often each token occurs in it, and a Markov chain over its
+bases (`chain`). Where the genome is simulated, a third one knows how it was made: no student can be
+better. A hidden token that holds an N is left out, as no chain of bases predicts it.
 """
 
 from __future__ import annotations
@@ -34,15 +35,22 @@ class Yardsticks:
         The student's.
     reads : str
         Name of the views' tensor of ids that the student reads.
+    oracle : callable, optional
+        Computes the losses of hidden tokens, (M,), see `benchmarks.simulator.oracle`.
     """
 
     def __init__(
-        self, sequences: Callable[[], Sequence[np.ndarray]], tokenizer: Tokenizer, reads: str
+        self,
+        sequences: Callable[[], Sequence[np.ndarray]],
+        tokenizer: Tokenizer,
+        reads: str,
+        oracle: Callable[[Hidden], Floats] | None = None,
     ) -> None:
         self.sequences, self.tokenizer, self.reads = sequences, tokenizer, reads
+        self.oracle = oracle
 
     def __call__(self, views: Views) -> dict[str, float | None]:
-        """Compute `frequency_perplexity` and `markov_perplexity` of the hidden tokens of views.
+        """Compute `frequency_`, `markov_` and maybe `oracle_perplexity` of the hidden tokens.
 
         They are None where no hidden token has known bases.
         """
@@ -59,6 +67,8 @@ class Yardsticks:
             "frequency": frequency_losses(found, counts)[known],
             "markov": chain_losses(found, Chain(counts, order))[known],
         }
+        if self.oracle is not None:
+            losses["oracle"] = self.oracle(found)[known]
         return {
             f"{name}_perplexity": math.exp(loss.mean()) if len(loss) else None
             for name, loss in losses.items()

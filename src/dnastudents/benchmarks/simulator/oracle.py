@@ -9,8 +9,10 @@ everything that the window shows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,7 +27,10 @@ from dnastudents.benchmarks.simulator.world import (
     Index,
     World,
 )
+from dnastudents.files import read_json
 from dnastudents.genome.codes import N, encode, reverse_complement
+from dnastudents.genome.reference import TRUTH
+from dnastudents.yardsticks.reading import Hidden
 
 Floats = NDArray[np.float64]
 WINDOWS_AT_ONCE = 32  # tens of megabytes
@@ -48,6 +53,21 @@ class Chain:
     transitions: Floats
     emissions: Floats
     stationary: Floats
+
+
+def oracle_of(reference: Path) -> Callable[[Hidden], Floats] | None:
+    """Return what computes the losses of hidden tokens, in nats, (tokens,); None: nothing knows.
+
+    Parameters
+    ----------
+    reference : Path
+        Folder of the genome; one that is simulated has a `truth.json`.
+    """
+    truth = reference / TRUTH
+    if not truth.is_file():
+        return None
+    chain = chain_of(world_of(read_json(truth)))
+    return partial(token_losses, chain)
 
 
 def world_of(truth: Mapping[str, Any]) -> World:
@@ -117,25 +137,21 @@ def hidden_probabilities(
     return (known * after).sum(axis=1) / (unknown * after).sum(axis=1)
 
 
-def token_losses(
-    chain: Chain, seen: Codes, row: Index, start: Index, size: Index, bases: Codes
-) -> Floats:
-    """Compute -log of those probabilities for tokens of any size, in nats, (tokens,).
+def token_losses(chain: Chain, hidden: Hidden) -> Floats:
+    """Compute -log of those probabilities for hidden tokens of any size, in nats, (tokens,).
 
-    Parameters as of `hidden_probabilities`, with the bases of each token in `size`; `bases` has any
-    value behind the last one. A token of which bases are not known is nan.
+    A token of which not all bases are known is nan.
     """
-    losses = np.full(len(row), np.nan)
-    known = ((bases < N) | (np.arange(bases.shape[1]) >= size[:, None])).all(axis=1)
-    for first in range(0, len(seen), WINDOWS_AT_ONCE):
-        windows = slice(first, first + WINDOWS_AT_ONCE)
-        here = known & (row >= first) & (row < windows.stop)
-        for bases_of_token in np.unique(size[here]).tolist():
-            chosen = np.flatnonzero(here & (size == bases_of_token))
-            true = bases[chosen, :bases_of_token]
-            at = row[chosen] - first
-            given = hidden_probabilities(chain, seen[windows], at, start[chosen], true)
-            losses[chosen] = -np.log(given)
+    losses = np.full(len(hidden.row), np.nan)
+    known = (hidden.bases < N).sum(axis=1) == hidden.size
+    for first in range(0, len(hidden.seen), WINDOWS_AT_ONCE):
+        seen = hidden.seen[first : first + WINDOWS_AT_ONCE]
+        here = known & (hidden.row >= first) & (hidden.row < first + len(seen))
+        for size in np.unique(hidden.size[here]).tolist():
+            chosen = np.flatnonzero(here & (hidden.size == size))
+            row, start = hidden.row[chosen] - first, hidden.start[chosen]
+            true = hidden.bases[chosen, :size]
+            losses[chosen] = -np.log(hidden_probabilities(chain, seen, row, start, true))
     return losses
 
 
