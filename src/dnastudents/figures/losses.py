@@ -41,6 +41,7 @@ MARKERS = 8  # marks on a curve: enough to tell curves apart, too few to hide th
 YARDSTICKS: dict[str, tuple[str, Any]] = {
     "frequency_perplexity": ("token frequencies", (0, (6, 3))),
     "markov_perplexity": ("Markov chain", (0, (2, 2))),
+    "oracle_perplexity": ("oracle", (0, (1, 1))),
 }
 SWITCH: dict[str, Any] = {
     "marker": "D",
