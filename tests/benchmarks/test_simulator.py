@@ -139,7 +139,7 @@ def test_passages_keep_to_grammar_and_spacing_on_their_strand(
 def test_task_folders(tasks: dict[str, Task], task: str) -> None:
     protocol = tasks[task].protocol
     assert protocol.simulated is True
-    assert protocol.n_sequences == {"train": 200, "dev": 200, "test": 800}
+    assert protocol.n_sequences == {"train": 96, "dev": 64, "test": 640}
     assert protocol.duplicates.across == {"train/dev": 0, "train/test": 0, "dev/test": 0}
     for counts in protocol.class_counts.values():
         assert len(set(counts)) == 1

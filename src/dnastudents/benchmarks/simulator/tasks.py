@@ -31,8 +31,8 @@ from dnastudents.genome.codes import decode, encode
 from dnastudents.genome.fasta import read_fasta
 from dnastudents.randomness import numpy_generator
 
-WINDOW = 126
-ROWS = {"train": 200, "dev": 200, "test": 800}  # fewer where the chromosomes are too short
+WINDOW = 64
+ROWS = {"train": 96, "dev": 64, "test": 640}  # fewer where the chromosomes are too short
 WORN = 0.25  # of the bases of a relic
 
 
