@@ -12,6 +12,7 @@ from torch import Tensor
 from transformers import BertConfig, BertForMaskedLM
 
 from dnastudents.objectives import Views
+from dnastudents.objectives.base import count_labels
 from dnastudents.training.optimizer import adamw
 
 
@@ -38,7 +39,7 @@ class Step:
         part = Views({name: tensor[:rows] for name, tensor in whole.tensors.items()}, {})
         self.rows = len(part)
         self.views = part.rows(0, self.rows, device)
-        self.counts = {"masked": float(len(self.views["positions"]))}
+        self.counts = count_labels(self.views)
         mask = self.views.get("attention_mask")
         self.tokens = self.views["input_ids"].numel() if mask is None else int(mask.sum())
 

@@ -72,7 +72,11 @@ class Precision:
         What is computed in: `wanted`, but `no` on a CPU, where bf16 is slower.
     scaler : torch.amp.GradScaler
         Enabled for fp16 alone, whose range is too small for many gradients.
+    norm : Tensor
+        Of the gradients that were clipped last, before that, a scalar.
     """
+
+    norm: Tensor
 
     def __init__(self, wanted: str, device: torch.device) -> None:
         self.name = wanted if device.type == "cuda" else "no"
@@ -100,8 +104,8 @@ class Precision:
             such steps while it looks for the scale, and leaves them out.
         """
         self.scaler.unscale_(optimizer)
-        norm = nn.utils.clip_grad_norm_(parameters, limit)
-        return ~norm.isfinite() & (not self.scaler.is_enabled())
+        self.norm = nn.utils.clip_grad_norm_(parameters, limit)
+        return ~self.norm.isfinite() & (not self.scaler.is_enabled())
 
     def step(self, optimizer: torch.optim.Optimizer) -> None:
         """Let the optimiser update the weights."""

@@ -32,7 +32,7 @@ CALLS = (
     "benchmark mtcdna mtcdna_1k [train] --output {out}",
     "benchmark nucleotide_transformer enhancers [train] --output {out}",
     "benchmark nucleotide_transformer_revised enhancers [train] --output {out}",
-    "benchmark simulated promoter [reference] --output {out}",
+    "benchmark simulated words [reference] --output {out}",
     "launch --processes 0 -- pretrain had --settings [lock]",  # one would take this process's place
     "pretrain had --settings {settings}/had.json --reference [reference] --teacher [teacher] "
     "--state [state] --output {out}",

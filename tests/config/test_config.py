@@ -386,7 +386,7 @@ def test_ablations_of_had_change_one_thing_each(root: Path) -> None:
                         "splits": {"train": ["sim1"], "validation": ["sim9"]},
                     }
                 },
-                "suites": {"simulated": {"tasks": ["species"], "seeds": [0]}},
+                "suites": {"simulated": {"tasks": ["lexicon"], "seeds": [0]}},
             },
             "references.made.splits.validation: no sequence 'sim9' in the simulated genome; did "
             "you mean 'sim4'?",

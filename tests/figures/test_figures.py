@@ -81,6 +81,23 @@ def test_losses_draw_each_run_and_mark_the_switch(tmp_path, drawn):
     assert figure.get_suptitle() == ""
 
 
+def test_plain_models_stand_beside_perplexities(tmp_path, drawn):
+    for name in ("a.csv", "b.csv"):
+        frame = pd.read_csv(history(tmp_path / name))
+        frame.loc[frame.index[-1], [*losses.YARDSTICKS]] = [3.9, 2.5, 1.8]
+        frame.to_csv(tmp_path / name, index=False)
+    histories = {"had": tmp_path / "a.csv", "had@1": tmp_path / "b.csv"}
+    losses.losses_figure({**histories, "c": history(tmp_path / "c.csv")}, tmp_path / "losses")
+    (figure,) = drawn
+    lines = [line for line in figure.axes[2].get_lines() if len(set(line.get_ydata())) == 1]
+    assert [line.get_ydata()[0] for line in lines] == [3.9, 2.5, 1.8]  # once for a run, none for c
+    assert len({line.get_color() for line in lines}) == 1
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert legend == ["had", "c", "token frequencies", "Markov chain", "oracle"]
+    for axis in figure.axes[:2]:
+        assert all(len(set(line.get_ydata())) > 1 for line in axis.get_lines())
+
+
 def test_replicas_share_the_look_of_their_run(tmp_path, drawn):
     names = ("a", "a@1", "a@2", "b")
     histories = {name: history(tmp_path / f"{name}.csv") for name in names}

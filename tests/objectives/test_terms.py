@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Any, cast
 
 import pytest
 import torch
-from small import findna, had, masked_lm, random_codes
+from small import NUCLEOTIDES, TEACHER, findna, had, masked_lm, random_codes
+from torch import Tensor
+from torch.nn import functional as F
 from torch.testing import assert_close
 
 from dnastudents.genome.codes import PAD
-from dnastudents.objectives.base import Objective, Views
+from dnastudents.objectives.base import (
+    IGNORE,
+    Objective,
+    Views,
+    count_labels,
+    prediction_terms,
+)
 from dnastudents.objectives.findna.objective import FinDNA
+from dnastudents.objectives.had.group_masking import GroupMasking
+from dnastudents.objectives.had.objective import HAD
 
 CPU = torch.device("cpu")
 MAKERS: list[Callable[[], Objective]] = [
@@ -23,6 +34,10 @@ MAKERS: list[Callable[[], Objective]] = [
     had,
     lambda: had(pooled=True, align_on="all"),
 ]
+
+
+def is_had(objective: Any) -> bool:
+    return isinstance(objective, HAD)
 
 
 def backward(objective: Objective, views: Views, cuts: list[int]) -> dict[str, torch.Tensor]:
@@ -51,6 +66,66 @@ def test_slices_add_up(make: Callable[[], Objective]) -> None:
     assert expected.keys() == found.keys()
     for name, value in expected.items():
         assert_close(found[name], value, rtol=1e-4, atol=1e-6, msg=name)
+
+
+def test_hidden_and_shown_by_hand() -> None:
+    """Probabilities of the right token: 1/2 (hidden), 3/4 (shown), 1/4 (hidden), no label."""
+    chances = torch.tensor([[0.5, 0.5], [0.25, 0.75], [0.25, 0.75], [0.5, 0.5]])
+    labels, hidden = torch.tensor([0, 1, 0, IGNORE]), torch.tensor([True, False, True, False])
+    counts = count_labels({"labels": labels, "hidden": hidden})
+    assert counts == {"masked": 3.0, "hidden": 2.0, "shown": 1.0}
+    terms = prediction_terms(chances.log(), labels, hidden, counts)
+    assert_close(terms["hidden"], torch.tensor(8.0).log() / 2)
+    assert_close(terms["shown"], torch.tensor(4 / 3).log())
+    assert (terms["accuracy"], terms["shown_accuracy"]) == (0.5, 1.0)
+    terms = prediction_terms(chances.log(), labels, None, {"masked": 3.0})
+    assert terms.keys() == {"masked", "hidden", "accuracy"}
+    assert (terms["hidden"], terms["accuracy"]) == (terms["masked"], 2 / 3)
+
+
+@pytest.mark.parametrize("shape", [(400, 4101), (8, 16, 50)])
+def test_telling_apart_changes_no_bit_of_loss_and_gradient(shape: tuple[int, ...]) -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(shape, generator=generator)
+    labels = torch.randint(shape[1], (shape[0], *shape[2:]), generator=generator)
+    labels[torch.rand(labels.shape, generator=generator) < 0.1] = IGNORE
+    hidden = torch.rand(labels.shape, generator=generator) < 0.8
+    counts = count_labels({"labels": labels, "hidden": hidden & (labels != IGNORE)})
+    ours, plain = logits.clone().requires_grad_(), logits.clone().requires_grad_()
+    loss = prediction_terms(ours, labels, hidden & (labels != IGNORE), counts)["masked"]
+    expected = F.cross_entropy(plain, labels, ignore_index=IGNORE, reduction="sum")
+    expected = expected / counts["masked"]
+    loss.backward()
+    expected.backward()
+    assert torch.equal(loss, expected)
+    assert torch.equal(cast(Tensor, ours.grad), cast(Tensor, plain.grad))
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_a_hidden_token_is_one_that_reads_as_the_mask(make: Callable[[], Objective]) -> None:
+    objective: Any = make()
+    views = objective.views(random_codes(7, 60), seed=1, step=2)
+    ids, labels = views.tensors[objective.reads], views.tensors["labels"]
+    tokenizer = objective.masking.student if is_had(objective) else objective.tokenizer
+    assert torch.equal(views.hidden, (labels != IGNORE) & (ids == tokenizer.mask_id))
+    assert ("hidden" in views.tensors) is not is_had(objective)  # whose groups are all hidden
+    terms = objective(views.rows(0, 7, CPU), views.counts)
+    if is_had(objective):
+        assert "shown" not in terms
+        return
+    total = sum(terms[name] * views.counts[name] for name in ("hidden", "shown"))
+    assert_close(total, terms["masked"] * views.counts["masked"])
+
+
+def test_groups_of_had_that_are_shown_are_told_apart() -> None:
+    objective = had()
+    objective.masking = GroupMasking(NUCLEOTIDES, TEACHER, 0.5, mask_share=0.4, random_share=0.3)
+    views = objective.views(random_codes(7, 60), seed=1, step=2)
+    is_mask = views.tensors["student_ids"] == NUCLEOTIDES.mask_id
+    assert torch.equal(views.hidden, (views.tensors["labels"] != IGNORE) & is_mask)
+    terms = objective(views.rows(0, 7, CPU), views.counts)
+    total = sum(terms[name] * views.counts[name] for name in ("hidden", "shown"))
+    assert_close(total, terms["reconstruction"] * views.counts["masked"])
 
 
 @pytest.mark.parametrize("make", MAKERS)

@@ -177,7 +177,7 @@ def test_hours_are_flops_over_speed(tiny: Plan) -> None:
 def test_what_is_not_known_is_named_and_not_counted(
     tiny: Plan, root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert tiny.unknown_tasks == ["simulated/species"]
+    assert tiny.unknown_tasks == ["simulated/lexicon"]
     assert main(["plan", "--flops", "1e14", "--hardware", "H100", "--devices", "8"]) == 0
     text = capsys.readouterr().out
     assert "NOT COUNTED" in text

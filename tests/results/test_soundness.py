@@ -9,7 +9,13 @@ import pandas as pd
 import pytest
 
 from dnastudents.results.row import MetricsRow
-from dnastudents.results.soundness import MARK, reasons_against, soundness_notes, unsound
+from dnastudents.results.soundness import (
+    MARK,
+    against_pretraining,
+    reasons_against,
+    soundness_notes,
+    unsound,
+)
 from dnastudents.settings import parse
 from metrics_rows import metrics_row
 
@@ -47,3 +53,17 @@ def test_notes_name_the_seeds_of_each_reason() -> None:
     notes = soundness_notes(frame)
     assert notes[1:] == [f"{MARK} a on tf_0, seed 0, 1: one class is predicted throughout"]
     assert soundness_notes(frame[frame["run"] == "b"]) == []
+
+
+def test_a_pretraining_that_learned_nothing_is_told() -> None:
+    def told(perplexity: float | None, frequency: float) -> list[str]:
+        values = {"perplexity": perplexity, "frequency_perplexity": frequency}
+        return against_pretraining(values)
+
+    assert told(3676.0, 3673.0) == [
+        "perplexity 3,676 is no better than that of token frequencies, 3,673"
+    ]
+    assert told(99.0, 100.0)
+    assert not told(98.9, 100.0)
+    assert not told(None, 100.0)
+    assert not against_pretraining({"perplexity": 5000.0})

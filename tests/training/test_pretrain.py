@@ -19,7 +19,7 @@ from dnastudents.errors import InputError
 from dnastudents.genome import tokenizers
 from dnastudents.genome.codes import decode
 from dnastudents.genome.reference import build
-from dnastudents.objectives.base import IGNORE, Views
+from dnastudents.objectives.base import IGNORE, Views, count_labels
 from dnastudents.objectives.findna.objective import FinDNA
 from dnastudents.objectives.had.objective import HAD
 from dnastudents.objectives.masked_lm.objective import MaskedLM
@@ -62,7 +62,7 @@ def test_output_folder(recipe: str, inputs: dict[str, Path], tmp_path: Path) -> 
 def test_what_is_saved_is_what_was_trained(
     recipe: str, inputs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """transformers alone gets the perplexity of metrics.json from the folder."""
+    """transformers alone gets the perplexity of metrics.json from the folder, at hidden tokens."""
     seen = {}
     evaluate = loop.Trainer.evaluate
 
@@ -76,8 +76,8 @@ def test_what_is_saved_is_what_was_trained(
     pretrain(settings_of(recipe), output=output, state=tmp_path / "state", **inputs)
     model = AutoModelForMaskedLM.from_pretrained(output / "model").eval()
     ids = seen["input_ids"] if "input_ids" in seen else seen["student_ids"]
-    labels = torch.full_like(ids, -100)  # findna's CLS positions have no label
-    labels[:, : seen["labels"].shape[1]] = seen["labels"]
+    is_mask = ids == tokenizers.load(output / "model").mask_id
+    labels = seen["labels"].masked_fill(~is_mask, -100)
     with torch.inference_mode():
         loss = model(ids, attention_mask=seen.get("attention_mask"), labels=labels).loss
     metrics = json.loads((output / "metrics.json").read_text())
@@ -105,15 +105,18 @@ def test_history_has_a_row_a_log_line_and_evaluation(
     steps = history.groupby("split")["step"].apply(list)
     assert steps["train"] == [5, 10, 12]
     assert steps["validation"] == [3, 6, 9, 12]
-    parts = ["alignment", "reconstruction", "masked_accuracy", "perplexity", "loss"]
+    parts = ["alignment", "reconstruction", "accuracy", "perplexity", "loss"]
     assert history[parts].notna().all(axis=None)
     assert np.allclose(history["loss"], history["alignment"] + history["reconstruction"])
+    # All masked bases are hidden here, so there are no others to tell apart.
     assert np.allclose(np.log(history["perplexity"]), history["reconstruction"])
+    assert not any(name.startswith("shown") for name in history)
     shares = history.query("split == 'train'")["teacher_share"]
     assert shares.between(0, 1, inclusive="neither").all()
     total = json.loads((output / "metrics.json").read_text())["teacher_share"]
     assert shares.min() <= total <= shares.max()
-    line = r"had step 5/12 loss \d\.\d{4} lr \d\.\de-0\d \S+ s/step \S+ tokens/s "
+    line = r"had step 5/12 loss \d\.\d{4} perplexity \d\.\d+ accuracy \d+\.\d% "
+    line += r"gradient \d[\d.]* lr \d\.\de-0\d \S+ s/step \S+ tokens/s "
     line += r"teacher \d+% eta \d:\d\d:\d\d"
     assert any(re.fullmatch(line, message) for message in caplog.messages)
 
@@ -143,7 +146,8 @@ def test_a_validation_with_nothing_masked_has_no_loss(
     def unmasked(self: Any, codes: np.ndarray, step: int) -> Views:
         views = draw(self, codes, step)
         tensors = {**views.tensors, "labels": torch.full_like(views.tensors["labels"], IGNORE)}
-        return Views(tensors, views.counts | {"masked": 1.0}, views.prepare)
+        tensors |= {k: torch.zeros_like(v) for k, v in tensors.items() if k == "hidden"}
+        return Views(tensors, views.counts | count_labels(tensors), views.prepare)
 
     monkeypatch.setattr(kind, "validation_views", unmasked)
     monkeypatch.setattr(kind, "observe", lambda self, metrics, step: told.append(metrics))
@@ -151,14 +155,17 @@ def test_a_validation_with_nothing_masked_has_no_loss(
     pretrain(settings, output=tmp_path / "out", state=tmp_path / "s", **inputs)
     history = pd.read_csv(tmp_path / "out" / "history.csv")
     validation = history[history["split"] == "validation"]
-    void = ["loss", "perplexity", kind.prediction, "masked_accuracy"]
+    shown = ["shown", "shown_accuracy", "shown_perplexity"] if recipe != "had" else []
+    void = ["loss", "perplexity", kind.prediction, "accuracy", *shown]
     assert len(validation) == 2
     assert validation[void].isna().all(axis=None)
     assert history.loc[history["split"] == "train", void].notna().all(axis=None)
     last = json.loads((tmp_path / "out" / "metrics.json").read_text())["validation"]
-    assert [last[name] for name in void] == [None] * 4
-    kept = set(last) - {*void, "step", "split", "stage", "teacher_masked_accuracy"}
-    assert all(last[name] is not None for name in kept)
+    assert [last[name] for name in void] == [None] * len(void)
+    means = r"(student_)?(loss|masked|reconstruction|hidden|shown|(shown_)?(accuracy|perplexity))"
+    for name, value in last.items():
+        is_void = re.fullmatch(means, name) or name in ("frequency_perplexity", "markov_perplexity")
+        assert (value is None) == bool(is_void), name
     assert not told
     assert "nothing is masked in the validation sequences" in caplog.text
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
 from dnastudents.errors import InputError
-from dnastudents.training.progress import Meter, clock, log_line, thousands, time_shares
+from dnastudents.training.progress import NORM, Meter, clock, log_line, thousands, time_shares
 
 
 def meter_with(losses: list[float], stop_after: int = 1) -> Meter:
@@ -25,6 +27,22 @@ def test_means_and_rates() -> None:
     meter.add({"loss": torch.tensor(7.0), "part": torch.tensor(1.0)}, tokens=5)
     assert meter.flush(3)["loss"] == 7.0
     assert meter.total_tokens == 25
+
+
+def test_the_median_of_the_norms_counts() -> None:
+    meter = Meter("mine", lambda values: values, stop_after=9)
+    for loss, norm in ((1.0, 2.0), (1.0, 900.0), (float("nan"), 50.0), (1.0, 3.0)):
+        meter.add({"loss": torch.tensor(loss), NORM: torch.tensor(norm)}, tokens=1)
+    assert meter.flush(4)[NORM] == 3.0
+    meter.add({"loss": torch.tensor(float("nan")), NORM: torch.tensor(1.0)}, tokens=1)
+    assert math.isnan(meter.flush(5)[NORM])
+
+
+def test_a_state_of_other_terms_is_left_out_of_the_next_line() -> None:
+    meter = Meter("mine", lambda values: values)
+    meter.load_state(meter_with([9.0]).state(1), keep_rows=True, device=torch.device("cpu"))
+    meter.add({"loss": torch.tensor(1.0), NORM: torch.tensor(1.0)}, tokens=1)
+    assert meter.flush(2)["loss"] == 1.0
 
 
 def test_state_restores_an_open_window() -> None:
@@ -88,6 +106,10 @@ def test_log_line() -> None:
     row = {"loss": 1.234, "learning_rate": 3e-4, "tokens_per_second": 81234.0}
     assert log_line("had", 100, 1000, row, 0.12) == (
         "had step 100/1000 loss 1.2340 lr 3.0e-04 0.12 s/step 81.2k tokens/s eta 0:01:48"
+    )
+    told = {**row, "perplexity": 3673.21, "accuracy": 0.1234, "gradient_norm": 0.5219}
+    assert " loss 1.2340 perplexity 3,673 accuracy 12.3% gradient 0.52 lr " in (
+        log_line("had", 100, 1000, told, 0.12)
     )
     line = log_line("had", 100, 1000, {**row, "teacher_share": 0.434}, 0.12)
     assert line.endswith("81.2k tokens/s teacher 43% eta 0:01:48")

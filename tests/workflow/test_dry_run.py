@@ -135,7 +135,7 @@ def test_missing_tables_are_one_clear_line(fresh: Path, snakemake: Snakemake) ->
     [
         ("batch_size: 8", "batch_sise: 8", "did you mean 'batch_size'?"),
         ("  findna: {pretraining: *tiny}", "  finda: {}", "did you mean 'findna'?"),
-        ("[species]", "[spesies]", "did you mean 'species'?"),
+        ("[lexicon]", "[lexikon]", "did you mean 'lexicon'?"),
         ("steps: 6", "steps: six", "steps: must be an integer, not 'six'"),
         (
             "simulate: {seed: 7,",

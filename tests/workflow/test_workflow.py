@@ -66,7 +66,7 @@ def test_the_quickstart_runs_on_these_results(tiny: Path, root: Path, tmp_path: 
 
 def test_classifiers_are_kept(tiny: Path) -> None:
     for run in ("had", "findna", "logo_cm_gems", "had_scratch"):
-        folder = tiny / "results/finetune" / run / "simulated/species"
+        folder = tiny / "results/finetune" / run / "simulated/lexicon"
         best = max(
             (json.loads(file.read_text()) for file in folder.glob("seed_*.json")),
             key=lambda row: (row["best_dev"], -row["seed"]),
@@ -118,8 +118,8 @@ def test_tables_and_figures_are_there_and_say_simulated(tiny: Path) -> None:
         "losses",
         "overview",
         "pmi",
-        "tsne_simulated_species",
-        "tsne_cls_simulated_species",
+        "tsne_simulated_lexicon",
+        "tsne_cls_simulated_lexicon",
     ):
         assert (figures / f"{name}.png").read_bytes().startswith(b"\x89PNG")
         assert b"</svg>" in (figures / f"{name}.svg").read_bytes()

@@ -37,7 +37,7 @@ rule data_check:
 
 
 rule simulate:
-    """Write a simulated genome with annotated elements."""
+    """Write a simulated genome with annotated words."""
     input:
         asked=asked("simulate/{reference}", simulation),
     output:

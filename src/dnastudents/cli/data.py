@@ -62,7 +62,7 @@ def data_check(
 
 @command(app, "simulate", """--settings '{"length": 100000, "seed": 1}' --output simulated""")
 def simulate(*, settings: Settings, output: Output) -> None:
-    """Write a simulated genome with annotated elements."""
+    """Write a simulated genome with annotated words."""
     from dnastudents.benchmarks.simulator import simulate
 
     simulate(output, settings)

@@ -2,7 +2,8 @@
 
 Left: training loss, a running mean over the raw line. Then validation loss and, where a run has
 one, validation perplexity. Losses of different recipes are different quantities: a curve is to be
-compared with its own past and with runs of the same objective, never across objectives.
+compared with its own past and with runs of the same objective, never across objectives. Beside
+perplexities stand those of plain models on the same masks, as dashed lines of the run's colour.
 """
 
 from __future__ import annotations
@@ -37,6 +38,11 @@ PANELS = (
 )
 SMOOTHING = 0.05  # width of the running mean, as a share of the logged steps
 MARKERS = 8  # marks on a curve: enough to tell curves apart, too few to hide them
+YARDSTICKS: dict[str, tuple[str, Any]] = {
+    "frequency_perplexity": ("token frequencies", (0, (6, 3))),
+    "markov_perplexity": ("Markov chain", (0, (2, 2))),
+    "oracle_perplexity": ("oracle", (0, (1, 1))),
+}
 SWITCH: dict[str, Any] = {
     "marker": "D",
     "markersize": 5,
@@ -55,9 +61,10 @@ def losses_figure(histories: Mapping[str, str | Path], output: str | Path) -> No
     ----------
     histories : mapping of run -> path
         Each run's `history.csv`: `step`, `split` (train or validation), `loss`, and optionally
-        `perplexity` and `stage` (the curriculum's; a change is marked by a diamond). A run without
-        rows, as one that was never pretrained, is left out. Further pretrainings of a run, `run@1`,
-        `run@2`, have its look. A `settings.json` beside it that says `simulated` labels the figure.
+        `perplexity`, those of `YARDSTICKS` (the last counts) and `stage` (the curriculum's; a
+        change is marked by a diamond). A run without rows, as one that was never pretrained, is
+        left out. Further pretrainings of a run, `run@1`, `run@2`, have its look. A `settings.json`
+        beside it that says `simulated` labels the figure.
     output : path
         A suffix .png or .svg is taken off first.
 
@@ -74,15 +81,20 @@ def losses_figure(histories: Mapping[str, str | Path], output: str | Path) -> No
     looks = {run: series(n) for n, run in enumerate(dict.fromkeys(map(_base, frames)))}
     with figure_style():
         columns = 4
-        legend_rows = -(-len(looks) // columns)
+        legend_rows = -(-(len(looks) + len(YARDSTICKS)) // columns)
         figure, axes = grid(len(panels), 3, PAGE, 2.3 + 0.15 * legend_rows)
         for axis, (split, metric, label) in zip(axes, panels, strict=True):
             for run, frame in frames.items():
                 curve, base = _curve(frame, split, metric), _base(run)
                 _draw(axis, curve, base, looks[base], split == "train")
+            if metric == "perplexity":
+                _draw_yardsticks(axis, frames, looks)
             axis.set(xlabel="step", title=label)
             _scale(axis)
         handles = {run: handle for axis in axes for run, handle in _handles(axis).items()}
+        for name, (label, dash) in YARDSTICKS.items():
+            if any(len(_curve(frame, "validation", name)) for frame in frames.values()):
+                handles[label] = Line2D([], [], color=GREY, linewidth=0.8, linestyle=dash)
         if any(_switches(frame) for frame in frames.values()):
             handles["curriculum switch"] = Line2D([], [], **SWITCH)
         figure.legend(handles.values(), handles, loc="outside lower center", ncols=columns)
@@ -146,6 +158,20 @@ def _draw(axis: Axes, curve: pd.DataFrame, run: str, look: Series, smooth: bool)
     )
     for position in _switches(curve):
         axis.plot(steps[position], values[position], **SWITCH | {"markeredgecolor": look.colour})
+
+
+def _draw_yardsticks(
+    axis: Axes, frames: Mapping[str, pd.DataFrame], looks: Mapping[str, Series]
+) -> None:
+    """Draw a line across the panel for each plain model of each run; its pretrainings share one."""
+    drawn = set()
+    for run, frame in frames.items():
+        for name, (_, dash) in YARDSTICKS.items():
+            for value in _curve(frame, "validation", name)["value"].tail(1):
+                if (_base(run), name) not in drawn:
+                    colour = looks[_base(run)].colour
+                    axis.axhline(value, color=colour, linewidth=0.8, linestyle=dash, zorder=1)
+                    drawn.add((_base(run), name))
 
 
 def _switches(curve: pd.DataFrame) -> list[int]:

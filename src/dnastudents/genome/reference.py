@@ -2,7 +2,8 @@
 
 A reference is a folder: `codes.npy` (uint8, all records end to end; a plain .npy file, so any tool
 can map it) and `reference.json` (names, lengths, offsets, source and its SHA-256, how many letters
-were N or others that are read as N, and which records are the same sequence).
+were N or others that are read as N, and which records are the same sequence). That of a simulated
+genome keeps its `truth.json`.
 
 A record named `chrom:start-end` whose length is end - start (0-based, half open) is a part of a
 chromosome: coordinates of the chromosome find it. Splits are made of chromosomes or regions, never
@@ -12,6 +13,7 @@ of windows, so that overlapping windows cannot leak between them.
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Mapping
 from hashlib import blake2b
 from itertools import groupby
@@ -31,6 +33,7 @@ from dnastudents.provenance import FILE, write_provenance
 
 logger = logging.getLogger(__name__)
 
+TRUTH = "truth.json"  # of a simulated genome
 _SHOWN = 5  # names in a message
 _CODES = sequence.translation_table()
 
@@ -147,7 +150,8 @@ def build(fasta: str | Path, output: str | Path, simulated: bool = False) -> Ref
     output : str or Path
         Folder to write; it is complete or absent.
     simulated : bool
-        Whether the genome is made up; kept, so that figures can say so. Default is False.
+        Whether the genome is made up; kept, so that figures can say so. The simulator's
+        `truth.json` beside the FASTA is copied, for its oracle. Default is False.
 
     Returns
     -------
@@ -160,7 +164,7 @@ def build(fasta: str | Path, output: str | Path, simulated: bool = False) -> Ref
         The FASTA is damaged or holds no DNA, see `dnastudents.genome.fasta.read_fasta`.
     """
     fasta = Path(fasta)
-    with atomic_directory(output, "reference.json", "codes.npy", FILE) as folder:
+    with atomic_directory(output, "reference.json", "codes.npy", TRUTH, FILE) as folder:
         lengths, contents, letters = _write_codes(fasta, folder / "codes.npy")
         ends = np.cumsum(list(lengths.values())).tolist()
         index = {
@@ -174,6 +178,8 @@ def build(fasta: str | Path, output: str | Path, simulated: bool = False) -> Ref
             "same_sequence": _same(contents),
         }
         write_json(folder / "reference.json", index)
+        if simulated and (truth := fasta.with_name(TRUTH)).is_file():
+            shutil.copyfile(truth, folder / TRUTH)
         write_provenance(folder)
     built = Reference.open(output)
     if built.same_sequence:

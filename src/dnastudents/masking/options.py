@@ -55,6 +55,11 @@ class MaskingOptions(Settings, ABC):
         """Whether it is as the authors released it."""
         return False
 
+    @property
+    def shows_some(self) -> bool:
+        """Whether some of the chosen tokens are not hidden."""
+        return self.mask_share < 1
+
 
 MASKINGS: Registry[MaskingOptions] = Registry("masking", "name")
 

@@ -9,6 +9,9 @@ Three design decisions:
 - `forward` returns **terms**: sums over the rows that it got, divided by counts over the global
   batch. The terms of all slices add up to the mean over the batch, however unevenly masked
   positions fall; and one validation set is simply one large batch of fixed views.
+- Of what is to be predicted, some may be shown: left as it is, or replaced by something else, as in
+  BERT. The loss is of all; perplexity and accuracy are of what is **hidden**, since a model that
+  has learned nothing but to copy is right wherever a token was left as it is.
 - An objective is an `nn.Module` that owns all that is trained, so it is what gets wrapped for
   data-parallel training, and its `state_dict` is all that a resumed run needs of it.
 
@@ -17,7 +20,7 @@ Shapes: B sequences, L bases, T tokens, D width of the student, V symbols of its
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +33,9 @@ from dnastudents.devices import moved
 from dnastudents.randomness import torch_generator
 
 IGNORE = -100  # label of a position without a loss
-MEANS_OF_LABELS = ("loss", "masked", "reconstruction", "masked_accuracy", "teacher_masked_accuracy")
+MEANS_OF_LABELS = ("loss", "masked", "reconstruction")  # terms, as are the next two
+MEANS_OF_HIDDEN = ("hidden", "accuracy")
+MEANS_OF_SHOWN = ("shown", "shown_accuracy")
 VALIDATION_SEED = 0  # one validation masking for all runs, so that their perplexities compare
 
 
@@ -42,9 +47,12 @@ class Views:
     ----------
     tensors : dict of Tensor
         First axis B. `labels` (B, T), int64, is always there: `IGNORE` but where a base is to be
-        predicted. Objectives with two views of each sequence have a second axis for them.
+        predicted. `hidden`, bool (B, T), are the labels whose token is read as the mask token; it
+        is left out where the masking shows none. Objectives with two views of each sequence have
+        a second axis for them.
     counts : dict of float
-        Denominators of the losses over the whole batch, at least 1.
+        Denominators of the losses over the whole batch, at least 1; `count_labels` gives those of
+        labels.
     prepare : callable or None
         Adds to a slice what is found on the CPU, before the slice moves. Default is nothing.
     """
@@ -60,6 +68,19 @@ class Views:
     def is_labelled(self) -> bool:
         """Whether anything is to be predicted; else means over labels are of nothing."""
         return bool((self.tensors["labels"] != IGNORE).any())
+
+    @property
+    def hidden(self) -> Tensor:
+        """Which labels are hidden, bool like `labels`."""
+        return self.tensors.get("hidden", self.tensors["labels"] != IGNORE)
+
+    def void(self, terms: Iterable[str]) -> set[str]:
+        """Find the terms that are means of labels, hidden or shown ones, where there are none."""
+        is_label = self.tensors["labels"] != IGNORE
+        kinds = {MEANS_OF_LABELS: is_label, MEANS_OF_HIDDEN: self.hidden}
+        kinds[MEANS_OF_SHOWN] = is_label & ~self.hidden
+        empty = {name for names, chosen in kinds.items() if not chosen.any() for name in names}
+        return {term for term in terms if term.removeprefix("student_") in empty}
 
     def rows(self, start: int, stop: int, device: torch.device) -> dict[str, Any]:
         """Move rows start..stop-1 to `device`, with `positions` (M,): flat indices of labels.
@@ -83,7 +104,8 @@ class Objective(nn.Module):
     """
 
     student: Any
-    prediction = "masked"  # the term that is a mean cross-entropy, exp of it a perplexity
+    prediction = "hidden"  # the term that is a mean cross-entropy, exp of it a perplexity
+    reads = "input_ids"  # which tensor of the views the student predicts labels from
     compares_rows = False  # whether a loss depends on which rows are in one slice
 
     def __init__(self, student: Any) -> None:
@@ -133,32 +155,64 @@ class Objective(nn.Module):
 
 def masked_prediction(
     head: Callable[[Tensor], Tensor],
-    hidden: Tensor,
-    labels: Tensor,
-    positions: Tensor,
-    count: float,
+    features: Tensor,
+    views: Mapping[str, Tensor],
+    counts: Mapping[str, float],
 ) -> dict[str, Tensor]:
-    """Compute the terms of cross-entropy (nats) and accuracy, with logits only at labels.
+    """Compute the terms of `prediction_terms`, with logits only at labels.
 
     Parameters
     ----------
     head : callable
-        Hidden states (M, D) to logits (M, V).
-    hidden : Tensor
+        Features (M, D) to logits (M, V).
+    features : Tensor
         (B, T, D).
-    labels : Tensor
-        int64 (B, T).
-    positions : Tensor
-        Flat indices (M,) of the labels, from `Views.rows`.
-    count : float
-        Labels of the whole batch.
+    views : mapping
+        A slice, from `Views.rows`.
+    counts : mapping
+        Of the whole batch, see `count_labels`.
     """
-    target = labels.flatten()[positions]
-    logits = head(hidden.flatten(0, 1)[positions]).float()
-    correct = (logits.argmax(-1) == target).sum()
+    positions = views["positions"]
+    hidden = views["hidden"].flatten()[positions] if "hidden" in views else None
+    logits = head(features.flatten(0, 1)[positions]).float()
+    return prediction_terms(logits, views["labels"].flatten()[positions], hidden, counts)
+
+
+def prediction_terms(
+    logits: Tensor, labels: Tensor, hidden: Tensor | None, counts: Mapping[str, float]
+) -> dict[str, Tensor]:
+    """Compute cross-entropies, in nats, and accuracies.
+
+    Parameters
+    ----------
+    logits : Tensor
+        float32 (M, V), or (B, V, M) for two axes of labels.
+    labels : Tensor
+        int64 (M,) or (B, M); `IGNORE` has no part in anything.
+    hidden : Tensor or None
+        bool like the labels, those that the model does not see; None: all.
+    counts : mapping
+        Of the whole batch, see `count_labels`.
+
+    Returns
+    -------
+    dict of Tensor
+        `masked`, the loss, over all labels; `hidden` and `accuracy`, over the hidden ones; with
+        some that are shown, `shown` and `shown_accuracy` over those. Only `masked` has a gradient.
+    """
+    log_p = F.log_softmax(logits, 1)  # with nll_loss what F.cross_entropy does, to the bit
+    loss = F.nll_loss(log_p, labels, ignore_index=IGNORE, reduction="sum") / counts["masked"]
+    correct = logits.argmax(1) == labels  # never where the label is IGNORE
+    if hidden is None:
+        accuracy = correct.sum() / counts["masked"]
+        return {"masked": loss, "hidden": loss.detach(), "accuracy": accuracy}
+    nats = F.nll_loss(log_p.detach(), labels, ignore_index=IGNORE, reduction="none")
     return {
-        "masked": F.cross_entropy(logits, target, reduction="sum") / count,
-        "masked_accuracy": correct / count,
+        "masked": loss,
+        "hidden": (nats * hidden).sum() / counts["hidden"],
+        "accuracy": (correct & hidden).sum() / counts["hidden"],
+        "shown": (nats * ~hidden).sum() / counts["shown"],
+        "shown_accuracy": (correct & ~hidden).sum() / counts["shown"],
     }
 
 
@@ -175,3 +229,13 @@ def row_generators(codes: np.ndarray, seed: int, purpose: str) -> Iterator[torch
 def count_of(mask: Tensor) -> float:
     """Count how many are true; at least 1, because it divides."""
     return float(max(1, int(mask.sum())))
+
+
+def count_labels(tensors: Mapping[str, Tensor]) -> dict[str, float]:
+    """Count the labels of a batch: `masked`, and of them `hidden` and `shown` where some are."""
+    is_label = tensors["labels"] != IGNORE
+    counts = {"masked": count_of(is_label)}
+    if "hidden" in tensors:
+        hidden = tensors["hidden"]
+        counts |= {"hidden": count_of(hidden), "shown": count_of(is_label & ~hidden)}
+    return counts

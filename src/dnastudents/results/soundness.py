@@ -1,7 +1,8 @@
-"""Scores that say nothing: of a constant predictor, of equal features, of an undefined metric.
+"""Results that say nothing: scores of a constant predictor, pretrainings that learned nothing.
 
-Such a score is a number like any other (an MCC of 0, the share of the commonest class), so tables
-and figures mark it, and a note says which seeds have it and why.
+Such a score, as one of equal features or an undefined metric, is a number like any other (an MCC
+of 0, the share of the commonest class), so tables and figures mark it, and a note says which seeds
+have it and why. So is the perplexity of token frequencies.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 MARK = "‡"
+NO_BETTER = 0.99  # times the perplexity of frequencies: below that something was learned
 NOTE = f"{MARK} A score that says nothing of the sequences:"
 
 
@@ -51,3 +53,13 @@ def reasons_against(row: Mapping[Any, Any]) -> list[str]:
     if isinstance(undefined, list) and row["metric"] in undefined:
         reasons.append(f"{row['metric']} is undefined, and 0 by convention")
     return reasons
+
+
+def against_pretraining(validation: Mapping[str, Any]) -> list[str]:
+    """Say why a pretraining taught nothing, by its last validation as `metrics.json` has it."""
+    perplexity, plain = (validation.get(f"{name}perplexity") for name in ("", "frequency_"))
+    if perplexity is None or plain is None or perplexity < NO_BETTER * plain:
+        return []
+    return [
+        f"perplexity {perplexity:,.4g} is no better than that of token frequencies, {plain:,.4g}"
+    ]

@@ -52,8 +52,10 @@ def pretraining_card(
             "commit": metrics["commit"],
         },
         "Results": {
-            "perplexity of masked tokens on the validation split": validation.get("perplexity"),
-            "accuracy of masked tokens on the validation split": validation.get("masked_accuracy"),
+            "perplexity of hidden tokens on the validation split": validation.get("perplexity"),
+            "the same of token frequencies": validation.get("frequency_perplexity"),
+            "the same of a Markov chain from both sides": validation.get("markov_perplexity"),
+            "accuracy of hidden tokens on the validation split": validation.get("accuracy"),
         },
     }
     auto = "AutoModelForMaskedLM"

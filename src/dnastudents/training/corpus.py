@@ -11,6 +11,7 @@ import numpy as np
 
 from dnastudents.errors import InputError
 from dnastudents.genome.codes import reverse_complement_padded
+from dnastudents.genome.intervals import read_intervals
 from dnastudents.genome.reference import Reference
 from dnastudents.objectives.base import VALIDATION_SEED
 from dnastudents.randomness import numpy_generator
@@ -41,7 +42,7 @@ class Corpus:
     def __init__(
         self, folder: Path, options: Pretraining, seed: int, intervals: Path | None = None
     ) -> None:
-        self.options, self.seed = options, seed
+        self.options, self.seed, self._intervals = options, seed, intervals
         self.reference = Reference.open(folder)
         if options.window.has_folds != (intervals is not None):
             raise InputError(
@@ -70,6 +71,15 @@ class Corpus:
         spans = self.train.spans(self.seed, step, self.options.batch_size).tolist()
         named = ", ".join(self.reference.name(*span) for span in spans[:limit])
         return named + (f", ... ({len(spans)} sequences)" if len(spans) > limit else "")
+
+    def training_sequences(self) -> list[np.ndarray]:
+        """Return the sequences of the training split, views of codes uint8 (L,)."""
+        if self._intervals is not None:
+            spans = read_intervals(self._intervals, self.reference)["train"].tolist()
+        else:
+            named = self.reference.intervals(self.options.splits.train)
+            spans = [self.reference.span(interval) for interval in named]
+        return [self.reference.codes[start:end] for start, end in spans]
 
     def validation(self) -> np.ndarray | None:
         """Return the validation codes, uint8 (validation_sequences, L), the same for every run."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import math
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,15 +23,15 @@ from torch import Tensor
 from dnastudents.devices import Precision, device_name
 from dnastudents.errors import InputError
 from dnastudents.genome.codes import PAD
-from dnastudents.objectives import Objective
-from dnastudents.objectives.base import MEANS_OF_LABELS
+from dnastudents.objectives import Objective, Views
 from dnastudents.randomness import derive_seed
+from dnastudents.results.soundness import against_pretraining
 from dnastudents.training.corpus import Corpus
 from dnastudents.training.gradients import Gradients, accumulate
 from dnastudents.training.optimizer import adamw, learning_rate, leave_out_if, set_learning_rate
 from dnastudents.training.options import Pretraining
 from dnastudents.training.processes import Processes
-from dnastudents.training.progress import Meter, log_line, time_shares
+from dnastudents.training.progress import NORM, Meter, log_line, time_shares
 from dnastudents.training.signals import Interruption
 from dnastudents.training.state import StateFolder
 
@@ -56,6 +57,9 @@ class Trainer:
         Locked by the caller.
     accelerator : Accelerator
         Device and processes.
+    yardsticks : callable or None
+        Gives the perplexities of plain models on views, see `dnastudents.yardsticks`; called with
+        those of the last validation. Default is none.
     """
 
     def __init__(
@@ -67,6 +71,7 @@ class Trainer:
         corpus: Corpus,
         state: StateFolder,
         accelerator: Accelerator,
+        yardsticks: Callable[[Views], dict[str, float | None]] | None = None,
     ) -> None:
         if options.batch_size < accelerator.num_processes:
             raise InputError(
@@ -75,7 +80,7 @@ class Trainer:
             )
         self.run, self.options, self.seed = run, options, seed
         self.objective, self.corpus, self.state = objective, corpus, state
-        self.accelerator = accelerator
+        self.accelerator, self.yardsticks = accelerator, yardsticks
         validation = corpus.validation()
         if validation is not None and len(validation) < accelerator.num_processes:
             raise InputError(
@@ -153,6 +158,8 @@ class Trainer:
             self.optimizer, self.gradients.parameters, self.options.gradient_clip
         )
         loss, terms["loss"] = (x.masked_fill(bad, math.nan) for x in (loss, terms["loss"]))
+        # The same in every process, and the meter adds up over all.
+        terms[NORM] = self.precision.norm / self.accelerator.num_processes
         self.objective.before_step(self.step)
         leave_out_if(~loss.isfinite(), self.optimizer)
         self.precision.step(self.optimizer)
@@ -175,18 +182,24 @@ class Trainer:
         summed: dict[str, float | None] = {
             k: self.accelerator.reduce(v, "sum").item() for k, v in sorted(total.items())
         }
-        if everything.is_labelled or self.objective.prediction not in summed:
-            self.objective.observe(self._record("validation", summed), self.step)
-        else:
+        predicts = self.objective.prediction in summed
+        if predicts:
             # A mean over no position is no loss of 0, and its perplexity is not 1.
-            summed |= dict.fromkeys(summed.keys() & set(MEANS_OF_LABELS))
-            self._record("validation", summed)
-            self.warn(
-                f"{self.run} step {self.step}: nothing is masked in the validation sequences, so "
-                "there is no loss; raise pretraining.validation_sequences or masking.probability"
-            )
+            summed |= dict.fromkeys(everything.void(summed))
+        if predicts and self.step == self.options.steps and self.yardsticks is not None:
+            summed |= self.yardsticks(everything)
+        row = self._record("validation", summed)
         shown = " ".join(f"{k} {'-' if v is None else format(v, '.4f')}" for k, v in summed.items())
         logger.info(f"{self.run} step {self.step}/{self.options.steps} validation {shown}")
+        for reason in against_pretraining(row):
+            self.warn(f"{self.run}: {reason}")
+        if everything.is_labelled or not predicts:
+            self.objective.observe(row, self.step)
+            return
+        self.warn(
+            f"{self.run} step {self.step}: nothing is masked in the validation sequences, so "
+            "there is no loss; raise pretraining.validation_sequences or masking.probability"
+        )
 
     def log(self) -> None:
         """Write one line on stderr and one row of history."""
@@ -200,9 +213,10 @@ class Trainer:
         logger.info(log_line(self.run, self.step, self.options.steps, row, seconds_per_step))
 
     def _record(self, split: str, values: dict[str, float | None]) -> dict[str, Any]:
-        if self.objective.prediction in values:
-            entropy = values[self.objective.prediction]
-            values["perplexity"] = None if entropy is None else math.exp(min(entropy, 700.0))
+        for entropy, name in ((self.objective.prediction, ""), ("shown", "shown_")):
+            if entropy in values:
+                nats = values[entropy]
+                values[f"{name}perplexity"] = None if nats is None else math.exp(min(nats, 700.0))
         # The stage of the update that was just done, not of the one that comes.
         stage = self.objective.stage(self.step - 1)
         row = {"step": self.step, "split": split, "stage": stage, **values}

@@ -20,6 +20,7 @@ import transformers
 from accelerate import Accelerator
 
 from dnastudents import models
+from dnastudents.benchmarks.simulator.oracle import oracle_of
 from dnastudents.devices import choose_device
 from dnastudents.environment import PROCESSES, clean, join_or_be_alone
 from dnastudents.errors import InputError
@@ -30,6 +31,7 @@ from dnastudents.objectives import Resources, build
 from dnastudents.objectives.had.feature_cache import MANIFEST
 from dnastudents.provenance import LEARNING, code_digest, made_by, write_provenance
 from dnastudents.randomness import derive_seed
+from dnastudents.results.soundness import against_pretraining
 from dnastudents.settings import parse
 from dnastudents.sharing.card import pretraining_card
 from dnastudents.teachers.cache import check_cache
@@ -39,6 +41,7 @@ from dnastudents.training.identity import split_settings
 from dnastudents.training.loop import Trainer
 from dnastudents.training.options import Pretraining, RunSettings
 from dnastudents.training.state import StateFolder
+from dnastudents.yardsticks import Yardsticks
 
 logger = logging.getLogger(__name__)
 
@@ -139,12 +142,16 @@ def train(
             return 0
         if accelerator.is_main_process:
             require_room(objective, state, result.output)
-        trainer = Trainer(run, options, seed, objective, corpus, folder, accelerator)
+        yardsticks = Yardsticks(
+            corpus.training_sequences, result.tokenizer, objective.reads, oracle_of(reference)
+        )
+        trainer = Trainer(run, options, seed, objective, corpus, folder, accelerator, yardsticks)
         if not trainer.train():
             return STOPPED
         if accelerator.is_main_process:
             learnt = {"model": objective.result(), **objective.extras()}
             measured = {**trainer.summary(), "identity": who, "trained_at": folder.commits}
+            measured |= _of_teacher(run, resources.teacher)
             result.write(learnt, trainer.history, measured)
             folder.keep_newest()
         accelerator.wait_for_everyone()
@@ -200,6 +207,18 @@ def _complete(output: Path, identity: str) -> dict[str, Any] | None:
     file = output / "metrics.json"
     metrics: dict[str, Any] = read_json(file) if file.is_file() else {}
     return metrics if metrics.get("identity") == identity else None
+
+
+def _of_teacher(run: str, teacher: Path | None) -> dict[str, float]:
+    """Read the last perplexities of a teacher that was trained here; warn if it learned nothing."""
+    if teacher is None or not (teacher / "metrics.json").is_file():
+        return {}
+    validation = read_json(teacher / "metrics.json").get("validation", {})
+    for reason in against_pretraining(validation):
+        logger.warning(f"{run}: of its teacher the {reason}")
+    names = ("perplexity", "frequency_perplexity", "markov_perplexity")
+    known = [name for name in names if validation.get(name) is not None]
+    return {f"teacher_{name}": validation[name] for name in known}
 
 
 def _other_code(metrics: Mapping[str, Any]) -> str:

@@ -16,6 +16,8 @@ from torch import Tensor
 
 from dnastudents.errors import InputError
 
+NORM = "gradient_norm"  # the term of which the median counts: one jump should not hide the rest
+
 
 class Meter:
     """Collects the terms of the loss, step by step, and the time they took.
@@ -55,7 +57,8 @@ class Meter:
 
     def add(self, terms: dict[str, Tensor], tokens: int) -> None:
         """Take this process's loss terms of one step and the tokens of the global batch."""
-        self.names = list(terms)
+        if self.names != list(terms):  # the state of an earlier version, which had other terms
+            self.names, self.rows = list(terms), []
         self.rows.append(torch.stack([value.detach().float() for value in terms.values()]))
         self.tokens += tokens
 
@@ -99,13 +102,16 @@ class Meter:
     def flush(self, step: int) -> dict[str, float]:
         """Average since the last flush, with `tokens_per_second` and `seconds_per_step`.
 
-        A section of the steps that is timed has a share of the time, as `teacher_share`.
+        Of the norms of the gradient it is the median. A section of the steps that is timed has a
+        share of the time, as `teacher_share`.
         """
         rows = self.settle(step)
         now = time.perf_counter()
         seconds = self.seconds + now - self.started
         good = rows[rows[:, self.names.index("loss")].isfinite()]
         means = dict(zip(self.names, good.double().mean(0).tolist(), strict=True))
+        if NORM in means:
+            means[NORM] = good[:, self.names.index(NORM)].median().item()
         self.bad += self._bad_steps(rows, step)
         means["tokens_per_second"] = self.tokens / seconds
         means["seconds_per_step"] = seconds / len(rows)
@@ -160,10 +166,19 @@ def _add(total: dict[str, float], seconds: dict[str, float]) -> None:
 
 
 def log_line(run: str, step: int, steps: int, row: dict[str, Any], seconds_per_step: float) -> str:
-    """Format `had step 9/99 loss 1.2 lr 3e-04 0.1 s/step 81k tokens/s teacher 43% eta 0:03:12`."""
+    """Format a line of the log.
+
+    `had step 9/99 loss 1.2 perplexity 3.9 accuracy 31% gradient 0.5 lr 3e-04 0.1 s/step 81k
+    tokens/s teacher 43% eta 0:03:12`; perplexity and accuracy are of hidden tokens, left out where
+    nothing is predicted, as is the share of a section that is not timed.
+    """
     time_share = {name.removesuffix("_share"): row[name] for name in row if name.endswith("_share")}
+    formats = {"loss": ".4f", "perplexity": ",.4g", "accuracy": ".1%", NORM: ".2g"}
+    values = {name: format(row[name], form) for name, form in formats.items() if name in row}
+    means = "".join(f"{name.removesuffix('_norm')} {text} " for name, text in values.items())
     return (
-        f"{run} step {step}/{steps} loss {row['loss']:.4f} lr {row['learning_rate']:.1e} "
+        f"{run} step {step}/{steps} {means}"
+        f"lr {row['learning_rate']:.1e} "
         f"{seconds_per_step:.2g} s/step {thousands(row['tokens_per_second'])} tokens/s "
         f"{''.join(f'{name} {share:.0%} ' for name, share in time_share.items())}"
         f"eta {clock(seconds_per_step * (steps - step))}"

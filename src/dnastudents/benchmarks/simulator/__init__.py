@@ -1,4 +1,4 @@
-"""A simulated genome with annotated elements, and four tasks made from the annotation.
+"""A simulated genome of words with a grammar, four tasks about it, and an oracle that knows it.
 
 It lets the whole workflow run in minutes without a download. It is not biology: whatever is made
 from it says `simulated`.

@@ -1,37 +1,42 @@
 """Write a simulated genome: FASTA, annotation and the truth about both.
 
-A folder with `genome.fa` (repeats in lower case, N runs at the ends and in the middle of every
-chromosome), `annotation.tsv` (0-based, half open; columns chrom, start, end, strand, kind, name,
-where a motif instance has the name of the window it lies in) and `truth.json` (label, seed,
-settings, splits).
+A folder with `genome.fa` (bases outside of passages in lower case, N runs at the ends and in the
+middle of every chromosome), `annotation.tsv` (0-based, half open; columns chrom, start, end,
+strand, kind, name, where a word has the name of the passage that it lies in) and `truth.json`
+(label, seed, settings, splits, lexicon, grammar and spacing).
 
-The last chromosome is for testing, the one before it for validation, the others for training;
-their lengths give the tasks about 1,800 + 300 + 600 windows at the default length.
+The last chromosome is for testing, the one before it for validation, the others for training.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from dnastudents.benchmarks.simulator import features as make
-from dnastudents.benchmarks.simulator.background import Codes, backgrounds
-from dnastudents.benchmarks.simulator.elements import Species
 from dnastudents.benchmarks.simulator.options import SimulatorOptions
+from dnastudents.benchmarks.simulator.world import (
+    WORD_LENGTH,
+    WORDS,
+    Text,
+    World,
+    make_world,
+    write_text,
+)
 from dnastudents.files import atomic_directory, write_json
+from dnastudents.genome.codes import ALPHABET, N, decode
 from dnastudents.provenance import FILE, write_provenance
 from dnastudents.randomness import numpy_generator
 from dnastudents.settings import parse
 
-LETTERS = np.frombuffer(b"ACGTN", dtype=np.uint8)
+LETTERS = np.frombuffer(ALPHABET.encode(), dtype=np.uint8)
 LINE = 60
 ANNOTATION_COLUMNS = ["chrom", "start", "end", "strand", "kind", "name"]
+TELOMERE = 1000  # N at either end
+GAP_SHARE = 0.01  # of a chromosome, N in its middle
 
 
 def simulate(output: str | Path, settings: SimulatorOptions | Mapping[str, Any]) -> dict[str, Any]:
@@ -55,20 +60,19 @@ def simulate(output: str | Path, settings: SimulatorOptions | Mapping[str, Any])
         A setting is out of range.
     """
     options: SimulatorOptions = parse(SimulatorOptions, settings, "simulate")
-    seed, lengths = options.seed, options.lengths
-    world = numpy_generator(seed, "simulator world")
-    species, families = backgrounds(world), make.repeat_families(world)
-    rows: list[tuple[str, int, int, str, str, str]] = []
+    world = make_world(options.seed)
+    tables = []
     with atomic_directory(output, "truth.json", "genome.fa*", "annotation.tsv", FILE) as folder:
         with (folder / "genome.fa").open("wb") as fasta:
-            for index, (name, bases) in enumerate(lengths.items()):
-                generator = numpy_generator(seed, "simulator chromosome", index)
-                chromosome = _chromosome(species, families, bases, generator)
-                _write_record(fasta, name, chromosome)
-                rows += chromosome.annotation(name)
-        annotation = pd.DataFrame(rows, columns=ANNOTATION_COLUMNS)
+            for index, (name, length) in enumerate(options.lengths.items()):
+                generator = numpy_generator(options.seed, "simulator chromosome", index)
+                text = write_text(world, length, generator)
+                gaps = _gaps(length)
+                _write_record(fasta, name, text, gaps)
+                tables.append(_annotation(name, text, gaps))
+        annotation = pd.concat(tables)
         annotation.to_csv(folder / "annotation.tsv", sep="\t", index=False)
-        truth = _truth(seed, lengths, annotation)
+        truth = _truth(options, world, annotation)
         write_json(folder / "truth.json", truth)
         write_provenance(folder)
     return truth
@@ -79,68 +83,67 @@ def split_chromosomes(names: list[str]) -> dict[str, list[str]]:
     return {"train": names[:-2], "dev": names[-2:-1], "test": names[-1:]}
 
 
-@dataclass
-class _Chromosome:
-    codes: Codes
-    soft_mask: NDArray[np.bool_]
-    features: list[tuple[int, make.Feature]]
-
-    def annotation(self, chrom: str) -> list[tuple[str, int, int, str, str, str]]:
-        """Return one row a feature and one a motif instance, in the order of the chromosome."""
-        rows = []
-        for number, (start, feature) in enumerate(self.features, 1):
-            end = start + len(feature.codes)
-            name = f"{feature.kind}_{chrom}_{number}"
-            rows.append((chrom, start, end, feature.strand, feature.kind, name))
-            for kind, offset, width in sorted(feature.parts, key=lambda part: part[1]):
-                at = end - offset - width if feature.strand == "-" else start + offset
-                rows.append((chrom, at, at + width, feature.strand, kind, name))
-        return rows
+def _gaps(length: int) -> list[tuple[int, int]]:
+    """Place the N runs of a chromosome, in order and half open."""
+    middle, half = length // 2, round(GAP_SHARE * length / 2)
+    return [(0, TELOMERE), (middle - half, middle + half), (length - TELOMERE, length)]
 
 
-def _chromosome(
-    species: Species, families: dict[str, Codes], length: int, generator: np.random.Generator
-) -> _Chromosome:
-    """Draw a background with all features at random positions; N runs at both ends and between."""
-    inner = [
-        *make.elements(species, length, generator),
-        *make.repeats(families, length, generator),
-        *make.tandem_repeats(length, generator),
-        *make.cpg_islands(species, length, generator),
-        make.gap(round(make.GAP_SHARE * length)),
-    ]
-    order = generator.permutation(len(inner))
-    features = [make.gap(make.TELOMERE), *(inner[i] for i in order), make.gap(make.TELOMERE)]
-    free = length - sum(len(feature.codes) for feature in features)
-    spaces = generator.multinomial(free, np.full(len(features) - 1, 1 / (len(features) - 1)))
-    streams = species["host"].sample(-(-length // 1000), 1000, generator)
-    codes = streams.ravel()[:length]
-    soft_mask = np.zeros(length, dtype=bool)
-    placed, start = [], 0
-    for feature, space in zip(features, [*spaces.tolist(), 0], strict=True):
-        end = start + len(feature.codes)
-        codes[start:end] = feature.forward()
-        soft_mask[start:end] = feature.soft_masked
-        placed.append((start, feature))
-        start = end + space
-    return _Chromosome(codes, soft_mask, placed)
-
-
-def _write_record(fasta: BinaryIO, name: str, chromosome: _Chromosome) -> None:
-    letters = LETTERS[chromosome.codes]
-    letters[chromosome.soft_mask] |= 0x20  # lower case
-    text = letters.tobytes()
+def _write_record(fasta: BinaryIO, name: str, text: Text, gaps: list[tuple[int, int]]) -> None:
+    letters = LETTERS[text.codes]
+    letters[text.between] |= 0x20  # lower case
+    for start, end in gaps:
+        letters[start:end] = LETTERS[N]
+    written = letters.tobytes()
     fasta.write(f">{name}\n".encode())
-    fasta.writelines(text[start : start + LINE] + b"\n" for start in range(0, len(text), LINE))
+    fasta.writelines(written[at : at + LINE] + b"\n" for at in range(0, len(written), LINE))
 
 
-def _truth(seed: int, lengths: dict[str, int], annotation: pd.DataFrame) -> dict[str, Any]:
+def _annotation(chrom: str, text: Text, gaps: list[tuple[int, int]]) -> pd.DataFrame:
+    """List gaps, and the passages and words that no gap touches, in the order of the chromosome."""
+    begin, end, turned = text.passage.T
+    whole = ~np.any([(begin < stop) & (end > start) for start, stop in gaps], axis=0)
+    names = np.array([f"passage_{chrom}_{number}" for number in range(1, len(begin) + 1)])
+    passage = np.searchsorted(begin, text.start, side="right") - 1
+    of_passage = whole[passage]
+    strand = np.array(["+", "-"])
+    passages = {
+        "start": begin[whole],
+        "end": end[whole],
+        "strand": strand[turned[whole]],
+        "kind": "passage",
+        "name": names[whole],
+    }
+    words = {
+        "start": text.start[of_passage],
+        "end": text.start[of_passage] + WORD_LENGTH,
+        "strand": strand[text.reverse[of_passage].astype(int)],
+        "kind": np.array([f"word_{i}" for i in range(1, WORDS + 1)])[text.word[of_passage]],
+        "name": names[passage[of_passage]],
+    }
+    numbered = [f"gap_{chrom}_{number}" for number in range(1, len(gaps) + 1)]
+    runs = {
+        "start": [start for start, _ in gaps],
+        "end": [stop for _, stop in gaps],
+        "strand": ".",
+        "kind": "gap",
+        "name": numbered,
+    }
+    table = pd.concat([pd.DataFrame(part) for part in (runs, passages, words)])
+    table.insert(0, "chrom", chrom)
+    return table.sort_values(["start", "end"], ascending=[True, False], kind="stable")
+
+
+def _truth(options: SimulatorOptions, world: World, annotation: pd.DataFrame) -> dict[str, Any]:
     return {
         "label": "simulated",
-        "note": "a random genome with planted elements; it says nothing about biology",
-        "seed": seed,
-        "settings": {"length": sum(lengths.values()), "chromosomes": len(lengths)},
-        "chromosomes": lengths,
-        "splits": split_chromosomes(list(lengths)),
+        "note": "random words with a grammar; it says nothing about biology",
+        "seed": options.seed,
+        "settings": {"length": options.length, "chromosomes": options.chromosomes},
+        "chromosomes": options.lengths,
+        "splits": split_chromosomes(list(options.lengths)),
+        "lexicon": [decode(word) for word in world.lexicon],
+        "grammar": world.grammar.tolist(),
+        "spacing": world.spacing.tolist(),
         "kinds": annotation["kind"].value_counts().sort_index().to_dict(),
     }

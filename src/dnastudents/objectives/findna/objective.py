@@ -54,6 +54,7 @@ class FinDNA(Objective):
         Default is the paper's.
     """
 
+    reads = "student_ids"
     teacher: Any
     centre: Tensor
     target_mean: Tensor
@@ -96,11 +97,11 @@ class FinDNA(Objective):
         return self.view_maker.validation(codes, step)
 
     def forward(self, views: dict[str, Tensor], counts: dict[str, float]) -> dict[str, Tensor]:
-        """Compute the terms `loss`, `masked` and `masked_accuracy`.
+        """Compute the terms `loss`, and those of `prediction_terms`.
 
-        By option `released`, `contrastive`, and those of `_distil`. In evaluation `masked` and its
-        accuracy are the teacher's, which is the result; the student's are `student_masked` and so
-        on, and in `loss`.
+        By option `released`, `contrastive`, and those of `_distil`. In evaluation `masked` and what
+        goes with it are the teacher's, which is the result; the student's are `student_masked` and
+        so on, and in `loss`.
         """
         options = self.options
         if options.symmetric:  # rows 2 i and 2 i + 1 are the views of one sequence
@@ -130,9 +131,8 @@ class FinDNA(Objective):
         return masked_prediction(
             lambda chosen: model.lm_head(chosen) / self.options.masked_temperature,
             hidden,
-            views["labels"],
-            views["positions"],
-            counts["masked"],
+            views,
+            counts,
         )
 
     def _embed(self, views: dict[str, Tensor]) -> Tensor:

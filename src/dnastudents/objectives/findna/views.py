@@ -19,7 +19,14 @@ from dnastudents.genome.augment import NEW, Augmented
 from dnastudents.genome.tokenizers import Tokenizer
 from dnastudents.masking import Masking
 from dnastudents.models.chordmixer.config import SYMBOLS
-from dnastudents.objectives.base import IGNORE, VALIDATION_SEED, Views, count_of, row_generators
+from dnastudents.objectives.base import (
+    IGNORE,
+    VALIDATION_SEED,
+    Views,
+    count_labels,
+    count_of,
+    row_generators,
+)
 from dnastudents.objectives.findna.losses import scrambled_mask
 from dnastudents.objectives.findna.options import FinDNAOptions
 from dnastudents.randomness import torch_generator
@@ -112,12 +119,15 @@ class ViewMaker:
         tensors = {name: torch.cat([row[name] for row in row_tensors]) for name in row_tensors[0]}
         # Left out of what goes to the device, unless the released loss needs it there.
         mask, symbols = tensors.pop("mask"), tensors.pop("symbols")
-        counts = {"masked": count_of(tensors["labels"] != IGNORE), "rows": float(len(mask))}
         # CLS positions are added after masking, so none is ever masked; they have no label.
         cls_id, cls_tokens = self.tokenizer.cls_id, self.options.cls_tokens
         for name in tensors.keys() & {"student_ids", "teacher_ids", "labels"}:
             value = IGNORE if name == "labels" else cls_id
             tensors[name] = F.pad(tensors[name], (0, cls_tokens), value=value)
+        if self.masking.settings.shows_some:
+            is_mask = tensors["student_ids"] == self.tokenizer.mask_id
+            tensors["hidden"] = is_mask & (tensors["labels"] != IGNORE)
+        counts = count_labels(tensors) | {"rows": float(len(mask))}
         if self.options.masked_loss == "released":
             tensors |= {"symbols": symbols, "scrambled": scrambled_mask(mask)}
             counts["scrambled"] = count_of(tensors["scrambled"])

@@ -31,7 +31,9 @@ from dnastudents.objectives.base import (
     VALIDATION_SEED,
     Objective,
     Views,
+    count_labels,
     count_of,
+    prediction_terms,
     row_generators,
 )
 from dnastudents.objectives.had.feature_cache import FeatureCache
@@ -74,7 +76,7 @@ class HAD(Objective):
         Default is the full objective.
     """
 
-    prediction = "reconstruction"
+    reads = "student_ids"
     teacher: TeacherFeatures | None
 
     def __init__(
@@ -120,13 +122,16 @@ class HAD(Objective):
     def _views(self, tensors: dict[str, Tensor]) -> Views:
         masked, real, padding = (tensors.pop(name) for name in ("masked", "real", "padding"))
         tensors["labels"] = tensors.pop("targets").masked_fill(~masked, IGNORE)
+        if self.masking.mask_share < 1:
+            is_mask = tensors["student_ids"] == self.masking.student.mask_id
+            tensors["hidden"] = masked & is_mask
         tensors["visible"] = ~masked & ~padding
         tensors["queries"] = query_positions(masked)
         chosen = {"visible": real & ~masked, "masked": masked, "all": real}
         tensors["aligned"] = chosen[self.options.align_on]
         if padding.any():
             tensors["attention_mask"] = ~padding
-        counts = {"masked": count_of(masked), "aligned": self._count_aligned(tensors)}
+        counts = count_labels(tensors) | {"aligned": self._count_aligned(tensors)}
         return Views(tensors, counts, self._prepare)
 
     def _prepare(self, views: dict[str, Any]) -> None:
@@ -138,7 +143,7 @@ class HAD(Objective):
         return count_of(_tokens_of(tensors, aligned) if self.options.pooled else aligned)
 
     def forward(self, views: dict[str, Any], counts: dict[str, float]) -> dict[str, Tensor]:
-        """Compute the terms `loss`, `alignment`, `reconstruction` and `masked_accuracy`."""
+        """Compute the terms `loss`, `alignment`, `reconstruction`, and what goes with the last."""
         teacher = self.teacher
         # Launched first, so that on a GPU the teacher runs beside the student; see `features()`.
         features = None if teacher is None else teacher.launch(views, timed=self.training)
@@ -149,18 +154,19 @@ class HAD(Objective):
             terms["alignment"] = self._align(hidden, views, features()) / counts["aligned"]
             loss = loss + self.options.alignment_weight * terms["alignment"]
         if self.options.reconstruction_weight:
-            terms |= self._reconstruct(hidden, views, counts["masked"])
+            terms |= self._reconstruct(hidden, views, counts)
             loss = loss + self.options.reconstruction_weight * terms["reconstruction"]
         return {"loss": loss, **terms}
 
     def _reconstruct(
-        self, hidden: Tensor, views: dict[str, Tensor], count: float
+        self, features: Tensor, views: dict[str, Tensor], counts: dict[str, float]
     ) -> dict[str, Tensor]:
-        logits = self.decoder(hidden, views["queries"], views["visible"]).float()
-        labels = views["labels"].gather(1, views["queries"])
-        loss = F.cross_entropy(logits.transpose(1, 2), labels, ignore_index=IGNORE, reduction="sum")
-        correct = (logits.argmax(-1) == labels).sum()  # never equal where the label is IGNORE
-        return {"reconstruction": loss / count, "masked_accuracy": correct / count}
+        queries = views["queries"]
+        logits = self.decoder(features, queries, views["visible"]).float()
+        hidden = views["hidden"].gather(1, queries) if "hidden" in views else None
+        labels = views["labels"].gather(1, queries)
+        terms = prediction_terms(logits.transpose(1, 2), labels, hidden, counts)
+        return {"reconstruction": terms.pop("masked"), **terms}
 
     def _align(self, hidden: Tensor, views: dict[str, Tensor], target: Tensor) -> Tensor:
         """Sum over aligned bases (or tokens) the mean squared error over features."""

@@ -7,6 +7,7 @@ part of the training state.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from dnastudents.objectives.base import (
     VALIDATION_SEED,
     Objective,
     Views,
-    count_of,
+    count_labels,
     masked_prediction,
 )
 from dnastudents.objectives.masked_lm.options import MaskedLMOptions
@@ -77,23 +78,26 @@ class MaskedLM(Objective):
 
     def _views(self, ids: Tensor, masked: Masked) -> Views:
         tensors = {"input_ids": masked.input_ids, "labels": masked.labels}
+        if self.masking.settings.shows_some:
+            tensors["hidden"] = masked.mask & (masked.input_ids == self.tokenizer.mask_id)
         if self.options.attention_mask:
             attention_mask = ids != self.tokenizer.pad_id
             if not attention_mask.all():  # attention without a mask is faster
                 tensors["attention_mask"] = attention_mask
-        return Views(tensors, {"masked": count_of(masked.mask)})
+        return Views(tensors, count_labels(tensors))
 
     def forward(self, views: dict[str, Tensor], counts: dict[str, float]) -> dict[str, Tensor]:
-        """Compute the terms `loss` = `masked`, and `masked_accuracy`."""
-        hidden = self.student.backbone(views["input_ids"], views.get("attention_mask"))
-        terms = masked_prediction(
-            self.student.lm_head, hidden, views["labels"], views["positions"], counts["masked"]
-        )
+        """Compute the terms `loss` = `masked`, and those of `prediction_terms`."""
+        features = self.student.backbone(views["input_ids"], views.get("attention_mask"))
+        terms = masked_prediction(self.student.lm_head, features, views, counts)
         return {"loss": terms["masked"], **terms}
 
     def observe(self, metrics: dict[str, float], step: int) -> None:
-        """Tell the curriculum the validation perplexity."""
-        self.masking.curriculum.observe(metrics["perplexity"], step)
+        """Tell the curriculum the validation perplexity of all masked tokens, shown ones too.
+
+        That is what CM-GEMS' code evaluates, and what its threshold is a change of.
+        """
+        self.masking.curriculum.observe(math.exp(min(metrics["masked"], 700.0)), step)
 
     def stage(self, step: int) -> str:
         """Return the masking's stage."""
