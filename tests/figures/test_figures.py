@@ -1,5 +1,7 @@
 """Figures are looked at by people; tests hold their numbers, what they draw, and their errors."""
 
+import json
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -8,6 +10,7 @@ import pytest
 from dnastudents.errors import InputError
 from dnastudents.figures import losses, pmi, results, style
 from dnastudents.results.rows import REQUIRED_COLUMNS
+from small_students import BERT, CHORDMIXER, HYBRID
 
 # ---- style
 
@@ -96,6 +99,24 @@ def test_plain_models_stand_beside_perplexities(tmp_path, drawn):
     assert legend == ["had", "c", "token frequencies", "Markov chain", "oracle"]
     for axis in figure.axes[:2]:
         assert all(len(set(line.get_ydata())) > 1 for line in axis.get_lines())
+
+
+def test_perplexities_of_other_tokens_have_a_panel_of_their_own(tmp_path, drawn):
+    histories = {}
+    for name, student in (("had", HYBRID), ("logo", BERT), ("findna", CHORDMIXER)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "settings.json").write_text(json.dumps({"student": student}))
+        histories[name] = history(tmp_path / name / "history.csv")
+    losses.losses_figure(histories, tmp_path / "losses")
+    labels = {
+        axis.get_title(loc="left"): axis.get_legend_handles_labels()[1] for axis in drawn[0].axes
+    }
+    assert labels == {
+        "training loss": ["had", "logo", "findna"],
+        "validation loss": ["had", "logo", "findna"],
+        "validation perplexity of bases": ["had", "findna"],
+        "validation perplexity of 6-mers": ["logo"],
+    }
 
 
 def test_replicas_share_the_look_of_their_run(tmp_path, drawn):

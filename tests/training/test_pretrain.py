@@ -115,9 +115,12 @@ def test_history_has_a_row_a_log_line_and_evaluation(
     assert shares.between(0, 1, inclusive="neither").all()
     total = json.loads((output / "metrics.json").read_text())["teacher_share"]
     assert shares.min() <= total <= shares.max()
-    line = r"had step 5/12 loss \d\.\d{4} perplexity \d\.\d+ accuracy \d+\.\d% "
+    line = r"had step 5/12 loss \d\.\d{4} perplexity \d+\.\d+ accuracy \d+\.\d% "
     line += r"gradient \d[\d.]* lr \d\.\de-0\d \S+ s/step \S+ tokens/s "
     line += r"teacher \d+% eta \d:\d\d:\d\d"
+    assert any(re.fullmatch(line, message) for message in caplog.messages)
+    line = r"had step 12/12 validation loss \S+ perplexity \S+ accuracy \d+\.\d% "
+    line += r"frequency_perplexity \S+ markov_perplexity \S+ alignment \S+ hidden .*"
     assert any(re.fullmatch(line, message) for message in caplog.messages)
 
 

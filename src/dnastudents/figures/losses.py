@@ -29,7 +29,9 @@ from dnastudents.figures.style import (
     says_simulated,
     series,
 )
-from dnastudents.files import reading
+from dnastudents.files import read_json, reading
+from dnastudents.genome import tokenizers
+from dnastudents.models import STUDENTS
 
 PANELS = (
     ("train", "loss", "training loss"),
@@ -63,8 +65,9 @@ def losses_figure(histories: Mapping[str, str | Path], output: str | Path) -> No
         Each run's `history.csv`: `step`, `split` (train or validation), `loss`, and optionally
         `perplexity`, those of `YARDSTICKS` (the last counts) and `stage` (the curriculum's; a
         change is marked by a diamond). A run without rows, as one that was never pretrained, is
-        left out. Further pretrainings of a run, `run@1`, `run@2`, have its look. A `settings.json`
-        beside it that says `simulated` labels the figure.
+        left out. Further pretrainings of a run, `run@1`, `run@2`, have its look. A
+        `settings.json` beside it tells the student, for the panel of its perplexity, and
+        `simulated`, which labels the figure.
     output : path
         A suffix .png or .svg is taken off first.
 
@@ -77,18 +80,18 @@ def losses_figure(histories: Mapping[str, str | Path], output: str | Path) -> No
     frames = {run: frame for run, frame in frames.items() if len(frame)}
     if not frames:
         raise InputError("loss curves: no run has been trained for a step")
-    panels = [panel for panel in PANELS if any(len(_curve(f, *panel[:2])) for f in frames.values())]
+    panels = _panels(frames, {run: _bases_of_token(Path(histories[run])) for run in frames})
     looks = {run: series(n) for n, run in enumerate(dict.fromkeys(map(_base, frames)))}
     with figure_style():
         columns = 4
         legend_rows = -(-(len(looks) + len(YARDSTICKS)) // columns)
         figure, axes = grid(len(panels), 3, PAGE, 2.3 + 0.15 * legend_rows)
-        for axis, (split, metric, label) in zip(axes, panels, strict=True):
-            for run, frame in frames.items():
+        for axis, (split, metric, label, shown) in zip(axes, panels, strict=True):
+            for run, frame in shown.items():
                 curve, base = _curve(frame, split, metric), _base(run)
                 _draw(axis, curve, base, looks[base], split == "train")
             if metric == "perplexity":
-                _draw_yardsticks(axis, frames, looks)
+                _draw_yardsticks(axis, shown, looks)
             axis.set(xlabel="step", title=label)
             _scale(axis)
         handles = {run: handle for axis in axes for run, handle in _handles(axis).items()}
@@ -103,6 +106,34 @@ def losses_figure(histories: Mapping[str, str | Path], output: str | Path) -> No
         ):
             figure.suptitle("simulated data", fontsize=7.5, x=0.01, ha="left")
         save(figure, output)
+
+
+def _panels(
+    frames: Mapping[str, pd.DataFrame], bases: Mapping[str, int | None]
+) -> list[tuple[str, str, str, dict[str, pd.DataFrame]]]:
+    """List split, metric, title and runs of each panel that has a curve.
+
+    Perplexities of bases and of 6-mers differ a thousandfold, so each has a panel of its own.
+    """
+    panels = []
+    for split, metric, title in PANELS:
+        drawn = {run: f for run, f in frames.items() if len(_curve(f, split, metric))}
+        sizes = list(dict.fromkeys(bases[run] for run in drawn))
+        if metric != "perplexity" or len(sizes) < 2:
+            panels += [(split, metric, title, drawn)] * bool(drawn)
+            continue
+        for size in sizes:
+            named = {None: "", 1: " of bases"}.get(size, f" of {size}-mers")
+            runs = {run: frame for run, frame in drawn.items() if bases[run] == size}
+            panels.append((split, metric, title + named, runs))
+    return panels
+
+
+def _bases_of_token(history: Path) -> int | None:
+    """Count the bases of a token of the run's student; None where nothing says."""
+    file = history.with_name("settings.json")
+    student = read_json(file).get("student") if file.is_file() else None
+    return None if student is None else tokenizers.build(STUDENTS.parse(student).tokenizer).k
 
 
 def _base(run: str) -> str:

@@ -55,7 +55,7 @@ def reasons_against(row: Mapping[Any, Any]) -> list[str]:
     return reasons
 
 
-def against_pretraining(validation: Mapping[str, Any]) -> list[str]:
+def against_pretraining(validation: Mapping[Any, Any]) -> list[str]:
     """Say why a pretraining taught nothing, by its last validation as `metrics.json` has it."""
     perplexity, plain = (validation.get(f"{name}perplexity") for name in ("", "frequency_"))
     if perplexity is None or plain is None or perplexity < NO_BETTER * plain:

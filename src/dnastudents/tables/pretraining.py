@@ -171,11 +171,11 @@ def _notes_on_learning(frame: pd.DataFrame) -> list[str]:
     return found
 
 
-def _validations(rows: pd.DataFrame) -> list[dict[str, Any]]:
+def _validations(rows: pd.DataFrame) -> list[dict[Any, Any]]:
     """Return the last validations as `metrics.json` has them."""
     named = {f"validation_{key}": key for key in MEASURES}
     values = rows[list(named)].rename(columns=named).astype(object)
-    return [dict(row) for row in values.where(values.notna(), None).to_dict("records")]
+    return values.where(values.notna(), None).to_dict("records")
 
 
 def _norm(rows: pd.DataFrame) -> str:

@@ -31,7 +31,7 @@ from dnastudents.training.gradients import Gradients, accumulate
 from dnastudents.training.optimizer import adamw, learning_rate, leave_out_if, set_learning_rate
 from dnastudents.training.options import Pretraining
 from dnastudents.training.processes import Processes
-from dnastudents.training.progress import NORM, Meter, log_line, time_shares
+from dnastudents.training.progress import NORM, Meter, log_line, time_shares, validation_line
 from dnastudents.training.signals import Interruption
 from dnastudents.training.state import StateFolder
 
@@ -189,8 +189,7 @@ class Trainer:
         if predicts and self.step == self.options.steps and self.yardsticks is not None:
             summed |= self.yardsticks(everything)
         row = self._record("validation", summed)
-        shown = " ".join(f"{k} {'-' if v is None else format(v, '.4f')}" for k, v in summed.items())
-        logger.info(f"{self.run} step {self.step}/{self.options.steps} validation {shown}")
+        logger.info(validation_line(self.run, self.step, self.options.steps, row))
         for reason in against_pretraining(row):
             self.warn(f"{self.run}: {reason}")
         if everything.is_labelled or not predicts:

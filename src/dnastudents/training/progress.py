@@ -17,6 +17,7 @@ from torch import Tensor
 from dnastudents.errors import InputError
 
 NORM = "gradient_norm"  # the term of which the median counts: one jump should not hide the rest
+FORMATS = {"loss": ".4f", "perplexity": ",.4g", "accuracy": ".1%", NORM: ".2g"}
 
 
 class Meter:
@@ -173,8 +174,7 @@ def log_line(run: str, step: int, steps: int, row: dict[str, Any], seconds_per_s
     nothing is predicted, as is the share of a section that is not timed.
     """
     time_share = {name.removesuffix("_share"): row[name] for name in row if name.endswith("_share")}
-    formats = {"loss": ".4f", "perplexity": ",.4g", "accuracy": ".1%", NORM: ".2g"}
-    values = {name: format(row[name], form) for name, form in formats.items() if name in row}
+    values = {name: format(row[name], form) for name, form in FORMATS.items() if name in row}
     means = "".join(f"{name.removesuffix('_norm')} {text} " for name, text in values.items())
     return (
         f"{run} step {step}/{steps} {means}"
@@ -183,6 +183,18 @@ def log_line(run: str, step: int, steps: int, row: dict[str, Any], seconds_per_s
         f"{''.join(f'{name} {share:.0%} ' for name, share in time_share.items())}"
         f"eta {clock(seconds_per_step * (steps - step))}"
     )
+
+
+def validation_line(run: str, step: int, steps: int, row: dict[str, Any]) -> str:
+    """Format a validation: first what `log_line` has, then yardsticks, then all other terms."""
+    first = [*FORMATS, "frequency_perplexity", "markov_perplexity"]
+    names = [name for name in first if name in row]
+    names += sorted(row.keys() - {*first, "step", "split", "stage"})
+    values = (
+        "-" if row[name] is None else format(row[name], FORMATS.get(name, ",.4g")) for name in names
+    )
+    terms = " ".join(f"{name} {value}" for name, value in zip(names, values, strict=True))
+    return f"{run} step {step}/{steps} validation {terms}"
 
 
 def thousands(number: float) -> str:

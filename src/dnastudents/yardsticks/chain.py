@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
+STRENGTHS = tuple(4.0**n for n in range(8))  # observations
 _CELLS = 1 << 20  # candidates that are scored at a time
 
 
@@ -34,14 +35,14 @@ class Chain:
     order : int
         Bases of the longest context, 1 or more.
     strengths : sequence of float
-        Those to choose from, above 0. Default is powers of 4 from 1 to 16,384.
+        Those to choose from, above 0. Default is the powers of 4 from 1 to 16,384.
     """
 
     def __init__(
         self,
         counts: Mapping[int, np.ndarray],
         order: int,
-        strengths: Sequence[float] = tuple(4.0**n for n in range(8)),
+        strengths: Sequence[float] = STRENGTHS,
     ) -> None:
         self.order = order
         self._left = _interpolate(counts, order, strengths, from_left=True)

@@ -71,7 +71,7 @@ def test_static_views_follow_the_seed_and_the_bases_alone() -> None:
     objective = findna(views="static")
     first = objective.views(CODES, 1, 0).tensors
     later = objective.views(CODES[[2, 0]], 1, 7).tensors
-    assert {"student_ids", "teacher_ids", "labels", "noise"} == first.keys()
+    assert {"student_ids", "teacher_ids", "labels", "hidden", "noise"} == first.keys()
     for name, tensor in first.items():
         assert torch.equal(later[name], tensor[[2, 0]]), name
     other = objective.views(CODES, 2, 0).tensors
