@@ -9,7 +9,6 @@ official test splits of two tasks. So what is fetched from it is checked as alwa
 from __future__ import annotations
 
 import gzip
-import shutil
 import sys
 import zipfile
 from collections.abc import Iterable
@@ -25,16 +24,15 @@ CLASSES = {0: "negative", 1: "positive"}  # of the official test splits
 def make_mirror(data: Path, folder: Path) -> Path:
     """Write the mirror of what `data` holds; return `folder`."""
     for part in ("few_shot", "gue", "genomic_benchmarks/coordinates"):
-        shutil.copytree(data / part, folder / part, copy_function=_link)
+        for file in filter(Path.is_file, (data / part).rglob("*")):
+            target = folder / file.relative_to(data)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.symlink_to(file.resolve())
     _split_genome(data / "reference/hg38_mini.fa.gz", folder / "reference/hg38")
     _unpack_gue(data / "gue/GUE.zip", folder / "gue")
     for source in sorted((data / "genomic_benchmarks/hg38_mini").iterdir()):
         _pack_sequences(source, data / "genomic_benchmarks/official_test", folder)
     return folder
-
-
-def _link(source: str, target: str) -> None:
-    Path(target).symlink_to(source)
 
 
 def _split_genome(fasta: Path, folder: Path) -> None:
