@@ -21,7 +21,7 @@ from dnastudents.training.corpus import Corpus
 from dnastudents.training.options import Pretraining, RunSettings
 
 ROOT = Path(__file__).resolve().parents[1]
-REAL = ROOT / "results/hg38_mini"
+REAL = ROOT / "results/chr21_22"
 TINY = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}  # for --quick
 TINY_OF = {
     "bert": {**TINY, "intermediate_size": 64},
@@ -52,9 +52,9 @@ def genome(folder: Path, quick: bool) -> tuple[Path, str]:
     quick : bool
         Always simulate, and only 100,000 bases.
     """
-    real = REAL / "reference/hg38_mini"
+    real = REAL / "reference/chr21_22"
     if not quick and real.is_dir():
-        return real, "hg38_mini"
+        return real, "chr21 and chr22 of hg38"
     length = 100_000 if quick else 2_400_000
     simulate(folder / "simulated", {"seed": 0, "length": length})
     reference.build(folder / "simulated/genome.fa", folder / "reference", simulated=True)
@@ -62,7 +62,7 @@ def genome(folder: Path, quick: bool) -> tuple[Path, str]:
 
 
 def ranks(tokenizer: Tokenizer) -> torch.Tensor:
-    """PMI rank of each id, int64 (vocab_size,): of hg38_mini, else a random permutation."""
+    """PMI rank of each id, int64 (vocab_size,): of the real run, else a random permutation."""
     if (REAL / "pmi/pmi.json").is_file():
         return pmi.load_ranks(REAL / "pmi", tokenizer)
     return torch.randperm(tokenizer.vocab_size, generator=torch_generator(0, "ranks")) + 1

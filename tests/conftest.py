@@ -1,4 +1,4 @@
-"""Shared fixtures: where the real data and the golden vectors are, when they are."""
+"""Shared fixtures: where the golden vectors are, and the real data, when they are there."""
 
 from __future__ import annotations
 
@@ -30,9 +30,15 @@ def root() -> Path:
 
 
 @pytest.fixture(scope="session")
+def golden() -> Path:
+    """What the published code gives, or code that stands for it: tests/golden/README.md."""
+    return ROOT / "tests/golden"
+
+
+@pytest.fixture(scope="session")
 def shared() -> Path:
-    """Real data and golden vectors beside the repository; tests that need them skip without."""
+    """Real data beside the repository; tests that need them skip without."""
     folder = Path(os.environ.get("DNASTUDENTS_SHARED", ROOT.parent / "shared"))
     if not folder.is_dir():
-        pytest.skip(f"no {folder}: real data and golden vectors are not part of the repository")
+        pytest.skip(f"no {folder}: real data are not part of the repository")
     return folder

@@ -318,10 +318,13 @@ def read_csv(path: str | Path, names: Iterable[str] = ()) -> pd.DataFrame:
         return pd.read_csv(path, dtype=types, keep_default_na=False, na_values=others)
 
 
-def sha256(path: str | Path) -> str:
-    """Compute the SHA-256 of a file as a hexadecimal string."""
-    with Path(path).open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
+def sha256(*paths: str | Path) -> str:
+    """Compute the SHA-256 of a file, or of several end to end, as a hexadecimal string."""
+    whole = hashlib.sha256()
+    for path in paths:
+        with Path(path).open("rb") as handle:
+            hashlib.file_digest(handle, lambda: whole)
+    return whole.hexdigest()
 
 
 def digest(value: Any) -> str:

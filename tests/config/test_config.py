@@ -278,6 +278,11 @@ def test_ablations_of_had_change_one_thing_each(root: Path) -> None:
             "did you mean 'reference/hg38.fa.gz'?",
         ),
         (
+            {"references": {"hg38": {"dataset": ["reference/hg38/chr9.fa.gz", "chr21.fa.gz"]}}},
+            "references.hg38.dataset: no such name 'chr21.fa.gz'; "
+            "did you mean 'reference/hg38/chr21.fa.gz'?",
+        ),
+        (
             {"references": {"hg38": {"splits": {"validation": ["chr1"]}}}},
             "references.hg38.splits: 'chr1' is in train and in validation; choose one",
         ),

@@ -17,7 +17,7 @@ jsonschema = pytest.importorskip("jsonschema", reason="comes with Snakemake")
 FILES = [
     "config.yaml",
     "demo/demo.yaml",
-    "demo/hg38_mini.yaml",
+    "demo/chr21_22.yaml",
     "tests/workflow/tiny.yaml",
     *(f"studies/{name}.yaml" for name in ("all_tasks", "cmgems", "findna", "had", "had_ablations")),
 ]

@@ -51,6 +51,31 @@ def test_gzip_bgzip_and_case_make_no_difference(genome, tmp_path, compress):
     assert (other.names, other.lengths) == (genome.names, genome.lengths)
 
 
+def test_several_files_are_read_as_one(tmp_path):
+    """As a chromosome a file is: codes, names and SHA-256 are those of the files end to end."""
+    texts = [b">chr21\nACGTN\n", b">chr22:5-8\nggt\n>chrX\nTTTT\n"]
+    files = [tmp_path / "chr21.fa.gz", tmp_path / "rest.fa"]
+    files[0].write_bytes(gzip.compress(texts[0]))
+    files[1].write_bytes(texts[1])
+    (tmp_path / "all.fa").write_bytes(b"".join(texts))
+    arguments = [*map(str, files), "--output", str(tmp_path / "several")]
+    assert main(["reference", *arguments]) == 0
+    several, one = (
+        Reference.open(tmp_path / "several"),
+        build(tmp_path / "all.fa", tmp_path / "one"),
+    )
+    assert (several.codes == one.codes).all()
+    assert (several.names, several.lengths) == (one.names, one.lengths)
+    assert (several.letters, several.source) == (one.letters, "chr21.fa.gz rest.fa")
+    content = files[0].read_bytes() + files[1].read_bytes()
+    assert several.sha256 == hashlib.sha256(content).hexdigest()
+    again = tmp_path / "again.fa"
+    again.write_bytes(texts[1])
+    with pytest.raises(InputError, match=r"again\.fa: 'chr22:5-8' is in a file before it too"):
+        build([*files, again], tmp_path / "twice")
+    assert not (tmp_path / "twice").exists()
+
+
 def test_building_takes_memory_of_blocks_not_of_the_genome(tmp_path, monkeypatch):
     monkeypatch.setattr(fasta, "BLOCK", 1 << 16)
     line = b"ACGTacgtAC" * 10

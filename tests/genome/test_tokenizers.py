@@ -32,9 +32,9 @@ def random_texts(count: int, n_share: float = 0.05) -> list[str]:
         ("nucleotide_transformer", "nucleotide_transformer_tokens.json"),
     ],
 )
-def test_golden_tokens(shared, name, file):
+def test_golden_tokens(golden, name, file):
     tokenizer = tokenizers.build(name)
-    rows = json.loads((shared / "golden" / file).read_text())
+    rows = json.loads((golden / file).read_text())
     assert len(rows) >= 60
     for row in rows:
         assert tokenizer.encode(row["sequence"]) == row["ids"]

@@ -17,18 +17,18 @@ from dnastudents.randomness import torch_generator
 TOKENIZER = tokenizers.build("kmer6")
 
 
-def published_ranks(shared, special: int) -> Tensor:
+def published_ranks(golden, special: int) -> Tensor:
     """PMI rank by DNABERT id, int64 (4101,)."""
     ranks = torch.full((TOKENIZER.vocab_size,), special)
-    with (shared / "golden/pmi/genemask_published_pmi_ranking.csv").open() as handle:
+    with (golden / "pmi/genemask_published_pmi_ranking.csv").open() as handle:
         for row in csv.DictReader(handle):
             ranks[TOKENIZER.encode(row["ngram"])[1]] = int(row["norm_pmi_rank_rel"])
     return ranks
 
 
 @pytest.mark.parametrize("source", ["token", "position"])
-def test_golden_masks(shared, source):
-    rows = json.loads((shared / "golden/masks_6mer.json").read_text())
+def test_golden_masks(golden, source):
+    rows = json.loads((golden / "masks_6mer.json").read_text())
     assert len(rows) == 24
     # One batch of all rows, so that padding is under test as well.
     width = max(len(row["input_ids"]) for row in rows)
@@ -39,7 +39,7 @@ def test_golden_masks(shared, source):
         centres[index, row["centres"]] = True
     eligible = ~torch.isin(ids, torch.tensor(TOKENIZER.special_ids))
     looked_up = ids if source == "token" else torch.arange(width).expand_as(ids)
-    best, worst = (published_ranks(shared, special)[looked_up] for special in (0, 4096))
+    best, worst = (published_ranks(golden, special)[looked_up] for special in (0, 4096))
     masks = {
         "random_span": random_span(centres, eligible),
         f"genemask_{source}_rank": genemask(centres, eligible, best, "released_rule"),
@@ -123,10 +123,10 @@ RELEASED = {"mode": "as_released"}
     ],
 )
 def test_rates_and_ranks_of_the_authors_rules(
-    shared, enhancers, settings, mean, sd, on_80, rank_change
+    golden, enhancers, settings, mean, sd, on_80, rank_change
 ):
-    """papers/cmgems.md, 2.8: another simulation of as many draws, hence twice the variance."""
-    ranks = published_ranks(shared, 4096)
+    """Means of 3,000 draws on 1,000 sequences, simulated apart: hence twice the variance."""
+    ranks = published_ranks(golden, 4096)
     masks = masking.build(settings, TOKENIZER, ranks, total_steps=1)
     mask = masks(enhancers, torch_generator(1, "rates"), 0).mask[:, 1:-1]
     share = 100 * mask.float().mean(1)
@@ -145,8 +145,8 @@ def test_rates_and_ranks_of_the_authors_rules(
         assert abs(change.item() - rank_change) < 4 * 5 * 2**0.5
 
 
-def test_only_token_ranks_prefer_kmers_of_high_pmi(shared, enhancers):
-    ranks = published_ranks(shared, 4096)
+def test_only_token_ranks_prefer_kmers_of_high_pmi(golden, enhancers):
+    ranks = published_ranks(golden, 4096)
     means = {}
     for source in ("token", "position"):
         settings = {"name": "genemask", "high_set": "released_rule", "rank_source": source}

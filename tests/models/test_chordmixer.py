@@ -25,10 +25,10 @@ SMALL = {"max_length": 20, "track_size": 3, "hidden_size": 8, "blocks": 2}
 
 
 @pytest.mark.parametrize("length", [50, 128])
-def test_golden(shared: Path, length: int) -> None:
-    golden = load_file(shared / "golden" / f"chordmixer_len{length}.safetensors")
-    expected = {name: golden.pop(name) for name in ("hidden", "logits", "one_hot", "symbols")}
-    first = golden["block.0.layer.0.mlp.fc1.weight"]
+def test_golden(golden: Path, length: int) -> None:
+    vectors = load_file(golden / f"chordmixer_len{length}.safetensors")
+    expected = {name: vectors.pop(name) for name in ("hidden", "logits", "one_hot", "symbols")}
+    first = vectors["block.0.layer.0.mlp.fc1.weight"]
     config = ChordMixerConfig(
         max_length=length,
         track_size=first.shape[1] // ((length - 1).bit_length() + 1),
@@ -36,7 +36,7 @@ def test_golden(shared: Path, length: int) -> None:
         blocks=4,
     )
     model = ChordMixerForMaskedLM(config).eval()
-    model.load_state_dict(golden)  # strict: the names are FinDNA's
+    model.load_state_dict(vectors)  # strict: the names are FinDNA's
     with torch.no_grad():
         output = model(expected["symbols"])
         from_one_hot = model(inputs_embeds=model.embedding(expected["one_hot"]))

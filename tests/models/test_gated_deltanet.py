@@ -45,20 +45,20 @@ def largest_difference(a: Tensor, b: Tensor) -> float:
 
 
 @pytest.mark.parametrize("name", ["short", "long", "strong_decay"])
-def test_golden(shared: Path, name: str) -> None:
-    golden = load_file(shared / "golden" / f"gated_delta_rule_{name}.safetensors")
-    inputs = {key: golden[key] for key in NAMES}
-    start = golden["initial_state"]
+def test_golden(golden: Path, name: str) -> None:
+    vectors = load_file(golden / f"gated_delta_rule_{name}.safetensors")
+    inputs = {key: vectors[key] for key in NAMES}
+    start = vectors["initial_state"]
 
     output, state = recurrent_gated_delta_rule(**inputs, initial_state=start)
-    assert largest_difference(output, golden["output"]) <= 1e-5
-    assert largest_difference(state, golden["final_state"]) <= 1e-5
+    assert largest_difference(output, vectors["output"]) <= 1e-5
+    assert largest_difference(state, vectors["final_state"]) <= 1e-5
     for chunk_size in CHUNKS:
         output, state = gated_delta_rule(**inputs, initial_state=start, chunk_size=chunk_size)
-        assert largest_difference(output, golden["output"]) <= 1e-5
-        assert largest_difference(state, golden["final_state"]) <= 1e-5
+        assert largest_difference(output, vectors["output"]) <= 1e-5
+        assert largest_difference(state, vectors["final_state"]) <= 1e-5
         output, _ = gated_delta_rule(**inputs, chunk_size=chunk_size)
-        assert largest_difference(output, golden["output_without_initial_state"]) <= 1e-5
+        assert largest_difference(output, vectors["output_without_initial_state"]) <= 1e-5
 
 
 @pytest.mark.parametrize("decay", [0.0, 1e-3, 1.0, 100.0, 1e4])

@@ -39,23 +39,23 @@ def tiny(tmp_path: Path) -> tuple[Path, dict[str, Tensor]]:
     return hub_folder(tmp_path / "tiny", tensors, TINY), tensors
 
 
-def test_golden_from_the_hub_layout(shared: Path, tmp_path: Path) -> None:
-    file = shared / "golden" / "nucleotide_transformer_v2_tiny.safetensors"
+def test_golden_from_the_hub_layout(golden: Path, tmp_path: Path) -> None:
+    file = golden / "nucleotide_transformer_v2_tiny.safetensors"
     tensors = load_file(file)
     with safe_open(file, "pt") as handle:
         config = json.loads(handle.metadata()["config"])
-    golden = {
+    vectors = {
         name: tensors.pop(f"golden.{name}")
         for name in ("input_ids", "attention_mask", "last_hidden_state", "logits")
     }
     model = models.load(hub_folder(tmp_path / "hub", tensors, config))
     assert isinstance(model, NucleotideTransformerForMaskedLM)
     with torch.no_grad():
-        output = model(golden["input_ids"], golden["attention_mask"])
-    real = golden["attention_mask"].bool()
+        output = model(vectors["input_ids"], vectors["attention_mask"])
+    real = vectors["attention_mask"].bool()
     assert not real.all()
     for name in ("last_hidden_state", "logits"):
-        assert (output[name] - golden[name])[real].abs().max() <= 1e-4
+        assert (output[name] - vectors[name])[real].abs().max() <= 1e-4
 
 
 def test_size_of_500m() -> None:

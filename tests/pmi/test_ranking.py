@@ -14,10 +14,10 @@ from dnastudents.pmi import PmiSettings, count_kmers, load_ranks, marginalise, r
 
 
 @pytest.fixture(scope="module")
-def published_counts(shared) -> dict[int, np.ndarray]:
-    golden = pd.read_csv(shared / "golden" / "pmi" / "kmer6_counts_grch38_chr1-3.tsv", sep="\t")
+def published_counts(golden) -> dict[int, np.ndarray]:
+    table = pd.read_csv(golden / "pmi" / "kmer6_counts_grch38_chr1-3.tsv", sep="\t")
     counts = {6: np.zeros(4096, dtype=np.int64)}
-    counts[6][[number(kmer) for kmer in golden["kmer"]]] = golden["count"]
+    counts[6][[number(kmer) for kmer in table["kmer"]]] = table["count"]
     for k in range(5, 0, -1):
         counts[k] = marginalise(counts[k + 1])
     return counts
@@ -53,8 +53,8 @@ def test_ranks_are_a_permutation_that_follows_the_score(corpus):
         rank_table(ranking.iloc[:-1])
 
 
-def test_the_published_ranking_comes_back(shared, published_counts):
-    published = shared / "golden" / "pmi" / "genemask_published_pmi_ranking.csv"
+def test_the_published_ranking_comes_back(golden, published_counts):
+    published = golden / "pmi" / "genemask_published_pmi_ranking.csv"
     ours = pmi.table(published_counts).set_index("ngram")["rank"]
     theirs = pd.read_csv(published).set_index("ngram")["norm_pmi_rank_rel"].loc[ours.index]
     assert spearmanr(ours, theirs).statistic >= 0.9999

@@ -1,7 +1,7 @@
 """A real Slurm on this machine: one controller, one CPU node, two nodes with stand-in GPUs.
 
-It builds on ../shared/slurm, which starts the daemons; this adds a partition that preempts, and
-what the tests do to a cluster.
+It builds on DNASTUDENTS_SHARED/slurm, which starts the daemons; this adds a partition that
+preempts, and what the tests do to a cluster.
 """
 
 from __future__ import annotations

@@ -230,9 +230,9 @@ def test_weights_that_mean_nothing_have_no_finite_perplexity(genome: Path, tmp_p
     assert check.as_json()["perplexity_ratio"][0] is None
 
 
-def test_the_hubs_layout_and_a_built_reference(shared: Path, genome: Path, tmp_path: Path) -> None:
+def test_the_hubs_layout_and_a_built_reference(golden: Path, genome: Path, tmp_path: Path) -> None:
     """The golden weights are random: they load, and are refused."""
-    file = shared / "golden" / "nucleotide_transformer_v2_tiny.safetensors"
+    file = golden / "nucleotide_transformer_v2_tiny.safetensors"
     weights = {k: x for k, x in load_file(file).items() if not k.startswith("golden.")}
     with safe_open(file, "pt") as handle:
         config = json.loads(handle.metadata()["config"])

@@ -30,7 +30,8 @@ from dnastudents.finetune.features import Checkpoint
 from dnastudents.models import NucleotideTransformerConfig, NucleotideTransformerForMaskedLM
 from dnastudents.teachers.checkpoint import VOCABULARY, import_teacher, load_teacher
 
-CONFIG = Path(__file__).parent / "hub/nucleotide-transformer-v2-50m-multi-species.config.json"
+HUB = Path(__file__).parents[1] / "golden/hub"
+CONFIG = HUB / "nucleotide-transformer-v2-50m-multi-species.config.json"
 COMMIT = "81b29e5786726d891dbf929404ef20adca5b36f1"
 CONFIG_SHA256 = "e20f497248c7cb264c7cd4582dbcfd52dc4cbf74a97fc711559b8c8f71c635db"
 WEIGHTS_BYTES = 223_642_688

@@ -293,7 +293,13 @@ def fasta(wildcards):
     reference = CONFIG.settings.references[wildcards.reference]
     if reference.simulate is not None:
         return f"{OUT}/simulated/{wildcards.reference}"
-    return reference.fasta or f"{OUT}/downloads/{reference.dataset}"
+    return reference.fasta or [f"{OUT}/downloads/{id}" for id in reference.datasets]
+
+
+def several_files(wildcards):
+    """The downloads of a reference that is made of several; a list that has changed makes it again."""
+    reference = CONFIG.settings.references[wildcards.reference]
+    return reference.datasets if len(reference.datasets) > 1 else ""
 
 
 def simulation(wildcards):

@@ -59,10 +59,10 @@ rule simulate:
 
 
 rule reference:
-    """Turn a FASTA into memory-mapped codes."""
+    """Turn FASTA into memory-mapped codes."""
     input:
         fasta=fasta,
-        asked=asked("reference/{reference}", "", own_fasta),
+        asked=asked("reference/{reference}", several_files, own_fasta),
     output:
         directory(f"{OUT}/reference/{{reference}}"),
     log:

@@ -71,7 +71,8 @@ def simulate(*, settings: Settings, output: Output) -> None:
 @command(app, "reference", "hg38.fa.gz --output results/reference/hg38")
 def reference(
     fasta: Annotated[
-        Path, typer.Argument(help="FASTA, FASTA.gz, or the folder of a simulated genome")
+        list[Path],
+        typer.Argument(help="FASTA or FASTA.gz, several too; or the folder of a simulated genome"),
     ],
     *,
     output: Output,
@@ -79,15 +80,16 @@ def reference(
     """Turn FASTA into memory-mapped codes."""
     from dnastudents.genome.reference import build
 
-    simulated = fasta.is_dir()
-    file = fasta / "genome.fa" if simulated else fasta
-    reference = build(file, output, simulated)
+    simulated = len(fasta) == 1 and fasta[0].is_dir()
+    files = [fasta[0] / "genome.fa"] if simulated else fasta
+    reference = build(files, output, simulated)
     total = sum(reference.lengths)
     unknown = ", ".join(
         f"{reference.letters[key] / total:.2%} {what}"
         for key, what in {"n": "N", "other": "other letters (read as N)"}.items()
     )
-    print(f"{file}: {len(reference.names)} sequences, {total:,} bases: {unknown}")
+    shown = " ".join(map(str, files))
+    print(f"{shown}: {len(reference.names)} sequences, {total:,} bases: {unknown}")
 
 
 @command(app, "pmi", "results/reference/hg38 --output results/pmi")

@@ -46,8 +46,8 @@ def _check_references(config: Config) -> None:
     _known("genome", settings.genome, settings.references)
     for name, reference in settings.references.items():
         where = f"references.{name}"
-        if reference.dataset is not None:
-            _known(f"{where}.dataset", reference.dataset, config.known_files)
+        for dataset in reference.datasets:
+            _known(f"{where}.dataset", dataset, config.known_files)
         if reference.intervals is not None and reference.intervals.dataset is not None:
             _known(f"{where}.intervals.dataset", reference.intervals.dataset, config.known_files)
         _check_splits(f"{where}.splits", reference)

@@ -229,10 +229,10 @@ class Config:
         reference = self.settings.references[name]
         if kind == "reference" and reference.simulate is not None:
             return {}
-        own, dataset = reference.fasta, reference.dataset
+        own, datasets = reference.fasta, reference.datasets
         if kind == "intervals" and reference.intervals is not None:
-            own, dataset = reference.intervals.bed, reference.intervals.dataset
-        return {"files": [own]} if own is not None else {"datasets": [str(dataset)]}
+            own, datasets = reference.intervals.bed, [str(reference.intervals.dataset)]
+        return {"files": [own]} if own is not None else {"datasets": datasets}
 
     def task_references(self, suite: str, task: str) -> list[str]:
         """Return the references of which the route of a task reads coordinates."""

@@ -71,7 +71,9 @@ class Splits(Settings):
 class Reference(Settings):
     """A genome. A simulated one wins over a FASTA of your own, that over a download."""
 
-    dataset: str | None = Field(None, description="An id of workflow/resources/datasets.csv.")
+    dataset: str | Names | None = Field(
+        None, description="An id of workflow/resources/datasets.csv, or a list of ids."
+    )
     fasta: Place | None = Field(None, description="Path of a FASTA or FASTA.gz file.")
     simulate: SimulatorOptions | None = Field(None, description="Make it up.")
     intervals: Intervals | None = Field(None, description="For windows of kind `intervals`.")
@@ -84,6 +86,11 @@ class Reference(Settings):
         if self.simulate is None and self.fasta is None and self.dataset is None:
             raise ValueError("has no sequence; give `fasta:`, `dataset:` or `simulate:`")
         return self
+
+    @property
+    def datasets(self) -> list[str]:
+        """The ids of `dataset`."""
+        return [self.dataset] if isinstance(self.dataset, str) else list(self.dataset or ())
 
 
 class Pmi(PmiSettings):

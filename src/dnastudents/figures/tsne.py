@@ -2,7 +2,7 @@
 
 Neighbourhoods in t-SNE are easy to over-read, so each panel's title carries the silhouette and the
 cross-validated accuracy of a linear probe, both taken in the embedding space itself. The settings
-(perplexity 30, PCA start, fixed seed) follow papers/had.md §7; the paper does not state its own.
+(perplexity 30, PCA start, fixed seed) are ours: arXiv 2505.20836 is not known to state any.
 
 Embeddings that are all equal, as after a collapse, have neither picture nor numbers, and their
 panel says so. They must not reach scikit-learn's t-SNE: it divides the start by its spread, and the

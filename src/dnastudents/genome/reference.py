@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from itertools import groupby
 from operator import itemgetter
@@ -140,13 +140,16 @@ class Reference(Records):
         return offset + interval.start, offset + interval.end
 
 
-def build(fasta: str | Path, output: str | Path, simulated: bool = False) -> Reference:
-    """Write the reference folder of a FASTA, in one pass and with bounded memory.
+def build(
+    fasta: str | Path | Sequence[str | Path], output: str | Path, simulated: bool = False
+) -> Reference:
+    """Write the reference folder of FASTA, in one pass and with bounded memory.
 
     Parameters
     ----------
-    fasta : str or Path
-        FASTA or gzipped FASTA.
+    fasta : path or sequence of paths
+        FASTA or gzipped FASTA. Several are read as if they were one file, which the SHA-256 of the
+        reference is of.
     output : str or Path
         Folder to write; it is complete or absent.
     simulated : bool
@@ -161,42 +164,49 @@ def build(fasta: str | Path, output: str | Path, simulated: bool = False) -> Ref
     Raises
     ------
     InputError
-        The FASTA is damaged or holds no DNA, see `dnastudents.genome.fasta.read_fasta`.
+        A FASTA is damaged or holds no DNA, see `dnastudents.genome.fasta.read_fasta`, or two hold
+        records of the same name.
     """
-    fasta = Path(fasta)
+    files = [Path(fasta)] if isinstance(fasta, str | Path) else [Path(file) for file in fasta]
     with atomic_directory(output, "reference.json", "codes.npy", TRUTH, FILE) as folder:
-        lengths, contents, letters = _write_codes(fasta, folder / "codes.npy")
+        lengths, contents, letters = _write_codes(files, folder / "codes.npy")
         ends = np.cumsum(list(lengths.values())).tolist()
         index = {
             "names": list(lengths),
             "lengths": list(lengths.values()),
             "offsets": [0, *ends[:-1]],
-            "source": fasta.name,
+            "source": " ".join(file.name for file in files),
             "simulated": simulated,
-            "sha256": sha256(fasta),
+            "sha256": sha256(*files),
             "letters": {"bases": letters.bases, "n": letters.n, "other": letters.other},
             "same_sequence": _same(contents),
         }
         write_json(folder / "reference.json", index)
-        if simulated and (truth := fasta.with_name(TRUTH)).is_file():
+        if simulated and (truth := files[0].with_name(TRUTH)).is_file():
             shutil.copyfile(truth, folder / TRUTH)
         write_provenance(folder)
     built = Reference.open(output)
     if built.same_sequence:
+        count = sum(map(len, built.same_sequence))
         logger.warning(
-            f"{fasta}: {sum(map(len, built.same_sequence)):,} records are copies of one another "
+            f"{built.source}: {count:,} records are copies of one another "
             f"({_named(built.same_sequence)}); keep one of each, or all of them in one split"
         )
     return built
 
 
-def _write_codes(fasta: Path, target: Path) -> tuple[dict[str, int], dict[str, bytes], Letters]:
+def _write_codes(
+    files: Sequence[Path], target: Path
+) -> tuple[dict[str, int], dict[str, bytes], Letters]:
     """Write the codes of all records; return lengths, hashes of the codes, and letters."""
     lengths: dict[str, int] = {}
     contents: dict[str, bytes] = {}
     letters = Letters()
+    records = ((file, *one) for file in files for one in groupby(read_fasta(file), itemgetter(0)))
     with _NpyStream(target) as stream:
-        for name, pieces in groupby(read_fasta(fasta), key=itemgetter(0)):
+        for file, name, pieces in records:
+            if name in lengths:
+                raise InputError(f"{file}: {name!r} is in a file before it too; leave one out")
             content = blake2b(digest_size=16)
             lengths[name] = 0
             for _, piece in pieces:

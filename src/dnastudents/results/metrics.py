@@ -2,7 +2,7 @@
 
 All numbers are fractions in their own range (accuracy, F1, AUC in 0..1, MCC in -1..1) and are
 computed once from all predictions, never averaged over batches: the mean of batch-wise MCCs, as in
-the code that HAD's baselines come from (papers/had.md §5), is another quantity.
+the code that HAD's baselines come from (kuleshov-group/caduceus @0060a6d8), is another quantity.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ tokenizer = AutoTokenizer.from_pretrained("{folder}")
 model = {auto}.from_pretrained("{folder}")
 ```
 """
-# papers/had.md 9.2: the licence of InstaDeepAI/nucleotide-transformer-v2-*
+# The licence of InstaDeepAI/nucleotide-transformer-v2-* on the hub.
 DISTILLED = (
     "distilled from a teacher, whose licence applies; that of the Nucleotide Transformer v2 is "
     "CC-BY-NC-SA-4.0"

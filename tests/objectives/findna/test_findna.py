@@ -30,11 +30,11 @@ from dnastudents.objectives.findna.objective import FinDNA
 CODES = random_codes(4, 60, unknown=0.05)
 
 
-def test_golden_released_losses(shared: Path) -> None:
-    golden = load_file(shared / "golden" / "findna_released_loss.safetensors")
+def test_golden_released_losses(golden: Path) -> None:
+    vectors = load_file(golden / "findna_released_loss.safetensors")
     centre = torch.zeros(1, 10, 5)
     for step in range(3):
-        vector = {name: golden[f"step{step}.{name}"] for name in _names(golden)}
+        vector = {name: vectors[f"step{step}.{name}"] for name in _names(vectors)}
         student, teacher = vector["student_logits"], vector["teacher_logits"]
         loss, _ = distil(student[:, -10:], teacher[:, -10:], centre)
         assert_close(loss.mean(), vector["cls_loss"][0], rtol=0, atol=1e-5)
@@ -45,8 +45,8 @@ def test_golden_released_losses(shared: Path) -> None:
         assert_close(centre, vector["center_after"], rtol=0, atol=1e-5)
 
 
-def _names(golden: dict[str, torch.Tensor]) -> set[str]:
-    return {name.partition(".")[2] for name in golden}
+def _names(vectors: dict[str, torch.Tensor]) -> set[str]:
+    return {name.partition(".")[2] for name in vectors}
 
 
 def test_masked_loss_is_over_known_bases_only() -> None:

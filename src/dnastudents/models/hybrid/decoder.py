@@ -1,8 +1,8 @@
 """HAD's reconstruction head: masked positions ask the visible ones what they hold.
 
-Source: papers/had.md §3. Known is the cross-attention from masked queries to visible keys and
-values; depth and norms are our default. The query is the student's output at the masked position,
-which carries its place, unlike a bare mask token.
+Known, from reviews of arXiv 2505.20836, is the cross-attention from masked queries to visible keys
+and values; depth and norms are our default. The query is the student's output at the masked
+position, which carries its place, unlike a bare mask token.
 """
 
 from __future__ import annotations

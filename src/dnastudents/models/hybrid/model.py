@@ -1,6 +1,6 @@
 """The student of HAD: bidirectional Gated DeltaNet, then one attention layer; 1.07 M weights.
 
-Order of layers (had.md, from public reviews of arXiv 2505.20836; its code is not public): Gated
+Order of layers (from public reviews of arXiv 2505.20836, whose code is not; docs/had.md): Gated
 DeltaNet blocks, one non-causal attention layer for global context, one gated MLP. Every layer is
 `x + layer(RMSNorm(x))`, with a last RMSNorm before the head, as in flash-linear-attention's models.
 Widths are not published; the defaults give 1,072,560 weights; the published size is 1.1 M.

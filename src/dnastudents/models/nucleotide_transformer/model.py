@@ -2,7 +2,7 @@
 
 transformers' own ESM cannot hold these weights (v2 doubles the feed-forward for SwiGLU and drops
 its biases), and the hub's remote code does not run on transformers 5; so this is the encoder itself
-(had.md 9.3; instadeepai/nucleotide-transformer @2dc37b86). Pre-norm layers: LayerNorm, rotary
+(instadeepai/nucleotide-transformer @2dc37b86). Pre-norm layers: LayerNorm, rotary
 attention with biases; LayerNorm, SwiGLU without biases. A last LayerNorm, then the head.
 
 The hub's `model.safetensors` loads with `from_pretrained(folder)`: its keys are ours, but for an

@@ -1,6 +1,6 @@
 """A model that follows another as an exponential moving average of its weights.
 
-Source: papers/findna.md §2 (F:contrastive_pretraining.py 153-164, 244-248).
+Source: wiedersehne/FinDNA @e3e72f1, contrastive_pretraining.py, lines 153-164 and 244-248.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The losses of FinDNA as functions, and what the released code takes for the masked one.
 
-Source: papers/findna.md §3 and §4; wiedersehne/FinDNA @e3e72f1, contrastive_pretraining.py.
+Source: arXiv 2405.08538, Figure 1; wiedersehne/FinDNA @e3e72f1, contrastive_pretraining.py.
 Shapes: B rows, K CLS positions, V symbols, L bases, D features.
 """
 

@@ -2,7 +2,8 @@
 
 L = cls_weight * L_CL + masked_weight * L_MNM. The student sees a masked and noisy view, the teacher
 a translocated one without masks; CLS positions (zero vectors) stand at the end of both. The
-teacher, whose weights follow the student's, is the result. Source: papers/findna.md §2 to §5.
+teacher, whose weights follow the student's, is the result. Source: arXiv 2405.08538, Figure 1, and
+wiedersehne/FinDNA @e3e72f1, contrastive_pretraining.py; docs/findna.md has what differs.
 
 Options are in `options`: what the released code does differently, two symmetric views, and a
 contrastive loss between them. `views` draws what is seen, `losses` has the losses.

@@ -1,8 +1,9 @@
 """Two-stage masking of HAD: groups of bases that are one token of the teacher.
 
 Stage 1 draws tokens of the teacher, stage 2 maps each to the bases that it covers, so student and
-teacher are blind at exactly the same places: neither sees a base that the other has masked. Source:
-papers/had.md §1.5 and §2. Groups with N, the bases of a tail and special tokens are never drawn.
+teacher are blind at exactly the same places: neither sees a base that the other has masked. Groups
+with N, the bases of a tail and special tokens are never drawn. Source: reviews of arXiv 2505.20836;
+docs/had.md.
 
 80/10/10, which the paper leaves open, is decided for whole groups: a drawn group is masked for both
 models, replaced by the same random bases for both, or left as it is for both.

@@ -2,8 +2,8 @@
 
 L = alignment_weight * L_align + reconstruction_weight * L_rec. L_align is the mean squared error
 between the student's features, projected to the teacher's width, and the teacher's final ones;
-L_rec the cross-entropy of masked bases from a cross-attention decoder. Source: papers/had.md §2, 3;
-what the paper leaves open has the defaults given there.
+L_rec the cross-entropy of masked bases from a cross-attention decoder. Source: arXiv 2505.20836,
+its abstract and reviews; docs/had.md says what they leave open, and our defaults.
 
 Projection and teacher serve pretraining only; the decoder becomes the student's head. The teacher
 is not a submodule, see `frozen_teacher`; where windows and masks are fixed, its features may come

@@ -1,6 +1,6 @@
 """Masked-token prediction: any student, its tokenizer, and any masking.
 
-This is CM-GEMS and all its controls (papers/cmgems.md §2): they differ in the masking alone. The
+This is CM-GEMS and all its controls (arXiv 2408.07180): they differ in the masking alone. The
 masking's curriculum is told the validation perplexity after each evaluation, and its history is
 part of the training state.
 """
