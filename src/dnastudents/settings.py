@@ -239,7 +239,9 @@ def _hint(wanted: str, value: Any) -> str:
             float(value)
         except ValueError:
             return ""
-        return "; that is text: leave out the quotes, and write 1.0e-3 for 1e-3"
+        # YAML 1.1, as Snakemake reads a `configfile:`, takes 1e-3 for text
+        also = ", and write 1.0e-3 for 1e-3" if "e" in value.lower() else ""
+        return f"; that is text: leave out the quotes{also}"
     return ""
 
 

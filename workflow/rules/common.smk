@@ -19,12 +19,12 @@ from dnastudents.benchmarks.own_tables import own_rules
 from dnastudents.config import load_config
 from dnastudents.config.asked import Asked, forget_states
 from dnastudents.config.export import write_resolved
-from dnastudents.config.given import given, require_place
+from dnastudents.config.given import given, require_usable_root
 from dnastudents.errors import InputError
 from dnastudents.training.identity import split_settings
 
 try:
-    require_place(ROOT, workflow)
+    require_usable_root(ROOT, workflow)
     CONFIG = load_config(ROOT, given(workflow, config))
 except InputError as error:
     raise WorkflowError(f"The configuration is not usable. {error}") from None

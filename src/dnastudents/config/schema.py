@@ -44,14 +44,14 @@ def _usable(path: str) -> str:
         raise ValueError(f"is '{path}', and nobody has such a home; write the whole path") from None
 
 
-Place = Annotated[str, AfterValidator(_usable)]  # a path, or a URL
+Location = Annotated[str, AfterValidator(_usable)]  # a path, or a URL
 
 
 class Intervals(Settings):
     """Intervals of a reference: BED of chrom, start, end and fold (train, valid, test)."""
 
     dataset: str | None = Field(None, description="An id of workflow/resources/datasets.csv.")
-    bed: Place | None = Field(None, description="Path of your own file; wins over `dataset`.")
+    bed: Location | None = Field(None, description="Path of your own file; wins over `dataset`.")
 
     @model_validator(mode="after")
     def _check(self) -> Intervals:
@@ -72,7 +72,7 @@ class Reference(Settings):
     """A genome. A simulated one wins over a FASTA of your own, that over a download."""
 
     dataset: str | None = Field(None, description="An id of workflow/resources/datasets.csv.")
-    fasta: Place | None = Field(None, description="Path of a FASTA or FASTA.gz file.")
+    fasta: Location | None = Field(None, description="Path of a FASTA or FASTA.gz file.")
     simulate: SimulatorOptions | None = Field(None, description="Make it up.")
     intervals: Intervals | None = Field(None, description="For windows of kind `intervals`.")
     splits: Splits | None = Field(
@@ -137,10 +137,10 @@ class Suite(Settings):
 
     tasks: Distinct[Name] = Field(description="Those that are run.")
     seeds: Distinct[Seed] = Field(description="Of fine-tuning; a row of the metrics each.")
-    source: Place | Distinct[Place] | None = Field(
+    source: Location | Distinct[Location] | None = Field(
         None, description="Your own file or folder, or a list, in place of the download."
     )
-    csv: Place | None = Field(
+    csv: Location | None = Field(
         None, description="Your folder with TASK/train.csv, test.csv and maybe dev.csv."
     )
     metric: Metric | None = Field(None, description="Of a suite with `csv`; null: accuracy.")
@@ -231,9 +231,9 @@ Student: Any = one_of(*map(_with_finetuning, STUDENTS.values()), tag="architectu
 class Configuration(Settings):
     """Every key of config.yaml."""
 
-    results: Place = Field(description="Folder of all that is written.")
-    mirror: Place | None = Field(None, description="Folder or URL that holds the downloads.")
-    download_lock: Place | None = Field(
+    results: Location = Field(description="Folder of all that is written.")
+    mirror: Location | None = Field(None, description="Folder or URL that holds the downloads.")
+    download_lock: Location | None = Field(
         None, description="JSON of hashes at first download, may be absent; null: in the results."
     )
     genome: str = Field(description="The reference that every run is pretrained on.")
