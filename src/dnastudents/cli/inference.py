@@ -113,7 +113,10 @@ def score(
     window: Window = None,
     batch_size: BatchSize = 64,
 ) -> None:
-    """Score variants: alternative against reference, both strands."""
+    """Score variants: alternative against reference.
+
+    Both strands are read.
+    """
     from dnastudents.inference.score import score
 
     score(model, variants, fasta, output, window=window, batch_size=batch_size)

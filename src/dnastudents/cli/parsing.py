@@ -211,7 +211,6 @@ Seeds = Annotated[
     ),
 ]
 TaskFolder = Annotated[Path, typer.Option(help="task folder")]
-Pretrained = Annotated[Path, typer.Option(help="folder of a pretrained run")]
 Replicas = Annotated[
     list[Path],
     typer.Option(
