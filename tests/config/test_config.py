@@ -411,10 +411,10 @@ def test_ablations_of_had_change_one_thing_each(root: Path) -> None:
             {"suites": {"mine": {"cvs": "data", "tasks": ["a"], "seeds": [0]}}},
             "suites.mine: unknown key 'cvs'; did you mean 'csv'?",
         ),
-        ({"results": "/"}, "results: is '/', which is no path; correct it, or drop the key"),
+        ({"results": "/"}, "results: is '/', which is not a path; correct it, or drop the key"),
         (
             {"references": {"hg38": {"fasta": ""}}},
-            "references.hg38.fasta: is '', which is no path; correct it, or drop the key",
+            "references.hg38.fasta: is '', which is not a path; correct it, or drop the key",
         ),
         (
             {"results": "my {results}"},

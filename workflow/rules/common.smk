@@ -227,7 +227,7 @@ def benchmark_of(name):
 
 
 def task_results(kind, tasks):
-    """One folder a run (or baseline) and (suite, task)."""
+    """One folder per run (or baseline) and (suite, task)."""
     runs = ["kmer_logistic"] if kind == "baseline" else CONFIG.runs
     return [
         f"{OUT}/{kind}/{run}/{suite}/{task}" for run in runs for suite, task in tasks

@@ -20,7 +20,7 @@ Input = Annotated[
     Path,
     typer.Argument(
         metavar="INPUT",
-        help="FASTA, Parquet, CSV, TSV or one sequence a line; gzipped or not; - for stdin",
+        help="FASTA, Parquet, CSV, TSV or one sequence per line; gzipped or not; - for stdin",
     ),
 ]
 Fasta = Annotated[Path, typer.Option(help="genome, plain or compressed with bgzip")]

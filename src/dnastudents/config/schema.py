@@ -27,9 +27,9 @@ Names = Distinct[str]
 
 
 def _usable(path: str) -> str:
-    """Put in the home folder for `~`; refuse what is no path, or not one for Snakemake."""
+    """Put in the home folder for `~`; refuse what is not a path, or not one for Snakemake."""
     if not path.strip("/") or not {"\n", "\0"}.isdisjoint(path):
-        raise ValueError(f"is {path!r}, which is no path; correct it, or drop the key")
+        raise ValueError(f"is {path!r}, which is not a path; correct it, or drop the key")
     if "{" in path or "}" in path:
         raise ValueError(f"has braces, '{path}', and Snakemake takes them for names; rename it")
     try:
