@@ -15,7 +15,7 @@ from dnastudents.genome import tokenizers
 from dnastudents.masking.options import MASKINGS
 from dnastudents.models import STUDENTS
 from dnastudents.objectives import OBJECTIVES
-from dnastudents.settings import Settings, check_part, explain, parse
+from dnastudents.settings import Settings, check_part, mistakes, parse
 from dnastudents.training.options import PretrainingBlock, RunSettings
 
 TEXT = "; that is text: leave out the quotes"
@@ -335,7 +335,7 @@ def test_the_top_of_the_configuration_is_named() -> None:
 def test_all_mistakes_are_explained_typos_first() -> None:
     with pytest.raises(ValidationError) as caught:
         PretrainingBlock(step=1, batch_size=0, window={}, optimizer={"learning_rate": 1.0})  # type: ignore[call-arg,arg-type]
-    lines = explain(caught.value, PretrainingBlock, "at")
+    lines = mistakes(caught.value, PretrainingBlock, "at")
     assert lines == [
         "at: unknown key 'step'; did you mean 'steps'?",
         "at.batch_size: must be at least 1, not 0",

@@ -17,7 +17,7 @@ from dnastudents.benchmarks import ROUTED
 from dnastudents import provenance
 from dnastudents.benchmarks.own_tables import own_rules
 from dnastudents.config import load_config
-from dnastudents.config.asked import STATES, Asked, forget_states
+from dnastudents.config.asked import STATE_FOLDERS, Asked, forget_states
 from dnastudents.config.export import write_resolved
 from dnastudents.config.given import given, require_usable_root
 from dnastudents.config.start import when_jobs_begin
@@ -87,7 +87,9 @@ def refuse_to_submit():
 
 
 # The rules that keep a state, by the names that a workflow which uses this one may give them.
-RULES_WITH_STATE = {workflow.modifier.modify_rulename(rule): rule for rule in STATES}
+RULES_WITH_STATE = {
+    workflow.modifier.modify_rulename(rule): rule for rule in STATE_FOLDERS
+}
 
 
 def begin():

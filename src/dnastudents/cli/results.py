@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from dnastudents.cli.parsing import AllRuns, Metrics, Output, Runs, Settings, command
+from dnastudents.cli.parsing import AllRuns, Metrics, Output, Runs, SettingsOption, command
 
 app = typer.Typer()
 
@@ -117,7 +117,7 @@ def pretraining_table(
 
 
 @command(app, "cost", "results --settings cost.json --output results/tables/cost.csv")
-def cost(results: Results, *, settings: Settings, output: Output) -> None:
+def cost(results: Results, *, settings: SettingsOption, output: Output) -> None:
     """Sum hours, memory and energy of all jobs, as one table."""
     from dnastudents.tables.cost import write_cost_table
 
