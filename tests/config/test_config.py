@@ -513,7 +513,7 @@ def test_csv_files_of_your_own(root: Path, tmp_path: Path) -> None:
     ):
         with pytest.raises(InputError, match=message):
             load_config(root, {"suites": {suite: {**block, **changes}}})
-    with pytest.raises(InputError, match="metric: is of a suite with `csv`"):
+    with pytest.raises(InputError, match="metric: is for suites with `csv`"):
         load_config(root, {"suites": {"gue": {"metric": "mcc"}}})
 
 

@@ -163,7 +163,9 @@ class Suite(Settings):
         if self.csv is not None and self.source is not None:
             raise ValueError("has `csv` and `source`; drop one of them")
         if self.metric is not None and self.csv is None:
-            raise Wrong("metric", "is of a suite with `csv`; drop it")
+            raise Wrong(
+                "metric", "is for suites with `csv`; drop it, or give `--metric` in your own rule"
+            )
         return self
 
 
