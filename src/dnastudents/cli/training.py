@@ -87,7 +87,10 @@ def teacher_import(
     *,
     output: Output,
 ) -> None:
-    """Check the files of a teacher, as downloaded from the hub, and join them."""
+    """Check and join the files of a teacher.
+
+    As they are downloaded from the hub.
+    """
     from dnastudents.teachers.checkpoint import import_teacher
 
     import_teacher(files, output)
