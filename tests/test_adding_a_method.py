@@ -88,12 +88,10 @@ def extended(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy = tmp_path_factory.mktemp("extended")
     shutil.copytree(root / "src", copy / "src", ignore=shutil.ignore_patterns("__pycache__"))
     blocks = BLOCK.findall((root / "docs/adding_a_method.md").read_text())
-    assert len(blocks) == 7
+    assert len(blocks) == 9
     for name, appended, code in blocks:
         path = copy / name
         path.parent.mkdir(exist_ok=True)
-        for folder in {path.parent, copy / "src/dnastudents"} - {copy / "src/dnastudents"}:
-            (folder / "__init__.py").touch()
         path.write_text(path.read_text() + "\n\n" + code if appended else code)
     return copy
 

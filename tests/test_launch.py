@@ -106,7 +106,7 @@ def test_what_is_left_of_another_step_is_refused(
         monkeypatch.setenv(name, value)
     if not change:
         monkeypatch.delenv("SLURM_STEP_NODELIST")
-    with pytest.raises(InputError, match="this is no such step of Slurm"):
+    with pytest.raises(InputError, match="this is not such a step of Slurm"):
         launch.launch(2, 1, 1, ["pretrain"])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 import pytest
@@ -14,7 +15,7 @@ from dnastudents.genome.windows import WINDOWS, WindowOptions
 from dnastudents.masking.options import MASKINGS, OneRule
 from dnastudents.models import STUDENTS, StudentOptions
 from dnastudents.objectives import OBJECTIVES, ObjectiveOptions
-from dnastudents.registry import Registry
+from dnastudents.registry import Registry, discover
 from dnastudents.settings import Settings, parse
 
 REGISTRIES: list[Registry[Any]] = [STUDENTS, OBJECTIVES, MASKINGS, WINDOWS, AUGMENTATIONS]
@@ -199,3 +200,17 @@ def test_a_student_without_a_tokenizer_is_refused() -> None:
     with pytest.raises(TypeError, match=r"^StudentWithoutTokenizer: does not say its tokenizer$"):
         STUDENTS.add(StudentWithoutTokenizer)
     assert "half" not in STUDENTS
+
+
+def test_a_folder_that_is_no_package_is_not_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "house_of_a_test/new"
+    folder.mkdir(parents=True)
+    (folder.parent / "__init__.py").touch()
+    (folder / "options.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ImportError, match=r"new: has modules, but no __init__\.py; add one"):
+        discover("house_of_a_test")
+    (folder / "__init__.py").touch()
+    discover("house_of_a_test")

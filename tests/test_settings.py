@@ -15,10 +15,11 @@ from dnastudents.genome import tokenizers
 from dnastudents.masking.options import MASKINGS
 from dnastudents.models import STUDENTS
 from dnastudents.objectives import OBJECTIVES
-from dnastudents.settings import Settings, check_part, explain, parse
+from dnastudents.settings import Settings, check_part, mistakes, parse
 from dnastudents.training.options import PretrainingBlock, RunSettings
 
-TEXT = "; that is text: leave out the quotes, and write 1.0e-3 for 1e-3"
+TEXT = "; that is text: leave out the quotes"
+EXPONENT = f"{TEXT}, and write 1.0e-3 for 1e-3"
 WINDOW: dict[str, Any] = {"kind": "windows", "length": 100}
 PRETRAINING: dict[str, Any] = {
     "steps": 5,
@@ -82,7 +83,7 @@ MISTAKES: list[tuple[Any, Any, str]] = [
     (
         Finetuning,
         {"learning_rate": "1e-3"},
-        f"at.learning_rate: must be a number, not '1e-3'{TEXT}",
+        f"at.learning_rate: must be a number, not '1e-3'{EXPONENT}",
     ),
     (Finetuning, {"learning_rate": "low"}, "at.learning_rate: must be a number, not 'low'"),
     (Finetuning, {"learning_rate": float("nan")}, "at.learning_rate: must be finite, not .nan"),
@@ -157,7 +158,7 @@ MISTAKES: list[tuple[Any, Any, str]] = [
     (
         Finetuning,
         grid(learning_rate=[1e-3, "1e-4"]),
-        f"at.grid.learning_rate.1: must be a number, not '1e-4'{TEXT}",
+        f"at.grid.learning_rate.1: must be a number, not '1e-4'{EXPONENT}",
     ),
     (Finetuning, grid(batch_size=[8, 8]), "at.grid.batch_size: holds the same twice; remove one"),
     (
@@ -334,7 +335,7 @@ def test_the_top_of_the_configuration_is_named() -> None:
 def test_all_mistakes_are_explained_typos_first() -> None:
     with pytest.raises(ValidationError) as caught:
         PretrainingBlock(step=1, batch_size=0, window={}, optimizer={"learning_rate": 1.0})  # type: ignore[call-arg,arg-type]
-    lines = explain(caught.value, PretrainingBlock, "at")
+    lines = mistakes(caught.value, PretrainingBlock, "at")
     assert lines == [
         "at: unknown key 'step'; did you mean 'steps'?",
         "at.batch_size: must be at least 1, not 0",

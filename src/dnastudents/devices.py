@@ -16,8 +16,6 @@ from torch import Tensor, nn
 
 logger = logging.getLogger(__name__)
 
-logger = logging.getLogger(__name__)
-
 Result = TypeVar("Result")
 
 

@@ -80,7 +80,7 @@ class LauncherRank:
             )
         except (KeyError, ValueError, IndexError, OSError, subprocess.SubprocessError) as error:
             raise InputError(
-                f"SLURM_STEP_NUM_NODES is {nodes}, but this is no such step of Slurm ({error}); "
+                f"SLURM_STEP_NUM_NODES is {nodes}, but this is not such a step of Slurm ({error}); "
                 "start with `srun`, or unset it"
             ) from None
 
@@ -112,7 +112,7 @@ def launch(nodes: int, processes: int, threads: int, arguments: Sequence[str]) -
         Several nodes outside Slurm, or no process.
     """
     if nodes < 1 or processes < 1:
-        raise InputError(f"{nodes} nodes x {processes} processes; at least 1 of each")
+        raise InputError(f"--nodes {nodes}, --processes {processes}: give at least 1 of each")
     launcher = LauncherRank()
     if nodes > 1:
         if "SLURM_JOB_ID" not in os.environ:

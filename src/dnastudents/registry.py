@@ -6,9 +6,9 @@ torch, and say of themselves what the configuration, the plan and the tables ask
 
 from __future__ import annotations
 
-import pkgutil
 from collections.abc import Iterator, Mapping
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Generic, TypeVar, get_args
 
 from dnastudents.errors import InputError, nearest
@@ -84,7 +84,15 @@ class Registry(Mapping[str, type[Kind]], Generic[Kind]):
 
 
 def discover(package: str) -> None:
-    """Import `options` of every folder of a package, so that what it registers is known."""
-    for found in pkgutil.iter_modules(import_module(package).__path__):
-        if found.ispkg:
-            import_module(f"{package}.{found.name}.options")
+    """Import `options` of every folder of a package, so that what it registers is known.
+
+    Raises
+    ------
+    ImportError
+        A folder of modules is no package, and would be missing here and in a wheel.
+    """
+    root = Path(import_module(package).__path__[0])
+    for folder in sorted({file.parent for file in root.glob("*/*.py")}):
+        if not (folder / "__init__.py").is_file():
+            raise ImportError(f"{folder}: has modules, but no __init__.py; add one")
+        import_module(f"{package}.{folder.name}.options")

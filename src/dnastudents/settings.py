@@ -102,7 +102,7 @@ def parse(kind: Any, values: Any, where: str = "") -> Any:
     try:
         return _validated(kind, values)
     except ValidationError as error:
-        raise InputError(explain(error, kind, where)[0]) from None
+        raise InputError(mistakes(error, kind, where)[0]) from None
 
 
 def check_part(kind: Any, values: Any, where: str) -> None:
@@ -111,7 +111,7 @@ def check_part(kind: Any, values: Any, where: str) -> None:
     try:
         _validated(kind, values)
     except ValidationError as error:
-        if lines := explain(error, kind, where, ignored=("missing", "union_tag_not_found")):
+        if lines := mistakes(error, kind, where, ignored=("missing", "union_tag_not_found")):
             raise InputError(lines[0]) from None
 
 
@@ -157,7 +157,7 @@ _MUST_BE = {
 }
 
 
-def explain(
+def mistakes(
     error: ValidationError, kind: Any, where: str, ignored: Sequence[str] = ()
 ) -> list[str]:
     """Return one line for each wrong key, typing errors first, missing keys last."""
@@ -239,7 +239,9 @@ def _hint(wanted: str, value: Any) -> str:
             float(value)
         except ValueError:
             return ""
-        return "; that is text: leave out the quotes, and write 1.0e-3 for 1e-3"
+        # YAML 1.1, as Snakemake reads a `configfile:`, takes 1e-3 for text
+        also = ", and write 1.0e-3 for 1e-3" if "e" in value.lower() else ""
+        return f"; that is text: leave out the quotes{also}"
     return ""
 
 

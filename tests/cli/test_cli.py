@@ -27,6 +27,17 @@ def test_every_command_has_help_for_each_option(
     assert all(param.help for param in COMMANDS[name].params)
 
 
+@pytest.mark.parametrize("group", ["", "config", "teacher", "figure"])
+def test_no_command_is_cut_short_in_a_list(
+    group: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main([*group.split(), "--help"]) == 0
+    listed = capsys.readouterr().out.partition("Commands:\n")[2]
+    assert listed
+    assert "...\n" not in listed
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_example_can_be_parsed(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -77,7 +88,8 @@ def test_only_what_trains_takes_the_seconds_of_torch() -> None:
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        ("", "dnastudents: error: Missing command."),
+        ("", "dnastudents: error: Missing command. See `dnastudents --help`."),
+        ("figure", "Missing command. See `dnastudents figure --help`."),
         ("bogus", "dnastudents: error: No such command 'bogus'."),
         ("teacher chek", "dnastudents teacher: error: No such command 'chek'. Did you mean"),
         ("teacher check t", "dnastudents teacher check: error: Missing option '--fasta'."),

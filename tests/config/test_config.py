@@ -80,6 +80,9 @@ def test_replicas_are_further_seeds_of_one_run(root: Path, demo: dict[str, Any])
     assert other == one.changed(seed=7)
     assert "replicas" not in one.as_json()
     assert config.needs("had@2") == config.needs("had")
+    for name in ("had@0", "had@", "had@3", "had_scratch@1"):
+        with pytest.raises(InputError, match=f"no run '{name}' is selected; did you mean 'had"):
+            config.run(name)
 
 
 def test_a_run_is_compared_with_its_scratch_twin_and_with_what_it_names(root: Path) -> None:
@@ -99,7 +102,9 @@ def test_a_run_is_compared_with_its_scratch_twin_and_with_what_it_names(root: Pa
 def test_features_are_cached_for_runs_with_a_teacher_and_fixed_windows(root: Path) -> None:
     fixed = {"window": {"count": 1000}, "reverse_complement": 0.0}
     had = {"teacher_cache": True, "objective": {"static_masks": True}, "pretraining": fixed}
-    config = load_config(root, {"runs": {"had": had, "had_reconstruction_only": {}}})
+    config = load_config(
+        root, {"runs": {"had": {**had, "replicas": 2}, "had_reconstruction_only": {}}}
+    )
     assert config.needs("had@1")["features"] == "had@1"
     assert "features" not in config.needs("had_reconstruction_only")  # it has no teacher
     assert "teacher_cache" not in config.pretrain_settings("had").as_json()
@@ -404,10 +409,19 @@ def test_ablations_of_had_change_one_thing_each(root: Path) -> None:
             {"suites": {"gue": None}},
             "suites.gue: is null, and selected; drop it, or make it {}",
         ),
-        ({"results": "/"}, "results: is '/', which is no path; correct it, or drop the key"),
+        (
+            {"runs": {"findna": None}},
+            "runs.findna: is null, and selected; drop it, or make it {}",
+        ),
+        ({"suites": {"geu": {}}}, "suites.geu: no such name 'geu'; did you mean 'gue'?"),
+        (
+            {"suites": {"mine": {"cvs": "data", "tasks": ["a"], "seeds": [0]}}},
+            "suites.mine: unknown key 'cvs'; did you mean 'csv'?",
+        ),
+        ({"results": "/"}, "results: is '/', which is not a path; correct it, or drop the key"),
         (
             {"references": {"hg38": {"fasta": ""}}},
-            "references.hg38.fasta: is '', which is no path; correct it, or drop the key",
+            "references.hg38.fasta: is '', which is not a path; correct it, or drop the key",
         ),
         (
             {"results": "my {results}"},
@@ -506,7 +520,7 @@ def test_csv_files_of_your_own(root: Path, tmp_path: Path) -> None:
     ):
         with pytest.raises(InputError, match=message):
             load_config(root, {"suites": {suite: {**block, **changes}}})
-    with pytest.raises(InputError, match="metric: is of a suite with `csv`"):
+    with pytest.raises(InputError, match="metric: is for suites with `csv`"):
         load_config(root, {"suites": {"gue": {"metric": "mcc"}}})
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dnastudents.config import load_config, read_config
-from dnastudents.config.given import given, parse_arguments, require_place
+from dnastudents.config.given import given, parse_arguments, require_usable_root
 from dnastudents.config.merge import Source, chain
 from dnastudents.errors import InputError
 
@@ -166,10 +166,10 @@ def test_a_wheel_has_no_code_for_conda(tmp_path: Path) -> None:
         }
         return SimpleNamespace(deployment_settings=SimpleNamespace(deployment_method=chosen))
 
-    require_place(tmp_path, place("APPTAINER"))
+    require_usable_root(tmp_path, place("APPTAINER"))
     with pytest.raises(InputError, match="conda: jobs would lack the package"):
-        require_place(tmp_path, place("CONDA"))
+        require_usable_root(tmp_path, place("CONDA"))
     (tmp_path / "src").mkdir()
-    require_place(tmp_path, place("CONDA"))
+    require_usable_root(tmp_path, place("CONDA"))
     with pytest.raises(InputError, match="has braces; rename that folder"):
-        require_place(tmp_path / "{x}", place())
+        require_usable_root(tmp_path / "{x}", place())

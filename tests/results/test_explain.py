@@ -195,6 +195,8 @@ def test_unknown_names_have_the_nearest(made: Path, capsys: pytest.CaptureFixtur
         explain(made, TASK, "scratch", "knn")
     with pytest.raises(InputError, match="no task 'made/cg'; did you mean 'made/gc'"):
         explain(made, "made/cg", "gems")
+    with pytest.raises(InputError, match="nowhere: no such folder; name the results folder"):
+        explain(made / "nowhere", TASK, "gems")
     assert main(["explain", str(made), "made/g", "gems"]) == 1
     assert capsys.readouterr().err.count("\n") == 1
     assert main(["explain", str(made), TASK, "gems", "--kind", "knn"]) == 0

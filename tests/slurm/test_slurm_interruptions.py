@@ -12,7 +12,7 @@ from pathlib import Path
 
 import lab
 import pytest
-from runs import Copy, finish, snakemake
+from runs import Copy, finish, snakemake, stop
 
 from harness import edit
 
@@ -54,7 +54,7 @@ def folder(prepared: Path, uninterrupted: dict[str, str], tmp_path: Path) -> Ite
     place = tmp_path / "work"
     subprocess.run(["cp", "-a", str(prepared), str(place)], check=True)
     yield place
-    subprocess.run(["pkill", "-f", f"snakemake {MODEL}"], check=False)
+    stop()
     lab.clear()
 
 

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from dnastudents.benchmarks.task import write_task
+from dnastudents.cli import main
 from dnastudents.errors import InputError
 from dnastudents.results.rows import collect
 from dnastudents.tables.benchmarks import write_benchmarks_table
@@ -205,6 +206,17 @@ def test_runs_that_read_only_the_beginning_are_named(tables, rows):
     text = tables(runs=["had", "logo_random"], changed=[cut, whole])["md"]
     note = f"Only the beginning of longer sequences is read by logo_random ({TASKS[0]})."
     assert note in text
+
+
+@pytest.mark.parametrize(
+    ("output", "base"), [("t.csv", "t"), ("t.md", "t"), ("t", "t"), ("t.v2", "t.v2")]
+)
+def test_three_files_keep_the_name_that_was_given(output, base, rows, tmp_path):
+    collect([rows("had", "tf_0", [0.4])], tmp_path / "m.csv")
+    words = ["table", "gue", "--metrics", tmp_path / "m.csv", "--tasks", "tf_0"]
+    assert main([*map(str, words), "--output", str(tmp_path / output)]) == 0
+    written = {path.name for path in tmp_path.glob("t*") if path.is_file()}
+    assert written == {f"{base}.csv", f"{base}.md", f"{base}.tex"}
 
 
 def test_another_metric_is_not_comparable(rows, tmp_path, published):

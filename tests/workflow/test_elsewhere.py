@@ -36,6 +36,10 @@ module dnastudents:
 
 
 use rule * from dnastudents as dnastudents_*
+
+
+onstart:
+    open("began", "w").close()
 """
 CONFIG = """
 genome: mine
@@ -55,8 +59,13 @@ def test_as_a_module(checkout: Callable[[str], Path], snakemake: Snakemake, tmp_
     configured = ("-j", "2", "--configfile", "config.yaml")
     planned = jobs(snakemake(tmp_path, "dnastudents_all", *configured, "-n", "--quiet", "rules"))
     assert planned["dnastudents_pretrain"] == planned["dnastudents_finetune"] == "2"
-    done = snakemake(tmp_path, *configured)
+    state = tmp_path / "results/state/finetune/findna"
+    state.mkdir(parents=True)
+    done = snakemake(tmp_path, *configured, "--forcerun", "dnastudents_finetune")
     assert done.returncode == 0, done.stdout[-3000:]
+    assert not state.exists()  # what is forced is not taken from a state
+    assert "findna:" in (tmp_path / "results/config.resolved.yaml").read_text()
+    assert (tmp_path / "began").exists()
     task = json.loads((tmp_path / "results/tasks/mine/enhancers/task.json").read_text())
     assert task["n_sequences"]["test"] == 120
     assert (tmp_path / "own.txt").read_text() == "unset\n"  # jobs of others are not touched

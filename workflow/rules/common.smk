@@ -17,14 +17,15 @@ from dnastudents.benchmarks import ROUTED
 from dnastudents import provenance
 from dnastudents.benchmarks.own_tables import own_rules
 from dnastudents.config import load_config
-from dnastudents.config.asked import Asked, forget_states
+from dnastudents.config.asked import STATE_FOLDERS, Asked, forget_states
 from dnastudents.config.export import write_resolved
-from dnastudents.config.given import given, require_place
+from dnastudents.config.given import given, require_usable_root
+from dnastudents.config.start import when_jobs_begin
 from dnastudents.errors import InputError
 from dnastudents.training.identity import split_settings
 
 try:
-    require_place(ROOT, workflow)
+    require_usable_root(ROOT, workflow)
     CONFIG = load_config(ROOT, given(workflow, config))
 except InputError as error:
     raise WorkflowError(f"The configuration is not usable. {error}") from None
@@ -83,6 +84,22 @@ def refuse_to_submit():
                 f"{path}: jobs cannot be submitted where the path of {name} has"
                 f" {found[0]!r} in it; move it to another"
             )
+
+
+# The rules that keep a state, by the names that a workflow which uses this one may give them.
+RULES_WITH_STATE = {
+    workflow.modifier.modify_rulename(rule): rule for rule in STATE_FOLDERS
+}
+
+
+def begin():
+    """Refuse or prepare what concerns all jobs; what is forced is computed, not taken from a state."""
+    refuse_to_submit()
+    forced = [
+        RULES_WITH_STATE.get(name, name) for name in workflow.dag_settings.forcerun
+    ]
+    forget_states(CONFIG, forced, workflow.dag_settings.forceall)
+    write_resolved(CONFIG, f"{OUT}/config.resolved.yaml")
 
 
 def literal(text):
@@ -227,7 +244,7 @@ def benchmark_of(name):
 
 
 def task_results(kind, tasks):
-    """One folder a run (or baseline) and (suite, task)."""
+    """One folder per run (or baseline) and (suite, task)."""
     runs = ["kmer_logistic"] if kind == "baseline" else CONFIG.runs
     return [
         f"{OUT}/{kind}/{run}/{suite}/{task}" for run in runs for suite, task in tasks

@@ -1,4 +1,4 @@
-# One job a run. Resume state is no output, because Snakemake deletes the outputs of a failed job.
+# One job per run. Resume state is not an output, because Snakemake deletes the outputs of a failed job.
 
 
 rule pretrain:

@@ -69,7 +69,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "dnastudents"
-        print(f"{command}: error: {error.format_message()}", file=sys.stderr)
+        message = error.format_message()
+        if message.startswith("Missing"):
+            message += f" See `{command} --help`."
+        print(f"{command}: error: {message}", file=sys.stderr)
         return error.exit_code
     except typer.Abort:  # Ctrl-C before the subcommand has begun
         print("dnastudents: error: interrupted", file=sys.stderr)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dnastudents.cli.parsing import JSON, Mirror, Output, Settings, command, json_option
+from dnastudents.cli.parsing import JSON, Mirror, Output, SettingsOption, command, json_option
 
 app = typer.Typer()
 
@@ -61,7 +61,7 @@ def data_check(
 
 
 @command(app, "simulate", """--settings '{"length": 100000, "seed": 1}' --output simulated""")
-def simulate(*, settings: Settings, output: Output) -> None:
+def simulate(*, settings: SettingsOption, output: Output) -> None:
     """Write a simulated genome with annotated words."""
     from dnastudents.benchmarks.simulator import simulate
 
@@ -97,7 +97,7 @@ def pmi(
     reference: Annotated[Path, typer.Argument(help="reference folder")],
     *,
     threads: Annotated[int, typer.Option(help="processes that count")] = 1,
-    settings: Settings,
+    settings: SettingsOption,
     output: Output,
 ) -> None:
     """Rank k-mers by pointwise mutual information."""

@@ -7,10 +7,10 @@ import typer
 from dnastudents.cli.parsing import (
     Output,
     Replicas,
-    Run,
+    RunName,
     Seeds,
-    Settings,
-    State,
+    SettingsOption,
+    StateFolder,
     TaskFolder,
     command,
 )
@@ -21,13 +21,13 @@ OF_HAD = "had --pretrained results/pretrain/had --task results/tasks/gue/mouse_0
 
 @command(app, "finetune", OF_HAD + "--state state --output results/finetune/had/gue/mouse_0")
 def finetune(
-    run: Run,
+    run: RunName,
     *,
     pretrained: Replicas,
     task: TaskFolder,
-    settings: Settings,
+    settings: SettingsOption,
     seeds: Seeds,
-    state: State,
+    state: StateFolder,
     output: Output,
 ) -> None:
     """Fine-tune a run on a task, or resume it."""
@@ -46,11 +46,11 @@ def finetune(
 
 @command(app, "knn", OF_HAD + "--output results/knn/had/gue/mouse_0")
 def knn(
-    run: Run,
+    run: RunName,
     *,
     pretrained: Replicas,
     task: TaskFolder,
-    settings: Settings,
+    settings: SettingsOption,
     seeds: Seeds,
     output: Output,
 ) -> None:
@@ -67,7 +67,7 @@ def knn(
 def baseline(
     *,
     task: TaskFolder,
-    settings: Settings,
+    settings: SettingsOption,
     seeds: Seeds,
     output: Output,
 ) -> None:

@@ -20,7 +20,7 @@ Input = Annotated[
     Path,
     typer.Argument(
         metavar="INPUT",
-        help="FASTA, Parquet, CSV, TSV or one sequence a line; gzipped or not; - for stdin",
+        help="FASTA, Parquet, CSV, TSV or one sequence per line; gzipped or not; - for stdin",
     ),
 ]
 Fasta = Annotated[Path, typer.Option(help="genome, plain or compressed with bgzip")]
@@ -117,7 +117,10 @@ def score(
     window: Window = None,
     batch_size: BatchSize = 64,
 ) -> None:
-    """Score variants: alternative against reference, both strands."""
+    """Score variants: alternative against reference.
+
+    Both strands are read.
+    """
     from dnastudents.inference.score import score
 
     score(model, variants, fasta, output, window=window, batch_size=batch_size)

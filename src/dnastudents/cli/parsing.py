@@ -194,10 +194,10 @@ def json_option(help: str, **keywords: Any) -> Any:
 JSON = dict[str, Any]
 Output = Annotated[Path, typer.Option(callback=_named, help="the result; complete or absent")]
 NONE: JSON = {"default_factory": lambda: "{}", "show_default": False}  # defaults are parsed too
-Settings = Annotated[JSON, json_option("JSON object, or the path of a JSON file", **NONE)]
+SettingsOption = Annotated[JSON, json_option("JSON object, or the path of a JSON file", **NONE)]
 Execution = Annotated[JSON, json_option("`pretraining` settings that leave results alone", **NONE)]
-State = Annotated[Path, typer.Option(help="folder from which a stopped job is resumed")]
-Run = Annotated[str, typer.Argument(metavar="RUN", help="name of the run, for logs and tables")]
+StateFolder = Annotated[Path, typer.Option(help="folder from which a stopped job is resumed")]
+RunName = Annotated[str, typer.Argument(metavar="RUN", help="name of the run, for logs and tables")]
 OF_RUNS = typer.Option(metavar="RUN...", help="runs in their order")
 Runs = Annotated[list[str], OF_RUNS]
 AllRuns = Annotated[list[str] | None, OF_RUNS]  # None: all there are
@@ -211,7 +211,6 @@ Seeds = Annotated[
     ),
 ]
 TaskFolder = Annotated[Path, typer.Option(help="task folder")]
-Pretrained = Annotated[Path, typer.Option(help="folder of a pretrained run")]
 Replicas = Annotated[
     list[Path],
     typer.Option(

@@ -16,7 +16,10 @@ app.add_typer(config)
 ConfigFiles = Annotated[
     list[Path],
     typer.Option(
-        default_factory=list, show_default=False, metavar="FILE...", help="as for Snakemake"
+        default_factory=list,
+        show_default=False,
+        metavar="FILE...",
+        help="as for Snakemake; default: the papers' config.yaml",
     ),
 ]
 
@@ -32,7 +35,7 @@ def init(
         Path | None, typer.Option(help="folder of TASK/train.csv and test.csv; default: papers'")
     ] = None,
 ) -> None:
-    """Lay out a project that uses the workflow of this package."""
+    """Lay out a project that uses this workflow."""
     from dnastudents.project import init
 
     init(output, fasta, csv)

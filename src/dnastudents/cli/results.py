@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from dnastudents.cli.parsing import AllRuns, Metrics, Output, Runs, Settings, command
+from dnastudents.cli.parsing import AllRuns, Metrics, Output, Runs, SettingsOption, command
 
 app = typer.Typer()
 
@@ -45,7 +45,7 @@ def explain(
     *,
     kind: Kind = "finetune",
 ) -> None:
-    """Tell what made a cell of a table, and how to make it again."""
+    """Tell what made a cell of a table, and how to remake it."""
     from dnastudents.results.explain import explain
 
     print(explain(results, task, run, kind))
@@ -71,7 +71,7 @@ def table(
     """
     from dnastudents.tables.results import write_table
 
-    write_table(metrics, suite, published, output.with_suffix(""), runs, tasks)
+    write_table(metrics, suite, published, output, runs, tasks)
 
 
 @command(
@@ -91,7 +91,7 @@ def comparisons(
     from dnastudents.tables.comparisons import write_comparisons
 
     named = [(run, control) for run, _, control in (pair.partition(":") for pair in pairs)]
-    write_comparisons(metrics, named, output.with_suffix(""))
+    write_comparisons(metrics, named, output)
 
 
 @command(app, "benchmarks-table", "results/tasks/gue/* --output results/tables/benchmarks.csv")
@@ -101,7 +101,7 @@ def benchmarks_table(
     """Show what is in each task folder, as one table."""
     from dnastudents.tables.benchmarks import write_benchmarks_table
 
-    write_benchmarks_table(tasks, output.with_suffix(""))
+    write_benchmarks_table(tasks, output)
 
 
 @command(app, "pretraining-table", "results/pretrain/* --output results/tables/pretraining.csv")
@@ -113,12 +113,12 @@ def pretraining_table(
     """Show what each pretraining took and reached."""
     from dnastudents.tables.pretraining import write_pretraining_table
 
-    write_pretraining_table(folders, output.with_suffix(""))
+    write_pretraining_table(folders, output)
 
 
 @command(app, "cost", "results --settings cost.json --output results/tables/cost.csv")
-def cost(results: Results, *, settings: Settings, output: Output) -> None:
+def cost(results: Results, *, settings: SettingsOption, output: Output) -> None:
     """Sum hours, memory and energy of all jobs, as one table."""
     from dnastudents.tables.cost import write_cost_table
 
-    write_cost_table(results, settings, output.with_suffix(""))
+    write_cost_table(results, settings, output)

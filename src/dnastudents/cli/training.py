@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dnastudents.cli.parsing import Execution, Output, Run, Settings, State, command
+from dnastudents.cli.parsing import Execution, Output, RunName, SettingsOption, StateFolder, command
 
 app = typer.Typer()
 teacher = typer.Typer(name="teacher", help="Import, check and cache a teacher.")
@@ -42,7 +42,7 @@ def launch(
     "--output results/pretrain/findna",
 )
 def pretrain(
-    run: Run,
+    run: RunName,
     *,
     reference: Annotated[Path | None, typer.Option(help="reference folder")] = None,
     pmi: Annotated[Path | None, typer.Option(help="PMI folder, for masks that follow it")] = None,
@@ -53,9 +53,9 @@ def pretrain(
     features: Annotated[
         Path | None, typer.Option(help="folder of `teacher cache`, for distillation")
     ] = None,
-    settings: Settings,
+    settings: SettingsOption,
     execution: Execution,
-    state: State,
+    state: StateFolder,
     output: Output,
 ) -> int:
     """Pretrain one run, or resume it.
@@ -87,7 +87,10 @@ def teacher_import(
     *,
     output: Output,
 ) -> None:
-    """Check the files of a teacher, as downloaded from the hub, and join them."""
+    """Check and join the files of a teacher.
+
+    As they are downloaded from the hub.
+    """
     from dnastudents.teachers.checkpoint import import_teacher
 
     import_teacher(files, output)
@@ -134,7 +137,7 @@ def teacher_cache(
     *,
     reference: Annotated[Path, typer.Option(help="reference folder")],
     teacher: Annotated[Path, typer.Option(help="teacher folder")],
-    settings: Settings,
+    settings: SettingsOption,
     execution: Execution,
     output: Output,
 ) -> None:

@@ -21,8 +21,12 @@ from dnastudents.files import ANYTHING, atomic_file
 
 logger = logging.getLogger(__name__)
 
-STATES = {"pretrain": "pretrain", "train_teacher": "teacher", "finetune": "finetune"}
-STATES |= {"linear": "linear"}  # of each rule, the folder of its states
+STATE_FOLDERS = {  # of each rule that keeps states, the folder of them
+    "pretrain": "pretrain",
+    "train_teacher": "teacher",
+    "finetune": "finetune",
+    "linear": "linear",
+}
 
 
 class Asked:
@@ -114,8 +118,10 @@ def forget_states(config: Config, forced: Iterable[str], everything: bool = Fals
         "finetune": config.runs,
         "linear": config.runs,
     }
-    rules = STATES if everything else [rule for rule in forced if rule in STATES]
-    wanted = [results / "state" / STATES[rule] / name for rule in rules for name in names[rule]]
+    rules = STATE_FOLDERS if everything else [rule for rule in forced if rule in STATE_FOLDERS]
+    wanted = [
+        results / "state" / STATE_FOLDERS[rule] / name for rule in rules for name in names[rule]
+    ]
     for path in map(Path, forced):
         if path.is_relative_to(results) and path != results:
             wanted.append(results / "state" / path.relative_to(results))

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from itertools import product
 from pathlib import Path
 
-from dnastudents.benchmarks.own_tables import own_rules, task_tables
+from dnastudents.benchmarks.own_tables import task_tables
 from dnastudents.config.config import Config
 from dnastudents.config.schema import Reference, Run, Suite
 from dnastudents.errors import InputError, nearest
@@ -137,10 +137,7 @@ def _check_teachers(config: Config) -> None:
 
 def _check_suite(config: Config, name: str, suite: Suite) -> None:
     where = f"suites.{name}"
-    ruled = {*config.known_tasks, "simulated", *own_rules(config.root)}
-    if suite.csv is None:
-        _known(where, name, ruled)
-    elif name in ruled:
+    if suite.csv is not None and name in config.ruled:
         raise InputError(f"{where}.csv: '{name}' has a rule already; choose another name")
     for task in suite.tasks if suite.csv is not None else ():
         for path in task_tables(f"{suite.csv}/{task}"):

@@ -14,15 +14,15 @@ Three design decisions:
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from dnastudents.benchmarks.own_tables import task_tables
+from dnastudents.benchmarks.own_tables import own_rules, task_tables
 from dnastudents.benchmarks.routes import choose, read_routes
 from dnastudents.config.merge import Block, Source, chain, merge, resolve, selection
-from dnastudents.config.schema import Configuration, Run
+from dnastudents.config.schema import Configuration, Run, Suite
 from dnastudents.errors import InputError, nearest
 from dnastudents.finetune.options import Finetuning, layered
 from dnastudents.models import STUDENTS, StudentOptions
@@ -56,6 +56,8 @@ class Config:
         The selected runs, in their order.
     suites : dict of str to Suite
         The selected suites.
+    ruled : set of str
+        The suites that a rule is there for; any other has `csv`.
 
     Raises
     ------
@@ -76,6 +78,9 @@ class Config:
                 values[key] = {k: v for k, v in values[key].items() if v is not None}
         self.runs = list(selected["runs"] or values["runs"])
         self.all_runs = list(values["runs"])
+        routes = read_routes(root / "workflow/resources/tasks.csv")
+        self.ruled = {*routes, "simulated", *own_rules(root)}
+        self._require_suites(values, selected["suites"] or ())
         self.settings: Configuration = parse(Configuration, self._complete(values))
         for name in self.all_runs:
             if name not in self.runs:  # may be there to be extended, and incomplete
@@ -83,8 +88,7 @@ class Config:
         suites = self.settings.suites
         self.suites = {name: suites[name] for name in selected["suites"] or suites}
         self.routes = {
-            suite: choose(suite, tasks, self._suite_route(suite))
-            for suite, tasks in read_routes(root / "workflow/resources/tasks.csv").items()
+            suite: choose(suite, tasks, self._suite_route(suite)) for suite, tasks in routes.items()
         }
         self.known_tasks: dict[str, Tasks] = {
             suite: {task: route.files for task, route in tasks.items()}
@@ -103,6 +107,16 @@ class Config:
                 raise InputError(f"runs.{name}: no such run; {nearest(name, others)}")
         return {**values, "runs": {name: resolve(name, blocks) for name in self.runs}}
 
+    def _require_suites(self, values: Block, selected: Iterable[str]) -> None:
+        """Refuse a suite that nothing makes, before it is told which keys it lacks."""
+        for name in selected:
+            block = values["suites"][name]
+            if name not in self.ruled:
+                check_part(Suite, block, f"suites.{name}")
+                if block.get("csv") is None:
+                    hint = nearest(name, self.ruled)
+                    raise InputError(f"suites.{name}: no such name '{name}'; {hint}")
+
     def _suite_route(self, suite: str) -> str | None:
         return self.suites[suite].route if suite in self.suites else None
 
@@ -111,11 +125,14 @@ class Config:
     @lru_cache(maxsize=1024)  # noqa: B019  (a configuration lives as long as its process)
     def run(self, name: str) -> Run:
         """Return the run `name`; a replica, `name@2`, has its seed plus the number."""
-        name, _, number = name.partition("@")
-        if name not in self.settings.runs or (number and not number.isdecimal()):
-            raise InputError(f"runs: no run '{name}' is selected; {nearest(name, self.runs)}")
-        run = self.settings.runs[name]
-        return run.changed(seed=run.seed + int(number)) if number else run
+        if name in self.runs:
+            return self.settings.runs[name]
+        replicas = [replica for run in self.runs for replica in self.replicas(run)]
+        if name not in replicas:
+            raise InputError(f"runs: no run '{name}' is selected; {nearest(name, replicas)}")
+        base, _, number = name.partition("@")
+        run = self.settings.runs[base]
+        return run.changed(seed=run.seed + int(number))
 
     def replicas(self, name: str) -> list[str]:
         """List a run's pretrainings: itself, then `name@1`, `name@2`, ... with the next seeds."""

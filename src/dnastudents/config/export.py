@@ -98,8 +98,9 @@ Every key of `config.yaml`, with its type, default and meaning. This page is mad
   old one whole, because the settings of the one mean nothing to the other.
 - The `runs` and `suites` of another file *select*: only what it names is run, and each named block
   starts from the block of the same name in the base. Without the key, all of the base are run.
-- A run may `extends:` any other run, also one that is not selected.
-- A reference, student, teacher, run or suite set to `null` is removed.
+- A run may `extends:` any other run, also one that is not selected; `compare_with` stays behind.
+- A reference, student or teacher set to `null` is removed. Runs and suites are left out by
+  selecting others.
 - `dnastudents config show --configfile mine.yaml` prints what comes out of it all, and
   `dnastudents config run NAME` what `dnastudents pretrain --settings` takes.
 - Editors that know YAML schemas complete and check keys by `workflow/schemas/config.schema.json`

@@ -58,8 +58,8 @@ def given(workflow: Any, config: Mapping[str, Any]) -> list[Source]:
     return [*sources, Source(parse_arguments(settings.config_args or ()))]
 
 
-def require_place(root: Path, workflow: Any) -> None:
-    """Refuse a place of the workflow from which jobs cannot be run.
+def require_usable_root(root: Path, workflow: Any) -> None:
+    """Refuse a folder of the workflow from which jobs cannot be run.
 
     Parameters
     ----------

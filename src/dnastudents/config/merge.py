@@ -109,7 +109,7 @@ def selection(key: str, links: list[Block]) -> list[str] | None:
     if not selected:
         raise InputError(f"{key}: names nothing; name at least one, or drop the key")
     for name, block in selected.items():
-        if block is None and key == "suites":
+        if block is None:
             raise InputError(f"{key}.{name}: is null, and selected; drop it, or make it {{}}")
     return list(selected)
 

@@ -27,9 +27,9 @@ Names = Distinct[str]
 
 
 def _usable(path: str) -> str:
-    """Put in the home folder for `~`; refuse what is no path, or not one for Snakemake."""
+    """Put in the home folder for `~`; refuse what is not a path, or not one for Snakemake."""
     if not path.strip("/") or not {"\n", "\0"}.isdisjoint(path):
-        raise ValueError(f"is {path!r}, which is no path; correct it, or drop the key")
+        raise ValueError(f"is {path!r}, which is not a path; correct it, or drop the key")
     if "{" in path or "}" in path:
         raise ValueError(f"has braces, '{path}', and Snakemake takes them for names; rename it")
     try:
@@ -44,14 +44,14 @@ def _usable(path: str) -> str:
         raise ValueError(f"is '{path}', and nobody has such a home; write the whole path") from None
 
 
-Place = Annotated[str, AfterValidator(_usable)]  # a path, or a URL
+Location = Annotated[str, AfterValidator(_usable)]  # a path, or a URL
 
 
 class Intervals(Settings):
     """Intervals of a reference: BED of chrom, start, end and fold (train, valid, test)."""
 
     dataset: str | None = Field(None, description="An id of workflow/resources/datasets.csv.")
-    bed: Place | None = Field(None, description="Path of your own file; wins over `dataset`.")
+    bed: Location | None = Field(None, description="Path of your own file; wins over `dataset`.")
 
     @model_validator(mode="after")
     def _check(self) -> Intervals:
@@ -74,7 +74,7 @@ class Reference(Settings):
     dataset: str | Names | None = Field(
         None, description="An id of workflow/resources/datasets.csv, or a list of ids."
     )
-    fasta: Place | None = Field(None, description="Path of a FASTA or FASTA.gz file.")
+    fasta: Location | None = Field(None, description="Path of a FASTA or FASTA.gz file.")
     simulate: SimulatorOptions | None = Field(None, description="Make it up.")
     intervals: Intervals | None = Field(None, description="For windows of kind `intervals`.")
     splits: Splits | None = Field(
@@ -144,10 +144,10 @@ class Suite(Settings):
 
     tasks: Distinct[Name] = Field(description="Those that are run.")
     seeds: Distinct[Seed] = Field(description="Of fine-tuning; a row of the metrics each.")
-    source: Place | Distinct[Place] | None = Field(
+    source: Location | Distinct[Location] | None = Field(
         None, description="Your own file or folder, or a list, in place of the download."
     )
-    csv: Place | None = Field(
+    csv: Location | None = Field(
         None, description="Your folder with TASK/train.csv, test.csv and maybe dev.csv."
     )
     metric: Metric | None = Field(None, description="Of a suite with `csv`; null: accuracy.")
@@ -170,7 +170,9 @@ class Suite(Settings):
         if self.csv is not None and self.source is not None:
             raise ValueError("has `csv` and `source`; drop one of them")
         if self.metric is not None and self.csv is None:
-            raise Wrong("metric", "is of a suite with `csv`; drop it")
+            raise Wrong(
+                "metric", "is for suites with `csv`; drop it, or give `--metric` in your own rule"
+            )
         return self
 
 
@@ -240,9 +242,9 @@ Student: Any = one_of(*map(_with_finetuning, STUDENTS.values()), tag="architectu
 class Configuration(Settings):
     """Every key of config.yaml."""
 
-    results: Place = Field(description="Folder of all that is written.")
-    mirror: Place | None = Field(None, description="Folder or URL that holds the downloads.")
-    download_lock: Place | None = Field(
+    results: Location = Field(description="Folder of all that is written.")
+    mirror: Location | None = Field(None, description="Folder or URL that holds the downloads.")
+    download_lock: Location | None = Field(
         None, description="JSON of hashes at first download, may be absent; null: in the results."
     )
     genome: str = Field(description="The reference that every run is pretrained on.")

@@ -63,7 +63,7 @@ def tsne_figure(
     Parameters
     ----------
     embeddings : sequence of path
-        One .npz a run, with `embeddings` float32 (n, d), `labels` int64 (n,), `index` int64 (n,)
+        One .npz per run, with `embeddings` float32 (n, d), `labels` int64 (n,), `index` int64 (n,)
         and `pooling`, over the same sequences in the same order.
     names : sequence of str
         The runs' names, for the panels' titles; `teacher: NAME` is usual for a teacher.

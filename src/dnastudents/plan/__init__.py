@@ -108,26 +108,39 @@ def plan(
     networks = _networks(config)
     speed = _rates(config, networks, flops, rates, threads if measured else None)
     folder = tasks or Path(config.settings.results) / "tasks"
-    sizes = {"/".join(task): task_size(folder / "/".join(task)) for task in config.tasks()}
-    jobs = all_work(config, networks, sizes)
-    by_name = {network.name: network for network in networks.values()}
-    files = _downloads(config, networks)
-    result = Plan(
-        hardware,
-        devices,
-        speed,
-        networks,
-        jobs,
-        hours=[_hours(job, by_name, speed) for job in jobs],
-        memory=[_memory(job, config, networks, speed) for job in jobs],
-        unknown_tasks=[task for task, size in sizes.items() if size is None],
-        downloads=files,
-        references=_references(config, files),
-    )
+    result = _estimate(config, networks, speed, folder, hardware=hardware, devices=devices)
     print(show(result))
     if output is not None:
         write_json(output, as_json(result), LIKE)
     return result
+
+
+def _estimate(
+    config: Config,
+    networks: dict[str, Network],
+    rates: Rates,
+    folder: Path,
+    *,
+    hardware: str,
+    devices: int,
+) -> Plan:
+    """Put together what a configuration takes; `folder` holds the task folders."""
+    sizes = {"/".join(task): task_size(folder / "/".join(task)) for task in config.tasks()}
+    jobs = all_work(config, networks, sizes)
+    by_name = {network.name: network for network in networks.values()}
+    files = _downloads(config, networks)
+    return Plan(
+        hardware,
+        devices,
+        rates,
+        networks,
+        jobs,
+        hours=[_hours(job, by_name, rates) for job in jobs],
+        memory=[_memory(job, config, networks, rates) for job in jobs],
+        unknown_tasks=[task for task, size in sizes.items() if size is None],
+        downloads=files,
+        references=_references(config, files),
+    )
 
 
 def as_json(result: Plan) -> dict[str, Any]:
@@ -178,7 +191,7 @@ def _rates(
 ) -> Rates:
     """Return the one source of rates that is given."""
     if sum(given is not None for given in (flops, rates, threads)) != 1:
-        raise InputError("plan: give one of --flops, --rates and --measure")
+        raise InputError("give one of --flops, --rates and --measure")
     if flops is not None:
         if not 0 < flops < math.inf:
             raise InputError(f"--flops: must be positive, not {flops:g}")

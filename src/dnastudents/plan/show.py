@@ -21,7 +21,7 @@ ASSUMPTIONS = (
     "views, the start of each job, the k-mer baseline, features for t-SNE, waiting in a queue.",
     "Memory: {memory}.",
     "Disk: three training states (weights and two moments), the result, the weights of a grid "
-    "that is not finished, cached features. References: one byte a base.",
+    "that is not finished, cached features. References: one byte per base.",
 )
 STATE_ONLY = (
     "at least weights, gradients and moments in float32, 16 bytes per parameter, a teacher's 4; "

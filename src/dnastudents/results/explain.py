@@ -100,6 +100,8 @@ def explain(results: Path, task: str, run: str, kind: str = "finetune") -> str:
 
 def _find(cell: Cell) -> Cell:
     """Return the cell, if there is one."""
+    if not cell.results.is_dir():
+        raise InputError(f"{cell.results}: no such folder; name the results folder of a workflow")
     folder = cell.results / cell.kind
     runs = [*_names(folder), BASELINE]
     if cell.run not in runs:

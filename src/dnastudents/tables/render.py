@@ -94,14 +94,15 @@ class Sheet:
 def write_sheets(output: str | Path, numbers: pd.DataFrame, sheets: Sequence[Sheet]) -> None:
     """Write `output` + .csv (`numbers`), .md and .tex (`sheets`), each atomically.
 
-    `output` may end in .csv already.
+    `output` may end in one of them already; other dots belong to the name.
     """
+    output = Path(output)
     texts = {
         ".csv": numbers.to_csv(index=False),
         ".md": "\n".join(map(markdown, sheets)),
         ".tex": "\n".join(map(latex, sheets)),
     }
-    base = str(output).removesuffix(".csv")
+    base = str(output.with_suffix("") if output.suffix in texts else output)
     first = ",".join(numbers.columns[:4])
     like = {".csv": re.escape(first).encode(), ".md": _LIKE_MARKDOWN, ".tex": re.escape(_NEEDS)}
     for suffix in texts:  # all three, before any is replaced

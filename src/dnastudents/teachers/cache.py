@@ -118,7 +118,7 @@ def write_cache(
     reference, teacher : Path
         Folders of the genome and the teacher.
     output : Path
-        See `objectives.feature_cache`.
+        See `objectives.had.feature_cache`.
 
     Raises
     ------
