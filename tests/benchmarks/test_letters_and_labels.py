@@ -52,6 +52,7 @@ def read(folder: Path) -> Task:
             ["001", "1", "NA", "nan", "null", "é"],
         ),
         (["True", "False"], ["False", "True"], ["False", "True"]),
+        (["\u200b1", "0\ufeff"], ["\u00a01", "0 \u200b"], ["0", "1"]),
     ],
 )
 def test_labels_that_are_one_class(
@@ -109,6 +110,11 @@ def test_a_word_among_numbers_is_seen_even_if_nothing_is_written(
         (
             [f"gene{n % 11}" for n in range(20)],
             "11 classes in 20 sequences .gene0, gene1, .*, ....",
+        ),
+        (["TRUE", "False", "True"] * 5, "labels 'TRUE' and 'True' differ by case only; write one"),
+        (
+            ["ACGT" * 60, "0"] * 5,
+            r"label 'ACGT\w+'... has 240 letters; give its class a",
         ),
     ],
 )

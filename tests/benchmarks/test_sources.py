@@ -112,3 +112,33 @@ def test_damaged_files(tmp_path: Path) -> None:
         Sources(tmp_path / "t.csv").table(f"{tmp_path.as_posix()}/t.csv")
     with pytest.raises(InputError, match="no such file or folder"):
         Sources(tmp_path / "absent.zip")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"sequence,label,sequence\nACGT,0,TTTT\n", "two columns are named 'sequence'; rename"),
+        (b"sequence,label, label\nACGT,0,1\n", "two columns are named 'label'"),
+        (b"sequence,label\nACGT,GGGG,0\nACCT,GGGG,1\n", "Expected 2 fields in line 2, saw 3"),
+        (b"sequence,label\n", "holds a header and no row; the file may be cut short"),
+        ("sequence,label\nACGT,0\n".encode("utf-16"), "is in UTF-16, not a table of text; save"),
+        (b"PK\x03\x04" + b"x,y\n" * 9, "is a zip archive or a spreadsheet, not a table of text"),
+        (b"PAR1\x15\x04,\n,\n", "is Parquet, not a table of text; save it as CSV in UTF-8"),
+        (b"BZh91AY&SY,\n,\n", "is packed by bzip2"),
+        (b"sequence,label\nACGT,0\nAC\0\0,1\n", r"t\.csv, line 3: holds a zero byte, so it is d"),
+        (b"sequence,label\nACGT,\xe9\n", "is not in UTF-8 .*; save it so"),
+    ],
+)
+def test_tables_that_could_be_read_in_two_ways(
+    tmp_path: Path, content: bytes, message: str
+) -> None:
+    (tmp_path / "t.csv").write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        Sources(tmp_path).table(f"{tmp_path.as_posix()}/t.csv")
+
+
+def test_columns_without_a_name_are_kept_apart(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes(b'\xef\xbb\xbf,"sequence ",label,\n0,ACGT,1,x\n')
+    table = Sources(tmp_path / "t.csv").table(f"{tmp_path.as_posix()}/t.csv")
+    assert list(table.columns[:4]) == ["column 1", "sequence", "label", "column 4"]
+    assert table.iloc[0, :4].tolist() == ["0", "ACGT", "1", "x"]

@@ -2,7 +2,8 @@
 
 A label is text without the blanks around it. Numbers that are equal are one class ("0", "0.0",
 "0e0"); text such as "001" or "nan" stays what it is. Fractions are values of a regression, and more
-classes than half the sequences are names or values: both are refused.
+classes than half the sequences are names or values: both are refused. So are classes that differ by
+case only.
 """
 
 from __future__ import annotations
@@ -19,12 +20,15 @@ from dnastudents.benchmarks.rows import place, require_columns
 from dnastudents.errors import InputError
 
 _NUMBER = re.compile(r"[+-]?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
+_UNSEEN = "\u200b\u2060\ufeff"  # of no width
+_BLANKS = "".join(sign for sign in map(chr, range(0x10000)) if sign.isspace()) + _UNSEEN
+_LONGEST = 200  # letters of the name of a class
 _SHOWN = 20  # classes in a line of the log
 
 
 def class_name(label: object) -> str:
     """Name the class of a label."""
-    text = str(label).strip()
+    text = str(label).strip(_BLANKS)
     if not _NUMBER.fullmatch(text):
         return text
     number = Decimal(text)
@@ -100,6 +104,17 @@ def _require_classification(
             f"{where}: label {fractions[0]!r} is a fraction, so this is a regression; tasks have "
             "classes: name them, as by a threshold"
         )
+    if longest := [name for name in classes if len(name) > _LONGEST]:
+        raise InputError(
+            f"{where}: label {longest[0][:20]!r}... has {len(longest[0]):,} letters; give its "
+            "class a short name"
+        )
+    known: dict[str, str] = {}
+    for name in classes:
+        if (other := known.setdefault(name.casefold(), name)) != name:
+            raise InputError(
+                f"{where}: labels {other!r} and {name!r} differ by case only; write one class alike"
+            )
     if len(classes) == 1:
         raise InputError(f"{where} train: {classes[0]!r} is the only class; two are needed")
     rows = len(names["train"])
