@@ -157,11 +157,13 @@ def build(fasta: str | Path, output: str | Path, simulated: bool = False) -> Ref
     Raises
     ------
     InputError
-        The FASTA is damaged or holds no DNA, see `dnastudents.genome.fasta.read_fasta`.
+        The FASTA is damaged or holds no base, see `dnastudents.genome.fasta.read_fasta`.
     """
     fasta = Path(fasta)
     with atomic_directory(output, "reference.json", "codes.npy", FILE) as folder:
         lengths, contents, letters = _write_codes(fasta, folder / "codes.npy")
+        if not letters.bases:
+            raise InputError(f"{fasta}: every letter is N or read as N; give a FASTA with bases")
         ends = np.cumsum(list(lengths.values())).tolist()
         index = {
             "names": list(lengths),
