@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 from pathlib import Path
 
 import pytest
@@ -28,8 +29,8 @@ def files(tmp_path: Path) -> Path:
     for name in (
         "b/train.csv",
         "b/test.csv",
-        "a, too/train.tsv",
-        "a, too/test.csv.gz",
+        "a.too/train.tsv",
+        "a.too/test.csv.gz",
         "c/train.csv",
     ):
         file = tmp_path / "own, data" / name
@@ -46,7 +47,7 @@ def test_files_are_read(files: Path) -> None:
     assert mine["fasta"] == str(files / "genome.fa")
     assert mine["splits"] == {"train": ["1", "2L"], "validation": ["chr3"], "test": ["no"]}
     assert values["suites"]["mine"]["csv"] == str(files / "own, data")
-    assert values["suites"]["mine"]["tasks"] == ["a, too", "b"]
+    assert values["suites"]["mine"]["tasks"] == ["a.too", "b"]
     for name in ("Snakefile", "slurm/config.yaml", "profiles/default/config.yaml"):
         assert (folder / name).is_file()
 
@@ -72,9 +73,11 @@ def test_what_is_there_is_kept(files: Path) -> None:
         ({"fasta": "one.fa"}, "one.fa: one large sequence only"),
         ({"csv": "own, data/b"}, "own, data/b: no TASK/train.csv with a test.csv"),
         ({"csv": "genome.fa"}, "genome.fa: no such folder"),
+        ({"csv": "odd"}, r"odd/-x, y: must be a name of letters, digits, .*, not '-x, y'"),
     ],
 )
 def test_files_that_are_of_no_use(files: Path, given: dict[str, str], message: str) -> None:
+    shutil.copytree(files / "own, data/b", files / "odd/-x, y")
     (files / "one.fa").write_text(">a\nACGTACGTACGTACGTACGTACGTACGTACGT\n>b\nA\n")
     paths = {name: files / value for name, value in given.items()}
     with pytest.raises(InputError, match=message):

@@ -13,6 +13,7 @@ from dnastudents.benchmarks.own_tables import task_tables
 from dnastudents.errors import InputError
 from dnastudents.files import atomic_file
 from dnastudents.genome.records import Record, Records, check_splits
+from dnastudents.settings import Name, parse
 from dnastudents.yaml_files import in_one_line
 
 SNAKEFILE = """\
@@ -88,7 +89,7 @@ def init(folder: Path, fasta: Path | None = None, csv: Path | None = None) -> No
     ------
     InputError
         The folder is not empty, the FASTA is damaged or has less than two large sequences, or the
-        folder of CSV files holds no task.
+        folder of CSV files holds no task, or one whose name a configuration cannot have.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: is not empty; name a new folder")
@@ -202,6 +203,8 @@ def _suite(csv: Path) -> str:
     ]
     if not tasks:
         raise InputError(f"{csv}: no TASK/train.csv with a test.csv; give each task a folder there")
+    for name in tasks:
+        parse(Name, name, f"{csv / name}")
     return SUITE % {
         "csv": in_one_line(str(csv.resolve())),
         "tasks": in_one_line(tasks),

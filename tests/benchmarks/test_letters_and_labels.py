@@ -73,6 +73,9 @@ def test_numbers_of_parquet_files() -> None:
     splits, classes = number_labels(frames, "x")
     assert classes == ["0", "1"]
     assert splits["test"]["label"].tolist() == [1]
+    frames["test"]["label"] = [[1]]
+    with pytest.raises(InputError, match=r"x test, row 1: label \[1\] is a list; tasks have one"):
+        number_labels(frames, "x")
 
 
 def test_classes_are_printed_with_their_counts(

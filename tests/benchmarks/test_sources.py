@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import stat
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -78,6 +79,9 @@ def test_members_without_a_name_and_with_the_same(tmp_path: Path) -> None:
             handle.writestr("a.csv", TABLE * 2)
     with pytest.raises(InputError, match=r"y\.zip: two members are named 'a\.csv'"):
         Sources(tmp_path / "y.zip")
+    twice = archive(tmp_path / "z.zip", {"t/a.csv": TABLE, "t\\a.csv": TABLE * 2})
+    with pytest.raises(InputError, match=r"z\.zip: two members are named 't/a\.csv'"):
+        Sources(twice)
 
 
 def test_encrypted_members(tmp_path: Path) -> None:
@@ -142,3 +146,23 @@ def test_columns_without_a_name_are_kept_apart(tmp_path: Path) -> None:
     table = Sources(tmp_path / "t.csv").table(f"{tmp_path.as_posix()}/t.csv")
     assert list(table.columns[:4]) == ["column 1", "sequence", "label", "column 4"]
     assert table.iloc[0, :4].tolist() == ["0", "ACGT", "1", "x"]
+
+
+def test_folders_that_are_linked_into_one_are_searched(tmp_path: Path) -> None:
+    (tmp_path / "real/t").mkdir(parents=True)
+    (tmp_path / "real/t/train.csv").write_text(TABLE)
+    (tmp_path / "given").mkdir()
+    (tmp_path / "given/linked").symlink_to(tmp_path / "real")
+    (tmp_path / "real/circle").symlink_to(tmp_path / "given")
+    (tmp_path / "given/.hidden").symlink_to(tmp_path / "real")
+    found = Sources(tmp_path / "given")
+    assert found.task_folder(["t"], ["train.csv"]) == f"{tmp_path.as_posix()}/given/linked/t"
+
+
+@pytest.mark.parametrize("name", ["x.tar", "x.tar.gz", "train.csv"])
+def test_tar_archives(tmp_path: Path, name: str) -> None:
+    (tmp_path / "a.csv").write_text(TABLE)
+    with tarfile.open(tmp_path / name, "w:gz" if name.endswith("gz") else "w") as handle:
+        handle.add(tmp_path / "a.csv", "../a.csv")
+    with pytest.raises(InputError, match=f"{name}: is a tar archive; unpack it"):
+        Sources(tmp_path / name)

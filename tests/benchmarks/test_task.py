@@ -174,11 +174,15 @@ def test_leaks_leave_train_and_dev_before_a_dev_split_is_drawn(tmp_path: Path) -
     assert task.protocol.dev_rule.origin == "drawn"
 
 
-def test_leaks_stay_where_they_are_reported(tmp_path: Path) -> None:
+def test_leaks_stay_where_they_are_reported(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     splits = {"train": frame(["AAAA", "CCCC"], [0, 1]), "test": frame(["AAAA"], [0])}
     splits["dev"] = splits["train"]
     write(tmp_path / "t", splits, leakage="report")
     pd.testing.assert_frame_equal(load_task(tmp_path / "t").train, splits["train"])
+    for name in ("train", "dev"):
+        assert f"1 sequences are in {name} and in test; `leakage: remove` takes" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 
 from dnastudents.errors import InputError
+from dnastudents.settings import Name, parse
 
 ROUTED = {"few_shot"}  # readers of which a route of tasks.csv asks for another content
 READERS = {
@@ -55,9 +56,11 @@ def write_task(
     Raises
     ------
     InputError
-        A file is missing or damaged, a row of it is not usable, or the suite has no use for a
-        metric or route.
+        A name that a configuration cannot have, a file is missing or damaged, a row of it is not
+        usable, or the suite has no use for a metric or route.
     """
+    for what, name in {"suite": suite, "task": task}.items():  # parts of paths from here on
+        parse(Name, name, what)
     if metric is not None and suite in {*READERS, "simulated"}:
         raise InputError(f"{suite}: has a metric of its own; drop `--metric {metric}`")
     if route is not None and suite not in ROUTED:

@@ -84,7 +84,14 @@ def number_labels(
 
 
 def _names(frame: pd.DataFrame, where: str) -> pd.Series:
-    """Name the class of each row; a row without a label is an error."""
+    """Name the class of each row; a row without a label, or with several, is an error."""
+    several = ~frame["label"].map(pd.api.types.is_scalar).to_numpy(bool)
+    if several.any():
+        row = int(several.argmax())
+        raise InputError(
+            f"{place(frame, row, where)}: label {frame['label'].iloc[row]} is a list; tasks have "
+            "one class a sequence"
+        )
     known: dict[Any, str] = {label: class_name(label) for label in frame["label"].dropna().unique()}
     names = frame["label"].map(known)
     missing = (names.isna() | (names == "")).to_numpy()

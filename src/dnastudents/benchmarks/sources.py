@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
+import tarfile
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -73,9 +75,8 @@ class Sources:
     def _add(self, path: Path) -> None:
         top = path.as_posix()
         if path.is_dir():
-            for file in sorted(path.rglob("*")):
-                if file.is_file() and not _is_nobodys(file.relative_to(path)):
-                    self._members[file.as_posix()] = file.read_bytes
+            for file in sorted(_files_below(path)):
+                self._members[file.as_posix()] = file.read_bytes
         elif not path.is_file():
             raise InputError(f"{path}: no such file or folder")
         elif path.suffix == ".zip" or _begins_with(path, _ZIP):
@@ -84,6 +85,8 @@ class Sources:
                 inner = PurePosixPath(name.replace("\\", "/"))
                 if not _is_nobodys(inner):
                     self._members[f"{top}/{inner}"] = partial(read_member, path, archive, name)
+        elif tarfile.is_tarfile(path):
+            raise InputError(f"{path}: is a tar archive; unpack it, and name its folder")
         else:
             self._members[top] = path.read_bytes
             top = path.parent.as_posix()
@@ -259,6 +262,22 @@ def _absolute(name: str) -> str:
 def _is_nobodys(path: PurePosixPath | Path) -> bool:
     """Whether a file is left by an editor or a file manager."""
     return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
+
+
+def _files_below(folder: Path, above: tuple[str, ...] = ()) -> Iterator[Path]:
+    """Give the files of a folder and of those inside; links are followed, but not in a circle."""
+    real = os.path.realpath(folder)
+    if real in above:
+        return
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            path = folder / entry.name
+            if _is_nobodys(PurePosixPath(entry.name)):
+                continue
+            if entry.is_dir():
+                yield from _files_below(path, (*above, real))
+            elif entry.is_file():
+                yield path
 
 
 def _begins_with(path: Path, magic: bytes) -> bool:

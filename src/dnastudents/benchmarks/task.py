@@ -209,6 +209,12 @@ def write_task(
         **_described(clean, ambiguous, len(classes)),
     }
     protocol: Protocol = parse(Protocol, facts, where)
+    for pair in ("train/test", "dev/test"):
+        if shared := protocol.duplicates.across[pair]:
+            logger.warning(
+                f"{where}: {shared:,} sequences are in {pair.replace('/', ' and in ')}; "
+                "`leakage: remove` takes them out of the former"
+            )
     with atomic_directory(folder, FILE, "*.parquet", PROVENANCE) as partial:
         for name, frame in clean.items():
             frame.to_parquet(partial / f"{name}.parquet", index=False)

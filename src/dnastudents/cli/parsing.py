@@ -117,10 +117,10 @@ def _repeated(args: Sequence[str], names: set[str]) -> list[str]:
         if name in names and value.startswith("-"):
             raise typer.BadParameter("give at least one, without a dash", param_hint=f"'{name}'")
     result: list[str] = []
-    name = ""
+    name = None
     for argument in args:
         if argument.startswith("-"):
-            name = argument if argument in names else ""
+            name = argument if argument in names else None
         if argument != name:
             result += [name, argument] if name else [argument]
     return result
