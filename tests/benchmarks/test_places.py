@@ -88,6 +88,13 @@ def test_names_that_are_no_part_of_a_path(tmp_path: Path, name: str) -> None:
             write_task(suite, task, [tmp_path / "mine"], tmp_path / "t")
 
 
+@pytest.mark.parametrize("name", ["GUE", "Genomic-Benchmark", "few.shots", "nucleotideTransformer"])
+def test_a_suite_of_ours_that_is_misspelt(tmp_path: Path, name: str) -> None:
+    write_tables(tmp_path / "mine", "train.csv", "test.csv")
+    with pytest.raises(InputError, match=r"suite: did you mean '\w+'\? Your own suite"):
+        write_task(name, "mine", [tmp_path], tmp_path / "t")
+
+
 def test_tables_of_no_split_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     write_tables(tmp_path / "mine", "train.csv", "test.csv", "VAL.csv", "notes.txt")
     write_task("suite", "mine", [tmp_path], tmp_path / "t")

@@ -71,10 +71,8 @@ def test_a_failed_build_leaves_nothing(tmp_path):
 
 
 def test_a_genome_without_a_base_is_none(tmp_path):
-    (tmp_path / "n.fa").write_text(">a\nNNNN\n>b\nxx--RR\n")
-    with pytest.raises(
-        InputError, match=r"n\.fa: every letter is N or read as N; give a FASTA with"
-    ):
+    (tmp_path / "n.fa").write_text(">a\nNNNN\n>b\nxx--N\n")
+    with pytest.raises(InputError, match=r"n\.fa: every letter is N or read as N; give"):
         build(tmp_path / "n.fa", tmp_path / "r")
     assert not (tmp_path / "r").exists()
 

@@ -6,6 +6,7 @@ without one is read as the user's CSV files.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -77,4 +78,16 @@ def write_task(
     else:
         from dnastudents.benchmarks import csv_files
 
+        require_own(suite, "suite")
         csv_files.write(sources, task, output, suite, metric or "accuracy", leakage)
+
+
+def require_own(suite: str, where: str) -> None:
+    """Raise an `InputError` if the name of a user's suite is one of ours, but for its spelling."""
+    ours = {_spelt(name): name for name in (*READERS, "simulated")}
+    if (known := ours.get(_spelt(suite), suite)) != suite:
+        raise InputError(f"{where}: did you mean '{known}'? Your own suite needs another name")
+
+
+def _spelt(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower()).rstrip("s")

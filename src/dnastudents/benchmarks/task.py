@@ -30,7 +30,14 @@ from dnastudents.benchmarks.letters import canonical_sequences
 from dnastudents.benchmarks.protocol import describe, remove_leaks
 from dnastudents.benchmarks.rows import require_columns
 from dnastudents.errors import InputError, nearest
-from dnastudents.files import atomic_directory, digest, reading, sha256, write_json
+from dnastudents.files import (
+    atomic_directory,
+    digest,
+    read_parquet,
+    sha256,
+    write_json,
+    write_parquet,
+)
 from dnastudents.provenance import FILE as PROVENANCE
 from dnastudents.provenance import write_provenance
 from dnastudents.randomness import numpy_generator
@@ -93,8 +100,7 @@ class Task:
         path = self.folder / f"{name}.parquet"
         if not path.is_file():
             raise InputError(f"{path}: no such split; write the task folder again")
-        with reading(path):
-            return pd.read_parquet(path)
+        return read_parquet(path)
 
     @cached_property
     def digest(self) -> str:
@@ -217,7 +223,7 @@ def write_task(
             )
     with atomic_directory(folder, FILE, "*.parquet", PROVENANCE) as partial:
         for name, frame in clean.items():
-            frame.to_parquet(partial / f"{name}.parquet", index=False)
+            write_parquet(frame, partial / f"{name}.parquet")
         write_json(partial / FILE, protocol.as_json())
         write_provenance(partial)
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from itertools import product
 from pathlib import Path
 
+from dnastudents.benchmarks import require_own
 from dnastudents.benchmarks.own_tables import own_rules, task_tables
 from dnastudents.config.config import Config
 from dnastudents.config.schema import Reference, Run, Suite
@@ -142,6 +143,8 @@ def _check_suite(config: Config, name: str, suite: Suite) -> None:
         _known(where, name, ruled)
     elif name in ruled:
         raise InputError(f"{where}.csv: '{name}' has a rule already; choose another name")
+    else:
+        require_own(name, where)
     for task in suite.tasks if suite.csv is not None else ():
         for path in task_tables(f"{suite.csv}/{task}"):
             if not Path(path).is_file():
