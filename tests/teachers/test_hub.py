@@ -274,6 +274,21 @@ def test_other_forms_of_weights_are_named(
         import_teacher([hub], tmp_path / "ours")
 
 
+def test_what_is_wrong_with_weights_is_one_line(
+    hub: Path, tensors: dict[str, Tensor], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    name = "esm.encoder.layer.0.output.dense.weight"
+    save_file({**tensors, name: torch.zeros(3, 3)}, hub / "model.safetensors")
+    line = ["--quiet", "teacher", "import", str(hub), "--output", str(tmp_path / "ours")]
+    assert main(line) == 1
+    said = capfd.readouterr().err
+    assert said.count("\n") == 1
+    assert f"mismatched: ('{name}', torch.Size([3, 3])" in said
+    (hub / "model.safetensors").write_bytes((hub / "model.safetensors").read_bytes()[:-100])
+    with pytest.raises(InputError, match=r"hub/model\.safetensors: no safetensors file, or a part"):
+        import_teacher([hub], tmp_path / "ours")
+
+
 @pytest.mark.parametrize(
     ("config", "message"),
     [

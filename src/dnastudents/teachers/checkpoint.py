@@ -155,7 +155,7 @@ def _check_finite(file: Path, model: Any) -> None:
 
 
 def _check_head(file: Path) -> None:
-    """Say of an encoder saved alone, and of quantised weights, what they are.
+    """Say of a broken file, an encoder saved alone and quantised weights what they are.
 
     All else that is wrong shows when it is loaded.
     """
@@ -163,8 +163,10 @@ def _check_head(file: Path) -> None:
         with safe_open(file, "pt") as handle:
             names = list(handle.keys())
             kinds = {name: handle.get_slice(name).get_dtype() for name in names}
-    except (OSError, SafetensorError):
-        return
+    except (OSError, SafetensorError) as error:
+        raise InputError(
+            f"{file}: no safetensors file, or a part of one ({error}); download it again"
+        ) from None
     if not any(name.startswith("lm_head.") for name in names):
         raise InputError(
             f"{file}: has no lm_head, so it cannot predict masked tokens: an encoder saved alone; "
