@@ -280,3 +280,48 @@ def test_its_digest_is_that_of_what_is_in_it(tmp_path: Path) -> None:
 
 def test_every_metric_has_a_name_in_tables() -> None:
     assert tuple(METRICS) == get_args(Metric)
+
+
+@pytest.mark.parametrize(
+    ("split", "changes", "message"),
+    [
+        ("test", {"label": 7}, "row 1 has label 7; known: 0 to 1"),
+        ("dev", {"label": None}, "row 1 has label None; known: 0 to 1"),
+        ("train", {"label": 0}, "class 'b' has no training sequence"),
+        ("test", {"sequence": "MKVLA"}, "row 1: letter 4 of the sequence is 'L', of protein"),
+        ("test", {"sequence": None}, "row 1: the sequence is empty"),
+        ("test", {"label": "left out"}, "no column 'label'; the columns are sequence"),
+        ("test", {"sequence": "fewer"}, "has 2 sequences, and 20 by task.json; write the task"),
+    ],
+)
+def test_a_split_that_others_have_written(
+    tmp_path: Path, split: str, changes: dict[str, Any], message: str
+) -> None:
+    rows = frame(distinct(20), [0, 1] * 10)
+    write(tmp_path / "t", {"train": rows, "dev": rows, "test": rows})
+    file = tmp_path / f"t/{split}.parquet"
+    other = rows.drop(columns="label") if "left out" in changes.values() else rows.assign(**changes)
+    (rows[:2] if "fewer" in changes.values() else other).to_parquet(file)
+    with pytest.raises(InputError, match=rf"{split}\.parquet.*{message}"):
+        load_task(tmp_path / "t").split(split)
+
+
+def test_a_split_of_others_means_what_it_says(tmp_path: Path) -> None:
+    rows = frame(distinct(20), [0, 1] * 10)
+    write(tmp_path / "t", {"train": rows, "dev": rows, "test": rows})
+    theirs = rows.assign(sequence=rows["sequence"].str.lower(), label=rows["label"].astype(str))
+    theirs.set_index(theirs.index + 5).to_parquet(tmp_path / "t/test.parquet")
+    found = load_task(tmp_path / "t").test
+    assert found.index.tolist() == list(range(20))
+    assert found["sequence"].tolist() == rows["sequence"].tolist()
+    assert found["label"].tolist() == rows["label"].tolist()
+
+
+@pytest.mark.parametrize("classes", [["a"], ["a", "a"]])
+def test_classes_that_are_none(tmp_path: Path, classes: list[str]) -> None:
+    rows = frame(distinct(20), [0, 1] * 10)
+    write(tmp_path / "t", {"train": rows, "dev": rows, "test": rows})
+    file = tmp_path / "t/task.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"classes": classes}))
+    with pytest.raises(InputError, match="classes are two or more, of different names; write the"):
+        load_task(tmp_path / "t")

@@ -154,7 +154,7 @@ def label_numbers(frame: pd.DataFrame, classes: Sequence[str], where: str) -> pd
     unknown = ~labels.isin(range(len(classes)))
     if unknown.any():
         row = int(unknown.to_numpy().argmax())
-        shown = frame["label"].iloc[row]
+        shown = frame["label"].tolist()[row]
         raise InputError(
             f"{place(frame, row, where)} has label {shown!r}; known: 0 to {len(classes) - 1}"
         )

@@ -94,13 +94,31 @@ class Task:
         return SPLITS if self.has_dev else ("train", "test")
 
     def split(self, name: str) -> pd.DataFrame:
-        """One split as a frame with `sequence` and `label`."""
+        """One split as a frame with `sequence` and `label`, checked as `write_task` does.
+
+        Others may have written it.
+        """
         if name not in self.splits:
             raise InputError(f"{self.folder}: no {name} split; the splits are train and test")
         path = self.folder / f"{name}.parquet"
         if not path.is_file():
             raise InputError(f"{path}: no such split; write the task folder again")
-        return read_parquet(path)
+        frame, count = (
+            read_parquet(path).reset_index(drop=True),
+            self.protocol.n_sequences.get(name),
+        )
+        if len(frame) != count:
+            raise InputError(
+                f"{path}: has {len(frame):,} sequences, and {count} by {FILE}; write the task "
+                "folder again"
+            )
+        require_columns(frame, str(path))
+        sequences, _ = canonical_sequences(frame, str(path))
+        labels = label_numbers(frame, self.classes, str(path))
+        frame = pd.DataFrame({"sequence": sequences, "label": labels})
+        if name == "train":
+            require_classes(frame, self.classes, str(path), 0, self.shots)
+        return frame
 
     @cached_property
     def digest(self) -> str:
