@@ -115,6 +115,7 @@ def test_a_word_among_numbers_is_seen_even_if_nothing_is_written(
             "11 classes in 20 sequences .gene0, gene1, .*, ....",
         ),
         (["TRUE", "False", "True"] * 5, "labels 'TRUE' and 'True' differ by case only; write one"),
+        (["0", '"1\n0"', "1"] * 5, r"train\.csv, row 2: the label holds a line break; close the"),
         (
             ["ACGT" * 60, "0"] * 5,
             r"label 'ACGT\w+'... has 240 letters; give its class a",

@@ -148,6 +148,12 @@ def test_columns_without_a_name_are_kept_apart(tmp_path: Path) -> None:
     assert table.iloc[0, :4].tolist() == ["0", "ACGT", "1", "x"]
 
 
+def test_quotes_behind_a_blank_are_quotes(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text('sequence, "label"\n"ACGT", "a, b"\nACCT,c\n')
+    table = Sources(tmp_path / "t.csv").table(f"{tmp_path.as_posix()}/t.csv")
+    assert table[["sequence", "label"]].values.tolist() == [["ACGT", "a, b"], ["ACCT", "c"]]
+
+
 def test_folders_that_are_linked_into_one_are_searched(tmp_path: Path) -> None:
     (tmp_path / "real/t").mkdir(parents=True)
     (tmp_path / "real/t/train.csv").write_text(TABLE)

@@ -325,3 +325,14 @@ def test_classes_that_are_none(tmp_path: Path, classes: list[str]) -> None:
     file.write_text(json.dumps(json.loads(file.read_text()) | {"classes": classes}))
     with pytest.raises(InputError, match="classes are two or more, of different names; write the"):
         load_task(tmp_path / "t")
+
+
+def test_what_is_of_no_use_is_refused_or_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    unknown = frame(["NNN", "RNNNNNNN"] * 10, [0, 1] * 10)
+    with pytest.raises(InputError, match="suite/task: every base is N; give sequences with A, C"):
+        write(tmp_path / "t", {"train": unknown, "test": unknown})
+    both = frame(["ACGT", "ACGT", "AACC", "AACC"], [0, 1, 0, 0])
+    write(tmp_path / "t", {"train": both, "dev": both, "test": both})
+    assert "suite/task: 1 sequences have several labels" in caplog.text

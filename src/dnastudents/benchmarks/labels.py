@@ -94,6 +94,12 @@ def _names(frame: pd.DataFrame, where: str) -> pd.Series:
         )
     known: dict[Any, str] = {label: class_name(label) for label in frame["label"].dropna().unique()}
     names = frame["label"].map(known)
+    broken = names.str.contains(r"[\r\n]", na=False).to_numpy(bool)
+    if broken.any():
+        row = int(broken.argmax())
+        raise InputError(
+            f"{place(frame, row, where)}: the label holds a line break; close the quotes before it"
+        )
     missing = (names.isna() | (names == "")).to_numpy()
     if missing.any():
         row = int(missing.argmax())

@@ -207,7 +207,12 @@ class Sources:
             # Of a header that is read as one, pandas renames what is there twice, and takes the
             # first fields of longer rows for names of rows.
             table = pd.read_csv(
-                io.BytesIO(content), sep=separator, dtype=str, keep_default_na=False, header=None
+                io.BytesIO(content),
+                sep=separator,
+                dtype=str,
+                keep_default_na=False,
+                header=None,
+                skipinitialspace=True,  # so that quotes behind a blank are quotes
             )
         except UnicodeDecodeError as error:
             raise InputError(f"{name}: is not in UTF-8 ({error}); save it so") from None

@@ -239,6 +239,8 @@ def write_task(
                 f"{where}: {shared:,} sequences are in {pair.replace('/', ' and in ')}; "
                 "`leakage: remove` takes them out of the former"
             )
+    if protocol.conflicting_labels:
+        logger.warning(f"{where}: {protocol.conflicting_labels:,} sequences have several labels")
     with atomic_directory(folder, FILE, "*.parquet", PROVENANCE) as partial:
         for name, frame in clean.items():
             write_parquet(frame, partial / f"{name}.parquet")
@@ -263,6 +265,8 @@ def _canonical(
         raise InputError(f"{where}: no split {sorted(absent)[0]!r}")
     bases = pd.concat([frame["sequence"] for frame in clean.values()])
     share = bases.str.count("N").sum() / bases.str.len().sum()
+    if share == 1:
+        raise InputError(f"{where}: every base is N; give sequences with A, C, G and T")
     logger.info(f"{where}: {counted(clean, classes)}; {share:.2%} of the bases are N")
     return clean, ambiguous
 
