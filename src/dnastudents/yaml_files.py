@@ -21,13 +21,12 @@ class _Loader(yaml.SafeLoader):
 
     name: str
 
-    def compose_node(self, parent: Any, index: Any) -> yaml.Node:
+    def compose_node(self, parent: Any, index: Any) -> yaml.Node | None:
         """Refuse a block that holds itself."""
         anchor = self.peek_event().anchor if self.check_event(yaml.AliasEvent) else None
         if anchor in self.anchors and self.anchors[anchor].end_mark is None:
             raise InputError(f"{self.name}: the block &{anchor} holds itself; write it out")
-        node: yaml.Node = super().compose_node(parent, index)
-        return node
+        return super().compose_node(parent, index)
 
     def construct_number(self, node: yaml.ScalarNode) -> int | float:
         """Refuse digits that YAML 1.1 takes for another number than they look like."""
