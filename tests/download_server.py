@@ -132,6 +132,19 @@ class Handler(BaseHTTPRequestHandler):
             while not self.server.stopping.is_set():
                 self.wfile.write(b"10000\r\n" + CONTENT[: 1 << 16] + b"\r\n")
 
+    def moved_without_end(self) -> None:
+        """A redirect whose own body never ends."""
+        self.start(302, Location="/good")
+        with suppress(OSError):
+            while not self.server.stopping.is_set():
+                self.wfile.write(CONTENT)
+
+    def moved_nowhere(self) -> None:
+        self.start(302, Location="/\xff\xfe")
+
+    def no_http(self) -> None:
+        self.wfile.write(b"HTTP/1.0 " + bytes(10_000) + b"\r\n\r\n")
+
     def cut_chunks(self) -> None:
         """Chunks that end without the last, empty one."""
         self.protocol_version = "HTTP/1.1"
@@ -183,6 +196,7 @@ LIES = {
     for name in (
         *("unnamed_length", "unasked_part", "no_content", "more_than_declared", "huge"),
         *("length_in_words", "negative_length", "drip", "slow_head", "endless", "cut_chunks"),
+        *("moved_without_end", "moved_nowhere", "no_http"),
     )
 }
 

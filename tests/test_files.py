@@ -7,6 +7,8 @@ import os
 from contextlib import nullcontext
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from dnastudents.errors import InputError
@@ -17,8 +19,10 @@ from dnastudents.files import (
     digest,
     protecting,
     read_json,
+    read_parquet,
     sha256,
     write_json,
+    write_parquet,
 )
 
 
@@ -193,3 +197,22 @@ def test_digests_are_those_of_the_content(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc")
     assert sha256(tmp_path / "a").startswith("ba7816bf8f01cfea")
     assert digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1}) != digest({"a": 1, "b": 3})
+
+
+def test_zeros_inside_a_table_are_told(tmp_path: Path) -> None:
+    """Wherever they are: text of zeros would be read as text."""
+    generator = np.random.default_rng(0)
+    letters = generator.choice(list("ACGT"), (100, 50))
+    frame = pd.DataFrame({"sequence": ["".join(row) for row in letters], "label": range(100)})
+    write_parquet(frame, tmp_path / "whole.parquet")
+    pd.testing.assert_frame_equal(read_parquet(tmp_path / "whole.parquet"), frame)
+    content, broken = (tmp_path / "whole.parquet").read_bytes(), tmp_path / "broken.parquet"
+    for start in range(0, len(content), 200):
+        zeros = bytes(len(content[start : start + 100]))
+        broken.write_bytes(content[:start] + zeros + content[start + 100 :])
+        try:
+            found = read_parquet(broken)
+        except InputError as error:
+            assert str(error).startswith(f"{broken}: cannot be read (")
+        else:  # of what says who has written it
+            pd.testing.assert_frame_equal(found, frame)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from dnastudents.cli import main
 from dnastudents.config import load_config, read_config
 from dnastudents.errors import InputError
 from dnastudents.genome import index
+from dnastudents.genome.records import Records
 from dnastudents.project import init, split_sequences
 
 
@@ -27,8 +29,8 @@ def files(tmp_path: Path) -> Path:
     for name in (
         "b/train.csv",
         "b/test.csv",
-        "a, too/train.tsv",
-        "a, too/test.csv.gz",
+        "a.too/train.tsv",
+        "a.too/test.csv.gz",
         "c/train.csv",
     ):
         file = tmp_path / "own, data" / name
@@ -45,7 +47,7 @@ def test_files_are_read(files: Path) -> None:
     assert mine["fasta"] == str(files / "genome.fa")
     assert mine["splits"] == {"train": ["1", "2L"], "validation": ["chr3"], "test": ["no"]}
     assert values["suites"]["mine"]["csv"] == str(files / "own, data")
-    assert values["suites"]["mine"]["tasks"] == ["a, too", "b"]
+    assert values["suites"]["mine"]["tasks"] == ["a.too", "b"]
     for name in ("Snakefile", "slurm/config.yaml", "profiles/default/config.yaml"):
         assert (folder / name).is_file()
 
@@ -71,9 +73,11 @@ def test_what_is_there_is_kept(files: Path) -> None:
         ({"fasta": "one.fa"}, "one.fa: one large sequence only"),
         ({"csv": "own, data/b"}, "own, data/b: no TASK/train.csv with a test.csv"),
         ({"csv": "genome.fa"}, "genome.fa: no such folder"),
+        ({"csv": "odd"}, r"odd/-x, y: must be a name of letters, digits, .*, not '-x, y'"),
     ],
 )
 def test_files_that_are_of_no_use(files: Path, given: dict[str, str], message: str) -> None:
+    shutil.copytree(files / "own, data/b", files / "odd/-x, y")
     (files / "one.fa").write_text(">a\nACGTACGTACGTACGTACGTACGTACGTACGT\n>b\nA\n")
     paths = {name: files / value for name, value in given.items()}
     with pytest.raises(InputError, match=message):
@@ -82,8 +86,26 @@ def test_files_that_are_of_no_use(files: Path, given: dict[str, str], message: s
 
 
 def test_sequences_that_are_held_out() -> None:
-    assert split_sequences({"a": 5, "b": 90}) == {"train": ["b"], "validation": ["a"], "test": []}
-    assert split_sequences({"a": 50, "b": 50, "c": 50})["test"] == []
+    two, three = Records("ab", [5, 90], "x.fa"), Records("abc", [50, 50, 50], "x.fa")
+    assert split_sequences(two) == {"train": ["b"], "validation": ["a"], "test": []}
+    assert split_sequences(three)["test"] == []
+
+
+def test_records_that_share_bases_are_in_one_split(tmp_path: Path) -> None:
+    names = ["c:0-80", "d", "c:120-200", "c:60-140", "e:0-100"]
+    found = split_sequences(Records(names, [80, 40, 80, 80, 100], "x.fa"))
+    assert found == {"train": ["c:0-80", "c:60-140", "c:120-200", "e:0-100"]} | {
+        "validation": ["d"],
+        "test": [],
+    }
+    text = "".join(f">c:{start}-{start + 80}\n{'ACGTA' * 16}\n" for start in (0, 40, 60))
+    (tmp_path / "one.fa").write_text(text)
+    with pytest.raises(InputError, match=r"one large sequence only; .* share no base"):
+        init(tmp_path / "new", tmp_path / "one.fa")
+    (tmp_path / "all.fa").write_text(text.replace("c:0-80", "all").replace("c:60-140", "d"))
+    with pytest.raises(InputError, match=r"all\.fa: splits .* share .*; rename such records"):
+        init(tmp_path / "new", tmp_path / "all.fa")
+    assert not (tmp_path / "new").exists()
 
 
 def test_names_and_lengths_come_from_the_index(files: Path) -> None:

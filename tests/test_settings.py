@@ -188,7 +188,13 @@ MISTAKES: list[tuple[Any, Any, str]] = [
     ),
     (Suite, {**SUITE, "tasks": [1]}, "at.tasks.0: must be text, not 1; quote it"),
     (Suite, {**SUITE, "tasks": [False]}, "at.tasks.0: must be text, not false; quote it"),
+    (Suite, {**SUITE, "seeds": "x" * 999}, f"at.seeds: must be a list, not '{'x' * 199}..."),
     # paths
+    (
+        Suite,
+        {**SUITE, "source": "$HOME/a.csv"},
+        "at.source: is '$HOME/a.csv', and nobody fills in variables here; write the whole path",
+    ),
     (
         Suite,
         {**SUITE, "source": "a{b}.csv"},

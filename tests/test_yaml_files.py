@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,28 @@ def test_a_key_that_stands_twice_is_refused_with_both_lines(tmp_path: Path) -> N
             f"{file}: the key '{key}' is in line {lines[0]} and again in line {lines[1]}; "
             "keep one of them"
         )
+
+
+@pytest.mark.parametrize("text", ["010", "-01", "0_7", "1:30", "1:30.5", "+1:0:0"])
+def test_digits_in_another_base_are_refused(text: str) -> None:
+    base = 60 if ":" in text else 8
+    said = rf"x: line 2: {re.escape(text)} would be read in base {base}; write a decimal number"
+    with pytest.raises(InputError, match=said):
+        parse_yaml(f"b: 1\na: {text}", "x")
+    with pytest.raises(InputError, match=said.replace("line 2", "line 1")):
+        parse_yaml(f"{{{text} : 1}}", "x")  # a name of a run, say
+    assert parse_yaml(f"a: '{text}'", "x") == {"a": text}
+
+
+@pytest.mark.parametrize("text", ["a: &a {b: *a}", "&a [1, [*a]]"])
+def test_a_block_that_holds_itself(text: str) -> None:
+    with pytest.raises(InputError, match="x: the block &a holds itself; write it out"):
+        parse_yaml(text, "x")
+
+
+def test_blocks_inside_blocks_have_an_end() -> None:
+    with pytest.raises(InputError, match="x: not valid YAML: too many blocks inside blocks"):
+        parse_yaml("[" * 5000, "x")
 
 
 def test_what_is_merged_in_may_be_changed() -> None:

@@ -318,6 +318,22 @@ def read_csv(path: str | Path, names: Iterable[str] = ()) -> pd.DataFrame:
         return pd.read_csv(path, dtype=types, keep_default_na=False, na_values=others)
 
 
+def write_parquet(frame: pd.DataFrame, path: str | Path) -> None:
+    """Write a frame without its index, with the checksums that `read_parquet` looks at."""
+    frame.to_parquet(path, index=False, write_page_checksum=True)
+
+
+def read_parquet(path: str | Path, shown: str = "") -> pd.DataFrame:
+    """Read a frame; of what is damaged, as by zeros inside, an `InputError` names the file.
+
+    `shown` is what messages call it. Default is its path.
+    """
+    import pandas as pd  # slow to import
+
+    with reading(shown or path):
+        return pd.read_parquet(path, page_checksum_verification=True)
+
+
 def sha256(*paths: str | Path) -> str:
     """Compute the SHA-256 of a file, or of several end to end, as a hexadecimal string."""
     whole = hashlib.sha256()

@@ -6,13 +6,14 @@ In a checkout they are its top-level folders; a wheel holds a copy of them (see 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from dnastudents.benchmarks.own_tables import task_tables
 from dnastudents.errors import InputError
 from dnastudents.files import atomic_file
+from dnastudents.genome.records import Record, Records, check_splits
+from dnastudents.settings import Name, parse
 from dnastudents.yaml_files import in_one_line
 
 SNAKEFILE = """\
@@ -88,7 +89,7 @@ def init(folder: Path, fasta: Path | None = None, csv: Path | None = None) -> No
     ------
     InputError
         The folder is not empty, the FASTA is damaged or has less than two large sequences, or the
-        folder of CSV files holds no task.
+        folder of CSV files holds no task, or one whose name a configuration cannot have.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: is not empty; name a new folder")
@@ -131,12 +132,16 @@ def _genome(fasta: Path, folder: Path) -> str:
     from dnastudents.genome.index import read_records
 
     records = read_records(fasta, folder)
-    splits = split_sequences(dict(zip(records.names, records.lengths, strict=True)))
+    splits = split_sequences(records)
     if not splits["validation"]:
         raise InputError(
-            f"{fasta}: one large sequence only; runs train and validate on whole sequences, "
-            "so give a FASTA with two or more"
+            f"{fasta}: one large sequence only; runs train and validate on whole sequences that "
+            "share no base, so give a FASTA with two or more"
         )
+    try:
+        check_splits(records, {name: names for name, names in splits.items() if names})
+    except InputError as error:  # of a record that is named as what means others
+        raise InputError(f"{fasta}: {error}; rename such records") from None
     lines = [f"      {name}: {in_one_line(names)}\n" for name, names in splits.items() if names]
     return GENOME % {
         "fasta": in_one_line(str(fasta.resolve())),
@@ -145,27 +150,46 @@ def _genome(fasta: Path, folder: Path) -> str:
     }
 
 
-def split_sequences(lengths: Mapping[str, int]) -> dict[str, list[str]]:
+def split_sequences(records: Records) -> dict[str, list[str]]:
     """Choose sequences that train, validate and, where there are more than three, test.
 
     Parameters
     ----------
-    lengths : mapping of str to int
-        Bases of each sequence. Those below a twentieth of the longest are left out.
+    records : Records
+        Those that share bases of a chromosome (chr1:0-3000, chr1:1000-4000) count as one sequence.
+        Sequences below a twentieth of the longest are left out.
 
     Returns
     -------
     dict of str to list of str
         Held out are those whose length is nearest to a tenth of all bases.
     """
-    large = [name for name in lengths if lengths[name] >= SMALLEST * max(lengths.values())]
-    wanted = HELD_OUT * sum(lengths[name] for name in large)
-    nearest = sorted(large, key=lambda name: abs(lengths[name] - wanted))
+    lengths = _sequences(records)
+    large = [names for names in lengths if lengths[names] >= SMALLEST * max(lengths.values())]
+    wanted = HELD_OUT * sum(lengths[names] for names in large)
+    nearest = sorted(large, key=lambda names: abs(lengths[names] - wanted))
     held = nearest[: 2 if len(large) > 3 else min(1, len(large) - 1)]
     return {
-        "train": [name for name in large if name not in held],
-        "validation": held[:1],
-        "test": held[1:],
+        "train": [name for names in large if names not in held for name in names],
+        "validation": [name for names in held[:1] for name in names],
+        "test": [name for names in held[1:] for name in names],
+    }
+
+
+def _sequences(records: Records) -> dict[tuple[str, ...], int]:
+    """Join records that share bases: their names, and the bases that they cover, in FASTA order."""
+    joined: list[list[Record]] = []
+    reached: dict[str, int] = {}
+    for record in sorted(map(records.record, records.names), key=lambda r: (r.chrom, r.start)):
+        if record.start < reached.get(record.chrom, 0):
+            joined[-1].append(record)
+        else:
+            joined.append([record])
+        reached[record.chrom] = max(record.end, reached.get(record.chrom, 0))
+    joined.sort(key=lambda group: min(record.offset for record in group))
+    return {
+        tuple(record.name for record in group): max(r.end for r in group) - group[0].start
+        for group in joined
     }
 
 
@@ -179,6 +203,8 @@ def _suite(csv: Path) -> str:
     ]
     if not tasks:
         raise InputError(f"{csv}: no TASK/train.csv with a test.csv; give each task a folder there")
+    for name in tasks:
+        parse(Name, name, f"{csv / name}")
     return SUITE % {
         "csv": in_one_line(str(csv.resolve())),
         "tasks": in_one_line(tasks),

@@ -23,6 +23,7 @@ Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0)]
 Precision = Literal["no", "bf16", "fp16"]
+_LONGEST = 200  # letters of a value in a message
 NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
 Name = Annotated[str, Field(pattern=NAME)]  # a part of paths and commands
 
@@ -225,8 +226,9 @@ def _rank(error: Any) -> int:
 
 
 def _shown(value: Any) -> str:
-    """Show a value as it stands in YAML."""
-    return repr(value) if isinstance(value, str) else in_one_line(value)
+    """Show a value as it stands in YAML, or its beginning."""
+    text = repr(value) if isinstance(value, str) else in_one_line(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def _hint(wanted: str, value: Any) -> str:

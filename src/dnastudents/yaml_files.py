@@ -10,9 +10,34 @@ import yaml
 
 from dnastudents.errors import InputError
 
+_ODD = re.compile(r"[-+]?(0[0-9_]+|[0-9_]+(:[0-9_.]+)+)")  # octal, and of minutes and seconds
+
 
 class _Loader(yaml.SafeLoader):
-    """What `yaml.safe_load` uses, but for keys that stand twice and for numbers like 1e-3."""
+    """What `yaml.safe_load` uses, but for what would be taken for something else in silence.
+
+    That is keys that stand twice, and numbers like 1e-3, 010 and 1:30.
+    """
+
+    name: str
+
+    def compose_node(self, parent: Any, index: Any) -> yaml.Node | None:
+        """Refuse a block that holds itself."""
+        anchor = self.peek_event().anchor if self.check_event(yaml.AliasEvent) else None
+        if anchor in self.anchors and self.anchors[anchor].end_mark is None:
+            raise InputError(f"{self.name}: the block &{anchor} holds itself; write it out")
+        return super().compose_node(parent, index)
+
+    def construct_number(self, node: yaml.ScalarNode) -> int | float:
+        """Refuse digits that YAML 1.1 takes for another number than they look like."""
+        if _ODD.fullmatch(node.value):
+            raise InputError(
+                f"{self.name}: line {node.start_mark.line + 1}: {node.value} would be read in base "
+                f"{60 if ':' in node.value else 8}; write a decimal number, or quote what is text"
+            )
+        number: int | float
+        number = getattr(self, f"construct_yaml_{node.tag.rpartition(':')[2]}")(node)
+        return number
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         """Refuse a key that stands twice in one block: the first would be lost in silence."""
@@ -29,6 +54,9 @@ class _Loader(yaml.SafeLoader):
                 lines[name] = line
         return node
 
+
+for _kind in ("int", "float"):
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_kind}", _Loader.construct_number)
 
 # YAML 1.1 takes 1e-3 and 1.5e3 for text, since they lack a point or a sign; YAML 1.2 and JSON not.
 _Loader.add_implicit_resolver(
@@ -57,6 +85,8 @@ def parse_yaml(text: str, name: str) -> Any:
         loader = _Loader(text)
         loader.name = name
         return loader.get_single_data()
+    except RecursionError:
+        raise InputError(f"{name}: not valid YAML: too many blocks inside blocks") from None
     except (yaml.YAMLError, ValueError) as error:  # ValueError: of a date like 2024-13-01
         if isinstance(error, InputError):
             raise

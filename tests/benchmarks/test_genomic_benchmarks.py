@@ -82,13 +82,14 @@ def test_missing_intervals(tmp_path: Path, genome: dict[str, str]) -> None:
         ("0,chr1,1,5,+\n1,chr1,9,9,+\n", "0 <= start < end: '1,chr1,9,9,\\+'"),
         ("0,chr1,9,5,+\n", "0 <= start < end"),
         ("0,chr1,1,x,+\n", "start and end are not whole numbers: '0,chr1,1,x,\\+'"),
+        (f"0,chr1,1,{10**30},+\n", "no genome has 1,000,000,000,000 bases: '0,chr1,1,10+,\\+'"),
         ("0,chr1,1.5,4,+\n", "start and end are not whole numbers"),
         ("0,chr1,1,5,+\n1,chr", "start and end are not whole numbers: '1,chr"),  # cut short
         ("0,chr1,1,5,.\n", "the strand is \\+, - or empty: '0,chr1,1,5,.'"),
         ("0,chr1,1,5,+\n0,chr1,2,5,+\n", "the id is another row's too: '0,chr1,2,5,\\+'"),
         ("0,chr7,1,5,+\n", "no 'chr7' in human.fa; name"),
         ("0,chr1,1,501,+\n", "chr1:1-501 is not inside human.fa"),
-        ("", "no intervals, so the class is empty"),
+        ("", "holds a header and no row"),
     ],
 )
 def test_coordinates_that_are_none(

@@ -52,6 +52,7 @@ def read(folder: Path) -> Task:
             ["001", "1", "NA", "nan", "null", "é"],
         ),
         (["True", "False"], ["False", "True"], ["False", "True"]),
+        (["\u200b1", "0\ufeff"], ["\u00a01", "0 \u200b"], ["0", "1"]),
     ],
 )
 def test_labels_that_are_one_class(
@@ -72,6 +73,9 @@ def test_numbers_of_parquet_files() -> None:
     splits, classes = number_labels(frames, "x")
     assert classes == ["0", "1"]
     assert splits["test"]["label"].tolist() == [1]
+    frames["test"]["label"] = [[1]]
+    with pytest.raises(InputError, match=r"x test, row 1: label \[1\] is a list; tasks have one"):
+        number_labels(frames, "x")
 
 
 def test_classes_are_printed_with_their_counts(
@@ -109,6 +113,12 @@ def test_a_word_among_numbers_is_seen_even_if_nothing_is_written(
         (
             [f"gene{n % 11}" for n in range(20)],
             "11 classes in 20 sequences .gene0, gene1, .*, ....",
+        ),
+        (["TRUE", "False", "True"] * 5, "labels 'TRUE' and 'True' differ by case only; write one"),
+        (["0", '"1\n0"', "1"] * 5, r"train\.csv, row 2: the label holds a line break; close the"),
+        (
+            ["ACGT" * 60, "0"] * 5,
+            r"label 'ACGT\w+'... has 240 letters; give its class a",
         ),
     ],
 )

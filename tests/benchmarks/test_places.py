@@ -80,6 +80,29 @@ def test_tables_without_a_folder_of_the_task(tmp_path: Path) -> None:
         assert rows_of(load_task(tmp_path / "t").test) == rows_of(frames["test.csv"])
 
 
+@pytest.mark.parametrize("name", ["", "-x", "a b", "../mine", "a/b"])
+def test_names_that_are_no_part_of_a_path(tmp_path: Path, name: str) -> None:
+    write_tables(tmp_path / "mine", "train.csv", "test.csv")
+    for suite, task, what in ((name, "mine", "suite"), ("suite", name, "task")):
+        with pytest.raises(InputError, match=f"{what}: must be a name of .*, not '{name}'"):
+            write_task(suite, task, [tmp_path / "mine"], tmp_path / "t")
+
+
+@pytest.mark.parametrize("name", ["GUE", "Genomic-Benchmark", "few.shots", "nucleotideTransformer"])
+def test_a_suite_of_ours_that_is_misspelt(tmp_path: Path, name: str) -> None:
+    write_tables(tmp_path / "mine", "train.csv", "test.csv")
+    with pytest.raises(InputError, match=r"suite: did you mean '\w+'\? Your own suite"):
+        write_task(name, "mine", [tmp_path], tmp_path / "t")
+
+
+def test_tables_of_no_split_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_tables(tmp_path / "mine", "train.csv", "test.csv", "VAL.csv", "notes.txt")
+    write_task("suite", "mine", [tmp_path], tmp_path / "t")
+    assert [text for text in caplog.messages if text.endswith("so not read")] == [
+        f"{tmp_path}/mine/VAL.csv: of no split by name, so not read"
+    ]
+
+
 @pytest.mark.parametrize("name", ["dev", "val", "valid", "validation"])
 def test_names_of_dev(tmp_path: Path, name: str) -> None:
     names = ("train.csv", "test.csv", f"{name}.tsv")

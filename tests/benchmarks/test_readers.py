@@ -17,6 +17,8 @@ from dnastudents.benchmarks import (
     nucleotide_transformer_revised,
     write_task,
 )
+from dnastudents.benchmarks.nucleotide_transformer import parse_fna
+from dnastudents.benchmarks.rows import LINE
 from dnastudents.benchmarks.task import load_task
 from dnastudents.errors import InputError
 
@@ -148,6 +150,10 @@ def test_parquet_files_that_are_none(tmp_path: Path, content: bytes, message: st
 
 def test_nucleotide_transformer_headers_need_labels(tmp_path: Path) -> None:
     (tmp_path / "H3").mkdir()
+    text = "\ufeff>a|0\rAC\rGT\r>b|1\rGG\r"
+    table = parse_fna(text, "x")
+    assert table[["sequence", "label"]].values.tolist() == [["ACGT", "0"], ["GG", "1"]]
+    assert table[LINE].tolist() == [1, 4]
     (tmp_path / "H3" / "train.fna").write_text(">one\nACGT\n")
     with pytest.raises(InputError, match=r"H3/train\.fna, line 1: header 'one' has no label"):
         nucleotide_transformer.write(tmp_path, "H3", tmp_path / "t")

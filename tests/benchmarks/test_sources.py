@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import stat
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -78,6 +79,9 @@ def test_members_without_a_name_and_with_the_same(tmp_path: Path) -> None:
             handle.writestr("a.csv", TABLE * 2)
     with pytest.raises(InputError, match=r"y\.zip: two members are named 'a\.csv'"):
         Sources(tmp_path / "y.zip")
+    twice = archive(tmp_path / "z.zip", {"t/a.csv": TABLE, "t\\a.csv": TABLE * 2})
+    with pytest.raises(InputError, match=r"z\.zip: two members are named 't/a\.csv'"):
+        Sources(twice)
 
 
 def test_encrypted_members(tmp_path: Path) -> None:
@@ -112,3 +116,59 @@ def test_damaged_files(tmp_path: Path) -> None:
         Sources(tmp_path / "t.csv").table(f"{tmp_path.as_posix()}/t.csv")
     with pytest.raises(InputError, match="no such file or folder"):
         Sources(tmp_path / "absent.zip")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"sequence,label,sequence\nACGT,0,TTTT\n", "two columns are named 'sequence'; rename"),
+        (b"sequence,label, label\nACGT,0,1\n", "two columns are named 'label'"),
+        (b"sequence,label\nACGT,GGGG,0\nACCT,GGGG,1\n", "Expected 2 fields in line 2, saw 3"),
+        (b"sequence,label\n", "holds a header and no row; the file may be cut short"),
+        ("sequence,label\nACGT,0\n".encode("utf-16"), "is in UTF-16, not a table of text; save"),
+        (b"PK\x03\x04" + b"x,y\n" * 9, "is a zip archive or a spreadsheet, not a table of text"),
+        (b"PAR1\x15\x04,\n,\n", "is Parquet, not a table of text; save it as CSV in UTF-8"),
+        (b"BZh91AY&SY,\n,\n", "is packed by bzip2"),
+        (b"sequence,label\nACGT,0\nAC\0\0,1\n", r"t\.csv, line 3: holds a zero byte, so it is d"),
+        (b"sequence,label\nACGT,\xe9\n", "is not in UTF-8 .*; save it so"),
+    ],
+)
+def test_tables_that_could_be_read_in_two_ways(
+    tmp_path: Path, content: bytes, message: str
+) -> None:
+    (tmp_path / "t.csv").write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        Sources(tmp_path).table(f"{tmp_path.as_posix()}/t.csv")
+
+
+def test_columns_without_a_name_are_kept_apart(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes(b'\xef\xbb\xbf,"sequence ",label,\n0,ACGT,1,x\n')
+    table = Sources(tmp_path / "t.csv").table(f"{tmp_path.as_posix()}/t.csv")
+    assert list(table.columns[:4]) == ["column 1", "sequence", "label", "column 4"]
+    assert table.iloc[0, :4].tolist() == ["0", "ACGT", "1", "x"]
+
+
+def test_quotes_behind_a_blank_are_quotes(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text('sequence, "label"\n"ACGT", "a, b"\nACCT,c\n')
+    table = Sources(tmp_path / "t.csv").table(f"{tmp_path.as_posix()}/t.csv")
+    assert table[["sequence", "label"]].values.tolist() == [["ACGT", "a, b"], ["ACCT", "c"]]
+
+
+def test_folders_that_are_linked_into_one_are_searched(tmp_path: Path) -> None:
+    (tmp_path / "real/t").mkdir(parents=True)
+    (tmp_path / "real/t/train.csv").write_text(TABLE)
+    (tmp_path / "given").mkdir()
+    (tmp_path / "given/linked").symlink_to(tmp_path / "real")
+    (tmp_path / "real/circle").symlink_to(tmp_path / "given")
+    (tmp_path / "given/.hidden").symlink_to(tmp_path / "real")
+    found = Sources(tmp_path / "given")
+    assert found.task_folder(["t"], ["train.csv"]) == f"{tmp_path.as_posix()}/given/linked/t"
+
+
+@pytest.mark.parametrize("name", ["x.tar", "x.tar.gz", "train.csv"])
+def test_tar_archives(tmp_path: Path, name: str) -> None:
+    (tmp_path / "a.csv").write_text(TABLE)
+    with tarfile.open(tmp_path / name, "w:gz" if name.endswith("gz") else "w") as handle:
+        handle.add(tmp_path / "a.csv", "../a.csv")
+    with pytest.raises(InputError, match=f"{name}: is a tar archive; unpack it"):
+        Sources(tmp_path / name)

@@ -174,11 +174,15 @@ def test_leaks_leave_train_and_dev_before_a_dev_split_is_drawn(tmp_path: Path) -
     assert task.protocol.dev_rule.origin == "drawn"
 
 
-def test_leaks_stay_where_they_are_reported(tmp_path: Path) -> None:
+def test_leaks_stay_where_they_are_reported(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     splits = {"train": frame(["AAAA", "CCCC"], [0, 1]), "test": frame(["AAAA"], [0])}
     splits["dev"] = splits["train"]
     write(tmp_path / "t", splits, leakage="report")
     pd.testing.assert_frame_equal(load_task(tmp_path / "t").train, splits["train"])
+    for name in ("train", "dev"):
+        assert f"1 sequences are in {name} and in test; `leakage: remove` takes" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -276,3 +280,59 @@ def test_its_digest_is_that_of_what_is_in_it(tmp_path: Path) -> None:
 
 def test_every_metric_has_a_name_in_tables() -> None:
     assert tuple(METRICS) == get_args(Metric)
+
+
+@pytest.mark.parametrize(
+    ("split", "changes", "message"),
+    [
+        ("test", {"label": 7}, "row 1 has label 7; known: 0 to 1"),
+        ("dev", {"label": None}, "row 1 has label None; known: 0 to 1"),
+        ("train", {"label": 0}, "class 'b' has no training sequence"),
+        ("test", {"sequence": "MKVLA"}, "row 1: letter 4 of the sequence is 'L', of protein"),
+        ("test", {"sequence": None}, "row 1: the sequence is empty"),
+        ("test", {"label": "left out"}, "no column 'label'; the columns are sequence"),
+        ("test", {"sequence": "fewer"}, "has 2 sequences, and 20 by task.json; write the task"),
+    ],
+)
+def test_a_split_that_others_have_written(
+    tmp_path: Path, split: str, changes: dict[str, Any], message: str
+) -> None:
+    rows = frame(distinct(20), [0, 1] * 10)
+    write(tmp_path / "t", {"train": rows, "dev": rows, "test": rows})
+    file = tmp_path / f"t/{split}.parquet"
+    other = rows.drop(columns="label") if "left out" in changes.values() else rows.assign(**changes)
+    (rows[:2] if "fewer" in changes.values() else other).to_parquet(file)
+    with pytest.raises(InputError, match=rf"{split}\.parquet.*{message}"):
+        load_task(tmp_path / "t").split(split)
+
+
+def test_a_split_of_others_means_what_it_says(tmp_path: Path) -> None:
+    rows = frame(distinct(20), [0, 1] * 10)
+    write(tmp_path / "t", {"train": rows, "dev": rows, "test": rows})
+    theirs = rows.assign(sequence=rows["sequence"].str.lower(), label=rows["label"].astype(str))
+    theirs.set_index(theirs.index + 5).to_parquet(tmp_path / "t/test.parquet")
+    found = load_task(tmp_path / "t").test
+    assert found.index.tolist() == list(range(20))
+    assert found["sequence"].tolist() == rows["sequence"].tolist()
+    assert found["label"].tolist() == rows["label"].tolist()
+
+
+@pytest.mark.parametrize("classes", [["a"], ["a", "a"]])
+def test_classes_that_are_none(tmp_path: Path, classes: list[str]) -> None:
+    rows = frame(distinct(20), [0, 1] * 10)
+    write(tmp_path / "t", {"train": rows, "dev": rows, "test": rows})
+    file = tmp_path / "t/task.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"classes": classes}))
+    with pytest.raises(InputError, match="classes are two or more, of different names; write the"):
+        load_task(tmp_path / "t")
+
+
+def test_what_is_of_no_use_is_refused_or_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    unknown = frame(["NNN", "RNNNNNNN"] * 10, [0, 1] * 10)
+    with pytest.raises(InputError, match="suite/task: every base is N; give sequences with A, C"):
+        write(tmp_path / "t", {"train": unknown, "test": unknown})
+    both = frame(["ACGT", "ACGT", "AACC", "AACC"], [0, 1, 0, 0])
+    write(tmp_path / "t", {"train": both, "dev": both, "test": both})
+    assert "suite/task: 1 sequences have several labels" in caplog.text

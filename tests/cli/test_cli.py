@@ -137,6 +137,8 @@ def test_options_take_several_values() -> None:
     assert command.make_context("finetune", ["had", *places, "--pretrained", "a"]).params[
         "seeds"
     ] == [0]
+    params = COMMANDS["benchmark"].make_context("b", ["mine", "", "a", "--output", "x"]).params
+    assert params["task"] == ""  # of a variable that is not set: no argument moves up
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -517,6 +517,7 @@ def test_csv_files_of_your_own(root: Path, tmp_path: Path) -> None:
         ("mine", {"source": str(tmp_path)}, "has `csv` and `source`; drop one"),
         ("mine", {"route": "archive"}, "a suite of your own has no routes"),
         ("gue", {"tasks": ["H3"]}, "'gue' has a rule already; choose another name"),
+        ("GUE", {}, "suites.GUE: did you mean 'gue'. Your own suite needs another name"),
     ):
         with pytest.raises(InputError, match=message):
             load_config(root, {"suites": {suite: {**block, **changes}}})

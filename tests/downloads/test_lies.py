@@ -55,6 +55,8 @@ LIES = {
     ("slow_head", "x.bin"): "TimeoutError after 3 attempts: no answer came in",
     ("endless", "x.bin"): "more than 3,145,728 bytes came",
     ("cut_chunks", "x.bin"): "after 3 attempts: ",
+    ("moved_nowhere", "x.bin"): "ConnectionError after 3 attempts: the answer is no HTTP",
+    ("no_http", "x.bin"): r"after 3 attempts: [^)]{,300}\.\.\.\)",
 }
 
 
@@ -88,6 +90,12 @@ def test_a_lie_is_refused(
         fetch(name, table(tmp_path, server, path, name), tmp_path / "out" / name)
     assert f"put it at {tmp_path / 'out' / name}" in str(caught.value)
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_what_comes_with_a_redirect_is_not_read(tmp_path: Path, server: Server) -> None:
+    listed = table(tmp_path, server, "moved_without_end", "x.bin")
+    assert fetch("x.bin", listed, tmp_path / "x.bin").read_bytes() == CONTENT
+    assert server.requests["moved_without_end"] == 1
 
 
 def test_a_hash_makes_good_what_headers_lack(tmp_path: Path, server: Server) -> None:

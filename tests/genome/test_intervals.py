@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -151,6 +152,16 @@ def test_lines_that_are_no_intervals_are_passed_over(
         read_intervals(wrong, genome)
 
 
+def test_gzip_is_told_by_content(folder: Path, tmp_path: Path) -> None:
+    plain = read_intervals(bed_of(tmp_path, BED), Reference.open(folder))
+    (tmp_path / "packed.bed").write_bytes(gzip.compress(BED.encode()))
+    packed = read_intervals(tmp_path / "packed.bed", Reference.open(folder))
+    assert all(np.array_equal(plain[split], packed[split]) for split in plain)
+    (tmp_path / "packed.bed").write_bytes(gzip.compress(BED.encode())[:-9])
+    with pytest.raises(InputError, match=r"packed\.bed: not a readable BED file"):
+        read_intervals(tmp_path / "packed.bed", Reference.open(folder))
+
+
 def test_what_overlapping_records_share_is_held_out(tmp_path: Path) -> None:
     """A base of two records, one of which train names and the other the held-out interval."""
     base = "".join(np.random.default_rng(0).choice(list("ACGT"), 4000))
@@ -197,6 +208,9 @@ def test_shared_bases_are_held_out(
 
 def test_files_without_what_is_needed(folder: Path, tmp_path: Path) -> None:
     genome = Reference.open(folder)
+    all_held_out = bed_of(tmp_path, "chrA\t0\t9\ttrain\nchrA\t0\t9\ttest\n")
+    with pytest.raises(InputError, match="every interval of the fold 'train' is held out too"):
+        read_intervals(all_held_out, Reference.open(folder))
     with pytest.raises(InputError, match="no interval has the fold 'train'"):
         read_intervals(bed_of(tmp_path, "chrA\t0\t20\tvalid\n"), genome)
     with pytest.raises(InputError, match=r"absent\.bed: not a readable BED file"):

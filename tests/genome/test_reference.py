@@ -95,6 +95,13 @@ def test_a_failed_build_leaves_nothing(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["bad.fa"]
 
 
+def test_a_genome_without_a_base_is_none(tmp_path):
+    (tmp_path / "n.fa").write_text(">a\nNNNN\n>b\nxx--N\n")
+    with pytest.raises(InputError, match=r"n\.fa: every letter is N or read as N; give"):
+        build(tmp_path / "n.fa", tmp_path / "r")
+    assert not (tmp_path / "r").exists()
+
+
 @pytest.mark.parametrize("damage", ["codes.npy", "reference.json"])
 def test_an_incomplete_folder_says_so(genome, tmp_path, damage):
     (tmp_path / "reference" / damage).unlink()

@@ -170,3 +170,23 @@ def test_a_run_without_a_row_is_refused(rows, tmp_path):
     with pytest.raises(InputError, match=unknown):
         overview_figure(tmp_path / "m.csv", tmp_path / "o.png", ["finda"])
     assert not list(tmp_path.glob("[to].*"))
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("value", "abc", "line 3: the score is no number; make it again"),
+        ("value", "inf", "line 3: the score is no number"),
+        ("value", "", "line 3: the score is no number"),
+        ("seed", "1.5", "line 3: the seed is no whole number"),
+        ("seed", "0", "line 3: suite, task, run and seed are another line's too"),
+    ],
+)
+def test_a_csv_that_was_changed_since(rows, tmp_path, column, value, message):
+    file = tmp_path / "metrics.csv"
+    collect([rows("had", "tf_0", [0.5, 0.6, 0.7])], file)
+    frame = pd.read_csv(file, dtype=str)
+    frame.loc[1, column] = value
+    frame.to_csv(file, index=False)
+    with pytest.raises(InputError, match=rf"metrics\.csv, {message}"):
+        read_metrics(file)

@@ -145,3 +145,31 @@ def test_a_seed_that_failed_in_one_run_is_left_out_of_both(rows, tmp_path):
 def test_runs_whose_seeds_all_finished_say_nothing_of_failing(compared, tmp_path):
     assert "†" not in (tmp_path / "c.md").read_text()
     assert "finished_seeds" not in compared
+
+
+def test_a_score_that_says_nothing_is_marked(rows, tmp_path):
+    folders = [
+        rows("had", "tf_0", [0.60, 0.71]),
+        rows("had_scratch", "tf_0", [0.0], constant=True),
+        rows("had_scratch", "tf_0", [0.61], seed=1),
+        rows("had", "tf_1", [0.60, 0.71]),
+        rows("had_scratch", "tf_1", [0.50, 0.61]),
+        rows("other", "tf_1", [0.0], constant=True),
+    ]
+    collect(folders, tmp_path / "metrics.csv")
+    frame = write_comparisons(tmp_path / "metrics.csv", PAIRS[:1], tmp_path / "c.csv")
+    assert frame.set_index("task")["unsound"].to_dict() == {
+        "tf_0": True,
+        "tf_1": False,
+        "all tasks": True,
+    }
+    text = (tmp_path / "c.md").read_text()
+    cells = next(row for row in text.splitlines() if row.startswith("| had")).split("|")
+    assert [cell.strip()[-1] == "‡" for cell in cells[2:-1]] == [True, False, True]
+    assert "had_scratch on tf_0, seed 0: one class is predicted throughout" in text
+    assert "other on" not in text
+
+
+def test_scores_that_say_something_are_not_marked(compared, tmp_path):
+    assert "‡" not in (tmp_path / "c.md").read_text()
+    assert "unsound" not in compared

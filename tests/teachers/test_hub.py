@@ -18,6 +18,7 @@ import pytest
 import torch
 from recipes import settings_of
 from safetensors.torch import load_file, save_file
+from small import HYBRID, NUCLEOTIDES
 from torch import Tensor
 
 from dnastudents import models
@@ -28,6 +29,7 @@ from dnastudents.errors import InputError
 from dnastudents.files import read_json, sha256
 from dnastudents.finetune.features import Checkpoint
 from dnastudents.models import NucleotideTransformerConfig, NucleotideTransformerForMaskedLM
+from dnastudents.objectives import Resources, build
 from dnastudents.teachers.checkpoint import VOCABULARY, import_teacher, load_teacher
 
 HUB = Path(__file__).parents[1] / "golden/hub"
@@ -223,9 +225,33 @@ def test_weights_that_are_not_finite_are_named(
     broken = {**tensors, name: tensors[name].clone()}
     broken[name][3, 4] = value
     folder = as_the_hub(tmp_path / "hub", broken)
-    with pytest.raises(InputError, match=rf"{name} holds 1 of 1,024 weights that are not finite"):
+    said = rf"{name} holds 1 of 1,024 weights that are not finite"
+    with pytest.raises(InputError, match=said):
         import_teacher([folder], tmp_path / "ours")
     assert not (tmp_path / "ours").exists()
+    with pytest.raises(InputError, match=said):  # as a pretraining does
+        as_in_had(folder)
+
+
+def as_in_had(folder: Path) -> None:
+    """Load a teacher as a pretraining with HAD does."""
+    student = models.build(HYBRID, NUCLEOTIDES)
+    build({"name": "had"}, None, student, NUCLEOTIDES, 0, 10, Resources(teacher=folder))
+
+
+def test_a_pretraining_takes_no_other_teacher_than_an_import(
+    hub: Path, tensors: dict[str, Tensor]
+) -> None:
+    tokens = [*VOCABULARY[:6], *sorted(VOCABULARY[6:])]
+    (hub / "vocab.txt").write_text("\n".join(tokens))
+    with pytest.raises(InputError, match=r"vocab\.txt: token \d+ is \w+, but \w+ in Nucleotide"):
+        as_in_had(hub)
+    (hub / "model.safetensors").rename(hub / "pytorch_model.bin")
+    with pytest.raises(InputError, match="pickles are not read"):
+        as_in_had(hub)
+    save_file(tensors, hub / "model-00001-of-00001.safetensors")
+    with pytest.raises(InputError, match=r"model-0.*: weights in 1 parts are not read; load the"):
+        as_in_had(hub)
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors", "vocab.txt"])
@@ -246,6 +272,21 @@ def test_other_forms_of_weights_are_named(
         import_teacher([hub], tmp_path / "ours")
     (hub / "model.safetensors").rename(hub / "pytorch_model.bin")
     with pytest.raises(InputError, match=r"pickles are not read; take model\.safetensors .* pull"):
+        import_teacher([hub], tmp_path / "ours")
+
+
+def test_what_is_wrong_with_weights_is_one_line(
+    hub: Path, tensors: dict[str, Tensor], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    name = "esm.encoder.layer.0.output.dense.weight"
+    save_file({**tensors, name: torch.zeros(3, 3)}, hub / "model.safetensors")
+    line = ["--quiet", "teacher", "import", str(hub), "--output", str(tmp_path / "ours")]
+    assert main(line) == 1
+    said = capfd.readouterr().err
+    assert said.count("\n") == 1
+    assert f"mismatched: ('{name}', torch.Size([3, 3])" in said
+    (hub / "model.safetensors").write_bytes((hub / "model.safetensors").read_bytes()[:-100])
+    with pytest.raises(InputError, match=r"hub/model\.safetensors: no safetensors file, or a part"):
         import_teacher([hub], tmp_path / "ours")
 
 

@@ -6,11 +6,13 @@ without one is read as the user's CSV files.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 
 from dnastudents.errors import InputError
+from dnastudents.settings import Name, parse
 
 ROUTED = {"few_shot"}  # readers of which a route of tasks.csv asks for another content
 READERS = {
@@ -55,9 +57,11 @@ def write_task(
     Raises
     ------
     InputError
-        A file is missing or damaged, a row of it is not usable, or the suite has no use for a
-        metric or route.
+        A name that a configuration cannot have, a file is missing or damaged, a row of it is not
+        usable, or the suite has no use for a metric or route.
     """
+    for what, name in {"suite": suite, "task": task}.items():  # parts of paths from here on
+        parse(Name, name, what)
     if metric is not None and suite in {*READERS, "simulated"}:
         raise InputError(f"{suite}: has a metric of its own; drop `--metric {metric}`")
     if route is not None and suite not in ROUTED:
@@ -74,4 +78,16 @@ def write_task(
     else:
         from dnastudents.benchmarks import csv_files
 
+        require_own(suite, "suite")
         csv_files.write(sources, task, output, suite, metric or "accuracy", leakage)
+
+
+def require_own(suite: str, where: str) -> None:
+    """Raise an `InputError` if the name of a user's suite is one of ours, but for its spelling."""
+    ours = {_spelt(name): name for name in (*READERS, "simulated")}
+    if (known := ours.get(_spelt(suite), suite)) != suite:
+        raise InputError(f"{where}: did you mean '{known}'? Your own suite needs another name")
+
+
+def _spelt(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower()).rstrip("s")

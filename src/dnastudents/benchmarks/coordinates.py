@@ -18,6 +18,7 @@ from dnastudents.genome.reference import Reference
 
 INTERVAL_COLUMNS = ("region", "start", "end", "strand")
 STRANDS = ("+", "-", "")
+MOST = 10**12  # bases
 # As UCSC names it, and Ensembl for mouse and human, worm, and fly.
 MITOCHONDRION = ("chrM", "MT", "MtDNA", "mitochondrion_genome")
 
@@ -129,13 +130,12 @@ def check_intervals(table: pd.DataFrame, name: str) -> None:
         raise InputError(
             f"{name}: no column {missing[0]!r}; expected id, {', '.join(INTERVAL_COLUMNS)}"
         )
-    if table.empty:
-        raise InputError(f"{name}: no intervals, so the class is empty; download it again")
     numbers = table[["start", "end"]].apply(pd.to_numeric, errors="coerce")
     start, end = numbers["start"], numbers["end"]
     repeated = table["id"].duplicated() if "id" in table.columns else pd.Series(False, table.index)
     faults = {
         "start and end are not whole numbers": (numbers % 1 != 0).any(axis=1),
+        f"no genome has {MOST:,} bases": (numbers > MOST).any(axis=1),
         "an interval has 0 <= start < end": (start < 0) | (start >= end),
         "the strand is +, - or empty": ~table["strand"].isin(STRANDS),
         "the id is another row's too": repeated,

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
@@ -15,6 +16,8 @@ from dnastudents.benchmarks.own_tables import SEPARATORS, SPLIT_NAMES, table_nam
 from dnastudents.benchmarks.sources import Paths, Sources, bare
 from dnastudents.benchmarks.task import write_task
 from dnastudents.errors import InputError, nearest
+
+logger = logging.getLogger(__name__)
 
 
 def write(
@@ -79,13 +82,22 @@ def _folder(files: Sources, task: str) -> str:
 
 def _tables(files: Sources, folder: str) -> dict[str, pd.DataFrame]:
     """Read the splits of a folder; without dev where it has none."""
-    frames = {}
+    frames, read = {}, set()
     for split in ("train", "dev", "test"):
         name = files.pick(folder, table_names(split))
         if name is not None:
-            frames[split] = files.table(name, SEPARATORS[PurePosixPath(bare(name)).suffix])
+            read.add(name)
+            frames[split] = files.table(name, _separator(name) or ",")
         elif split != "dev":
             raise InputError(
                 f"{folder or '.'}/{split}.csv: no such file (nor .tsv) in {files.searched}; add it"
             )
+    others = [name for name in files.inside(folder) if name not in read and _separator(name)]
+    if others:
+        logger.warning(f"{', '.join(others)}: of no split by name, so not read")
     return frames
+
+
+def _separator(name: str) -> str | None:
+    """What separates the fields of a table, by its name; None for other files."""
+    return SEPARATORS.get(PurePosixPath(bare(name)).suffix.lower())

@@ -120,6 +120,12 @@ class Protocol(Settings):
     conflicting_labels: int = Field(description="Different sequences that have several labels.")
     n_content: Unknown = Field(description="Bases that are not known.")
 
+    @model_validator(mode="after")
+    def _check_classes(self) -> Protocol:
+        if len(set(self.classes)) < max(2, len(self.classes)):
+            raise ValueError("classes are two or more, of different names")
+        return self
+
 
 def read_protocol(folder: str | Path) -> Protocol:
     """Read the task.json of a task folder.

@@ -2,7 +2,8 @@
 
 A label is text without the blanks around it. Numbers that are equal are one class ("0", "0.0",
 "0e0"); text such as "001" or "nan" stays what it is. Fractions are values of a regression, and more
-classes than half the sequences are names or values: both are refused.
+classes than half the sequences are names or values: both are refused. So are classes that differ by
+case only.
 """
 
 from __future__ import annotations
@@ -19,12 +20,15 @@ from dnastudents.benchmarks.rows import place, require_columns
 from dnastudents.errors import InputError
 
 _NUMBER = re.compile(r"[+-]?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
+_UNSEEN = "\u200b\u2060\ufeff"  # of no width
+_BLANKS = "".join(sign for sign in map(chr, range(0x10000)) if sign.isspace()) + _UNSEEN
+_LONGEST = 200  # letters of the name of a class
 _SHOWN = 20  # classes in a line of the log
 
 
 def class_name(label: object) -> str:
     """Name the class of a label."""
-    text = str(label).strip()
+    text = str(label).strip(_BLANKS)
     if not _NUMBER.fullmatch(text):
         return text
     number = Decimal(text)
@@ -80,9 +84,22 @@ def number_labels(
 
 
 def _names(frame: pd.DataFrame, where: str) -> pd.Series:
-    """Name the class of each row; a row without a label is an error."""
+    """Name the class of each row; a row without a label, or with several, is an error."""
+    several = ~frame["label"].map(pd.api.types.is_scalar).to_numpy(bool)
+    if several.any():
+        row = int(several.argmax())
+        raise InputError(
+            f"{place(frame, row, where)}: label {frame['label'].iloc[row]} is a list; tasks have "
+            "one class a sequence"
+        )
     known: dict[Any, str] = {label: class_name(label) for label in frame["label"].dropna().unique()}
     names = frame["label"].map(known)
+    broken = names.str.contains(r"[\r\n]", na=False).to_numpy(bool)
+    if broken.any():
+        row = int(broken.argmax())
+        raise InputError(
+            f"{place(frame, row, where)}: the label holds a line break; close the quotes before it"
+        )
     missing = (names.isna() | (names == "")).to_numpy()
     if missing.any():
         row = int(missing.argmax())
@@ -100,6 +117,17 @@ def _require_classification(
             f"{where}: label {fractions[0]!r} is a fraction, so this is a regression; tasks have "
             "classes: name them, as by a threshold"
         )
+    if longest := [name for name in classes if len(name) > _LONGEST]:
+        raise InputError(
+            f"{where}: label {longest[0][:20]!r}... has {len(longest[0]):,} letters; give its "
+            "class a short name"
+        )
+    known: dict[str, str] = {}
+    for name in classes:
+        if (other := known.setdefault(name.casefold(), name)) != name:
+            raise InputError(
+                f"{where}: labels {other!r} and {name!r} differ by case only; write one class alike"
+            )
     if len(classes) == 1:
         raise InputError(f"{where} train: {classes[0]!r} is the only class; two are needed")
     rows = len(names["train"])
@@ -132,7 +160,7 @@ def label_numbers(frame: pd.DataFrame, classes: Sequence[str], where: str) -> pd
     unknown = ~labels.isin(range(len(classes)))
     if unknown.any():
         row = int(unknown.to_numpy().argmax())
-        shown = frame["label"].iloc[row]
+        shown = frame["label"].tolist()[row]
         raise InputError(
             f"{place(frame, row, where)} has label {shown!r}; known: 0 to {len(classes) - 1}"
         )

@@ -146,6 +146,7 @@ def parse_fna(text: str, name: str) -> pd.DataFrame:
 
     Names may repeat here, unlike in a genome, so the FASTA reader of references does not serve.
     """
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     records = text.lstrip()
     rows, lines, line = [], [], 1 + text[: len(text) - len(records)].count("\n")
     for record in records.removeprefix(">").split("\n>"):

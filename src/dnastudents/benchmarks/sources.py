@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
+import tarfile
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import pandas as pd
 
@@ -28,6 +29,15 @@ from dnastudents.errors import SHOWN, InputError
 
 Paths = str | Path | Sequence[str | Path]
 _GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
+_KINDS = {  # what begins so is no text
+    _ZIP: "a zip archive or a spreadsheet",
+    b"PAR1": "Parquet",
+    b"BZh": "packed by bzip2",
+    b"\xfd7zXZ": "packed by xz",
+    b"\x28\xb5\x2f\xfd": "packed by zstd",
+    b"\xff\xfe": "in UTF-16",
+    b"\xfe\xff": "in UTF-16",
+}
 
 
 class Sources:
@@ -65,9 +75,8 @@ class Sources:
     def _add(self, path: Path) -> None:
         top = path.as_posix()
         if path.is_dir():
-            for file in sorted(path.rglob("*")):
-                if file.is_file() and not _is_nobodys(file.relative_to(path)):
-                    self._members[file.as_posix()] = file.read_bytes
+            for file in sorted(_files_below(path)):
+                self._members[file.as_posix()] = file.read_bytes
         elif not path.is_file():
             raise InputError(f"{path}: no such file or folder")
         elif path.suffix == ".zip" or _begins_with(path, _ZIP):
@@ -76,6 +85,8 @@ class Sources:
                 inner = PurePosixPath(name.replace("\\", "/"))
                 if not _is_nobodys(inner):
                     self._members[f"{top}/{inner}"] = partial(read_member, path, archive, name)
+        elif tarfile.is_tarfile(path):
+            raise InputError(f"{path}: is a tar archive; unpack it, and name its folder")
         else:
             self._members[top] = path.read_bytes
             top = path.parent.as_posix()
@@ -188,16 +199,35 @@ class Sources:
         self._hash.update(PurePosixPath(name).name.encode() + content)
         return content
 
-    def table(self, name: str, separator: str = ",", **options: Any) -> pd.DataFrame:
+    def table(self, name: str, separator: str = ",") -> pd.DataFrame:
         """Read a member with a header line as a frame of text, its rows `placed`."""
         content = self.read(name)
+        _require_text(name, content)
         try:
+            # Of a header that is read as one, pandas renames what is there twice, and takes the
+            # first fields of longer rows for names of rows.
             table = pd.read_csv(
-                io.BytesIO(content), sep=separator, dtype=str, keep_default_na=False, **options
+                io.BytesIO(content),
+                sep=separator,
+                dtype=str,
+                keep_default_na=False,
+                header=None,
+                skipinitialspace=True,  # so that quotes behind a blank are quotes
             )
-        except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-            raise InputError(f"{name}: not a table ({str(error).strip()})") from None
-        return placed(table.rename(columns=str.strip), name, _lines(content, len(table)))
+        except UnicodeDecodeError as error:
+            raise InputError(f"{name}: is not in UTF-8 ({error}); save it so") from None
+        except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+            reason = str(error).strip()
+            raise InputError(
+                f"{name}: not a table ({reason}); repair it, or make it again"
+            ) from None
+        header = [str(text).strip() or f"column {n}" for n, text in enumerate(table.iloc[0], 1)]
+        if twice := [column for column in header if header.count(column) > 1]:
+            raise InputError(f"{name}: two columns are named {twice[0]!r}; rename or remove one")
+        if len(table) < 2:
+            raise InputError(f"{name}: holds a header and no row; the file may be cut short")
+        table = table[1:].set_axis(header, axis=1).reset_index(drop=True)
+        return placed(table, name, _lines(content, len(table)))
 
     @property
     def sha256(self) -> str:
@@ -239,9 +269,37 @@ def _is_nobodys(path: PurePosixPath | Path) -> bool:
     return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
 
 
+def _files_below(folder: Path, above: tuple[str, ...] = ()) -> Iterator[Path]:
+    """Give the files of a folder and of those inside; links are followed, but not in a circle."""
+    real = os.path.realpath(folder)
+    if real in above:
+        return
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            path = folder / entry.name
+            if _is_nobodys(PurePosixPath(entry.name)):
+                continue
+            if entry.is_dir():
+                yield from _files_below(path, (*above, real))
+            elif entry.is_file():
+                yield path
+
+
 def _begins_with(path: Path, magic: bytes) -> bool:
     with path.open("rb") as handle:
         return handle.read(len(magic)) == magic
+
+
+def _require_text(name: str, content: bytes) -> None:
+    """Refuse what is no text, by the reason: any bytes have commas and line ends."""
+    for magic, kind in _KINDS.items():
+        if content.startswith(magic):
+            raise InputError(f"{name}: is {kind}, not a table of text; save it as CSV in UTF-8")
+    if (zero := content.find(b"\0")) >= 0:
+        line = content.count(b"\n", 0, zero) + 1
+        raise InputError(
+            f"{name}, line {line}: holds a zero byte, so it is damaged or no text; make it again"
+        )
 
 
 def _lines(content: bytes, rows: int) -> list[int] | None:

@@ -30,7 +30,14 @@ from dnastudents.benchmarks.letters import canonical_sequences
 from dnastudents.benchmarks.protocol import describe, remove_leaks
 from dnastudents.benchmarks.rows import require_columns
 from dnastudents.errors import InputError, nearest
-from dnastudents.files import atomic_directory, digest, reading, sha256, write_json
+from dnastudents.files import (
+    atomic_directory,
+    digest,
+    read_parquet,
+    sha256,
+    write_json,
+    write_parquet,
+)
 from dnastudents.provenance import FILE as PROVENANCE
 from dnastudents.provenance import write_provenance
 from dnastudents.randomness import numpy_generator
@@ -87,14 +94,31 @@ class Task:
         return SPLITS if self.has_dev else ("train", "test")
 
     def split(self, name: str) -> pd.DataFrame:
-        """One split as a frame with `sequence` and `label`."""
+        """One split as a frame with `sequence` and `label`, checked as `write_task` does.
+
+        Others may have written it.
+        """
         if name not in self.splits:
             raise InputError(f"{self.folder}: no {name} split; the splits are train and test")
         path = self.folder / f"{name}.parquet"
         if not path.is_file():
             raise InputError(f"{path}: no such split; write the task folder again")
-        with reading(path):
-            return pd.read_parquet(path)
+        frame, count = (
+            read_parquet(path).reset_index(drop=True),
+            self.protocol.n_sequences.get(name),
+        )
+        if len(frame) != count:
+            raise InputError(
+                f"{path}: has {len(frame):,} sequences, and {count} by {FILE}; write the task "
+                "folder again"
+            )
+        require_columns(frame, str(path))
+        sequences, _ = canonical_sequences(frame, str(path))
+        labels = label_numbers(frame, self.classes, str(path))
+        frame = pd.DataFrame({"sequence": sequences, "label": labels})
+        if name == "train":
+            require_classes(frame, self.classes, str(path), 0, self.shots)
+        return frame
 
     @cached_property
     def digest(self) -> str:
@@ -209,9 +233,17 @@ def write_task(
         **_described(clean, ambiguous, len(classes)),
     }
     protocol: Protocol = parse(Protocol, facts, where)
+    for pair in ("train/test", "dev/test"):
+        if shared := protocol.duplicates.across[pair]:
+            logger.warning(
+                f"{where}: {shared:,} sequences are in {pair.replace('/', ' and in ')}; "
+                "`leakage: remove` takes them out of the former"
+            )
+    if protocol.conflicting_labels:
+        logger.warning(f"{where}: {protocol.conflicting_labels:,} sequences have several labels")
     with atomic_directory(folder, FILE, "*.parquet", PROVENANCE) as partial:
         for name, frame in clean.items():
-            frame.to_parquet(partial / f"{name}.parquet", index=False)
+            write_parquet(frame, partial / f"{name}.parquet")
         write_json(partial / FILE, protocol.as_json())
         write_provenance(partial)
 
@@ -233,6 +265,8 @@ def _canonical(
         raise InputError(f"{where}: no split {sorted(absent)[0]!r}")
     bases = pd.concat([frame["sequence"] for frame in clean.values()])
     share = bases.str.count("N").sum() / bases.str.len().sum()
+    if share == 1:
+        raise InputError(f"{where}: every base is N; give sequences with A, C, G and T")
     logger.info(f"{where}: {counted(clean, classes)}; {share:.2%} of the bases are N")
     return clean, ambiguous
 

@@ -117,12 +117,12 @@ def _repeated(args: Sequence[str], names: set[str]) -> list[str]:
         if name in names and value.startswith("-"):
             raise typer.BadParameter("give at least one, without a dash", param_hint=f"'{name}'")
     result: list[str] = []
-    name = ""
+    option: str | None = None
     for argument in args:
         if argument.startswith("-"):
-            name = argument if argument in names else ""
-        if argument != name:
-            result += [name, argument] if name else [argument]
+            option = argument if argument in names else None
+        if argument != option:
+            result += [option, argument] if option else [argument]
     return result
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from itertools import product
 from pathlib import Path
 
+from dnastudents.benchmarks import require_own
 from dnastudents.benchmarks.own_tables import task_tables
 from dnastudents.config.config import Config
 from dnastudents.config.schema import Reference, Run, Suite
@@ -137,8 +138,10 @@ def _check_teachers(config: Config) -> None:
 
 def _check_suite(config: Config, name: str, suite: Suite) -> None:
     where = f"suites.{name}"
-    if suite.csv is not None and name in config.ruled:
-        raise InputError(f"{where}.csv: '{name}' has a rule already; choose another name")
+    if suite.csv is not None:
+        if name in config.ruled:
+            raise InputError(f"{where}.csv: '{name}' has a rule already; choose another name")
+        require_own(name, where)
     for task in suite.tasks if suite.csv is not None else ():
         for path in task_tables(f"{suite.csv}/{task}"):
             if not Path(path).is_file():

@@ -32,6 +32,8 @@ def _usable(path: str) -> str:
         raise ValueError(f"is {path!r}, which is not a path; correct it, or drop the key")
     if "{" in path or "}" in path:
         raise ValueError(f"has braces, '{path}', and Snakemake takes them for names; rename it")
+    if path.startswith("$"):
+        raise ValueError(f"is '{path}', and nobody fills in variables here; write the whole path")
     try:
         os.fsencode(path)
     except UnicodeEncodeError:

@@ -101,20 +101,18 @@ def safe_members(path: Path, archive: zipfile.ZipFile) -> list[str]:
         It is beyond the limits, or a member is a link, a path that leaves it, or there twice.
     """
     check_members(path, archive)
-    names: dict[str, None] = {}
+    names: dict[PurePosixPath, str] = {}
     for member in archive.infolist():
         parts = PurePosixPath(member.filename.replace("\\", "/"))
         if parts.is_absolute() or ".." in parts.parts or ":" in "".join(parts.parts[:1]):
             raise InputError(f"{path}: member {member.filename!r} points outside of the archive")
         if stat.S_ISLNK(member.external_attr >> 16):
             raise InputError(f"{path}: member {member.filename!r} is a link; links are refused")
-        if member.filename in names:
-            raise InputError(
-                f"{path}: two members are named {member.filename!r}; download it again"
-            )
+        if parts in names:
+            raise InputError(f"{path}: two members are named {str(parts)!r}; download it again")
         if not member.is_dir():
-            names[member.filename] = None
-    return list(names)
+            names[parts] = member.filename
+    return list(names.values())
 
 
 def read_member(path: Path, archive: zipfile.ZipFile, name: str) -> bytes:

@@ -42,6 +42,7 @@ ATTEMPTS = 3
 PAUSE = 2.0  # seconds before the second attempt, doubled before each later one
 GONE = (401, 403, 404, 410)  # asking again does not help
 EVERY = 10.0  # seconds between two lines of progress in a log
+LONGEST = 300  # letters of a reason
 RESERVE = 1 << 26  # bytes of the disk that a file of unknown length leaves free
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -109,10 +110,16 @@ def transfer(url: str, partial: Path, entry: Dataset, resume: bool) -> Served:
             return served
         except (requests.RequestException, HTTPError, OSError) as error:
             problem = error
-            logger.warning(f"{url}: attempt {attempt + 1} of {ATTEMPTS}: {error}")
+            logger.warning(f"{url}: attempt {attempt + 1} of {ATTEMPTS}: {_short(error)}")
     if not resume:
         partial.unlink(missing_ok=True)
-    raise Unusable(f"{type(problem).__name__} after {ATTEMPTS} attempts: {problem}")
+    raise Unusable(f"{type(problem).__name__} after {ATTEMPTS} attempts: {_short(problem)}")
+
+
+def _short(error: Exception) -> str:
+    """Say what is wrong; of an answer that is no HTTP, libraries show all of it."""
+    text = str(error)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def _request(url: str, partial: Path, entry: Dataset, resume: bool, served: Served) -> None:
@@ -151,10 +158,11 @@ def _request(url: str, partial: Path, entry: Dataset, resume: bool, served: Serv
 def _ask(url: str, headers: dict[str, str]) -> requests.Response:
     """Wait for the head of an answer, in a thread: byte by byte it would pass every timeout."""
     answers: SimpleQueue[requests.Response | Exception] = SimpleQueue()
+    how: dict[str, Any] = {"stream": True, "timeout": TIMEOUT, "hooks": {"response": _drop}}
 
     def ask() -> None:
         try:
-            answers.put(requests.get(url, headers=headers, stream=True, timeout=TIMEOUT))
+            answers.put(requests.get(url, headers=headers, **how))
         except Exception as error:
             answers.put(error)
 
@@ -163,9 +171,17 @@ def _ask(url: str, headers: dict[str, str]) -> requests.Response:
         answer = answers.get(timeout=PATIENCE)
     except Empty:
         raise TimeoutError(f"no answer came in {PATIENCE:.0f} s") from None
+    if isinstance(answer, UnicodeError):  # of the address that a redirect names
+        raise ConnectionError(f"the answer is no HTTP ({answer})")
     if isinstance(answer, Exception):
         raise answer
     return answer
+
+
+def _drop(response: requests.Response, **_: Any) -> None:
+    """Close a redirect before requests reads what comes with it, which may have no end."""
+    if response.is_redirect:
+        response.close()
 
 
 def _receive(

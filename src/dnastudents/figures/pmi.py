@@ -19,7 +19,7 @@ from dnastudents.figures.style import (
     save,
     says_simulated,
 )
-from dnastudents.files import read_json, reading
+from dnastudents.files import read_json, read_parquet
 
 
 def pmi_figure(folder: str | Path, output: str | Path, named: int = 5) -> None:
@@ -67,8 +67,7 @@ def _read(folder: Path) -> pd.DataFrame:
     path = folder / "pmi.parquet"
     if not path.is_file():
         raise InputError(f"{path}: no such file; make the PMI table first")
-    with reading(path):
-        ngrams = pd.read_parquet(path)
+    ngrams = read_parquet(path)
     if missing := {"ngram", "size", "score", "rank"} - set(ngrams.columns):
         raise InputError(f"{path}: no column {', '.join(sorted(missing))}")
     return ngrams[ngrams["size"] == read_json(folder / "pmi.json")["k"]]

@@ -25,7 +25,7 @@ from dnastudents.benchmarks.draws import POOL, dev_origin, draw
 from dnastudents.benchmarks.task import SPLITS, Task
 from dnastudents.devices import choose_device, device_name
 from dnastudents.errors import InputError
-from dnastudents.files import atomic_file, read_json, write_json
+from dnastudents.files import atomic_file, read_json, write_json, write_parquet
 from dnastudents.finetune.classifiers import CLASSIFIER, save_classifier
 from dnastudents.finetune.data import FeatureSplit, Split, TokenSplit
 from dnastudents.finetune.features import Checkpoint, feature_split
@@ -162,7 +162,7 @@ class StudentOnTask:
         pd.DataFrame(trained.history).assign(seed=seed).to_csv(folder / "history.csv", index=False)
         with atomic_file(folder / "predictions.parquet") as partial:
             labels, classes = splits["test"].labels, self.task.classes
-            prediction_table(seed, labels, scores, classes).to_parquet(partial, index=False)
+            write_parquet(prediction_table(seed, labels, scores, classes), partial)
         if self.options.keep != "none":
             tokenizer = self.checkpoint.tokenizer
             save_classifier(folder / CLASSIFIER, fit.model, tokenizer, row, self.paper)

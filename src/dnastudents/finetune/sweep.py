@@ -20,7 +20,14 @@ from typing import Any
 import pandas as pd
 
 from dnastudents.benchmarks.task import load_task
-from dnastudents.files import atomic_directory, check_folder, digest, write_json
+from dnastudents.files import (
+    atomic_directory,
+    check_folder,
+    digest,
+    read_parquet,
+    write_json,
+    write_parquet,
+)
 from dnastudents.finetune.classifiers import keep_classifiers
 from dnastudents.finetune.failures import Failures
 from dnastudents.finetune.finished import Kept
@@ -122,8 +129,8 @@ def _gather(
             shutil.copy(folder / "row.json", partial / f"seed_{seed}.json")
         history = pd.concat([pd.read_csv(folder / "history.csv") for folder in folders])
         history.to_csv(partial / "history.csv", index=False)
-        frames = [pd.read_parquet(folder / "predictions.parquet") for folder in folders]
-        pd.concat(frames).to_parquet(partial / "predictions.parquet", index=False)
+        frames = [read_parquet(folder / "predictions.parquet") for folder in folders]
+        write_parquet(pd.concat(frames), partial / "predictions.parquet")
         if cells is not None:
             cells.to_csv(partial / "grid.csv", index=False)
         keep_classifiers(kept.options.keep, folders, partial)

@@ -16,6 +16,7 @@ at an interval's end that fill no window are not read.
 from __future__ import annotations
 
 import logging
+import zlib
 from collections.abc import Iterator
 from itertools import accumulate
 from pathlib import Path
@@ -24,6 +25,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dnastudents.errors import InputError, nearest
+from dnastudents.genome.fasta import open_binary
 from dnastudents.genome.records import Record
 from dnastudents.genome.reference import Reference
 
@@ -38,7 +40,7 @@ def read_intervals(bed: Path, reference: Reference) -> dict[str, np.ndarray]:
     Parameters
     ----------
     bed : Path
-        chrom, start, end, fold (train, valid or test), separated by tabs.
+        chrom, start, end, fold (train, valid or test), separated by tabs; plain or gzip.
     reference : Reference
         The genome; its records may be parts of chromosomes, see `Reference.fetch`.
 
@@ -70,7 +72,10 @@ def read_intervals(bed: Path, reference: Reference) -> dict[str, np.ndarray]:
         found[split] = kept + shifts[owner][:, None]
         held_out = np.concatenate([held_out, spans])
     if not len(found["train"]):
-        raise InputError(f"{bed}: no interval has the fold 'train'; add those to learn from")
+        why = "every interval of the fold 'train' is held out too; add others to learn from"
+        if not mine:
+            why = "no interval has the fold 'train'; add those to learn from"
+        raise InputError(f"{bed}: {why}")
     return {split: found[split] for split in SPLITS.values() if len(found[split])}
 
 
@@ -123,8 +128,9 @@ def _ground(reference: Reference) -> dict[str, int]:
 def _rows(bed: Path, reference: Reference) -> Iterator[_Row]:
     """Read the intervals of the file, line by line."""
     try:
-        lines = bed.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        with open_binary(bed) as handle:
+            lines = handle.read().decode("utf-8-sig").splitlines()
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise InputError(f"{bed}: not a readable BED file ({error})") from None
     for number, line in enumerate(lines, start=1):
         if is_passed_over(line):

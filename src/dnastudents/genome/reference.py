@@ -164,12 +164,14 @@ def build(
     Raises
     ------
     InputError
-        A FASTA is damaged or holds no DNA, see `dnastudents.genome.fasta.read_fasta`, or two hold
+        A FASTA is damaged or holds no base, see `dnastudents.genome.fasta.read_fasta`, or two hold
         records of the same name.
     """
     files = [Path(fasta)] if isinstance(fasta, str | Path) else [Path(file) for file in fasta]
     with atomic_directory(output, "reference.json", "codes.npy", TRUTH, FILE) as folder:
         lengths, contents, letters = _write_codes(files, folder / "codes.npy")
+        if not letters.bases:
+            raise InputError(f"{files[0]}: every letter is N or read as N; give a FASTA with bases")
         ends = np.cumsum(list(lengths.values())).tolist()
         index = {
             "names": list(lengths),

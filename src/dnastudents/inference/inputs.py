@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from dnastudents.errors import InputError, nearest
-from dnastudents.files import reading
+from dnastudents.files import read_parquet, reading
 from dnastudents.genome.codes import encode
 from dnastudents.genome.fasta import open_binary, read_fasta
 from dnastudents.genome.letters import AMBIGUOUS, BASES, MASKED
@@ -93,8 +93,7 @@ def _read(path: Path, shown: str, column: str) -> Iterator[Sequence]:
         yield from _records(path)
         return
     if head.startswith(_PARQUET):
-        with reading(shown):
-            frame = pd.read_parquet(path)
+        frame = read_parquet(path, shown)
     else:
         with reading(shown):
             frame = _table(path, head.decode("utf-8", "replace"), column)

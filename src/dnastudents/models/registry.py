@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from transformers.utils import logging
 
 from dnastudents.errors import InputError
 from dnastudents.files import digest, read_json, sha256
@@ -119,7 +120,12 @@ def load(folder: str | Path, use: Literal["features", "masked", "classes"] = "ma
             f"{weights}: damaged: its SHA-256 is not the one in {FILE}; make it again, or copy it "
             "again"
         )
-    return model.from_pretrained(str(folder), local_files_only=True)
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()  # of what is refused, transformers prints a table too
+    try:
+        return model.from_pretrained(str(folder), local_files_only=True)
+    finally:
+        logging.set_verbosity(verbosity)
 
 
 def classifier(student: Any, class_names: Sequence[str], **fields: Any) -> SequenceClassification:

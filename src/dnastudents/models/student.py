@@ -226,7 +226,7 @@ class StudentMixin:
         kwargs.setdefault("dtype", torch.float32)
         try:
             model, info = super().from_pretrained(  # type: ignore[misc]
-                folder, *args, output_loading_info=True, **kwargs
+                folder, *args, output_loading_info=True, ignore_mismatched_sizes=True, **kwargs
             )
         except (OSError, RuntimeError, SafetensorError) as error:
             reason = str(error).strip().splitlines()[0]

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 
 from dnastudents.errors import InputError
-from dnastudents.files import atomic_directory, read_json, reading, write_json
+from dnastudents.files import atomic_directory, read_json, read_parquet, write_json, write_parquet
 from dnastudents.genome.codes import ALPHABET, encode, kmer_codes
 from dnastudents.genome.reference import Reference
 from dnastudents.genome.tokenizers import KmerTokenizer, NucleotideTransformerTokenizer, Tokenizer
@@ -118,7 +118,7 @@ def write(
     ranking = table(counts, parsed)
     description = _description(reference, spec, parsed, counts, ranking)
     with atomic_directory(output, "pmi.json", "pmi.*", FILE) as folder:
-        ranking.to_parquet(folder / "pmi.parquet", index=False)
+        write_parquet(ranking, folder / "pmi.parquet")
         ranking.to_csv(folder / "pmi.csv", index=False)
         write_json(folder / "pmi.json", description)
         write_provenance(folder)
@@ -175,8 +175,7 @@ def load_ranks(
         raise InputError(f"{folder}: ranks {k}-mers; the tokenizer's k is {tokenizer.k}")
     ranks = torch.full((tokenizer.vocab_size,), 4**k if special_rank is None else special_rank)
     ids = torch.from_numpy(tokenizer.kmer_ids)
-    with reading(folder / "pmi.parquet"):
-        ranked = pd.read_parquet(folder / "pmi.parquet")
+    ranked = read_parquet(folder / "pmi.parquet")
     ranks[ids] = torch.from_numpy(rank_table(ranked, k))
     return ranks
 

@@ -32,7 +32,7 @@ from sklearn.model_selection import StratifiedKFold
 from dnastudents.benchmarks.draws import POOL, Draw, dev_origin, draw, split_labels
 from dnastudents.benchmarks.task import Task, load_task
 from dnastudents.errors import InputError
-from dnastudents.files import atomic_directory, digest, write_json
+from dnastudents.files import atomic_directory, digest, write_json, write_parquet
 from dnastudents.genome.codes import encode, kmer_codes
 from dnastudents.probes.options import BaselineOptions
 from dnastudents.provenance import made_by
@@ -122,7 +122,7 @@ def kmer_logistic(
             predictions.append(table)
             histories.append(history.assign(seed=seed))
         table = pd.concat(predictions, ignore_index=True)
-        table.to_parquet(folder / "predictions.parquet", index=False)
+        write_parquet(table, folder / "predictions.parquet")
         pd.concat(histories).to_csv(folder / "history.csv", index=False)
         write_json(folder / "settings.json", options.as_json())
 

@@ -27,7 +27,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from dnastudents.benchmarks.draws import draw
 from dnastudents.benchmarks.task import Task, load_task
 from dnastudents.errors import InputError
-from dnastudents.files import atomic_directory, digest, sha256, write_json
+from dnastudents.files import atomic_directory, digest, sha256, write_json, write_parquet
 from dnastudents.finetune.data import FeatureSplit
 from dnastudents.finetune.features import feature_split
 from dnastudents.finetune.on_task import StudentOnTask
@@ -84,7 +84,7 @@ def knn(
                 write_row(folder / f"seed_{seed}.json", row)
                 predictions.append(guesses)
         table = pd.concat(predictions, ignore_index=True)
-        table.to_parquet(folder / "predictions.parquet", index=False)
+        write_parquet(table, folder / "predictions.parquet")
         write_json(folder / "settings.json", options.as_json())
 
 

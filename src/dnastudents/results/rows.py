@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from dnastudents.errors import InputError, nearest
@@ -72,7 +73,13 @@ def collect(folders: Iterable[str | Path], output: str | Path) -> pd.DataFrame:
 
 
 def read_metrics(path: str | Path) -> pd.DataFrame:
-    """Read the CSV that `collect` wrote; `InputError` when it is absent or lacks a column."""
+    """Read the CSV that `collect` wrote.
+
+    Raises
+    ------
+    InputError
+        It is absent, lacks a column, or holds a score that is no number or one row twice.
+    """
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file; collect the metrics rows first")
@@ -81,6 +88,18 @@ def read_metrics(path: str | Path) -> pd.DataFrame:
         raise InputError(f"{path}: no column {', '.join(missing)}; make it again with `collect`")
     if frame["pretrained"].dtype != bool:  # the line that was cut lacks it
         raise InputError(f"{path}: a line is broken; make it again with `dnastudents metrics`")
+    numbers = frame[["value", "seed"]].apply(pd.to_numeric, errors="coerce")
+    faults = {
+        "the score is no number": ~np.isfinite(numbers["value"]),
+        "the seed is no whole number": numbers["seed"] % 1 != 0,
+        "suite, task, run and seed are another line's too": frame.duplicated(KEY),
+    }
+    for fault, rows in faults.items():
+        if rows.any():
+            line = int(rows.to_numpy().argmax()) + 2
+            raise InputError(
+                f"{path}, line {line}: {fault}; make it again with `dnastudents metrics`"
+            )
     return frame
 
 

@@ -9,7 +9,7 @@ another task would give. p-values over seeds are adjusted by Holm's method for a
 the table, so that of many runs and tasks some do not look helped by chance.
 
 Where a seed failed in one of two runs, the other's is left out too, so that they stay paired; the
-cell and a note say so.
+cell and a note say so. A cell of which a score says nothing of the sequences is marked too.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ from dnastudents.results.rows import (
     read_metrics,
     values_by_seed,
 )
+from dnastudents.results.soundness import MARK as UNSOUND
+from dnastudents.results.soundness import soundness_notes, unsound
 from dnastudents.results.statistics import difference, holm, mean_interval
 from dnastudents.tables.render import MINUS, MISSING, TIMES, Sheet, percent, write_sheets
 
@@ -53,6 +55,7 @@ COMPARISON_COLUMNS = (
     "simulated",
 )
 FINISHED = "finished_seeds"  # as 4/5; a column only where some seed failed
+VOID = "unsound"  # a column only where a score of either run says nothing
 SCORES = ("run_score", "control_score", "difference", "ci95")
 NOTES = (
     f"Difference {TIMES} 100 of test-set scores, run minus control, ± half width of the 95 % t "
@@ -98,12 +101,8 @@ def write_comparisons(metrics_csv: str | Path, pairs: Pairs, output: str | Path)
         for suite, rows in metrics.groupby("suite")
         for record in _compare(str(suite), rows, pairs)
     ]
-    columns = (
-        [*COMPARISON_COLUMNS, FINISHED]
-        if any(record.get(FINISHED) for record in records)
-        else COMPARISON_COLUMNS
-    )
-    frame = pd.DataFrame(records, columns=columns)
+    more = [name for name in (FINISHED, VOID) if any(record.get(name) for record in records)]
+    frame = pd.DataFrame(records, columns=[*COMPARISON_COLUMNS, *more])
     if frame.empty:
         runs = ", ".join(run for run, _ in pairs) or "no runs"
         raise InputError(f"{metrics_csv}: none of {runs} has its control")
@@ -111,7 +110,7 @@ def write_comparisons(metrics_csv: str | Path, pairs: Pairs, output: str | Path)
     frame["verdict"] = list(map(_verdict, frame["difference"], frame["p_holm"]))
     sheets = [_sheet(str(suite), rows, pairs) for suite, rows in frame.groupby("suite")]
     compared = metrics[metrics["run"].isin({run for pair in pairs for run in pair})]
-    sheets[-1].notes = [*NOTES, *failure_notes(compared)]
+    sheets[-1].notes = [*NOTES, *failure_notes(compared), *soundness_notes(compared)]
     frame[list(SCORES)] *= 100
     frame["seeds"] = frame["seeds"].astype("Int64")
     write_sheets(output, frame.round(dict.fromkeys(SCORES, 4)), sheets)
@@ -152,6 +151,7 @@ def _record(ours: pd.DataFrame, theirs: pd.DataFrame, task: str, metric: str) ->
         "ci95": gain.half_width,
         "p": p_value,
         FINISHED: finished,
+        VOID: bool(unsound(ours) or unsound(theirs)),
     }
 
 
@@ -176,7 +176,11 @@ def _paired(
 def _over_tasks(tasks: pd.DataFrame) -> dict[str, Any]:
     gain = mean_interval(tasks["difference"].tolist())
     means = {name: float(tasks[name].mean()) for name in ("run_score", "control_score")}
-    return {"task": ALL_TASKS, **means, "difference": gain.mean, "ci95": gain.half_width}
+    void = bool(tasks[VOID].any())
+    return {
+        **{"task": ALL_TASKS, **means, "difference": gain.mean, "ci95": gain.half_width},
+        VOID: void,
+    }
 
 
 def _verdict(gain: float, p: float) -> str | None:
@@ -212,5 +216,6 @@ def _cell(record: Mapping[Any, Any] | None) -> str:
         return MISSING
     gain = percent(record["difference"], "+")
     text = gain if math.isnan(record["ci95"]) else f"{gain} ± {percent(record['ci95'])}"
+    text += f" {UNSOUND}" * (record.get(VOID) is True)
     finished = record.get(FINISHED)
     return f"{text} {MARK} n = {finished}" if isinstance(finished, str) else text

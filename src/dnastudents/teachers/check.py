@@ -182,7 +182,7 @@ def check_teacher(
             f"{sequences} sequences of {length} bases: an interval needs 2 sequences, "
             f"each at least {2 * K} bases"
         )
-    model, tokenizer = load_teacher(folder)
+    model, tokenizer = load_teacher(folder, must_be_finite=False)  # which is what the check tells
     with tempfile.TemporaryDirectory() as temporary:
         is_built = fasta.is_dir()
         reference = Reference.open(fasta) if is_built else build(fasta, Path(temporary) / "built")

@@ -36,7 +36,9 @@ VOCABULARY = (
 )
 
 
-def load_teacher(folder: Path) -> tuple[Any, NucleotideTransformerTokenizer]:
+def load_teacher(
+    folder: Path, must_be_finite: bool = True
+) -> tuple[Any, NucleotideTransformerTokenizer]:
     """Load a teacher and its tokenizer.
 
     Parameters
@@ -44,6 +46,8 @@ def load_teacher(folder: Path) -> tuple[Any, NucleotideTransformerTokenizer]:
     folder : Path
         What `import_teacher` or `dnastudents pretrain` wrote, or a folder as the hub has it:
         config.json, model.safetensors and vocab.txt.
+    must_be_finite : bool
+        Refuse weights that are not. Default is True.
 
     Returns
     -------
@@ -53,11 +57,12 @@ def load_teacher(folder: Path) -> tuple[Any, NucleotideTransformerTokenizer]:
     Raises
     ------
     InputError
-        Weights that are not exactly the model's, a checkpoint without its head, another model, or
-        another vocabulary than that of Nucleotide Transformer v2.
+        Weights that are not exactly the model's or not finite, a checkpoint without its head,
+        another model, or another vocabulary than that of Nucleotide Transformer v2.
     """
     transformers.utils.logging.disable_progress_bar()  # it would fill the log
     folder = model_folder(folder)
+    _require_one_file(folder)
     _check_head(folder / WEIGHTS)
     model = models.load(folder)
     if not isinstance(model, NucleotideTransformerForMaskedLM):
@@ -69,6 +74,8 @@ def load_teacher(folder: Path) -> tuple[Any, NucleotideTransformerTokenizer]:
             f"{tokenizer.vocab_size}; use a nucleotide-transformer-v2 checkpoint"
         )
     _check_vocabulary(folder / "vocab.txt")
+    if must_be_finite:
+        _check_finite(folder / WEIGHTS, model)
     return model, tokenizer
 
 
@@ -86,12 +93,10 @@ def import_teacher(paths: Sequence[Path], output: Path) -> None:
     Raises
     ------
     InputError
-        Files of several folders or a missing one, weights that are not finite, or what
-        `load_teacher` refuses.
+        Files of several folders or a missing one, or what `load_teacher` refuses.
     """
     folder = _one_folder(paths)
     model, tokenizer = load_teacher(folder)
-    _check_finite(folder / WEIGHTS, model)
     with atomic_directory(output, "model") as partial:
         model.save_pretrained(partial / "model")
         tokenizer.save_pretrained(partial / "model")
@@ -113,16 +118,30 @@ def _one_folder(paths: Sequence[Path]) -> Path:
         is_ours = name == "vocab.txt" and (folder / FILE_NAME).is_file()
         if (folder / name).is_file() or is_ours:
             continue
-        pickles = sorted(path.name for path in folder.glob("pytorch_model*.bin"))
-        if name == WEIGHTS and pickles:
-            raise InputError(
-                f"{folder / pickles[0]}: pickles are not read; take {WEIGHTS} of the same model "
-                "(nucleotide-transformer-v2-250m has it in its pull request 2)"
-            )
+        if name == WEIGHTS:
+            _require_one_file(folder)
         raise InputError(
             f"{folder / name}: no such file; put it there, a teacher is {', '.join(FILES)}"
         )
     return folder
+
+
+def _require_one_file(folder: Path) -> None:
+    """Refuse weights in another form than the one file whose hash tells a teacher from another."""
+    if (folder / WEIGHTS).is_file():
+        return
+    shards = sorted(folder.glob("model-*-of-*.safetensors"))
+    pickles = sorted(folder.glob("pytorch_model*.bin"))
+    if shards:
+        raise InputError(
+            f"{shards[0]}: weights in {len(shards)} parts are not read; load the model with "
+            f"transformers and save it with `max_shard_size='100GB'`, which gives one {WEIGHTS}"
+        )
+    if pickles:
+        raise InputError(
+            f"{pickles[0]}: pickles are not read; take {WEIGHTS} of the same model "
+            "(nucleotide-transformer-v2-250m has it in its pull request 2)"
+        )
 
 
 def _check_finite(file: Path, model: Any) -> None:
@@ -136,7 +155,7 @@ def _check_finite(file: Path, model: Any) -> None:
 
 
 def _check_head(file: Path) -> None:
-    """Say of an encoder saved alone, and of quantised weights, what they are.
+    """Say of a broken file, an encoder saved alone and quantised weights what they are.
 
     All else that is wrong shows when it is loaded.
     """
@@ -144,8 +163,10 @@ def _check_head(file: Path) -> None:
         with safe_open(file, "pt") as handle:
             names = list(handle.keys())
             kinds = {name: handle.get_slice(name).get_dtype() for name in names}
-    except (OSError, SafetensorError):
-        return
+    except (OSError, SafetensorError) as error:
+        raise InputError(
+            f"{file}: no safetensors file, or a part of one ({error}); download it again"
+        ) from None
     if not any(name.startswith("lm_head.") for name in names):
         raise InputError(
             f"{file}: has no lm_head, so it cannot predict masked tokens: an encoder saved alone; "

@@ -21,7 +21,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
-from dnastudents import models
 from dnastudents.errors import InputError
 from dnastudents.genome import tokenizers
 from dnastudents.models import HybridForMaskedLM
@@ -43,6 +42,7 @@ from dnastudents.objectives.had.options import HADOptions, TeacherGroups
 from dnastudents.objectives.had.stopwatch import Stopwatch
 from dnastudents.objectives.ingredients import Ingredients
 from dnastudents.randomness import derive_seed, torch_generator
+from dnastudents.teachers.checkpoint import load_teacher
 
 
 class TeacherFeatures(Protocol):
@@ -238,7 +238,7 @@ def _teacher_features(
         return FeatureCache(made.resources.features, pad_id)
     if made.resources.teacher is None:
         raise InputError("objective had: needs a teacher folder; give --teacher")
-    model = models.load(models.model_folder(made.resources.teacher))
+    model, _ = load_teacher(made.resources.teacher)
     if options.random_teacher:
         torch.manual_seed(derive_seed(made.seed, "random teacher"))
         model = type(model)(model.config)
