@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 from pathlib import Path
 
 import pytest
@@ -27,8 +28,8 @@ def files(tmp_path: Path) -> Path:
     for name in (
         "b/train.csv",
         "b/test.csv",
-        "a, too/train.tsv",
-        "a, too/test.csv.gz",
+        "a_too/train.tsv",
+        "a_too/test.csv.gz",
         "c/train.csv",
     ):
         file = tmp_path / "own, data" / name
@@ -45,7 +46,7 @@ def test_files_are_read(files: Path) -> None:
     assert mine["fasta"] == str(files / "genome.fa")
     assert mine["splits"] == {"train": ["1", "2L"], "validation": ["chr3"], "test": ["no"]}
     assert values["suites"]["mine"]["csv"] == str(files / "own, data")
-    assert values["suites"]["mine"]["tasks"] == ["a, too", "b"]
+    assert values["suites"]["mine"]["tasks"] == ["a_too", "b"]
     for name in ("Snakefile", "slurm/config.yaml", "profiles/default/config.yaml"):
         assert (folder / name).is_file()
 
@@ -68,17 +69,63 @@ def test_what_is_there_is_kept(files: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"fasta": "one.fa"}, "one.fa: one large sequence only"),
+        ({"fasta": "one.fa"}, "one.fa: its one large sequence has 32 bases; give one of 10,000 or"),
         ({"csv": "own, data/b"}, "own, data/b: no TASK/train.csv with a test.csv"),
         ({"csv": "genome.fa"}, "genome.fa: no such folder"),
+        ({"csv": "odd"}, "odd/a, too: a task has a name of letters, .*; rename it"),
     ],
 )
 def test_files_that_are_of_no_use(files: Path, given: dict[str, str], message: str) -> None:
+    shutil.copytree(files / "own, data/b", files / "odd/a, too")
     (files / "one.fa").write_text(">a\nACGTACGTACGTACGTACGTACGTACGTACGT\n>b\nA\n")
     paths = {name: files / value for name, value in given.items()}
     with pytest.raises(InputError, match=message):
         init(files / "new", **paths)
     assert not (files / "new").exists()
+
+
+def _one_task(folder: Path) -> Path:
+    """A folder of one task with two sequences."""
+    for name in ("train", "test"):
+        file = folder / f"data/starts/{name}.csv"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("sequence,label\nACGT,0\nCCCC,1\n")
+    return folder / "data"
+
+
+def test_a_single_chromosome_is_cut_into_regions(files: Path) -> None:
+    """It is one split's where it ends another's, and small enough for a small student."""
+    (files / "bacterium.fa").write_text(f">NC_1 whole\n{'ACGTT' * 4000}\n>plasmid\n{'A' * 900}\n")
+    init(files / "new", files / "bacterium.fa", _one_task(files), "mcc")
+    config = read_config([files / "new/config.yaml"])
+    splits = config.settings.references["mine"].splits
+    assert (splits.train, splits.validation, splits.test) == (
+        ("NC_1:0-16000",),
+        ("NC_1:16000-18000",),
+        ("NC_1:18000-20000",),
+    )
+    settings = config.pretrain_settings("findna")
+    assert settings.pretraining.splits.train == ("NC_1:0-16000",)
+    assert settings.pretraining.steps == 500  # the least; thirty passes are 30 updates of 16,000
+    assert settings.student.feature_size == 120
+    assert config.settings.suites["mine"].metric == "mcc"
+    assert config.settings.suites["mine"].finetuning.epochs == 20
+
+
+def test_thirty_passes_over_a_small_genome_and_the_papers_over_a_large_one(files: Path) -> None:
+    for size, steps, width in ((1_000_000, 1500, 120), (90_000_000, 46860, 308)):
+        (files / "x.fa").write_text(">a\nACGT\n")
+        (files / "x.fa.fai").write_text(f"a\t{size}\t3\t4\t5\n")
+        init(files / str(size), files / "x.fa")
+        settings = read_config([files / str(size) / "config.yaml"]).pretrain_settings("findna")
+        assert (settings.pretraining.steps, settings.student.feature_size) == (steps, width)
+
+
+def test_regions_of_a_part_of_a_chromosome_are_in_its_coordinates(files: Path) -> None:
+    (files / "part.fa").write_text(f">chr1:500-20500\n{'ACGTT' * 4000}\n")
+    init(files / "new", files / "part.fa")
+    values = yaml.safe_load((files / "new/config.yaml").read_text())
+    assert values["references"]["mine"]["splits"]["validation"] == ["chr1:16500-18500"]
 
 
 def test_sequences_that_are_held_out() -> None:
