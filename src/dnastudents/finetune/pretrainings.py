@@ -58,25 +58,21 @@ def _require_replicas(pretrained: Sequence[Path]) -> None:
             seen[seed] = folder
 
 
-def paper(pretrained: Path) -> str:
-    """The arXiv identifier of the pretraining's recipe; "" where there is none."""
-    file = pretrained / "settings.json"
-    if not file.is_file():
-        return ""
-    settings: RunSettings = parse(RunSettings, read_json(file), str(file))
-    return settings.objective.paper
-
-
 def provenance(pretrained: Path) -> dict[str, Any]:
     """Return what a metrics row says of the pretraining.
 
     `method`, `pretrained`, `mode`, `simulated` and `pretraining_seed`. The seed is
     None for a checkpoint of others, and for a student that is new with each fine-tuning seed.
     """
+    return provenance_and_paper(pretrained)[0]
+
+
+def provenance_and_paper(pretrained: Path) -> tuple[dict[str, Any], str]:
+    """Return `provenance`, and the arXiv identifier of the recipe; "" where there is none."""
     file = pretrained / "settings.json"
     if not file.is_file():
         plain = {"method": "checkpoint", "pretrained": True, "mode": "", "simulated": False}
-        return {**plain, "pretraining_seed": None}
+        return {**plain, "pretraining_seed": None}, ""
     settings: RunSettings = parse(RunSettings, read_json(file), str(file))
     learnt = settings.is_pretrained
     return {
@@ -85,4 +81,4 @@ def provenance(pretrained: Path) -> dict[str, Any]:
         "mode": "as_released" if settings.is_released else "as_described",
         "simulated": settings.simulated,
         "pretraining_seed": settings.seed if learnt else None,
-    }
+    }, settings.objective.paper
