@@ -124,7 +124,7 @@ def rows_of(
     ):
         for command, (model, compute, ours) in commands.items():
             batches = batches_of(model, ours)
-            if command != "embed" or model.tokenizer.cls_id is None:
+            if command != "embed" or not model.tokenizer.starts_with_cls:
                 same(read[command](), bare(compute, batches))
             calls = {"ours": always(ours), "bare": always(partial(bare, compute, batches))}
             time = interleaved(calls, turns, device)
