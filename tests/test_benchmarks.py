@@ -55,6 +55,15 @@ def test_findna(root: Path, tmp_path: Path) -> None:
         assert row["name"][:20] in printed
 
 
+def test_inference(root: Path, tmp_path: Path) -> None:
+    # it asserts itself that command and bare loop come to the same numbers
+    _, written = run_quick(root, "inference.py", tmp_path / "inference.json")
+    names = [row["name"].split(",")[:2] for row in written["rows"]]
+    students = [" HAD of the demo", " LOGO of the demo"]
+    assert names == [[c, s] for s in students for c in ("predict", "embed", "scan")]
+    assert all(row["ours"] > 0 < row["other"] for row in written["rows"])
+
+
 def test_had(root: Path, tmp_path: Path) -> None:
     # it asserts itself that all forms of the rule, and padded and unpadded features, are equal
     printed, written = run_quick(root, "had.py", tmp_path / "had.json")

@@ -70,7 +70,7 @@ def test_what_is_there_is_kept(files: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"fasta": "one.fa"}, "one.fa: one large sequence only"),
+        ({"fasta": "one.fa"}, "one.fa: its one large sequence has 32 bases; give one of 10,000 or"),
         ({"csv": "own, data/b"}, "own, data/b: no TASK/train.csv with a test.csv"),
         ({"csv": "genome.fa"}, "genome.fa: no such folder"),
         ({"csv": "odd"}, r"odd/-x, y: must be a name of letters, digits, .*, not '-x, y'"),
@@ -83,6 +83,50 @@ def test_files_that_are_of_no_use(files: Path, given: dict[str, str], message: s
     with pytest.raises(InputError, match=message):
         init(files / "new", **paths)
     assert not (files / "new").exists()
+
+
+def _one_task(folder: Path) -> Path:
+    """A folder of one task with two sequences."""
+    for name in ("train", "test"):
+        file = folder / f"data/starts/{name}.csv"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("sequence,label\nACGT,0\nCCCC,1\n")
+    return folder / "data"
+
+
+def test_a_single_chromosome_is_cut_into_regions(files: Path) -> None:
+    """It is one split's where it ends another's, and small enough for a small student."""
+    (files / "bacterium.fa").write_text(f">NC_1 whole\n{'ACGTT' * 4000}\n>plasmid\n{'A' * 900}\n")
+    init(files / "new", files / "bacterium.fa", _one_task(files), "mcc")
+    config = read_config([files / "new/config.yaml"])
+    splits = config.settings.references["mine"].splits
+    assert (splits.train, splits.validation, splits.test) == (
+        ("NC_1:0-16000",),
+        ("NC_1:16000-18000",),
+        ("NC_1:18000-20000",),
+    )
+    settings = config.pretrain_settings("findna")
+    assert settings.pretraining.splits.train == ("NC_1:0-16000",)
+    assert settings.pretraining.steps == 500  # the least; thirty passes are 30 updates of 16,000
+    assert settings.student.feature_size == 120
+    assert config.settings.suites["mine"].metric == "mcc"
+    assert config.settings.suites["mine"].finetuning.epochs == 20
+
+
+def test_thirty_passes_over_a_small_genome_and_the_papers_over_a_large_one(files: Path) -> None:
+    for size, steps, width in ((1_000_000, 1500, 120), (90_000_000, 46860, 308)):
+        (files / "x.fa").write_text(">a\nACGT\n")
+        (files / "x.fa.fai").write_text(f"a\t{size}\t3\t4\t5\n")
+        init(files / str(size), files / "x.fa")
+        settings = read_config([files / str(size) / "config.yaml"]).pretrain_settings("findna")
+        assert (settings.pretraining.steps, settings.student.feature_size) == (steps, width)
+
+
+def test_regions_of_a_part_of_a_chromosome_are_in_its_coordinates(files: Path) -> None:
+    (files / "part.fa").write_text(f">chr1:500-20500\n{'ACGTT' * 4000}\n")
+    init(files / "new", files / "part.fa")
+    values = yaml.safe_load((files / "new/config.yaml").read_text())
+    assert values["references"]["mine"]["splits"]["validation"] == ["chr1:16500-18500"]
 
 
 def test_sequences_that_are_held_out() -> None:
@@ -100,7 +144,7 @@ def test_records_that_share_bases_are_in_one_split(tmp_path: Path) -> None:
     }
     text = "".join(f">c:{start}-{start + 80}\n{'ACGTA' * 16}\n" for start in (0, 40, 60))
     (tmp_path / "one.fa").write_text(text)
-    with pytest.raises(InputError, match=r"one large sequence only; .* share no base"):
+    with pytest.raises(InputError, match=r"one large sequence only, in 3 records that share"):
         init(tmp_path / "new", tmp_path / "one.fa")
     (tmp_path / "all.fa").write_text(text.replace("c:0-80", "all").replace("c:60-140", "d"))
     with pytest.raises(InputError, match=r"all\.fa: splits .* share .*; rename such records"):

@@ -6,8 +6,10 @@ In a checkout they are its top-level folders; a wheel holds a copy of them (see 
 from __future__ import annotations
 
 import shutil
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Literal
 
 from dnastudents.benchmarks.own_tables import task_tables
 from dnastudents.errors import InputError
@@ -39,7 +41,7 @@ START = """\
 # `runs` and `suites` select: only what they name is run. Paths are relative to this folder.
 results: results
 runs:
-  findna: {}
+  findna:%(run)s
   findna_scratch: {}        # the same student without pretraining
 """
 GENOME = """
@@ -47,18 +49,48 @@ genome: mine
 references:
   mine:
     fasta: %(fasta)s
-    splits:                 # whole sequences; what is held out is near a tenth of all bases
+    splits:                 # %(what)s; what is held out is near a tenth of all bases
 %(splits)s
 pmi: {sequences: %(train)s, threshold: scaled}  # for runs whose masks follow it
 """
+# A genome of a bacterium would be read a thousand times in the papers' number of updates.
+SMALL = """
+students:                   # small, as the genome is; without this block it is the papers'
+  findna:
+    max_length: 510         # 500 bases and 10 CLS positions
+    track_size: 12
+    hidden_size: 128
+    blocks: 2
+    finetuning: {learning_rate: 1.0e-3, weight_decay: 0.01, warmup_fraction: 0.1}
+"""
+SMALL_RUN = """
+    objective: {momentum: 0.98}     # a short run needs a teacher that follows sooner
+    pretraining:
+      steps: %(steps)d           # reads the genome %(epochs)d times; 200 are enough to try it out
+      batch_size: %(batch)d
+      window: {kind: windows, length: %(length)d}
+      reverse_complement: 0.5
+      optimizer: {learning_rate: 1.0e-3, weight_decay: 0.01}
+      schedule: {kind: cosine, warmup_fraction: 0.1}
+      evaluate_every: %(often)d"""
 SUITE = """
 suites:                     # metric: accuracy, mcc, f1 (of class 1) or f1_macro
-  mine: {csv: %(csv)s, tasks: %(tasks)s, metric: accuracy, seeds: [0, 1, 2]}
-figures: {tsne: {tasks: [%(figure)s]}}
+  mine:
+    csv: %(csv)s
+    tasks: %(tasks)s
+    metric: %(metric)s
+    seeds: [0, 1, 2]
+%(finetuning)sfigures: {tsne: {tasks: [%(figure)s]}}
 """
+FEW_ROWS = "    finetuning: {epochs: 20}        # there are few sequences\n"
 SMALLEST = 1 / 20  # of the longest sequence; shorter ones are left out of the splits
 HELD_OUT = 1 / 10  # of all bases
+SMALL_GENOME = 20_000_000  # bases; what trains on less gets a small student
+LENGTH, BATCH, EPOCHS = 500, 32, 30  # of its windows, updates and passes
+FEW = 2000  # sequences of a task
 INDEX = "results/fasta_index"  # where the workflow looks for it
+
+Metric = Literal["accuracy", "mcc", "f1", "f1_macro"]
 
 
 def root() -> Path:
@@ -73,7 +105,12 @@ def snakefile() -> str:
     return str(root() / "workflow/Snakefile")
 
 
-def init(folder: Path, fasta: Path | None = None, csv: Path | None = None) -> None:
+def init(
+    folder: Path,
+    fasta: Path | None = None,
+    csv: Path | None = None,
+    metric: Metric = "accuracy",
+) -> None:
     """Lay out a project: a Snakefile, a config.yaml of few lines, and the profiles.
 
     Parameters
@@ -84,21 +121,23 @@ def init(folder: Path, fasta: Path | None = None, csv: Path | None = None) -> No
         Genome to pretrain on. Default is that of the papers.
     csv : Path, optional
         Folder of TASK/train.csv and TASK/test.csv. Default is the benchmarks of the papers.
+    metric : {"accuracy", "mcc", "f1", "f1_macro"}
+        What the tables of these tasks show, and what selects on dev. Default is accuracy.
 
     Raises
     ------
     InputError
-        The folder is not empty, the FASTA is damaged or has less than two large sequences, or the
-        folder of CSV files holds no task, or one whose name a configuration cannot have.
+        The folder is not empty, the FASTA is damaged or too short, or the folder of CSV files holds
+        no task, or one whose name a configuration cannot have.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: is not empty; name a new folder")
     if fasta is not None:
         _require_fasta(fasta)
-    suite = "" if csv is None else _suite(csv)
+    suite = "" if csv is None else _suite(csv, metric)
     with TemporaryDirectory() as index:  # where there can be none beside the FASTA
-        config = START + ("" if fasta is None else _genome(fasta, Path(index))) + suite
-        _lay_out(folder, config, Path(index))
+        config = START % {"run": " {}"} if fasta is None else _genome(fasta, Path(index))
+        _lay_out(folder, config + suite, Path(index))
 
 
 def _lay_out(folder: Path, config: str, index: Path) -> None:
@@ -129,25 +168,53 @@ def _require_fasta(fasta: Path) -> None:
 
 
 def _genome(fasta: Path, folder: Path) -> str:
+    """Write the runs, and the genome that they learn from."""
     from dnastudents.genome.index import read_records
 
     records = read_records(fasta, folder)
-    splits = split_sequences(records)
+    splits, what = split_sequences(records), "whole sequences"
     if not splits["validation"]:
-        raise InputError(
-            f"{fasta}: one large sequence only; runs train and validate on whole sequences that "
-            "share no base, so give a FASTA with two or more"
-        )
+        splits, what = _regions(fasta, records, splits["train"]), "regions of one sequence"
     try:
         check_splits(records, {name: names for name, names in splits.items() if names})
     except InputError as error:  # of a record that is named as what means others
         raise InputError(f"{fasta}: {error}; rename such records") from None
     lines = [f"      {name}: {in_one_line(names)}\n" for name, names in splits.items() if names]
-    return GENOME % {
+    genome = GENOME % {
         "fasta": in_one_line(str(fasta.resolve())),
+        "what": what,
         "splits": "".join(lines).rstrip(),
         "train": in_one_line(splits["train"]),
     }
+    bases = sum(part.end - part.start for part in records.intervals(splits["train"]))
+    if bases > SMALL_GENOME:
+        return START % {"run": " {}"} + genome
+    steps = max(500, round(EPOCHS * bases / (LENGTH * BATCH)))
+    run = SMALL_RUN % {
+        "steps": steps,
+        "epochs": round(steps * LENGTH * BATCH / bases),
+        "batch": BATCH,
+        "length": LENGTH,
+        "often": steps // 5,
+    }
+    return START % {"run": run.rstrip()} + SMALL + genome
+
+
+def _regions(fasta: Path, records: Records, names: list[str]) -> dict[str, list[str]]:
+    """Cut the one large sequence of a FASTA into regions."""
+    if len(names) > 1:
+        raise InputError(
+            f"{fasta}: one large sequence only, in {len(names)} records that share bases; give it "
+            "as one record"
+        )
+    record = records.record(names[0])
+    bases = record.end - record.start
+    if bases * HELD_OUT < 2 * LENGTH:
+        raise InputError(
+            f"{fasta}: its one large sequence has {bases:,} bases; give one of "
+            f"{2 * LENGTH / HELD_OUT:,.0f} or more, or two sequences"
+        )
+    return split_regions(record.chrom, record.start, record.end)
 
 
 def split_sequences(records: Records) -> dict[str, list[str]]:
@@ -193,7 +260,23 @@ def _sequences(records: Records) -> dict[tuple[str, ...], int]:
     }
 
 
-def _suite(csv: Path) -> str:
+def split_regions(name: str, start: int, end: int) -> dict[str, list[str]]:
+    """Cut a sequence into regions that do not overlap: its last two tenths validate and test.
+
+    Parameters
+    ----------
+    name : str
+        Of the chromosome.
+    start, end : int
+        Its bases, 0-based, half open.
+    """
+    held = round(HELD_OUT * (end - start))
+    cuts = [start, end - 2 * held, end - held, end]
+    regions = [f"{name}:{first}-{last}" for first, last in pairwise(cuts)]
+    return dict(zip(("train", "validation", "test"), ([region] for region in regions), strict=True))
+
+
+def _suite(csv: Path, metric: Metric) -> str:
     if not csv.is_dir():
         raise InputError(f"{csv}: no such folder; name the one that holds TASK/train.csv")
     tasks = [
@@ -208,5 +291,15 @@ def _suite(csv: Path) -> str:
     return SUITE % {
         "csv": in_one_line(str(csv.resolve())),
         "tasks": in_one_line(tasks),
+        "metric": metric,
+        "finetuning": FEW_ROWS if min(map(_rows, (csv / task for task in tasks))) < FEW else "",
         "figure": in_one_line(f"mine/{tasks[0]}"),
     }
+
+
+def _rows(task: Path) -> int:
+    """Count the lines of a task's train table, but for its header."""
+    from dnastudents.genome.fasta import open_binary
+
+    with open_binary(Path(task_tables(task)[0])) as table:
+        return sum(1 for line in table if line.strip()) - 1

@@ -106,9 +106,16 @@ def test_a_word_among_numbers_is_seen_even_if_nothing_is_written(
     [
         (
             [f"{n / 10}" for n in range(1, 20)] * 2,
-            "label '0.1' is a fraction, so this is a regress",
+            "label '0.1' is a fraction: regression/multi-label tasks are not supported; bin the v",
         ),
         (["0", "1", "1e-3"] * 5, "label '1e-3' is a fraction"),
+        (
+            ["0", "1", "0;3"] * 5,
+            "label '0;3' is a list: regression/multi-label .* one task of each",
+        ),
+        (["0 1 1", "1 0 1"] * 5, "label '0 1 1' is a list"),
+        (["[0]", "[0| 3]"] * 5, r"label '\[0\| 3\]' is a list"),
+        (["exon", "gene", "gene|exon"] * 5, r"label 'gene\|exon' is a list"),
         ([f"{n}" for n in range(30)], "30 classes in 30 sequences .*values or names, not classes"),
         (
             [f"gene{n % 11}" for n in range(20)],
@@ -126,6 +133,30 @@ def test_labels_that_are_no_classes(tmp_path: Path, labels: list[str], message: 
     with pytest.raises(InputError, match=message):
         read(write(tmp_path, labels))
     assert not (tmp_path / "t").exists()
+
+
+def test_a_mark_in_a_name_is_no_list(tmp_path: Path) -> None:
+    names = ["exon|intron", "A;B", "1-2", "promoter 1"]
+    assert read(write(tmp_path, names * 5)).classes == sorted(names)
+
+
+@pytest.mark.parametrize(
+    ("header", "columns"),
+    [
+        ("sequence,label_gc,label_tata", "'label_gc' and 'label_tata'"),
+        ("sequence,label,label2", "'label' and 'label2'"),
+        ("sequence,label,label", "'label' and 'label.1'"),
+    ],
+)
+def test_several_labels_are_refused(tmp_path: Path, header: str, columns: str) -> None:
+    train = f"{header}\nACGT,0,1\nCCCC,1,0\n"
+    with pytest.raises(InputError, match=f"columns {columns}: regression/multi-label tasks are n"):
+        read(write(tmp_path, ["0", "1"], train=train))
+
+
+def test_a_column_that_explains_the_label_is_passed_over(tmp_path: Path) -> None:
+    text = "sequence,label,label_name\n" + "ACGT,0,no\nCCCC,1,yes\n" * 5
+    assert read(write(tmp_path, ["0", "1"], train=text)).classes == ["0", "1"]
 
 
 def test_what_is_a_fraction() -> None:

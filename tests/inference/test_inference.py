@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,65 +13,19 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
 from transformers import AutoModelForMaskedLM, AutoModelForSequenceClassification, AutoTokenizer
 
 from dnastudents import models
-from dnastudents.cli import main
 from dnastudents.errors import InputError
-from dnastudents.finetune.sweep import finetune
 from dnastudents.genome import tokenizers
 from dnastudents.genome.codes import decode, encode, reverse_complement
-from dnastudents.inference.embed import embed
+from dnastudents.inference.embed import Embedder, embed
 from dnastudents.inference.inputs import read_sequences
-from dnastudents.inference.model import windows_of
+from dnastudents.inference.model import batches, windows_of
 from dnastudents.inference.predict import Classifier, predict
 from dnastudents.inference.scan import scan
 from dnastudents.inference.score import score
-from small_students import BERT, CHORDMIXER, HYBRID, NUCLEOTIDE_TRANSFORMER
-
-MASKED = {
-    "bert": BERT,
-    "hybrid": HYBRID,
-    "chordmixer": CHORDMIXER,
-    "nucleotide_transformer": NUCLEOTIDE_TRANSFORMER,
-}
-
-
-def tuned(folder: Path, student: Path, task: Path, **settings: Any) -> Path:
-    """A fine-tuning's output."""
-    finetune(
-        "mine",
-        pretrained=[student],
-        task=task,
-        settings={"epochs": 2, "learning_rate": 3e-3, "batch_size": 8} | settings,
-        seeds=(0, 1, 2),
-        state=folder / "state",
-        output=folder / "out",
-    )
-    return folder / "out"
-
-
-@pytest.fixture(scope="session")
-def output(students: dict[str, Path], task: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tuned(tmp_path_factory.mktemp("tuned"), students["hybrid"], task)
-
-
-@pytest.fixture
-def classifier(output: Path) -> Path:
-    return output / "classifier"
-
-
-@pytest.fixture(scope="session")
-def pretrained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A model folder of each architecture."""
-    folder = tmp_path_factory.mktemp("pretrained")
-    for name, settings in MASKED.items():
-        tokenizer = tokenizers.build(models.tokenizer_name(settings))
-        torch.manual_seed(0)
-        models.build(settings, tokenizer).save_pretrained(folder / name)
-        models.DNATokenizer(name=tokenizer.name).save_pretrained(folder / name)
-    return {name: folder / name for name in MASKED}
+from tuned import MASKED, tuned
 
 
 @pytest.mark.parametrize(
@@ -117,6 +72,30 @@ def test_all_or_none_are_kept(
     assert {path.name for path in output.glob("classifier*")} == names
 
 
+def test_a_classifier_that_was_removed_is_made_again(
+    students: dict[str, Path], task: Path, tmp_path: Path, trained: list[int]
+) -> None:
+    output = tuned(tmp_path, students["hybrid"], task, max_steps=4)
+    (kept,) = (tmp_path / "state").glob("seed_*/classifier")
+    weights = (output / "classifier/model.safetensors").read_bytes()
+    best = int(kept.parent.name.removeprefix("seed_"))
+    shutil.rmtree(kept)
+    tuned(tmp_path, students["hybrid"], task, max_steps=4)
+    assert trained == [0, 1, 2, best]
+    assert (output / "classifier/model.safetensors").read_bytes() == weights
+
+
+def test_the_best_of_fewer_seeds_has_a_classifier_too(
+    students: dict[str, Path], task: Path, tmp_path: Path, trained: list[int]
+) -> None:
+    output = tuned(tmp_path, students["hybrid"], task, max_steps=4)
+    best = json.loads((output / "classifier/provenance.json").read_text())["row"]["seed"]
+    rest = tuple(seed for seed in (0, 1, 2) if seed != best)
+    tuned(tmp_path, students["hybrid"], task, rest, max_steps=4)
+    row = json.loads((output / "classifier/provenance.json").read_text())["row"]
+    assert row["seed"] in rest and trained == [0, 1, 2, row["seed"]]
+
+
 def test_transformers_reads_the_classifier(classifier: Path, task: Path) -> None:
     model = AutoModelForSequenceClassification.from_pretrained(classifier)
     assert model.config.id2label == {0: "at", 1: "gc"}
@@ -153,56 +132,53 @@ def test_lines_parquet_and_stdin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert [one.name for one in read_sequences("-")] == ["0", "1"]
 
 
-BAD = {
-    "nothing": (b"", "is empty; give at least one sequence"),
-    "protein": (b">p\nMKVLEFPQ\n", "not a nucleotide letter|protein"),
-    "protein table": (b"id,sequence\np,MKVLEF\n", "holds 'L' at base 4; give DNA"),
-    "no column": (b"id,sequenze\np,ACGT\n", "no column 'sequence'; did you mean 'sequenze'"),
-    "an empty cell": (b"id,sequence\np,\n", r"row 1 \(id p\) is empty"),
-    "cut gzip": (gzip.compress(b">a\nACGT\n" * 99)[:-9], "damaged|cannot be read"),
-}
-
-
-@pytest.mark.parametrize("name", BAD)
-def test_bad_input_is_one_line(
-    name: str, classifier: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    content, message = BAD[name]
-    (tmp_path / "x").write_bytes(content)
-    output = tmp_path / "out.csv"
-    assert main(["predict", str(classifier), str(tmp_path / "x"), "--output", str(output)]) == 1
-    *_, line = capsys.readouterr().err.splitlines()
-    assert line.startswith("dnastudents predict: error: ") and pytest.importorskip("re").search(
-        message, line
-    )
-    assert not output.exists()
-
-
-def test_models_for_another_use_are_refused(
-    pretrained: dict[str, Path], classifier: Path, tmp_path: Path
-) -> None:
-    (tmp_path / "x.fa").write_text(">a\nACGT\n")
-    with pytest.raises(InputError, match="is no classifier; give the folder `classifier`"):
-        predict(pretrained["bert"], str(tmp_path / "x.fa"))
-    with pytest.raises(InputError, match=r"its weights are not those of the HybridForMaskedLM"):
-        score(classifier, tmp_path / "x.vcf", tmp_path / "x.fa")
-    with pytest.raises(InputError, match=r"must end with one of \.csv, \.tsv, \.parquet, \.npz"):
-        predict(classifier, str(tmp_path / "x.fa"), tmp_path / "x.txt")
-
-
-def test_a_classifier_without_its_head_is_refused(classifier: Path, tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_bytes((classifier / "config.json").read_bytes())
-    weights = load_file(classifier / "model.safetensors")
-    kept = {k: v for k, v in weights.items() if not k.startswith("classifier.")}
-    save_file(kept, tmp_path / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(InputError, match=r"missing: classifier\.bias, classifier\.weight"):
-        models.load(tmp_path, "classes")
-
-
 def test_windows() -> None:
     assert windows_of(10, None, 0.5) == windows_of(10, 12, 0.5) == [(0, 10)]
     assert windows_of(10, 4, 0.5) == [(0, 4), (2, 6), (4, 8), (6, 10)]
     assert windows_of(11, 4, 0.0) == [(0, 4), (4, 8), (7, 11)]
+
+
+def test_long_sequences_make_small_batches() -> None:
+    lengths = np.array([10, 5000, 1024, 20, 1025, 90_000])
+    found = [rows.tolist() for rows in batches(lengths, 4)]
+    assert found == [[0, 3, 2], [4], [1], [5]]  # 4 * 1,024 tokens at most
+    assert [rows.tolist() for rows in batches(np.array([3, 1, 2]), 2)] == [[1, 2], [0]]
+
+
+def test_so_many_sequences_and_bases_are_tokenised_together(
+    monkeypatch: pytest.MonkeyPatch, classifier: Path
+) -> None:
+    monkeypatch.setattr("dnastudents.inference.model.CHUNK", 3)
+    monkeypatch.setattr("dnastudents.inference.model.BASES", 100)
+    sizes = [30, 30, 30, 30, 120, 10, 95, 1]
+    seen: list[list[int]] = []
+
+    def compute(codes: list[np.ndarray]) -> np.ndarray:
+        seen.append([len(row) for row in codes])
+        return np.zeros(len(codes))
+
+    items = ((n, np.zeros(size, dtype=np.uint8)) for n, size in enumerate(sizes))
+    assert [key for key, _ in Classifier(classifier).over(items, compute)] == list(range(8))
+    assert seen == [[30, 30, 30], [30, 120], [10, 95], [1]]
+
+
+def test_a_model_that_reads_any_length_is_given_32768_bases(
+    classifier: Path, pretrained: dict[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "x").write_text("ACGT" * 20_000 + "\n")
+    seen: list[int] = []
+
+    def compute(self: Classifier, codes: list[np.ndarray]) -> np.ndarray:
+        seen.extend(map(len, codes))
+        return np.full((len(codes), 2), 0.5, dtype=np.float32)
+
+    monkeypatch.setattr(Classifier, "probabilities", compute)
+    predict(classifier, str(tmp_path / "x"), tmp_path / "p.csv")
+    assert seen == [1 << 15] * 4  # half of each is read again
+    longest = {name: Embedder(folder).longest for name, folder in pretrained.items()}
+    assert longest.pop("bert") == 515 and set(longest.values()) == {None}
+    with pytest.raises(InputError, match=r"--window: .*bert reads 515 bases at most, not 600"):
+        embed(pretrained["bert"], str(tmp_path / "x"), window=600)
 
 
 def test_long_sequences_are_means_over_windows(classifier: Path, tmp_path: Path) -> None:
@@ -322,23 +298,18 @@ def test_scores_equal_the_plain_twin(
         assert float(found["llr"][row]) == pytest.approx((forward + reverse) / 2, abs=1e-4)
 
 
-@pytest.mark.parametrize(
-    ("line", "message"),
-    [
-        ("chr1\t21\t.\tC\tG", "line 4: REF is C, but .*g.fa has A at chr1:21; is it another assem"),
-        ("1\t21\t.\tA\tG", "line 4: no sequence '1' in .*; it has 'chr1'"),
-        ("chr3\t21\t.\tA\tG", "line 4: no sequence 'chr3' in .*; did you mean"),
-        ("chr1\t210\t.\tA\tG", r"line 4: position 210 is beyond the end of chr1 \(76 bases"),
-        ("chr1 21 . A G", "line 4: not a variant; give CHROM, POS"),
-    ],
-)
-def test_variants_of_another_assembly_name_their_line(
-    line: str, message: str, pretrained: dict[str, Path], tmp_path: Path
+def test_a_variant_that_no_token_shows_has_no_score(
+    pretrained: dict[str, Path], tmp_path: Path
 ) -> None:
-    vcf, fasta = variants(tmp_path, "chr1\t21\t.\tA\tG", line)
-    with pytest.raises(InputError, match=message):
-        score(pretrained["hybrid"], vcf, fasta, tmp_path / "s.csv")
-    assert not (tmp_path / "s.csv").exists()
+    (tmp_path / "g.fa").write_text(f">short\nACGT\n>n\nNNNNNNNANNNNNN\n>chr1\n{GENOME}\n")
+    lines = "short\t2\t.\tC\tG\nn\t8\t.\tA\tG\nchr1\t21\t.\tA\t<DEL>,*,C\n"
+    (tmp_path / "v.vcf").write_text((VCF + lines).replace("\n", "\r\n"))
+    score(pretrained["bert"], tmp_path / "v.vcf", tmp_path / "g.fa", tmp_path / "s.tsv")
+    found = pd.read_csv(tmp_path / "s.tsv", sep="\t", keep_default_na=False)
+    unread, letters = "longer than the window, or in no token without N", "alternative is not A, C"
+    assert [note[:48] for note in found["note"]][:2] == [unread] * 2
+    assert [note[: len(letters)] for note in found["note"]][2:] == [letters, letters, ""]
+    assert [bool(llr) for llr in found["llr"]] == [False] * 4 + [True]
 
 
 def test_a_scan_is_predictions_of_windows(classifier: Path, tmp_path: Path) -> None:

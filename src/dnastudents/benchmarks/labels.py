@@ -1,9 +1,9 @@
 """The labels of a task: what counts as one class, how classes are ordered, and what is no class.
 
 A label is text without the blanks around it. Numbers that are equal are one class ("0", "0.0",
-"0e0"); text such as "001" or "nan" stays what it is. Fractions are values of a regression, and more
-classes than half the sequences are names or values: both are refused. So are classes that differ by
-case only.
+"0e0"); text such as "001" or "nan" stays what it is. Fractions are values of a regression, lists
+such as "0;3" and several columns of labels are multi-label, and more classes than half the
+sequences are names or values: all are refused. So are classes that differ by case only.
 """
 
 from __future__ import annotations
@@ -16,13 +16,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dnastudents.benchmarks.rows import place, require_columns
+from dnastudents.benchmarks.rows import FILE, place, require_columns
 from dnastudents.errors import InputError
 
 _NUMBER = re.compile(r"[+-]?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
 _UNSEEN = "\u200b\u2060\ufeff"  # of no width
 _BLANKS = "".join(sign for sign in map(chr, range(0x10000)) if sign.isspace()) + _UNSEEN
 _LONGEST = 200  # letters of the name of a class
+_LIST = re.compile(r"[\[({]?\s*\d+(?:\s*[;,|\s]\s*\d+)+\s*[\])}]?", re.ASCII)
+_SEPARATOR = re.compile(r"\s*[;,|]\s*")
+_COLUMNS = re.compile(r"label[._ -]?\d+", re.ASCII | re.IGNORECASE)
+_REFUSED = (
+    "regression/multi-label tasks are not supported; bin the values into classes, or make one task "
+    "of each label"
+)
 _SHOWN = 20  # classes in a line of the log
 
 
@@ -65,6 +72,7 @@ def number_labels(
         or dev or test has a label that train has not.
     """
     for split, frame in frames.items():
+        _require_one_label(frame, f"{where} {split}")
         require_columns(frame, f"{where} {split}")
     names = {split: _names(frame, f"{where} {split}") for split, frame in frames.items()}
     classes = sort_classes(names["train"].unique().tolist())
@@ -83,14 +91,33 @@ def number_labels(
     return numbered, classes
 
 
+def _require_one_label(frame: pd.DataFrame, where: str) -> None:
+    """An `InputError` where labels stand in several columns: label_0, label_1 or label_a, label_b.
+
+    What else begins so beside `label`, as label_name, only explains it.
+    """
+    columns = [str(name) for name in frame.columns if str(name).lower().startswith("label")]
+    if "label" in columns:
+        columns = ["label", *filter(_COLUMNS.fullmatch, columns)]
+    if len(columns) > 1:
+        file = frame[FILE].iloc[0] if FILE in frame.columns and len(frame) else where
+        raise InputError(f"{file}: columns {columns[0]!r} and {columns[1]!r}: {_REFUSED}")
+
+
+def _is_list(name: str, names: set[str]) -> bool:
+    """Whether a label is a list of numbers, or of words that are labels of other sequences."""
+    parts = _SEPARATOR.split(name)
+    return bool(_LIST.fullmatch(name)) or (len(parts) > 1 and names.issuperset(parts))
+
+
 def _names(frame: pd.DataFrame, where: str) -> pd.Series:
     """Name the class of each row; a row without a label, or with several, is an error."""
     several = ~frame["label"].map(pd.api.types.is_scalar).to_numpy(bool)
     if several.any():
         row = int(several.argmax())
         raise InputError(
-            f"{place(frame, row, where)}: label {frame['label'].iloc[row]} is a list; tasks have "
-            "one class a sequence"
+            f"{place(frame, row, where)}: label {frame['label'].iloc[row]} is a list: "
+            f"{_REFUSED}"
         )
     known: dict[Any, str] = {label: class_name(label) for label in frame["label"].dropna().unique()}
     names = frame["label"].map(known)
@@ -111,20 +138,20 @@ def _require_classification(
     classes: Sequence[str], names: Mapping[str, pd.Series], where: str
 ) -> None:
     """An `InputError` unless the labels of train can be classes."""
-    fractions = [name for split in names.values() for name in split.unique() if is_fraction(name)]
-    if fractions:
-        raise InputError(
-            f"{where}: label {fractions[0]!r} is a fraction, so this is a regression; tasks have "
-            "classes: name them, as by a threshold"
-        )
+    known = {name for split in names.values() for name in split.unique()}
+    for name in sorted(known):
+        if is_fraction(name):
+            raise InputError(f"{where}: label {name!r} is a fraction: {_REFUSED}")
+        if _is_list(name, known):
+            raise InputError(f"{where}: label {name!r} is a list: {_REFUSED}")
     if longest := [name for name in classes if len(name) > _LONGEST]:
         raise InputError(
             f"{where}: label {longest[0][:20]!r}... has {len(longest[0]):,} letters; give its "
             "class a short name"
         )
-    known: dict[str, str] = {}
+    by_case: dict[str, str] = {}
     for name in classes:
-        if (other := known.setdefault(name.casefold(), name)) != name:
+        if (other := by_case.setdefault(name.casefold(), name)) != name:
             raise InputError(
                 f"{where}: labels {other!r} and {name!r} differ by case only; write one class alike"
             )
@@ -134,7 +161,8 @@ def _require_classification(
     if len(classes) > 2 and len(classes) > rows / 2:
         raise InputError(
             f"{where} train: {len(classes)} classes in {rows} sequences ({_listed(classes)}); "
-            "these are values or names, not classes: give each class several sequences"
+            "these are values or names, not classes: give each class several sequences "
+            "(regression/multi-label tasks are not supported: bin the values)"
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -34,12 +34,18 @@ def init(
     csv: Annotated[
         Path | None, typer.Option(help="folder of TASK/train.csv and test.csv; default: papers'")
     ] = None,
+    metric: Annotated[
+        Literal["accuracy", "mcc", "f1", "f1_macro"], typer.Option(help="of these tasks")
+    ] = "accuracy",
 ) -> None:
     """Lay out a project that uses this workflow."""
     from dnastudents.project import init
 
-    init(output, fasta, csv)
-    print(f"{output}: read its config.yaml, then run `snakemake -n` there")
+    init(output, fasta, csv, metric)
+    print(
+        f"{output}: read its config.yaml; then, there, `snakemake -n` shows what would run, and "
+        "`snakemake --cores 2` does it"
+    )
 
 
 @command(config, "show", "--configfile demo/demo.yaml")

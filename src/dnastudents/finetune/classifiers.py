@@ -41,9 +41,10 @@ def save_classifier(
     classifier_card(folder, row, names, paper)
 
 
-def keep_classifiers(
-    keep: Literal["best", "all", "none"], seeds: Sequence[Path], output: Path | None = None
-) -> None:
+Keep = Literal["best", "all", "none"]
+
+
+def keep_classifiers(keep: Keep, seeds: Sequence[Path], output: Path | None = None) -> None:
     """Drop the classifiers that are not to be kept, and copy the others into the output.
 
     Parameters
@@ -55,13 +56,27 @@ def keep_classifiers(
     output : Path, optional
         Gets `classifier`, or `classifier_seed_<s>` of each where all are kept.
     """
-    found = {folder: read_row(folder / "row.json") for folder in seeds}
-    found = {folder: row for folder, row in found.items() if (folder / CLASSIFIER).is_dir()}
-    if keep == "best" and found:
-        best = max(found, key=lambda folder: (found[folder].best_dev or 0.0, -found[folder].seed))
-        for folder in found.keys() - {best}:
-            shutil.rmtree(folder / CLASSIFIER)
-        found = {best: found[best]}
-    for folder, row in found.items() if output else ():
-        name = CLASSIFIER if keep == "best" else f"{CLASSIFIER}_seed_{row.seed}"
-        shutil.copytree(folder / CLASSIFIER, output / name)  # type: ignore[operator]
+    chosen = _chosen(keep, seeds)
+    for folder in seeds:
+        there = folder / CLASSIFIER
+        if folder not in chosen and there.is_dir():
+            shutil.rmtree(there)
+        elif output is not None and there.is_dir():
+            seed = read_row(folder / "row.json").seed
+            name = CLASSIFIER if keep == "best" else f"{CLASSIFIER}_seed_{seed}"
+            shutil.copytree(there, output / name)
+
+
+def lost_classifiers(keep: Keep, seeds: Sequence[Path]) -> list[Path]:
+    """List the seeds whose classifier is to be kept and is gone: removed, or dropped before.
+
+    A seed that was not the best may become so when the best is no longer asked for.
+    """
+    return [folder for folder in _chosen(keep, seeds) if not (folder / CLASSIFIER).is_dir()]
+
+
+def _chosen(keep: Keep, seeds: Sequence[Path]) -> list[Path]:
+    if keep != "best" or not seeds:
+        return list(seeds) if keep == "all" else []
+    rows = {folder: read_row(folder / "row.json") for folder in seeds}
+    return [max(rows, key=lambda folder: (rows[folder].best_dev or 0.0, -rows[folder].seed))]

@@ -56,11 +56,12 @@ def in_batches(
     compute: Callable[[dict[str, Tensor]], Tensor],
     device: torch.device,
     at_once: int = EVALUATION_BATCH,
+    cut: Callable[[np.ndarray, int], list[np.ndarray]] = evaluation_batches,
 ) -> tuple[np.ndarray, int]:
     """Compute one row per sequence, float32 (n, ...) in their order, and how many fit at once."""
 
     def attempt(size: int) -> np.ndarray:
-        batches = evaluation_batches(split.lengths, size)
+        batches = cut(split.lengths, size)
         rows = [
             compute({name: moved(value, device) for name, value in inputs.items()})
             for inputs in map(split.inputs, batches)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from dnastudents.files import (
     sha256,
     write_json,
 )
-from dnastudents.finetune.classifiers import CLASSIFIER, keep_classifiers
+from dnastudents.finetune.classifiers import CLASSIFIER, keep_classifiers, lost_classifiers
 from dnastudents.finetune.on_task import TRAINED, WEIGHTS, StudentOnTask
 from dnastudents.finetune.options import Finetuning
 from dnastudents.finetune.pretrainings import provenance
@@ -68,6 +68,7 @@ class Kept:
         self.run, self.task, self.options, self.state = run, task, options, state
         self._starts: dict[Path, tuple[str, str]] = {}
         self._loaded: tuple[Path, StudentOnTask] | None = None
+        self._seeds: dict[str, Path] = {}  # finished, by the name of their folder
 
     def student(self, start: Path) -> StudentOnTask:
         """Return the student of one pretraining, loaded when first needed, one at a time."""
@@ -108,10 +109,22 @@ class Kept:
             )
         return folder
 
-    def drop_classifiers(self, seeds: Iterable[int]) -> None:
-        """Drop the classifiers of finished seeds that are not to be kept: disks are small."""
-        folders = [self.state / f"seed_{seed}" for seed in seeds]
-        keep_classifiers(self.options.keep, [f for f in folders if f.is_dir()])
+    def drop_classifiers(self, folder: Path) -> None:
+        """Drop the classifiers that need not be kept now that this seed is finished too.
+
+        Disks are small. What lies there of other settings is no rival: it is not finished.
+        """
+        self._seeds[folder.name] = folder
+        keep_classifiers(self.options.keep, list(self._seeds.values()))
+
+    def drop_lost(self) -> bool:
+        """Remove the finished seeds whose classifier is gone but wanted; whether there are any."""
+        lost = lost_classifiers(self.options.keep, list(self._seeds.values()))
+        for folder in lost:
+            logger.warning(f"{folder}: its classifier is gone; this seed is made again")
+            shutil.rmtree(folder)
+            del self._seeds[folder.name]
+        return bool(lost)
 
     def _digest(self, start: Path, options: Finetuning) -> str:
         weights, _ = self._content(start)
@@ -129,8 +142,8 @@ class Kept:
 def _is_kept(folder: Path, identity: str) -> bool:
     """Whether a whole piece of this identity is there; a broken one is taken away, and said to be.
 
-    Only the weights may be gone: a grid removes them when its seeds are tested. Classifiers, which
-    are kept of few seeds, are not looked at.
+    Only the weights may be gone: a grid removes them when its seeds are tested. Classifiers are
+    kept of few seeds; `Kept.drop_lost` looks for theirs.
     """
     if not folder.exists():
         return False

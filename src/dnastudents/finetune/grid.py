@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import math
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,7 @@ def sweep_grid(kept: Kept, starts: Mapping[int, Path], failures: Failures) -> pd
         f"{kept.run} {kept.task.suite}/{kept.task.task} grid: learning rate "
         f"{chosen.learning_rate:g} and batch size {chosen.batch_size} are best on dev"
     )
-    failures.each(starts, lambda seed, start: _test(kept, chosen, starts, seed, start))
+    failures.each(starts, lambda seed, start: _test(kept, chosen, seed, start))
     for weights in kept.state.glob(f"lr_*/{WEIGHTS}"):
         weights.unlink()
     return pd.DataFrame(
@@ -133,7 +133,7 @@ def _trained(kept: Kept, cell: Finetuning, seed: int, start: Path, again: bool =
     return kept.keep(name, kept.identity(start, cell), make, again)
 
 
-def _test(kept: Kept, cell: Finetuning, seeds: Iterable[int], seed: int, start: Path) -> Path:
+def _test(kept: Kept, cell: Finetuning, seed: int, start: Path) -> Path:
     """Test the chosen cell with one seed, unless that is done."""
 
     def make(folder: Path) -> None:
@@ -144,7 +144,7 @@ def _test(kept: Kept, cell: Finetuning, seeds: Iterable[int], seed: int, start: 
 
     identity = kept.identity(start, None, cell.learning_rate, cell.batch_size)
     folder = kept.keep(f"seed_{seed}", identity, make)
-    kept.drop_classifiers(seeds)
+    kept.drop_classifiers(folder)
     return folder
 
 

@@ -31,7 +31,7 @@ from dnastudents.finetune.data import FeatureSplit, Split, TokenSplit
 from dnastudents.finetune.features import Checkpoint, feature_split
 from dnastudents.finetune.fit import Fit, FrozenHead
 from dnastudents.finetune.options import Finetuning
-from dnastudents.finetune.pretrainings import initialisation, paper, provenance
+from dnastudents.finetune.pretrainings import read_origin
 from dnastudents.models import ChordMixerForMaskedLM, backbone_tensors, resized
 from dnastudents.provenance import LEARNING, made_by
 from dnastudents.randomness import derive_seed
@@ -81,8 +81,9 @@ class StudentOnTask:
     ) -> None:
         self.run, self.task, self.options = run, task, options
         self.grid_cells = len(options.cells)
-        self.provenance, self.paper = provenance(pretrained), paper(pretrained)
-        self.initialisation = initialisation(pretrained)
+        origin = read_origin(pretrained)
+        self.provenance, self.paper = origin.provenance, origin.paper
+        self.initialisation = origin.initialisation
         self.config_digest, self.weights = config_digest, weights
         self.device = choose_device()
         self.checkpoint = Checkpoint.load(pretrained)

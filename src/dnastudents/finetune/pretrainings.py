@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dnastudents.errors import InputError
 from dnastudents.files import read_json
@@ -58,22 +58,22 @@ def _require_replicas(pretrained: Sequence[Path]) -> None:
             seen[seed] = folder
 
 
-def paper(pretrained: Path) -> str:
-    """The arXiv identifier of the pretraining's recipe; "" where there is none."""
-    settings = _settings(pretrained)
-    return "" if settings is None else settings.objective.paper
+class Origin(NamedTuple):
+    """What fine-tuning takes from the settings of a pretraining.
 
+    Attributes
+    ----------
+    provenance : dict
+        See `provenance`.
+    paper : str
+        The arXiv identifier of the recipe; "" where there is none.
+    initialisation : Initialisation
+        How its student starts; the usual way for a checkpoint of others.
+    """
 
-def initialisation(pretrained: Path) -> Initialisation:
-    """Return how the student of a pretraining starts; the usual way for a checkpoint of others."""
-    settings = _settings(pretrained)
-    return Initialisation() if settings is None else settings.student.initialisation
-
-
-def _settings(pretrained: Path) -> RunSettings | None:
-    """Read a pretraining's settings; None for a checkpoint of others."""
-    file = pretrained / "settings.json"
-    return parse(RunSettings, read_json(file), str(file)) if file.is_file() else None
+    provenance: dict[str, Any]
+    paper: str
+    initialisation: Initialisation
 
 
 def provenance(pretrained: Path) -> dict[str, Any]:
@@ -82,12 +82,19 @@ def provenance(pretrained: Path) -> dict[str, Any]:
     `method`, `pretrained`, `mode`, `simulated`, `pretraining_seed` and `initialisation`. The seed
     is None for a checkpoint of others, and for a student that is new with each fine-tuning seed.
     """
-    settings = _settings(pretrained)
-    if settings is None:
+    return read_origin(pretrained).provenance
+
+
+def read_origin(pretrained: Path) -> Origin:
+    """Read the settings of a pretraining; a checkpoint of others has none."""
+    file = pretrained / "settings.json"
+    if not file.is_file():
         plain = {"method": "checkpoint", "pretrained": True, "mode": "", "simulated": False}
-        return {**plain, "pretraining_seed": None, "initialisation": None}
+        nothing = {"pretraining_seed": None, "initialisation": None}
+        return Origin(plain | nothing, "", Initialisation())
+    settings: RunSettings = parse(RunSettings, read_json(file), str(file))
     learnt = settings.is_pretrained
-    return {
+    provenance = {
         "method": settings.method,
         "pretrained": learnt,
         "mode": "as_released" if settings.is_released else "as_described",
@@ -95,3 +102,4 @@ def provenance(pretrained: Path) -> dict[str, Any]:
         "pretraining_seed": settings.seed if learnt else None,
         "initialisation": settings.student.initialisation.words,
     }
+    return Origin(provenance, settings.objective.paper, settings.student.initialisation)

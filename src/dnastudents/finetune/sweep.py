@@ -13,7 +13,7 @@ A seed that cannot be trained does not lose the others, see `finetune.failures`.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,25 +93,31 @@ def finetune(
     }
     data = load_task(task)
     kept = Kept(run, data, options, state)
-    failures = Failures({"run": run, "suite": data.suite, "task": data.task})
     with StateFolder(state, digest([run, options.as_json(), data.digest])) as folder:
         folder.lock()  # waits for the orphan of a workflow that was killed
-        if options.grid is None:
-            cells = None
-            failures.each(starts, lambda seed, start: _keep_seed(kept, starts, seed, start))
-        else:
-            cells = sweep_grid(kept, starts, failures)
+        failures, cells = _sweep(kept, starts)
+        if kept.drop_lost():
+            failures, cells = _sweep(kept, starts)
         finished = [seed for seed in seeds if seed not in failures.records]
         _gather(kept, finished, failures, output, cells)
 
 
-def _keep_seed(kept: Kept, seeds: Iterable[int], seed: int, start: Path) -> Path:
+def _sweep(kept: Kept, starts: Mapping[int, Path]) -> tuple[Failures, pd.DataFrame | None]:
+    """Finish all seeds; a grid tells of its cells."""
+    failures = Failures({"run": kept.run, "suite": kept.task.suite, "task": kept.task.task})
+    if kept.options.grid is not None:
+        return failures, sweep_grid(kept, starts, failures)
+    failures.each(starts, lambda seed, start: _keep_seed(kept, seed, start))
+    return failures, None
+
+
+def _keep_seed(kept: Kept, seed: int, start: Path) -> Path:
     folder = kept.keep(
         f"seed_{seed}",
         kept.identity(start),
         lambda folder: kept.student(start).run_seed(seed, folder),
     )
-    kept.drop_classifiers(seeds)
+    kept.drop_classifiers(folder)
     return folder
 
 

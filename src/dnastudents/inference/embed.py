@@ -143,8 +143,9 @@ def embed(
         A fixed draw of so many sequences, the same for every model, with some of each class where
         there are labels. Default is all.
     window : int, optional
-        Bases of a window. Default is the longest sequence that the model reads; of longer ones the
-        mean over windows is written, weighted by their bases; parts are parts of a window.
+        Bases of a window. Default is the longest sequence that the model reads, or 32,768; of
+        longer ones the mean over windows is written, weighted by their bases; parts are parts of a
+        window.
     overlap : float
         Share of a window that the next one reads again. Default is 0.
     batch_size : int
@@ -160,7 +161,7 @@ def embed(
     sequences: Iterator[tuple[int, Sequence]] = enumerate(read_sequences(source, column))
     if sample is not None:
         sequences = _drawn(sequences, sample)
-    rows = _rows(embedder, sequences, window or embedder.longest, overlap)
+    rows = _rows(embedder, sequences, embedder.window(window), overlap)
     write_rows(rows, output, pooling=embedder.name_of_pooling)
 
 
@@ -179,7 +180,7 @@ def _drawn(
 def _rows(
     embedder: Embedder,
     sequences: Iterator[tuple[int, Sequence]],
-    window: int | None,
+    window: int,
     overlap: float,
 ) -> Iterator[dict[str, Any]]:
     pieces = (
@@ -190,10 +191,10 @@ def _rows(
     for (number, sequence), group in groupby(
         embedder.over(pieces, embedder.embeddings), key=lambda item: item[0][:2]
     ):
-        found = [(bases, row) for (_, _, bases), row in group]
-        vector = found[0][1]
-        if len(found) > 1:
-            bases, rows = zip(*found, strict=True)
-            vector = np.average(rows, axis=0, weights=bases).astype(np.float32)
+        total, length = np.zeros(1), 0
+        for (_, _, bases), row in group:
+            total = total + bases * row.astype(np.float64)
+            length += bases
+        vector = (total / length).astype(np.float32)
         label = {} if sequence.label is None else {"label": sequence.label}
         yield {"id": sequence.name, "index": number, **label, "embedding": vector}

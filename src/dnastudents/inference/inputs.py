@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import re
 import sys
 import tempfile
 import zlib
@@ -24,13 +23,11 @@ from dnastudents.errors import InputError, nearest
 from dnastudents.files import read_parquet, reading
 from dnastudents.genome.codes import encode
 from dnastudents.genome.fasta import open_binary, read_fasta
-from dnastudents.genome.letters import AMBIGUOUS, BASES, MASKED
+from dnastudents.genome.letters import Letters, foreign_letter, refusal
 
 SEQUENCE_COLUMN = "sequence"
 ID_COLUMNS = ("id", "name")  # the first that there is; else rows are numbered from 0
 LABEL_COLUMN = "label"
-_KNOWN = "".join(BASES) + "N" + AMBIGUOUS + MASKED
-_FOREIGN = re.compile(f"[^{re.escape(_KNOWN + _KNOWN.lower())}]")
 _PARQUET = b"PAR1"
 
 
@@ -107,21 +104,21 @@ def _head(path: Path) -> bytes:
 
 def _records(path: Path) -> Iterator[Sequence]:
     """Join the pieces of each record."""
-    name, pieces = "", list[bytes]()
+    name, pieces = "", list[np.ndarray]()
     for record, letters in read_fasta(path):
         if record != name and pieces:
-            yield Sequence(name, encode(b"".join(pieces)))
+            yield Sequence(name, np.concatenate(pieces))
             pieces = []
         name = record
-        pieces.append(letters)
-    yield Sequence(name, encode(b"".join(pieces)))
+        pieces.append(encode(letters))
+    yield Sequence(name, np.concatenate(pieces))
 
 
 def _table(path: Path, head: str, column: str) -> pd.DataFrame:
     first = head.lstrip("\ufeff").partition("\n")[0].strip()
     options: dict[str, Any] = {"dtype": str, "keep_default_na": False, "encoding": "utf-8-sig"}
     with open_binary(path) as handle:
-        if not _FOREIGN.search(first):  # no header, as "sequence" is none of these letters
+        if foreign_letter(first) is None:  # no header, as "sequence" is none of these letters
             return pd.read_csv(handle, names=[column], header=None, **options)
         return pd.read_csv(handle, sep="\t" if "\t" in first else ",", **options)
 
@@ -134,15 +131,18 @@ def _rows(frame: pd.DataFrame, shown: str, column: str) -> Iterator[Sequence]:
         )
     ids = next((frame[name] for name in ID_COLUMNS if name in frame), frame.index.to_series())
     labels = frame[LABEL_COLUMN] if LABEL_COLUMN in frame else [None] * len(frame)
+    if frame.empty:
+        raise InputError(f"{shown}: has a header and no row; give at least one sequence")
+    whole = Letters()
     for number, (name, text, label) in enumerate(zip(ids, frame[column], labels, strict=True)):
-        letters = str(text).strip()
-        foreign = _FOREIGN.search(letters)
+        letters = str(text).strip().encode("latin-1", "replace")
+        foreign = foreign_letter(whole.add(letters))
         if not letters or foreign:
-            what = f"holds {foreign[0]!r} at base {foreign.start() + 1}" if foreign else "is empty"
-            raise InputError(
-                f"{shown}: the sequence of row {number + 1} (id {name}) {what}; give DNA"
-            )
+            what = refusal(foreign) if foreign else "is empty; give DNA"
+            raise InputError(f"{shown}: the sequence of row {number + 1} (id {name}) {what}")
         yield Sequence(str(name), encode(letters), label)
+    if whole.is_protein():
+        raise InputError(f"{shown}: has more ambiguous letters than any DNA: is protein; give DNA")
 
 
 def read_text(path: Path) -> Iterator[tuple[int, str]]:

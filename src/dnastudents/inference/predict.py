@@ -74,7 +74,7 @@ def predict(
     column : str
         Of a table's sequences. Default is "sequence".
     window : int, optional
-        Bases of a window. Default is the longest sequence that the model reads.
+        Bases of a window. Default is the longest sequence that the model reads, or 32,768.
     overlap : float
         Share of a window that the next one reads again. Default is 0.5.
     long : {"windows", "truncate"}
@@ -89,7 +89,7 @@ def predict(
     """
     check_output(output)
     classifier = Classifier(model, batch_size)
-    window = None if long == "truncate" else window or classifier.longest
+    window = None if long == "truncate" else classifier.window(window)
     count = write_rows(_rows(classifier, read_sequences(source, column), window, overlap), output)
     logger.info(f"{count:,} sequences, classes {', '.join(classifier.class_names)}")
 
@@ -104,8 +104,11 @@ def _rows(
     )
     scored = classifier.over(pieces, classifier.probabilities)
     for (_, name), group in groupby(scored, key=lambda item: item[0]):
-        rows = [row for _, row in group]
-        mean = np.stack(rows).mean(axis=0) if len(rows) > 1 else rows[0]
+        total, windows = np.zeros(len(classifier.class_names)), 0
+        for _, row in group:
+            total += row
+            windows += 1
+        mean = total / windows
         shares = {f"p_{c}": float(p) for c, p in zip(classifier.class_names, mean, strict=True)}
         best = classifier.class_names[int(mean.argmax())]
-        yield {"id": name, "prediction": best, **shares, "windows": len(rows)}
+        yield {"id": name, "prediction": best, **shares, "windows": windows}

@@ -75,9 +75,7 @@ def scan(
         raise InputError(
             f"--class: {model} has no class {class_name!r}; {nearest(class_name, names)}"
         )
-    window = min(
-        window or classifier.network.config.trained_length, classifier.longest or sys.maxsize
-    )
+    window = classifier.window(window, classifier.network.config.trained_length)
     step = step or max(1, window // 4)
     with GenomeFile(fasta) as genome:
         regions = _regions(bed, genome) if bed else [(n, 0, m) for n, m in genome.lengths.items()]
@@ -106,6 +104,8 @@ def _regions(bed: Path, genome: GenomeFile) -> list[Region]:
                 f"{genome.lengths[name]:,} bases"
             )
         regions.append((name, start, end))
+    if not regions:
+        raise InputError(f"{bed}: no region in it; give sequence, start and end, a line each")
     return regions
 
 

@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 WINDOW = 512  # bases around a variant
 _BASES = re.compile("[ACGT]+")
+_UNREAD = "longer than the window, or in no token without N"
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,10 @@ def read_variants(vcf: Path) -> Iterator[Variant]:
     Raises
     ------
     InputError
-        The file is absent or damaged, or a line has not five columns or no position.
+        The file is absent or damaged, has no variant, or a line has not five columns or no
+        position.
     """
+    found = False
     for number, text in read_text(vcf):
         if text.startswith("#") or not text.strip():
             continue
@@ -78,6 +81,7 @@ def read_variants(vcf: Path) -> Iterator[Variant]:
             )
         chromosome, position, name, reference, alternatives = fields[:5]
         for alternative in alternatives.split(","):
+            found = True
             yield Variant(
                 number,
                 chromosome,
@@ -86,6 +90,8 @@ def read_variants(vcf: Path) -> Iterator[Variant]:
                 reference.upper(),
                 alternative.upper(),
             )
+    if not found:
+        raise InputError(f"{vcf}: no variant in it; give CHROM, POS, ID, REF and ALT, a line each")
 
 
 @dataclass(frozen=True)
@@ -194,8 +200,7 @@ def score(
     """
     check_output(output)
     scorer = Scorer(model, batch_size)
-    most = scorer.longest or window or WINDOW
-    window = min(window or WINDOW, most)
+    window = scorer.window(window, WINDOW)
     with GenomeFile(fasta) as genome:
         asked = (
             (variant, _read_around(scorer, variant, variants, genome, window))
@@ -233,17 +238,21 @@ def _read_around(
     return [scorer.masked(*strand) for strand in strands]
 
 
+def _size(strands: list[Masked]) -> int:
+    return sum(len(one.ids) for one in strands)
+
+
 def _rows(
     scorer: Scorer, asked: Iterator[tuple[Variant, list[Masked]]]
 ) -> Iterator[dict[str, Any]]:
-    def compute(chunk: list[Any]) -> np.ndarray:
+    def compute(chunk: list[list[Masked]]) -> np.ndarray:
         flat = [one for strands in chunk for one in strands]
         ratios = iter(scorer.ratios(flat) if flat else ())
         missing = np.full(2, np.nan, dtype=np.float32)
         rows = [np.array([next(ratios), next(ratios)]) if strands else missing for strands in chunk]
         return np.stack(rows)
 
-    for variant, (forward, reverse) in scorer.over(asked, compute):  # type: ignore[arg-type]
+    for variant, (forward, reverse) in scorer.over(asked, compute, _size):
         yield {
             "chrom": variant.chromosome,
             "pos": variant.position,
@@ -253,5 +262,5 @@ def _rows(
             "llr": (float(forward) + float(reverse)) / 2,
             "llr_forward": float(forward),
             "llr_reverse": float(reverse),
-            "note": variant.problem,
+            "note": variant.problem or ("" if np.isfinite(forward) else _UNREAD),
         }
