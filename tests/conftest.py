@@ -10,11 +10,12 @@ import pytest
 
 pytest_plugins = ["metrics_rows", "small_task", "training_inputs"]
 ROOT = Path(__file__).resolve().parents[1]
+LONGEST = ("tests/workflow/", "tests/training/test_processes", "tests/test_environment")  # first
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with whole workflows, so that no process is left alone with them at the end."""
-    items.sort(key=lambda item: "tests/workflow" not in item.path.as_posix())
+    """Begin with what takes minutes, so that no process is left alone with it at the end."""
+    items.sort(key=lambda item: not any(name in item.path.as_posix() for name in LONGEST))
 
 
 @pytest.fixture(autouse=True)

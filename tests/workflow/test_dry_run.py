@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
+from dnastudents.config import load_config
+from dnastudents.errors import InputError
 from harness import Snakemake, jobs, readme_blocks, write_tables
 
 
@@ -133,10 +137,22 @@ def test_missing_tables_are_one_clear_line(fresh: Path, snakemake: Snakemake) ->
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("batch_size: 8", "batch_sise: 8", "did you mean 'batch_size'?"),
         ("  findna: {pretraining: *tiny}", "  finda: {}", "did you mean 'findna'?"),
         ("[species]", "[spesies]", "did you mean 'species'?"),
         ("steps: 6", "steps: six", "steps: must be an integer, not 'six'"),
+    ],
+)
+def test_a_typo_is_named(root: Path, old: str, new: str, message: str) -> None:
+    text = (root / "tests/workflow/tiny.yaml").read_text()
+    assert old in text
+    with pytest.raises(InputError, match=re.escape(message)):
+        load_config(root, yaml.safe_load(text.replace(old, new)))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("batch_size: 8", "batch_sise: 8", "did you mean 'batch_size'?"),
         (
             "simulate: {seed: 7,",
             "fasta: x.fa, simulate: {seed: 7,",
