@@ -177,7 +177,7 @@ class SmallNetwork(nn.Module):
         return self.head(torch.cat([hidden.mean(2), hidden.amax(2)], dim=1))
 
 
-def network_accuracy(task: Task, epochs: int = 12) -> float:
+def network_accuracy(task: Task, epochs: int = 5) -> float:
     torch.manual_seed(0)
     inputs, labels = {}, {}
     for name in ("train", "test"):
@@ -186,7 +186,7 @@ def network_accuracy(task: Task, epochs: int = 12) -> float:
         inputs[name] = nn.functional.one_hot(bases, 4).float().transpose(1, 2)
         labels[name] = torch.tensor(frame["label"].tolist())
     network = SmallNetwork(len(task.classes))
-    optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=0.05)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=4e-3, weight_decay=0.05)
     for _ in range(epochs):
         for batch in torch.randperm(len(labels["train"])).split(32):
             optimizer.zero_grad()
