@@ -160,9 +160,7 @@ class Fit:
         self, best: Best, epoch: int, dev: Split, classes: list[str], metric: str
     ) -> dict[str, float]:
         """Score the epoch on dev by the one metric that selects."""
-        from dnastudents.results.metrics import (
-            metric_value,
-        )  # scikit-learn, which `embed` needs not
+        from dnastudents.results.metrics import metric_value  # and scikit-learn: a second
 
         scores = self.predict(dev)
         value = metric_value(metric, dev.labels, scores.argmax(1), scores, classes)
