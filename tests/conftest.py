@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 from pathlib import Path
@@ -11,6 +12,15 @@ import pytest
 pytest_plugins = ["metrics_rows", "small_task", "training_inputs"]
 ROOT = Path(__file__).resolve().parents[1]
 LONGEST = ("tests/workflow/", "tests/training/test_processes", "tests/test_environment")  # first
+
+
+gc.disable()  # while torch and all tests are imported: a second of each process
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage again, but never what was imported."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
