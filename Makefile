@@ -4,7 +4,8 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 PYTHON ?= python3
-JOBS ?= 0
+# Processes that `make test` starts: one a core, up to four.
+JOBS ?= $(shell "$(PYTHON)" -c 'import os; print(min(4, os.cpu_count() or 1))')
 # Tests that neither train nor start Snakemake.
 FAST := $(addprefix tests/,config downloads genome masking pmi results tables test_settings.py test_registry.py)
 .PHONY: demo check test lint test-slurm setup clean help
@@ -51,8 +52,8 @@ check: setup     ## in a minute: ruff, mypy, and the tests that train nothing
 	mypy
 	python -m pytest -q -m "not slow and not slurm" $(FAST)
 
-test: lint       ## ruff, mypy, snakefmt, snakemake --lint and pytest; JOBS=4: files side by side
-	@PATH="$$PWD/.venv/bin:$$PATH" python -m pytest \
+test: lint       ## ruff, mypy, snakefmt, snakemake --lint and pytest; JOBS=0: one file after the other
+	@PATH="$$PWD/.venv/bin:$$PATH" OMP_NUM_THREADS=1 python -m pytest \
 	  --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
 
 test-slurm: setup ## the workflow on a real Slurm that is started on this machine; needs root and Debian

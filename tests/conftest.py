@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 from pathlib import Path
@@ -10,11 +11,21 @@ import pytest
 
 pytest_plugins = ["metrics_rows", "small_task", "training_inputs"]
 ROOT = Path(__file__).resolve().parents[1]
+LONGEST = ("tests/workflow/", "tests/training/test_processes", "tests/test_environment")  # first
+
+
+gc.disable()  # while torch and all tests are imported: a second of each process
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage again, but never what was imported."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with whole workflows, so that no process is left alone with them at the end."""
-    items.sort(key=lambda item: "tests/workflow" not in item.path.as_posix())
+    """Begin with what takes minutes, so that no process is left alone with it at the end."""
+    items.sort(key=lambda item: not any(name in item.path.as_posix() for name in LONGEST))
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,7 @@
-"""Scratch students and a small task that can be learnt."""
+"""Scratch students and a small task that can be learnt.
+
+Every test session imports this, so torch and transformers are left to the fixtures.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,6 @@ import pandas as pd
 import pytest
 
 from dnastudents.benchmarks.task import write_task
-from dnastudents.finetune.on_task import StudentOnTask
-from dnastudents.training.pretrain import pretrain
 from small_students import BERT, HYBRID, PRETRAINING
 
 STUDENTS = {"bert": {**BERT, "max_position_embeddings": 48}, "hybrid": HYBRID}
@@ -20,6 +21,8 @@ STUDENTS = {"bert": {**BERT, "max_position_embeddings": 48}, "hybrid": HYBRID}
 @pytest.fixture(scope="session")
 def students(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Folders of students that were never pretrained."""
+    from dnastudents.training.pretrain import pretrain
+
     folder = tmp_path_factory.mktemp("students")
     for name, student in STUDENTS.items():
         settings = {"student": student, "objective": {"name": "none"}, "seed": 0}
@@ -30,6 +33,8 @@ def students(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.fixture(scope="session")
 def replicas(students: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Three students that pass for pretrainings of one run, with seeds 5, 6 and 7."""
+    from dnastudents.training.pretrain import pretrain
+
     folders = []
     for seed in (5, 6, 7):
         folder = tmp_path_factory.mktemp("replicas") / str(seed)
@@ -62,6 +67,8 @@ def few_shot_task(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The seeds that are trained, in order."""
+    from dnastudents.finetune.on_task import StudentOnTask
+
     done: list[int] = []
     run_seed = StudentOnTask.run_seed
 

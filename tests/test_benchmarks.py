@@ -4,25 +4,40 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
-import subprocess
+import runpy
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+
+Quick = Callable[..., tuple[str, dict[str, Any]]]
 
 
-def run_quick(root: Path, script: str, output: Path) -> tuple[str, dict[str, Any]]:
-    """What a benchmark prints and writes at tiny sizes."""
-    command = [sys.executable, str(root / "benchmarks" / script), "--quick", "--json", str(output)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    return done.stdout, json.loads(output.read_text())
+@pytest.fixture
+def run_quick(
+    root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Quick:
+    """Run a benchmark at tiny sizes, in this process; what it prints and writes."""
+    monkeypatch.syspath_prepend(root / "benchmarks")
+
+    def run(script: str, *arguments: str) -> tuple[str, dict[str, Any]]:
+        path, output = str(root / "benchmarks" / script), tmp_path / "written.json"
+        given = [path, "--quick", "--json", str(output), *arguments]
+        monkeypatch.setattr(sys, "argv", given)
+        runpy.run_path(path, run_name="__main__")
+        return capsys.readouterr().out, json.loads(output.read_text())
+
+    return run
 
 
-def test_cmgems(root: Path, tmp_path: Path) -> None:
-    printed, written = run_quick(root, "cmgems.py", tmp_path / "cmgems.json")
+def test_cmgems(run_quick: Quick) -> None:
+    printed, written = run_quick("cmgems.py")
     assert {"command", "date", "hardware", "versions", "rows"} == set(written)
     rows = {row["name"]: row for row in written["rows"]}
     for name, row in rows.items():
@@ -36,9 +51,9 @@ def test_cmgems(root: Path, tmp_path: Path) -> None:
         assert any(part in name for name in rows), part
 
 
-def test_findna(root: Path, tmp_path: Path) -> None:
+def test_findna(run_quick: Quick) -> None:
     # it asserts itself that the one-pass shift and its step equal their twins
-    printed, written = run_quick(root, "findna.py", tmp_path / "findna.json")
+    printed, written = run_quick("findna.py")
     rows = {row["name"]: row for row in written["rows"]}
     targets = {
         "split, roll": ">= 3",
@@ -55,18 +70,18 @@ def test_findna(root: Path, tmp_path: Path) -> None:
         assert row["name"][:20] in printed
 
 
-def test_inference(root: Path, tmp_path: Path) -> None:
+def test_inference(run_quick: Quick) -> None:
     # it asserts itself that command and bare loop come to the same numbers
-    _, written = run_quick(root, "inference.py", tmp_path / "inference.json")
+    _, written = run_quick("inference.py")
     names = [row["name"].split(",")[:2] for row in written["rows"]]
     students = [" HAD of the demo", " LOGO of the demo"]
     assert names == [[c, s] for s in students for c in ("predict", "embed", "scan")]
     assert all(row["ours"] > 0 < row["other"] for row in written["rows"])
 
 
-def test_had(root: Path, tmp_path: Path) -> None:
+def test_had(run_quick: Quick) -> None:
     # it asserts itself that all forms of the rule, and padded and unpadded features, are equal
-    printed, written = run_quick(root, "had.py", tmp_path / "had.json")
+    printed, written = run_quick("had.py")
     rows = {row["name"]: row for row in written["rows"]}
     targets = {
         "against the recurrence": ">= 25",
@@ -105,8 +120,8 @@ def test_crossover(
     assert said in row.name and row.ours == pytest.approx(length)
 
 
-def test_gpu_on_a_cpu(root: Path, tmp_path: Path) -> None:
-    printed, written = run_quick(root, "gpu.py", tmp_path / "gpu.json")
+def test_gpu_on_a_cpu(run_quick: Quick) -> None:
+    printed, written = run_quick("gpu.py")
     names = [row["name"] for row in written["rows"]]
     for student in ("logo", "dnabert", "had", "findna"):
         assert any(name.startswith(student) for name in names), student
@@ -114,14 +129,7 @@ def test_gpu_on_a_cpu(root: Path, tmp_path: Path) -> None:
     assert "One cpu machine" in printed
 
 
-def test_a_missing_gpu_is_said(root: Path) -> None:
-    command = [sys.executable, str(root / "benchmarks/cmgems.py"), "--device", "cuda", "--quick"]
-    done = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
-    )
-    assert done.returncode == 1
-    assert "no CUDA device" in done.stderr
+def test_a_missing_gpu_is_said(run_quick: Quick, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(SystemExit, match="no CUDA device"):
+        run_quick("cmgems.py", "--device", "cuda")

@@ -17,8 +17,9 @@ from dnastudents.errors import InputError
 from dnastudents.files import sha256
 
 RANKS = {"RANK": "3", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1", "MASTER_ADDR": "nowhere"}
+# Each training takes seconds to start, so what cannot hide the other is left there together.
 LEFT = {
-    "accelerate": {
+    "libraries": {
         "ACCELERATE_GRADIENT_ACCUMULATION_STEPS": "2",
         "ACCELERATE_MIXED_PRECISION": "bf16",
         "ACCELERATE_DYNAMO_BACKEND": "INDUCTOR",
@@ -27,18 +28,21 @@ LEFT = {
         "ACCELERATE_TORCH_DEVICE": "meta",
         "ACCELERATE_DEBUG_MODE": "1",
         "FSDP_VERSION": "3",
+        "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+        "MKL_DYNAMIC": "FALSE",
+        "PYTHONHASHSEED": "7",
     },
-    "ranks": RANKS | {"WORLD_SIZE": "1"},
-    "mpi": {"OMPI_COMM_WORLD_SIZE": "1", "OMPI_COMM_WORLD_RANK": "0", "PMI_RANK": "5"},
-    "slurm": {"SLURM_JOB_ID": "7", "SLURM_NTASKS": "4", "SLURM_PROCID": "2", "SLURM_LOCALID": "1"},
     "precision": {
         "ONEDNN_DEFAULT_FPMATH_MODE": "BF16",
         "NVIDIA_TF32_OVERRIDE": "1",
         "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE": "1",
     },
-    "transformers": {"TRANSFORMERS_VERBOSITY": "error", "TRANSFORMERS_CACHE": "/nowhere"},
-    "blas": {"CUBLAS_WORKSPACE_CONFIG": ":4096:8", "MKL_DYNAMIC": "FALSE"},
-    "hashes": {"PYTHONHASHSEED": "7"},
+    "ranks": RANKS | {"WORLD_SIZE": "1", "TRANSFORMERS_CACHE": "/nowhere"},
+    "schedulers": {
+        **{"OMPI_COMM_WORLD_SIZE": "1", "OMPI_COMM_WORLD_RANK": "0", "PMI_RANK": "5"},
+        **{"SLURM_JOB_ID": "7", "SLURM_NTASKS": "4", "SLURM_PROCID": "2", "SLURM_LOCALID": "1"},
+        "TRANSFORMERS_VERBOSITY": "error",
+    },
 }
 
 
@@ -65,8 +69,15 @@ def pretrained(folder: Path, inputs: dict[str, Path], **variables: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def plain(inputs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> str:
-    return pretrained(tmp_path_factory.mktemp("plain"), inputs)
+def trained(inputs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("plain")
+    pretrained(folder, inputs)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def plain(trained: Path) -> str:
+    return sha256(trained / "out/model/model.safetensors")
 
 
 @pytest.mark.parametrize("kind", LEFT)
@@ -76,22 +87,20 @@ def test_what_is_left_in_the_environment_changes_no_weight(
     assert pretrained(tmp_path, inputs, **LEFT[kind]) == plain
 
 
-def test_figures_do_not_ask_for_a_backend(inputs: dict[str, Path], tmp_path: Path) -> None:
-    pretrained(tmp_path, inputs)
+def test_figures_do_not_ask_for_a_backend(trained: Path) -> None:
     for backend in ("not a backend", "module://not_there"):
-        done = python(tmp_path, "figure", "losses", "out", "--output", "f", MPLBACKEND=backend)
+        done = python(trained, "figure", "losses", "out", "--output", "f", MPLBACKEND=backend)
         assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("entry", [True, False])
 def test_modules_of_the_working_folder_are_not_imported(
-    entry: bool, plain: str, inputs: dict[str, Path], tmp_path: Path
+    plain: str, inputs: dict[str, Path], tmp_path: Path
 ) -> None:
-    """Nor where an empty entry of PYTHONPATH stands for it."""
+    """It is in front, as always with -m, and an empty entry of PYTHONPATH stands for it too."""
     for name in ("random", "torch", "numpy", "typer", "difflib", "pandas"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('mine')\n")
-    paths = {"PYTHONPATH": os.pathsep.join(["", *filter(None, sys.path)])} if entry else {}
-    assert pretrained(tmp_path, inputs, **paths) == plain
+    paths = os.pathsep.join(["", *filter(None, sys.path)])
+    assert pretrained(tmp_path, inputs, PYTHONPATH=paths) == plain
 
 
 def test_nor_by_the_processes_of_a_launch(

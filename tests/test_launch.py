@@ -131,6 +131,14 @@ def test_what_cannot_be_launched(monkeypatch: pytest.MonkeyPatch) -> None:
         launch.launch(1, 0, 1, ["pretrain"])
 
 
+# The first tells its number; the second goes on when the launcher has seen that the first is gone.
+TOLD = "os.symlink(str(os.getpid()), 'first')"
+LATER = """
+while not os.path.lexists("first") or os.path.lexists("/proc/" + os.readlink("first")):
+    time.sleep(0.01)
+pass"""
+
+
 def ended(first: str, second: str) -> int:
     """The launcher's code for two processes that do this."""
     script = f"import os, signal, sys, time\nif os.environ['RANK'] == '0':\n {first}\n{second}"
@@ -145,12 +153,15 @@ def ended(first: str, second: str) -> int:
     [
         ("sys.exit(0)", "sys.exit(0)", 0),
         ("sys.exit(75)", "sys.exit(75)", 75),
-        ("sys.exit(75)", "time.sleep(0.5); sys.exit(1)", 75),  # it lost its peer
-        ("sys.exit(3)", "time.sleep(0.5); sys.exit(4)", 3),
-        ("os.kill(os.getpid(), signal.SIGKILL)", "time.sleep(0.5)", 137),
+        (f"{TOLD}; sys.exit(75)", f"{LATER}; sys.exit(1)", 75),  # it lost its peer
+        (f"{TOLD}; sys.exit(3)", f"{LATER}; sys.exit(4)", 3),
+        (f"{TOLD}; os.kill(os.getpid(), signal.SIGKILL)", LATER, 137),
     ],
 )
-def test_codes(first: str, second: str, code: int) -> None:
+def test_codes(
+    first: str, second: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     assert ended(first, second) == code
 
 

@@ -67,6 +67,7 @@ def test_only_what_trains_takes_the_seconds_of_torch() -> None:
         "benchmarks.simulator",
         "benchmarks.task",
         "plan",
+        "pmi.ranking",
         "downloads.check",
         "downloads.fetch",
         *(f"benchmarks.{name}" for name in READERS),

@@ -145,7 +145,7 @@ def test_killed_and_resumed(
     monkeypatch: pytest.MonkeyPatch,
     trained: list[tuple[float, int, int]],
 ) -> None:
-    whole = run(tmp_path / "whole", [students["hybrid"]], task)
+    whole = run(tmp_path / "whole", [students["hybrid"]], task, epochs=1)
     assert len(trained) == len(set(trained)) == 8
     trained.clear()
     original, calls = getattr(StudentOnTask, step), []
@@ -159,9 +159,9 @@ def test_killed_and_resumed(
     with monkeypatch.context() as patch:
         patch.setattr(StudentOnTask, step, die)
         with pytest.raises(KeyboardInterrupt):
-            run(tmp_path, [students["hybrid"]], task)
+            run(tmp_path, [students["hybrid"]], task, epochs=1)
     assert not (tmp_path / "out").exists()
-    output = run(tmp_path, [students["hybrid"]], task)
+    output = run(tmp_path, [students["hybrid"]], task, epochs=1)
     repeated = [cell for cell in set(trained) if trained.count(cell) > 1]
     assert len(set(trained)) == 8
     assert len(trained) == 8 + len(repeated) == 8 + (step == "train_seed")
@@ -175,13 +175,13 @@ def test_killed_and_resumed(
 def test_weights_go_and_come_back_where_the_choice_changes(
     students: dict[str, Path], task: Path, tmp_path: Path, trained: list[tuple[float, int, int]]
 ) -> None:
-    output = run(tmp_path, [students["hybrid"]], task)
+    output = run(tmp_path, [students["hybrid"]], task, epochs=1)
     state = tmp_path / "state"
     assert len(list(state.glob("lr_*/trained.json"))) == 8
     assert not list(state.glob(f"lr_*/{WEIGHTS}"))
     before = rows(output)
     trained.clear()
-    run(tmp_path, [students["hybrid"]], task, seeds=(0, 1, 2))
+    run(tmp_path, [students["hybrid"]], task, seeds=(0, 1, 2), epochs=1)
     assert sorted(trained) == [(rate, size, 2) for rate in (1e-9, 1e-2) for size in (8, 16)]
     assert rows(output)[:2] == before
     trained.clear()
@@ -190,7 +190,7 @@ def test_weights_go_and_come_back_where_the_choice_changes(
         record = json.loads((file.parent / "identity.json").read_text())
         record["files"][file.name] = sha256(file)
         write_json(file.parent / "identity.json", record, ANYTHING)
-    run(tmp_path, [students["hybrid"]], task, seeds=(0, 1, 2))
+    run(tmp_path, [students["hybrid"]], task, seeds=(0, 1, 2), epochs=1)
     assert trained == [(1e-9, 8, seed) for seed in (0, 1, 2)]
     assert {(row["learning_rate"], row["batch_size"]) for row in rows(output)} == {(1e-9, 8)}
 
@@ -198,10 +198,10 @@ def test_weights_go_and_come_back_where_the_choice_changes(
 def test_a_larger_grid_keeps_its_old_cells(
     students: dict[str, Path], task: Path, tmp_path: Path, trained: list[tuple[float, int, int]]
 ) -> None:
-    run(tmp_path, [students["hybrid"]], task, seeds=(0,))
+    run(tmp_path, [students["hybrid"]], task, seeds=(0,), epochs=1)
     trained.clear()
     larger = {"learning_rate": [1e-9, 1e-8, 1e-2], "batch_size": [8, 16]}
-    run(tmp_path, [students["hybrid"]], task, seeds=(0,), grid=larger)
+    run(tmp_path, [students["hybrid"]], task, seeds=(0,), grid=larger, epochs=1)
     assert {cell[0] for cell in trained[:2]} == {1e-8}
     assert len(trained) == 3  # and the chosen cell once more, for its weights
 
@@ -215,7 +215,7 @@ def test_one_cell_for_the_seeds_of_all_pretrainings(
     loaded = []
     load = Checkpoint.load
     monkeypatch.setattr(Checkpoint, "load", lambda f: loaded.append(f.name) or load(f))
-    output = run(tmp_path, replicas[:2], task, seeds=(0, 1, 2), epochs=2)
+    output = run(tmp_path, replicas[:2], task, seeds=(0, 1, 2), epochs=1)
     assert loaded == ["5", "6", "5", "6"]  # to train, then to test
     found = rows(output)
     assert [row["pretraining_seed"] for row in found] == [5, 6, 5]

@@ -16,6 +16,7 @@ import torch
 from transformers import AutoModelForMaskedLM, AutoModelForSequenceClassification, AutoTokenizer
 
 from dnastudents import models
+from dnastudents.cli import main
 from dnastudents.errors import InputError
 from dnastudents.genome import tokenizers
 from dnastudents.genome.codes import decode, encode, reverse_complement

@@ -30,24 +30,30 @@ STUDENTS = (HYBRID, CHORDMIXER, BERT, NUCLEOTIDE_TRANSFORMER)
 TEXTS = ["ACGTAACGTTTGACAACGTGACCACATGACAT", "GATTACAGATTACAGATT"]
 
 
-@pytest.fixture(scope="module", params=STUDENTS, ids=lambda student: student["architecture"])
-def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder: Path = tmp_path_factory.mktemp("student")
-    tokenizer = tokenizers.build(models.tokenizer_name(request.param))
+def written(student: dict[str, Any], folder: Path) -> Path:
+    """A new student and its tokenizer in a folder."""
+    tokenizer = tokenizers.build(models.tokenizer_name(student))
     torch.manual_seed(0)
-    models.build(request.param, tokenizer).save_pretrained(folder)
+    models.build(student, tokenizer).save_pretrained(folder)
     models.DNATokenizer(name=tokenizer.name).save_pretrained(folder)
     return folder
 
 
-def test_importing_the_package_is_enough(folder: Path) -> None:
+@pytest.fixture(scope="module", params=STUDENTS, ids=lambda student: student["architecture"])
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return written(request.param, tmp_path_factory.mktemp("student"))
+
+
+def test_importing_the_package_is_enough(tmp_path: Path) -> None:
     """In a new process; and the import alone does not bring transformers or torch."""
+    folders = [str(written(student, tmp_path / str(n))) for n, student in enumerate(STUDENTS)]
     code = (
         "import sys, dnastudents\n"
         "assert not {'transformers', 'torch', 'pydantic'} & set(sys.modules)\n"
         "from transformers import AutoTokenizer, AutoModel, pipeline\n"
-        f"AutoTokenizer.from_pretrained({str(folder)!r})\n"
-        f"AutoModel.from_pretrained({str(folder)!r})\n"
+        f"for folder in {folders!r}:\n"
+        "    AutoTokenizer.from_pretrained(folder)\n"
+        "    AutoModel.from_pretrained(folder)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

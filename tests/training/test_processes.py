@@ -66,14 +66,10 @@ def assert_close_runs(one: Path, two: Path) -> None:
     assert json.loads((two / "metrics.json").read_text())["processes"] == 2
 
 
-@pytest.mark.parametrize(
-    ("recipe", "launcher"),
-    [*((recipe, LAUNCH) for recipe in LEARNING), ("findna", ACCELERATE)],
-    ids=[*LEARNING, "accelerate"],
-)
-def test_two_processes_equal_one(
-    recipe: str, launcher: list[str], inputs: dict[str, Path], tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("recipe", [recipe for recipe in LEARNING if recipe != "had"])
+def test_two_processes_equal_one(recipe: str, inputs: dict[str, Path], tmp_path: Path) -> None:
+    """Each recipe is started in another way; HAD is below, on two nodes."""
+    launcher = ACCELERATE if recipe == "findna" else LAUNCH
     settings = settings_without_dropout(recipe)
     one, two = tmp_path / "one", tmp_path / "two"
     run([*launcher, *arguments_of(settings, inputs, tmp_path / "state", two)], OMP_NUM_THREADS="1")
@@ -120,18 +116,20 @@ def stop_after_next_state(command: list[str], state: Path, number: int, group: b
     assert started.wait() == 75
 
 
-def test_stopped_by_any_signal_two_processes_resume_bit_exactly(
+def test_stopped_by_a_signal_two_processes_resume_bit_exactly(
     inputs: dict[str, Path], tmp_path: Path
 ) -> None:
-    """The signal comes to the launcher alone, or to the whole group as from a terminal."""
-    settings = settings_of("findna", steps=400, batch_size=7, evaluate_every=50)
-    settings["pretraining"]["checkpoint_every"] = 50
+    """The signal comes to the launcher alone, or to the whole group as from a terminal.
+
+    Many steps follow the last signal, which may come late on a busy machine.
+    """
+    settings = settings_of("findna", steps=150, batch_size=7, evaluate_every=50)
+    settings["pretraining"]["checkpoint_every"] = 10
     run([*LAUNCH, *arguments_of(settings, inputs, tmp_path / "sa", tmp_path / "a")])
     state = tmp_path / "sb"
     command = [*LAUNCH, *arguments_of(settings, inputs, state, tmp_path / "b")]
-    stop_after_next_state(command, state, signal.SIGTERM, group=False)
-    stop_after_next_state(command, state, signal.SIGINT, group=True)
     stop_after_next_state(command, state, signal.SIGUSR1, group=False)
+    stop_after_next_state(command, state, signal.SIGINT, group=True)
     assert not (tmp_path / "b").exists()
     run(command)
     assert_equal_runs(tmp_path / "a", tmp_path / "b")

@@ -7,8 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dnastudents import models, pmi
-from dnastudents.genome import tokenizers
 from dnastudents.genome.reference import Reference, build
 from small_students import NUCLEOTIDE_TRANSFORMER
 
@@ -16,6 +14,9 @@ from small_students import NUCLEOTIDE_TRANSFORMER
 @pytest.fixture(scope="session")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Folders of a genome, its PMI table, and a random teacher."""
+    from dnastudents import models, pmi  # not at the top, see small_task.py
+    from dnastudents.genome import tokenizers
+
     folder = tmp_path_factory.mktemp("inputs")
     generator = np.random.default_rng(0)
     lines = []

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
+from dnastudents.config import load_config
+from dnastudents.errors import InputError
 from harness import Snakemake, jobs, readme_blocks, write_tables
 
 
@@ -17,12 +21,8 @@ def fresh(checkout: Callable[[str], Path]) -> Path:
     return checkout("fresh clone")
 
 
-@pytest.mark.parametrize("arguments", [[], ["--profile", "slurm", "-j", "50"]])
-def test_the_paper_is_planned_on_a_machine_without_data(
-    fresh: Path, snakemake: Snakemake, arguments: list[str]
-) -> None:
-    planned = snakemake(fresh, *arguments, "-n", "--quiet", "rules")
-    count = jobs(planned)
+def test_the_paper_is_planned_on_a_machine_without_data(fresh: Path, snakemake: Snakemake) -> None:
+    count = jobs(snakemake(fresh, "-n", "--quiet", "rules"))
     tasks = 18 + 8 + 28 + 22 + 8
     runs = 22
     assert count["pretrain"] == str(runs)
@@ -30,6 +30,9 @@ def test_the_paper_is_planned_on_a_machine_without_data(
     assert count["baseline"] == count["task"] == str(tasks)
     assert count["knn"] == str(runs * (8 + 28))
     assert {"download", "reference", "pmi", "download_teacher", "tsne", "table"} <= set(count)
+    slurm = ("--profile", "slurm", "-j", "50")
+    on_a_cluster = jobs(snakemake(fresh, "pretrained", *slurm, "-n", "--quiet", "rules"))
+    assert on_a_cluster["pretrain"] == str(runs - 4)  # four learn nothing
 
 
 def test_ablations_are_planned_only_when_asked_for(fresh: Path, snakemake: Snakemake) -> None:
@@ -133,10 +136,22 @@ def test_missing_tables_are_one_clear_line(fresh: Path, snakemake: Snakemake) ->
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("batch_size: 8", "batch_sise: 8", "did you mean 'batch_size'?"),
         ("  findna: {pretraining: *tiny}", "  finda: {}", "did you mean 'findna'?"),
         ("[lexicon]", "[lexikon]", "did you mean 'lexicon'?"),
         ("steps: 6", "steps: six", "steps: must be an integer, not 'six'"),
+    ],
+)
+def test_a_typo_is_named(root: Path, old: str, new: str, message: str) -> None:
+    text = (root / "tests/workflow/tiny.yaml").read_text()
+    assert old in text
+    with pytest.raises(InputError, match=re.escape(message)):
+        load_config(root, yaml.safe_load(text.replace(old, new)))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("batch_size: 8", "batch_sise: 8", "did you mean 'batch_size'?"),
         (
             "simulate: {seed: 7,",
             "fasta: x.fa, simulate: {seed: 7,",

@@ -22,6 +22,7 @@ from harness import Snakemake, command, edit, environment, readme_blocks, write_
 
 pytestmark = pytest.mark.slow
 TINY = ("--profile", "demo", "--configfile", "tiny.yaml")
+RUNS = ("had_scratch", "had", "findna")
 
 
 def rows(folder: Path) -> list[dict[str, str]]:
@@ -29,10 +30,24 @@ def rows(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(handle))
 
 
+def assert_drawn(figures: Path, name: str) -> None:
+    assert (figures / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert b"</svg>" in (figures / f"{name}.svg").read_bytes()
+
+
+def assert_usable(folder: Path) -> None:
+    """As the README says of a student."""
+    model, tokenizer = models.load(folder), tokenizers.load(folder)
+    ids = torch.tensor([tokenizer.encode("ACGTTGCAACGTNACGT")])
+    output = model(ids)
+    assert output.last_hidden_state.shape[:2] == ids.shape
+    assert output.logits.shape[:2] == ids.shape
+    assert torch.isfinite(output.logits).all()
+
+
 def test_every_run_meets_every_task(tiny: Path) -> None:
     found = {(row["run"], row["seed"]) for row in rows(tiny)}
-    runs = ("had_scratch", "had", "findna", "logo_cm_gems")
-    assert {(run, seed) for run in runs for seed in "01"} <= found
+    assert {(run, seed) for run in RUNS for seed in "01"} <= found
     assert "kmer_logistic" in {row["run"] for row in rows(tiny)}
     for row in rows(tiny):
         assert 0 <= float(row["accuracy"]) <= 1
@@ -65,7 +80,7 @@ def test_the_quickstart_runs_on_these_results(tiny: Path, root: Path, tmp_path: 
 
 
 def test_classifiers_are_kept(tiny: Path) -> None:
-    for run in ("had", "findna", "logo_cm_gems", "had_scratch"):
+    for run in RUNS:
         folder = tiny / "results/finetune" / run / "simulated/lexicon"
         best = max(
             (json.loads(file.read_text()) for file in folder.glob("seed_*.json")),
@@ -83,46 +98,26 @@ def test_probes_have_rows_of_their_own(tiny: Path) -> None:
     found = [(row["run"], row["seed"]) for row in probed if row["run"] != "kmer_logistic"]
     assert sorted(found) == sorted(
         (run, seed)
-        for run in ("had", "findna", "logo_cm_gems", "had_scratch")
+        for run in RUNS
         for seed in "01"  # max_train_sequences draws other sequences with each seed
     )
     assert all("neighbours" not in row for row in rows(tiny))
-    with (tiny / "results/linear.csv").open(newline="") as handle:
-        linear = [row for row in csv.DictReader(handle) if row["run"] != "kmer_logistic"]
-    assert sorted((row["run"], row["seed"]) for row in linear) == sorted(found)
-    assert all(row["frozen"] == "True" for row in linear)
-    assert all(row["frozen"] != "True" for row in rows(tiny))
 
 
 def test_tables_and_figures_are_there_and_say_simulated(tiny: Path) -> None:
     tables, figures = tiny / "results/tables", tiny / "results/figures"
-    for name in (
-        "simulated",
-        "benchmarks",
-        "comparisons",
-        "cost",
-        "knn_simulated",
-        "linear_simulated",
-    ):
+    for name in ("simulated", "benchmarks", "comparisons", "cost", "knn_simulated"):
         for extension in ("csv", "md", "tex"):
             assert (tables / f"{name}.{extension}").stat().st_size > 100
     table = (tables / "simulated.md").read_text().lower()
     assert "simulated" in table
-    for name in ("had", "findna", "logo_cm_gems"):
+    for name in ("had", "findna"):
         assert name in table
     probes = (tables / "knn_simulated.md").read_text()
     assert "the vote of the 3 nearest training sequences" in probes
     assert "simulated data" in probes
-    assert "frozen" in (tables / "linear_simulated.md").read_text()
-    for name in (
-        "losses",
-        "overview",
-        "pmi",
-        "tsne_simulated_lexicon",
-        "tsne_cls_simulated_lexicon",
-    ):
-        assert (figures / f"{name}.png").read_bytes().startswith(b"\x89PNG")
-        assert b"</svg>" in (figures / f"{name}.svg").read_bytes()
+    for name in ("losses", "overview", "tsne_simulated_lexicon", "tsne_cls_simulated_lexicon"):
+        assert_drawn(figures, name)
 
 
 def test_a_finished_workflow_has_nothing_to_do(tiny: Path, snakemake: Snakemake) -> None:
@@ -146,25 +141,36 @@ def test_runs_follow_the_config(tiny: Path, snakemake: Snakemake) -> None:
 
     def change(values: dict) -> None:
         del values["runs"]["findna"]
-        values["runs"]["logo_scratch"] = {}
+        window = {"kind": "pieces", "length": 126}
+        pretraining = values["runs"]["had"]["pretraining"] | {"window": window}
+        values["runs"]["logo_cm_gems"] = {"pretraining": pretraining}
 
     edit(tiny / "tiny.yaml", change)
     changed = snakemake(tiny, *TINY)
     assert changed.returncode == 0, changed.stdout[-3000:]
-    names = {row["run"] for row in rows(tiny)}
-    assert "findna" not in names
-    assert "logo_scratch" in names
+    found = {(row["run"], row["seed"]) for row in rows(tiny)}
+    assert ("findna", "0") not in found
+    assert {("logo_cm_gems", "0"), ("logo_cm_gems", "1")} <= found
     table = (tiny / "results/tables/simulated.csv").read_text()
     assert "findna" not in table
-    assert "logo_scratch" in table
+    assert "logo_cm_gems" in table
     assert kept.stat().st_mtime_ns == before
+    assert_drawn(tiny / "results/figures", "pmi")
+    assert_usable(tiny / "results/pretrain/logo_cm_gems/model")
 
 
 def test_a_benchmark_is_one_block_or_one_rule(tiny: Path, snakemake: Snakemake, root: Path) -> None:
     """The blocks and the rule are those that the README shows."""
     csv_block, path, rule, rule_block = readme_blocks((root / "README.md").read_text())
     (tiny / path).write_text(rule)
-    edit(tiny / "tiny.yaml", lambda values: values["suites"].update(csv_block | rule_block))
+
+    def change(values: dict) -> None:
+        """One run, and the linear probe on one of the two."""
+        values["suites"].update(csv_block | rule_block)
+        values["runs"] = {"had": values["runs"]["had"]}
+        values["probes"]["linear"] = {"epochs": 2, "suites": ["lab"]}
+
+    edit(tiny / "tiny.yaml", change)
     write_tables(tiny / "data/mine/enhancers", "train", "dev", "test")
     write_tables(tiny / "tables", "train", "test")
     (tiny / "data/lab").mkdir()
@@ -172,7 +178,8 @@ def test_a_benchmark_is_one_block_or_one_rule(tiny: Path, snakemake: Snakemake, 
         for file in sorted((tiny / "tables").iterdir()):
             archive.write(file, file.name)
 
-    done = snakemake(tiny, *TINY)
+    tables = [f"results/tables/{name}.md" for name in ("mine", "lab", "benchmarks", "linear_lab")]
+    done = snakemake(tiny, "results/metrics.csv", *tables, *TINY)
     assert done.returncode == 0, done.stdout[-3000:]
     found = {(row["suite"], row["seed"]) for row in rows(tiny) if row["run"] == "had"}
     assert {("mine", "0"), ("mine", "1"), ("mine", "2"), ("lab", "0")} <= found
@@ -182,17 +189,16 @@ def test_a_benchmark_is_one_block_or_one_rule(tiny: Path, snakemake: Snakemake, 
     protocol = json.loads((tiny / "results/tasks/mine/enhancers/task.json").read_text())
     assert (protocol["dev_rule"]["origin"], protocol["n_sequences"]["dev"]) == ("official", 120)
     assert protocol["metric"] == "mcc"
+    with (tiny / "results/linear.csv").open(newline="") as handle:
+        linear = [row for row in csv.DictReader(handle) if row["run"] != "kmer_logistic"]
+    assert [(row["run"], row["suite"], row["frozen"]) for row in linear] == [("had", "lab", "True")]
+    assert all(row["frozen"] != "True" for row in rows(tiny))
+    assert "frozen" in (tiny / "results/tables/linear_lab.md").read_text()
 
 
 def test_students_are_used_as_the_readme_says(tiny: Path) -> None:
-    for run in ("had", "had_scratch", "findna", "logo_cm_gems"):
-        folder = tiny / f"results/pretrain/{run}/model"
-        model, tokenizer = models.load(folder), tokenizers.load(folder)
-        ids = torch.tensor([tokenizer.encode("ACGTTGCAACGTNACGT")])
-        output = model(ids)
-        assert output.last_hidden_state.shape[:2] == ids.shape
-        assert output.logits.shape[:2] == ids.shape
-        assert torch.isfinite(output.logits).all()
+    for run in RUNS:
+        assert_usable(tiny / f"results/pretrain/{run}/model")
 
 
 def test_a_killed_run_goes_on(

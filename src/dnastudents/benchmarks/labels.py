@@ -116,8 +116,7 @@ def _names(frame: pd.DataFrame, where: str) -> pd.Series:
     if several.any():
         row = int(several.argmax())
         raise InputError(
-            f"{place(frame, row, where)}: label {frame['label'].iloc[row]} is a list: "
-            f"{_REFUSED}"
+            f"{place(frame, row, where)}: label {frame['label'].iloc[row]} is a list: {_REFUSED}"
         )
     known: dict[Any, str] = {label: class_name(label) for label in frame["label"].dropna().unique()}
     names = frame["label"].map(known)

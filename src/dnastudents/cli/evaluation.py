@@ -13,6 +13,7 @@ from dnastudents.cli.parsing import (
     StateFolder,
     TaskFolder,
     command,
+    quick_imports,
 )
 
 app = typer.Typer()
@@ -31,7 +32,8 @@ def finetune(
     output: Output,
 ) -> None:
     """Fine-tune a run on a task, or resume it."""
-    from dnastudents.finetune.sweep import finetune
+    with quick_imports():
+        from dnastudents.finetune.sweep import finetune
 
     finetune(
         run,
@@ -58,7 +60,8 @@ def knn(
 
     One metrics row per pretraining.
     """
-    from dnastudents.probes.knn import knn
+    with quick_imports():
+        from dnastudents.probes.knn import knn
 
     knn(run, pretrained=pretrained, task=task, settings=settings, seeds=seeds, output=output)
 

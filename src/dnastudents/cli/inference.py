@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from dnastudents.cli.parsing import command
+from dnastudents.cli.parsing import command, quick_imports
 
 app = typer.Typer()
 
@@ -51,7 +51,8 @@ def predict(
     batch_size: BatchSize = 64,
 ) -> None:
     """Predict classes of sequences."""
-    from dnastudents.inference.predict import predict
+    with quick_imports():
+        from dnastudents.inference.predict import predict
 
     predict(
         model,
@@ -90,7 +91,8 @@ def embed(
     batch_size: BatchSize = 64,
 ) -> None:
     """Write a vector for each sequence."""
-    from dnastudents.inference.embed import embed
+    with quick_imports():
+        from dnastudents.inference.embed import embed
 
     embed(
         model,
@@ -121,7 +123,8 @@ def score(
 
     Both strands are read.
     """
-    from dnastudents.inference.score import score
+    with quick_imports():
+        from dnastudents.inference.score import score
 
     score(model, variants, fasta, output, window=window, batch_size=batch_size)
 
@@ -157,7 +160,8 @@ def scan(
     batch_size: BatchSize = 64,
 ) -> None:
     """Predict along a genome."""
-    from dnastudents.inference.scan import scan
+    with quick_imports():
+        from dnastudents.inference.scan import scan
 
     scan(
         model,

@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from dnastudents.cli.parsing import Execution, Output, RunName, SettingsOption, StateFolder, command
+from dnastudents.cli.parsing import (
+    Execution,
+    Output,
+    RunName,
+    SettingsOption,
+    StateFolder,
+    command,
+    quick_imports,
+)
 
 app = typer.Typer()
 teacher = typer.Typer(name="teacher", help="Import, check and cache a teacher.")
@@ -62,8 +70,9 @@ def pretrain(
 
     Exit status 75: a signal stopped it and its state is saved; call again.
     """
-    from dnastudents.training.identity import merge_settings
-    from dnastudents.training.pretrain import pretrain
+    with quick_imports():
+        from dnastudents.training.identity import merge_settings
+        from dnastudents.training.pretrain import pretrain
 
     return pretrain(
         merge_settings(settings, execution),
@@ -115,8 +124,9 @@ def teacher_check(
 
     Exit status 1: it is not usable.
     """
-    from dnastudents.files import check_file, write_json
-    from dnastudents.teachers.check import LIKE, check_teacher
+    with quick_imports():
+        from dnastudents.files import check_file, write_json
+        from dnastudents.teachers.check import LIKE, check_teacher
 
     if json is not None:
         check_file(json, LIKE)  # before what takes long
@@ -142,8 +152,9 @@ def teacher_cache(
     output: Output,
 ) -> None:
     """Write a teacher's features of a run's fixed windows and masks."""
-    from dnastudents.teachers.cache import write_cache
-    from dnastudents.training.identity import merge_settings
+    with quick_imports():
+        from dnastudents.teachers.cache import write_cache
+        from dnastudents.training.identity import merge_settings
 
     write_cache(
         merge_settings(settings, execution), reference=reference, teacher=teacher, output=output

@@ -31,7 +31,6 @@ from dnastudents.errors import InputError
 from dnastudents.finetune.data import Split, cut, evaluation_batches, training_batches
 from dnastudents.finetune.options import Finetuning
 from dnastudents.randomness import derive_seed, numpy_generator
-from dnastudents.results.metrics import metric_value
 from dnastudents.training.optimizer import adamw, learning_rate, set_learning_rate
 from dnastudents.training.progress import clock
 
@@ -161,6 +160,8 @@ class Fit:
         self, best: Best, epoch: int, dev: Split, classes: list[str], metric: str
     ) -> dict[str, float]:
         """Score the epoch on dev by the one metric that selects."""
+        from dnastudents.results.metrics import metric_value  # and scikit-learn: a second
+
         scores = self.predict(dev)
         value = metric_value(metric, dev.labels, scores.argmax(1), scores, classes)
         loss = cross_entropy(scores, dev.labels)

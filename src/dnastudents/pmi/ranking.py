@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import torch
 
 from dnastudents.errors import InputError
 from dnastudents.files import atomic_directory, read_json, read_parquet, write_json, write_parquet
@@ -19,6 +18,9 @@ from dnastudents.pmi.counting import count_kmers
 from dnastudents.pmi.scoring import Counts, Kind, PmiSettings, scores
 from dnastudents.provenance import FILE, write_provenance
 from dnastudents.settings import parse
+
+if TYPE_CHECKING:
+    import torch
 
 
 def table(counts: Counts, settings: PmiSettings | None = None) -> pd.DataFrame:
@@ -167,6 +169,8 @@ def load_ranks(
     torch.Tensor
         int64 (vocab_size,).
     """
+    import torch  # which whoever makes the table need not wait for
+
     folder = Path(folder)
     k = read_json(folder / "pmi.json")["k"]
     if not isinstance(tokenizer, KmerTokenizer | NucleotideTransformerTokenizer):
