@@ -15,8 +15,7 @@ from dnastudents.results.soundness import MARK, against_pretraining
 from dnastudents.results.statistics import mean_interval
 from dnastudents.settings import parse
 from dnastudents.tables.render import MISSING, TIMES, Sheet, write_sheets
-from dnastudents.training.options import RunSettings
-from dnastudents.training.progress import NORM
+from dnastudents.training.options import NORM, RunSettings
 
 HEADERS = [
     "run",
