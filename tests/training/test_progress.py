@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from dnastudents.errors import InputError
-from dnastudents.training.progress import NORM, Meter, clock, log_line, thousands, time_shares
+from dnastudents.training.options import NORM
+from dnastudents.training.progress import Meter, clock, log_line, thousands, time_shares
 
 
 def meter_with(losses: list[float], stop_after: int = 1) -> Meter:

@@ -16,8 +16,7 @@ from dnastudents.results.statistics import mean_interval
 from dnastudents.settings import parse
 from dnastudents.tables.notes import start_notes
 from dnastudents.tables.render import MISSING, TIMES, Sheet, write_sheets
-from dnastudents.training.options import RunSettings
-from dnastudents.training.progress import NORM
+from dnastudents.training.options import NORM, RunSettings
 
 ORACLE = "oracle"
 ORACLE_NOTE = (

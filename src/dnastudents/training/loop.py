@@ -29,9 +29,9 @@ from dnastudents.results.soundness import against_pretraining
 from dnastudents.training.corpus import Corpus
 from dnastudents.training.gradients import Gradients, accumulate
 from dnastudents.training.optimizer import adamw, learning_rate, leave_out_if, set_learning_rate
-from dnastudents.training.options import Pretraining
+from dnastudents.training.options import NORM, Pretraining
 from dnastudents.training.processes import Processes
-from dnastudents.training.progress import NORM, Meter, log_line, time_shares, validation_line
+from dnastudents.training.progress import Meter, log_line, time_shares, validation_line
 from dnastudents.training.signals import Interruption
 from dnastudents.training.state import StateFolder
 

@@ -22,6 +22,8 @@ from dnastudents.settings import (
     Wrong,
 )
 
+NORM = "gradient_norm"  # the term, and column of the history, of the gradient's norm
+
 
 class SplitOptions(Settings):
     """What to learn from and to validate on; both empty where a BED file's folds are the splits."""

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from dnastudents.errors import InputError
+from dnastudents.training.options import NORM
 
-NORM = "gradient_norm"  # the term of which the median counts: one jump should not hide the rest
 FORMATS = {"loss": ".4f", "perplexity": ",.4g", "accuracy": ".1%", NORM: ".2g"}
 
 
@@ -112,6 +112,7 @@ class Meter:
         good = rows[rows[:, self.names.index("loss")].isfinite()]
         means = dict(zip(self.names, good.double().mean(0).tolist(), strict=True))
         if NORM in means:
+            # One jump should not hide the rest.
             means[NORM] = good[:, self.names.index(NORM)].median().item()
         self.bad += self._bad_steps(rows, step)
         means["tokens_per_second"] = self.tokens / seconds
