@@ -72,7 +72,8 @@ SMALL_RUN = """
       reverse_complement: 0.5
       optimizer: {learning_rate: 1.0e-3, weight_decay: 0.01}
       schedule: {kind: cosine, warmup_fraction: 0.1}
-      evaluate_every: %(often)d"""
+      evaluate_every: %(often)d
+      validation_sequences: 128"""
 SUITE = """
 suites:                     # metric: accuracy, mcc, f1 (of class 1) or f1_macro
   mine:
