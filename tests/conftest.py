@@ -13,8 +13,12 @@ pytest_plugins = ["metrics_rows", "small_task", "training_inputs"]
 ROOT = Path(__file__).resolve().parents[1]
 LONGEST = ("tests/workflow/", "tests/training/test_processes", "tests/test_environment")  # first
 
-
 gc.disable()  # while torch and all tests are imported: a second of each process
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name no test by bytes: those of gzip hold the second, and all processes must agree."""
+    return "bytes" if isinstance(val, bytes) else None
 
 
 def pytest_collection_finish() -> None:
