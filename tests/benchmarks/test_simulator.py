@@ -165,8 +165,8 @@ def test_windows_hold_a_copy_of_what_their_class_says(tasks: dict[str, Task], sm
         label = task.test["label"].to_numpy()
         if name in ("words", "relics"):
             real = label == task.classes.index(name)
-            assert np.median(found[~real, 0]) > 5
-            assert found[real, 0].mean() < (1.2 if name == "words" else 5)
+            told = (found[:, 0] < (4 if name == "words" else 5)) == real
+            assert told.mean() > (0.97 if name == "words" else 0.9)
         else:
             assert (found[:, 1 if name == "lexicon" else 2] == label).mean() > 0.98
 
