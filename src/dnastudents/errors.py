@@ -15,7 +15,8 @@ class InputError(ValueError):
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return a hint that ends a message: the nearest known name, or all if they are few."""
     known = sorted(map(str, known))
-    match = get_close_matches(str(name), known, n=1, cutoff=0.6)
+    match = [other for other in known if other.endswith(f"/{name}")]  # a path without its folders
+    match = match or get_close_matches(str(name), known, n=1, cutoff=0.6)
     if match:
         return f"did you mean '{match[0]}'?"
     shown = [*known[:SHOWN], *([f"and {len(known) - SHOWN:,} more"] if known[SHOWN:] else [])]

@@ -68,7 +68,7 @@ def test_arguments_are_yaml_and_come_last(root: Path, tmp_path: Path) -> None:
     arguments = (
         'finetuning={"epochs": 3, "frozen": true, "grid": null}',
         "runs={findna: {pretraining: {optimizer: {learning_rate: 1e-5}}}}",
-        "results=001",
+        "results=1",
     )
     with pytest.raises(InputError, match="results: must be text, not 1; quote it"):
         as_given(root, snakemake([one], *arguments))
