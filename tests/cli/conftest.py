@@ -11,16 +11,9 @@ import pytest
 from recipes import settings_of
 
 from dnastudents.cli import main
-from dnastudents.figures import style
 from metrics_rows import metrics_row
 
 FIXED = {"count": 8, "kind": "windows", "length": 54}
-
-
-@pytest.fixture(autouse=True)
-def coarse_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Draw with few pixels, since no test here looks at a picture."""
-    monkeypatch.setitem(style._SETTINGS, "savefig.dpi", 20)
 
 
 @pytest.fixture(scope="session")

@@ -190,6 +190,8 @@ def test_a_damaged_file(
     """
     good = world[call[span[0] + 1 : span[1] - 1]]
     files = [good] if good.is_file() else sorted(filter(Path.is_file, good.rglob("*")))
+    if call.startswith("figure losses"):  # takes half a second, and reads nothing in its folders
+        files = [file for file in files if file.parent == good]
     for number, file in enumerate(files):
         bad = tmp_path / f"bad{number}"
         (shutil.copytree if good.is_dir() else shutil.copy)(good, bad)
