@@ -169,7 +169,9 @@ def test_a_result_is_replaced_and_one_with_more_in_it_is_not(
     out = tmp_path / "results" / "out"
     for _ in range(2):
         unusable = name == "teacher check"  # a teacher of the tests is random, and that is said
-        assert run(WORKING[name], out) == (unusable, "")
+        status, said = run(WORKING[name], out)
+        assert status == unusable
+        assert all(line.startswith("WARNING: ") for line in said.splitlines()), said
         shutil.rmtree(tmp_path / "results/out.state", ignore_errors=True)
     made = content(out.parent)
     assert all(any(path.startswith(f"out{s}") for path in made) for s in suffixes(name))
