@@ -19,8 +19,9 @@ from dnastudents.files import digest, read_json, sha256
 from dnastudents.genome.tokenizers import FILE_NAME, Tokenizer
 from dnastudents.models import STUDENTS, Initialisation, StudentOptions
 from dnastudents.models.auto import register
+from dnastudents.models.heads import SequenceClassification
 from dnastudents.models.initialisation import initialised
-from dnastudents.models.student import SequenceClassification, StudentMixin
+from dnastudents.models.student import StudentMixin
 from dnastudents.provenance import FILE, is_intact
 
 _HUB_NAMES = {"esm": "nucleotide_transformer"}  # model types of the hub that are ours too

@@ -19,7 +19,8 @@ from transformers import BertForMaskedLM, BertModel, BertPreTrainedModel
 from transformers.models.bert.modeling_bert import BertPooler
 
 from dnastudents.models.bert.config import BertStudentConfig
-from dnastudents.models.student import MaskedLM, SequenceClassification, StudentMixin
+from dnastudents.models.heads import MaskedLM, SequenceClassification
+from dnastudents.models.student import StudentMixin
 
 
 class BertBackbone(StudentMixin):

@@ -34,8 +34,9 @@ from torch import Tensor, nn
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from dnastudents.models.chordmixer.config import SYMBOLS, ChordMixerConfig
+from dnastudents.models.heads import MaskedLM, SequenceClassification
 from dnastudents.models.layers import permute_rows
-from dnastudents.models.student import MaskedLM, SequenceClassification, Student
+from dnastudents.models.student import Student
 
 
 @lru_cache(maxsize=8)

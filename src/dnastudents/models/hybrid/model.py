@@ -20,12 +20,13 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 
 from dnastudents.errors import InputError
 from dnastudents.genome import tokenizers
+from dnastudents.models.heads import MaskedLM, SequenceClassification
 from dnastudents.models.hybrid.config import HybridConfig
 from dnastudents.models.hybrid.decoder import CrossAttentionDecoder
 from dnastudents.models.hybrid.gated_deltanet import BidirectionalGatedDeltaNet, reversed_rows
 from dnastudents.models.layers import rotary_angles, rotary_attention
 from dnastudents.models.pooling import content_mask
-from dnastudents.models.student import MaskedLM, SequenceClassification, Student
+from dnastudents.models.student import Student
 
 IGNORE = -100  # label of a position that is shown
 

@@ -19,9 +19,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers.modeling_layers import GradientCheckpointingLayer
 
+from dnastudents.models.heads import MaskedLM, SequenceClassification
 from dnastudents.models.layers import rotary_angles, rotary_attention
 from dnastudents.models.nucleotide_transformer.config import NucleotideTransformerConfig
-from dnastudents.models.student import MaskedLM, SequenceClassification, Student
+from dnastudents.models.student import Student
 
 # Weights of the hub's checkpoints that version 2 has no use for.
 LEFT_OVER = [
