@@ -52,7 +52,7 @@ def test_models_for_another_use_are_refused(
     pretrained: dict[str, Path], classifier: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "x.fa").write_text(">a\nACGT\n")
-    with pytest.raises(InputError, match="is no classifier; give the folder `classifier`"):
+    with pytest.raises(InputError, match="is not a classifier; give the folder `classifier`"):
         predict(pretrained["bert"], str(tmp_path / "x.fa"))
     with pytest.raises(InputError, match="is a classifier, without a masked-token head; give the"):
         score(classifier, tmp_path / "x.vcf", tmp_path / "x.fa")

@@ -330,5 +330,5 @@ def test_a_scan_is_predictions_of_windows(classifier: Path, tmp_path: Path) -> N
     with pytest.raises(InputError, match="no class 'cg'; known: at, gc"):
         scan(classifier, fasta, class_name="cg")
     (tmp_path / "r.bed").write_text("chr1\t10\t300\n")
-    with pytest.raises(InputError, match="line 1: 10-300 is no region of chr1, which has 76"):
+    with pytest.raises(InputError, match="line 1: 10-300 is not a region of chr1, which has 76"):
         scan(classifier, fasta, bed=tmp_path / "r.bed")

@@ -175,10 +175,10 @@ def test_a_run_without_a_row_is_refused(rows, tmp_path):
 @pytest.mark.parametrize(
     ("column", "value", "message"),
     [
-        ("value", "abc", "line 3: the score is no number; make it again"),
-        ("value", "inf", "line 3: the score is no number"),
-        ("value", "", "line 3: the score is no number"),
-        ("seed", "1.5", "line 3: the seed is no whole number"),
+        ("value", "abc", "line 3: the score is not a number; make it again"),
+        ("value", "inf", "line 3: the score is not a number"),
+        ("value", "", "line 3: the score is not a number"),
+        ("seed", "1.5", "line 3: the seed is not a whole number"),
         ("seed", "0", "line 3: suite, task, run and seed are another line's too"),
     ],
 )

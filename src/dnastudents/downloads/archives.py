@@ -48,7 +48,7 @@ class Limits:
     def bomb(self, packed: int, size: int) -> str | None:
         """Say why so many bytes, packed and unpacked, are no data; None where they may be."""
         if size > max(self.small, self.ratio * packed):
-            return f"unpacks to more than {self.ratio} times its size, so it is no benchmark"
+            return f"unpacks to more than {self.ratio} times its size, so it is not a benchmark"
         return None
 
     def refuse(self, packed: int, size: int) -> str | None:

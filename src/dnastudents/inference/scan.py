@@ -100,7 +100,7 @@ def _regions(bed: Path, genome: GenomeFile) -> list[Region]:
         name, start, end = fields[0], int(fields[1]), int(fields[2])
         if not 0 <= start < end <= genome.length(name, where):
             raise InputError(
-                f"{where}: {start}-{end} is no region of {name}, which has "
+                f"{where}: {start}-{end} is not a region of {name}, which has "
                 f"{genome.lengths[name]:,} bases"
             )
         regions.append((name, start, end))

@@ -108,11 +108,13 @@ def load(folder: str | Path, use: Literal["features", "masked", "classes"] = "ma
         kind = next((_HUB_CLASSES[name] for name in classes if name in _HUB_CLASSES), None)
     if kind not in MODELS:
         said = f"architectures {classes}" if kind is None else f"model_type {kind!r}"
-        raise InputError(f"{file}: {said} is no model of this package; known: {', '.join(MODELS)}")
+        raise InputError(
+            f"{file}: {said} is not a model of this package; known: {', '.join(MODELS)}"
+        )
     model = MODELS[kind][USES.index(use)]
     if use == "classes" and model.__name__ not in classes:
         raise InputError(
-            f"{folder}: is no classifier; give the folder `classifier` of a fine-tuning, as "
+            f"{folder}: is not a classifier; give the folder `classifier` of a fine-tuning, as "
             "results/finetune/RUN/SUITE/TASK/classifier"
         )
     weights = file.with_name("model.safetensors")

@@ -90,8 +90,8 @@ def read_metrics(path: str | Path) -> pd.DataFrame:
         raise InputError(f"{path}: a line is broken; make it again with `dnastudents metrics`")
     numbers = frame[["value", "seed"]].apply(pd.to_numeric, errors="coerce")
     faults = {
-        "the score is no number": ~np.isfinite(numbers["value"]),
-        "the seed is no whole number": numbers["seed"] % 1 != 0,
+        "the score is not a number": ~np.isfinite(numbers["value"]),
+        "the seed is not a whole number": numbers["seed"] % 1 != 0,
         "suite, task, run and seed are another line's too": frame.duplicated(KEY),
     }
     for fault, rows in faults.items():

@@ -92,7 +92,7 @@ class HADOptions(ObjectiveOptions):
             raise Wrong(
                 "student",
                 "the objective 'had' hides bases one by one, and a token of "
-                f"{student.architecture} is no single base; choose a hybrid",
+                f"{student.architecture} is not a single base; choose a hybrid",
             )
         if self.reconstruction_weight and student.feature_size % self.decoder_heads:
             raise Wrong(
