@@ -11,7 +11,7 @@ import pytest
 
 from dnastudents.benchmarks.simulator import TASKS, simulate, simulate_tasks
 from dnastudents.benchmarks.simulator.tasks import WINDOW
-from dnastudents.benchmarks.simulator.world import LIKELY_STEPS, SPACERS, SUBSTITUTIONS
+from dnastudents.benchmarks.simulator.world import LIKELY_STEPS, SPACERS, SUBSTITUTIONS, WORDS
 from dnastudents.benchmarks.task import Task, load_task
 from dnastudents.errors import InputError
 from dnastudents.files import read_json, sha256
@@ -129,7 +129,7 @@ def test_passages_keep_to_grammar_and_spacing_on_their_strand(
         spacer = starts[:-1] - ends[1:] if reverse else starts[1:] - ends[:-1]
         longer = spacer - np.array(truth["spacing"])[rows["word"][:-1]]
         assert ((longer >= 0) & (longer < SPACERS)).all()
-    counts = np.array([[pairs[a, b] for b in range(8)] for a in range(8)])
+    counts = np.array([[pairs[a, b] for b in range(WORDS)] for a in range(WORDS)])
     assert np.allclose(counts / counts.sum(1, keepdims=True), truth["grammar"], atol=0.05)
     likely = np.sort(truth["grammar"], axis=1)[:, ::-1][:, : len(LIKELY_STEPS)]
     assert likely.sum(axis=1).min() > sum(LIKELY_STEPS.values())

@@ -160,10 +160,11 @@ def _read(folder: Path, chromosomes: list[str]) -> Copies:
         table = pd.read_csv(folder / "annotation.tsv", sep="\t")
     words = table[table["kind"].str.startswith("word_") & table["chrom"].isin(chromosomes)]
     genome = _genome(folder / "genome.fa")
-    bases = [genome[word.chrom][word.start : word.end] for word in words.itertuples()]
+    places = (words[column].tolist() for column in ("chrom", "start", "end"))
+    bases = [genome[chrom][start:end] for chrom, start, end in zip(*places, strict=True)]
     return Copies(
         bases=encode(b"".join(bases)).reshape(-1, WORD_LENGTH),
-        word=words["kind"].str.removeprefix("word_").astype(int).to_numpy() - 1,
+        word=words["kind"].str.removeprefix("word_").to_numpy(np.int64) - 1,
         reverse=(words["strand"] == "-").to_numpy(),
     )
 

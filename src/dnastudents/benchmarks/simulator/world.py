@@ -22,9 +22,9 @@ from dnastudents.randomness import numpy_generator
 
 Codes = NDArray[np.uint8]
 Index = NDArray[np.int64]
-WORDS = 8
+WORDS = 4
 WORD_LENGTH = 16
-SUBSTITUTIONS = 0.05  # of a word's bases, in every copy
+SUBSTITUTIONS = 0.03  # of a word's bases, in every copy
 # Steps around a circle of all words to the next one; what is left goes to any word.
 LIKELY_STEPS = {1: 0.6, 3: 0.3}
 SPACERS = 3  # spacers of a word have its shortest length, one base more, or two
