@@ -24,7 +24,7 @@ def fresh(checkout: Callable[[str], Path]) -> Path:
 def test_the_paper_is_planned_on_a_machine_without_data(fresh: Path, snakemake: Snakemake) -> None:
     count = jobs(snakemake(fresh, "-n", "--quiet", "rules"))
     tasks = 18 + 8 + 28 + 22 + 8
-    runs = 22
+    runs = 24
     assert count["pretrain"] == str(runs)
     assert count["finetune"] == str(runs * tasks)
     assert count["baseline"] == count["task"] == str(tasks)
