@@ -384,7 +384,7 @@ IMPOSSIBLE: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"objective": {"name": "had"}},
-        "student: the objective 'had' hides bases one by one, and a token of bert is no single "
+        "student: the objective 'had' hides bases one by one, and a token of bert is not a single "
         "base; choose a hybrid",
     ),
     (

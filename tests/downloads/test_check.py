@@ -184,7 +184,7 @@ def test_what_the_paper_needs(root: Path) -> None:
 def test_what_the_demo_and_own_files_need(root: Path, tmp_path: Path) -> None:
     demo = load_config(root, {"extends": str(root / "demo/demo.yaml")}).data()
     assert demo.keys() == {"reference/simulated", "teacher/small"} | {
-        f"simulated/{task}" for task in ("words", "relics", "strand", "lexicon")
+        f"simulated/{task}" for task in ("words", "relics", "lexicon")
     }
     assert not any(need.get("datasets") or need.get("files") for need in demo.values())
     bed, fasta = place(tmp_path, "own.bed"), place(tmp_path, "own.fa", b">a\nACGT\n>b\nACGT\n")

@@ -295,7 +295,7 @@ def test_what_is_wrong_with_weights_is_one_line(
     [
         (
             {"architectures": ["BertForMaskedLM"]},
-            r"architectures \['BertForMaskedLM'\] is no model",
+            r"architectures \['BertForMaskedLM'\] is not a model",
         ),
         ({}, r"architectures \[\] is not a model of this package; known: "),
         ([], "not the config of a model"),

@@ -240,7 +240,8 @@ def test_slices_do_not_change_the_training(inputs: dict[str, Path], tmp_path: Pa
         pretrain(settings, output=output, state=tmp_path / f"s{size}", **inputs)
         weights.append(models.load(output / "model").state_dict())
     for name, value in weights[0].items():
-        torch.testing.assert_close(value, weights[1][name], rtol=1e-3, atol=1e-5)
+        # sums in another order, which AdamW amplifies where a gradient is near zero
+        torch.testing.assert_close(value, weights[1][name], rtol=2e-3, atol=2e-4)
 
 
 def test_second_job_on_the_same_state_is_refused(
