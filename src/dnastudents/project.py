@@ -9,8 +9,8 @@ import shutil
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal
 
+from dnastudents.benchmarks.facts import Metric
 from dnastudents.benchmarks.own_tables import task_tables
 from dnastudents.errors import InputError
 from dnastudents.files import atomic_file
@@ -90,8 +90,6 @@ SMALL_GENOME = 20_000_000  # bases; what trains on less gets a small student
 LENGTH, BATCH, EPOCHS = 500, 32, 30  # of its windows, updates and passes
 FEW = 2000  # sequences of a task
 INDEX = "results/fasta_index"  # where the workflow looks for it
-
-Metric = Literal["accuracy", "mcc", "f1", "f1_macro"]
 
 
 def root() -> Path:

@@ -11,10 +11,8 @@ import pytest
 
 from dnastudents.benchmarks.simulator.oracle import (
     Chain,
-    base_posterior,
     chain_of,
     hidden_probabilities,
-    log_likelihood,
     oracle_of,
     token_losses,
 )
@@ -32,6 +30,27 @@ TOY = World(
 @pytest.fixture(scope="module")
 def toy() -> Chain:
     return chain_of(TOY)
+
+
+def base_posterior(chain: Chain, seen: np.ndarray) -> np.ndarray:
+    """Probability of each base, (windows, length, 4), given what else a window shows."""
+    windows, length = seen.shape
+    row, start = np.divmod(np.arange(seen.size), length)
+    one_base = np.ones((seen.size, 1), dtype=np.uint8)
+    found = [hidden_probabilities(chain, seen, row, start, base * one_base) for base in range(4)]
+    return np.stack(found, axis=1).reshape(windows, length, 4)
+
+
+def log_likelihood(chain: Chain, codes: np.ndarray) -> np.ndarray:
+    """Log-probability of each window of (windows, length) codes, in nats."""
+    state = np.broadcast_to(chain.stationary, (len(codes), len(chain.stationary)))
+    total = np.zeros(len(codes))
+    for bases in codes.T:
+        joint = state * chain.emissions[:, bases].T
+        scale = joint.sum(axis=1, keepdims=True)
+        total += np.log(scale[:, 0])
+        state = (joint / scale) @ chain.transitions
+    return total
 
 
 def enumerated(chain: Chain, codes: list[int | None]) -> float:

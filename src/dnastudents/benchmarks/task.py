@@ -103,10 +103,8 @@ class Task:
         path = self.folder / f"{name}.parquet"
         if not path.is_file():
             raise InputError(f"{path}: no such split; write the task folder again")
-        frame, count = (
-            read_parquet(path).reset_index(drop=True),
-            self.protocol.n_sequences.get(name),
-        )
+        frame = read_parquet(path).reset_index(drop=True)
+        count = self.protocol.n_sequences.get(name)
         if len(frame) != count:
             raise InputError(
                 f"{path}: has {len(frame):,} sequences, and {count} by {FILE}; write the task "

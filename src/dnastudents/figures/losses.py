@@ -119,8 +119,8 @@ def _panels(
     for split, metric, title in PANELS:
         drawn = {run: f for run, f in frames.items() if len(_curve(f, split, metric))}
         sizes = list(dict.fromkeys(bases[run] for run in drawn))
-        if metric != "perplexity" or len(sizes) < 2:
-            panels += [(split, metric, title, drawn)] * bool(drawn)
+        if drawn and (metric != "perplexity" or len(sizes) == 1):
+            panels.append((split, metric, title, drawn))
             continue
         for size in sizes:
             named = {None: "", 1: " of bases"}.get(size, f" of {size}-mers")

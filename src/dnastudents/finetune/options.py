@@ -20,7 +20,7 @@ from dnastudents.settings import (
 )
 
 Pooling = Literal["mean", "cls", "parts"]
-POOLING = "Mean over a sequence's own bases, CLS, or the means of parts of it, side by side."
+HOW_POOLED = "Mean over a sequence's own bases, CLS, or the means of parts of it, side by side."
 
 
 class ReleasedTransfer(Settings):
@@ -49,7 +49,7 @@ class Finetuning(Settings):
     weight_decay: NotNegative = Field(0.01, description="Of AdamW.")
     warmup_fraction: Share = Field(0.1, description="Of all steps.")
     gradient_clip: Positive = Field(1.0, description="Largest norm of the gradient.")
-    pooling: Pooling = Field("mean", description=POOLING)
+    pooling: Pooling = Field("mean", description=HOW_POOLED)
     pooling_parts: Count = Field(PARTS, description="Of `parts`; they are equally long.")
     dropout: Share = Field(0.1, description="Before the head.")
     frozen: bool = Field(

@@ -20,6 +20,7 @@ Shapes: B sequences, L bases, T tokens, D width of the student, V symbols of its
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -224,6 +225,16 @@ def row_generators(codes: np.ndarray, seed: int, purpose: str) -> Iterator[torch
     """
     for row in codes:
         yield torch_generator(seed, f"{purpose} of {row.tobytes().hex()}")
+
+
+def hidden_labels(ids: Tensor, labels: Tensor, mask_id: int) -> Tensor:
+    """Mark the labels whose token is read as the mask token, bool like both."""
+    return (ids == mask_id) & (labels != IGNORE)
+
+
+def perplexity(nats: float) -> float:
+    """Compute the perplexity of a mean cross-entropy; e**700 stands for all that is larger."""
+    return math.exp(min(nats, 700.0))
 
 
 def count_of(mask: Tensor) -> float:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from dnastudents.finetune.options import POOLING, Pooling
+from dnastudents.finetune.options import HOW_POOLED, Pooling
 from dnastudents.models import PARTS
 from dnastudents.settings import Count, Distinct, Positive, Settings
 
@@ -15,7 +15,7 @@ class KNNBlock(Settings):
     """k nearest neighbours in frozen features, as a configuration says it."""
 
     k: Count = Field(5, description="Neighbours that vote; of equal votes the first class wins.")
-    pooling: Pooling = Field("mean", description=POOLING)
+    pooling: Pooling = Field("mean", description=HOW_POOLED)
     pooling_parts: Count = Field(PARTS, description="Of `parts`; they are equally long.")
 
 

@@ -176,10 +176,12 @@ def _paired(
 def _over_tasks(tasks: pd.DataFrame) -> dict[str, Any]:
     gain = mean_interval(tasks["difference"].tolist())
     means = {name: float(tasks[name].mean()) for name in ("run_score", "control_score")}
-    void = bool(tasks[VOID].any())
     return {
-        **{"task": ALL_TASKS, **means, "difference": gain.mean, "ci95": gain.half_width},
-        VOID: void,
+        "task": ALL_TASKS,
+        **means,
+        "difference": gain.mean,
+        "ci95": gain.half_width,
+        VOID: bool(tasks[VOID].any()),
     }
 
 
@@ -216,6 +218,7 @@ def _cell(record: Mapping[Any, Any] | None) -> str:
         return MISSING
     gain = percent(record["difference"], "+")
     text = gain if math.isnan(record["ci95"]) else f"{gain} ± {percent(record['ci95'])}"
-    text += f" {UNSOUND}" * (record.get(VOID) is True)
+    if record.get(VOID) is True:
+        text += f" {UNSOUND}"
     finished = record.get(FINISHED)
     return f"{text} {MARK} n = {finished}" if isinstance(finished, str) else text

@@ -53,8 +53,13 @@ NOTES = (
 )
 MEASURES = (
     "loss",
-    *("perplexity", "accuracy", "shown_perplexity", "shown_accuracy"),  # of labels
-    *("frequency_perplexity", "markov_perplexity", "oracle_perplexity"),  # of plain models
+    "perplexity",
+    "accuracy",
+    "shown_perplexity",
+    "shown_accuracy",
+    "frequency_perplexity",
+    "markov_perplexity",
+    "oracle_perplexity",
 )
 TEACHER = ("teacher_perplexity", "teacher_frequency_perplexity")
 

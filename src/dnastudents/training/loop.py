@@ -24,6 +24,7 @@ from dnastudents.devices import Precision, device_name
 from dnastudents.errors import InputError
 from dnastudents.genome.codes import PAD
 from dnastudents.objectives import Objective, Views
+from dnastudents.objectives.base import perplexity
 from dnastudents.randomness import derive_seed
 from dnastudents.results.soundness import against_pretraining
 from dnastudents.training.corpus import Corpus
@@ -215,7 +216,7 @@ class Trainer:
         for entropy, name in ((self.objective.prediction, ""), ("shown", "shown_")):
             if entropy in values:
                 nats = values[entropy]
-                values[f"{name}perplexity"] = None if nats is None else math.exp(min(nats, 700.0))
+                values[f"{name}perplexity"] = None if nats is None else perplexity(nats)
         # The stage of the update that was just done, not of the one that comes.
         stage = self.objective.stage(self.step - 1)
         row = {"step": self.step, "split": split, "stage": stage, **values}

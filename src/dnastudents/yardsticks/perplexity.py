@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from dnastudents.genome.codes import N
+from dnastudents.genome.codes import N, kmer_codes
 from dnastudents.genome.tokenizers import Tokenizer
 from dnastudents.objectives.base import IGNORE, Views
 from dnastudents.pmi import count_kmers
@@ -62,15 +62,15 @@ class Yardsticks:
         sequences = self.sequences()
         order = suitable_order(sum(map(len, sequences)))
         counts = count_kmers(sequences, max(order + 1, self.tokenizer.k))
-        known = (found.bases < N).sum(1) == found.size
         losses = {
-            "frequency": frequency_losses(found, counts)[known],
-            "markov": chain_losses(found, Chain(counts, order))[known],
+            "frequency": frequency_losses(found, counts),
+            "markov": chain_losses(found, Chain(counts, order)),
         }
         if self.oracle is not None:
-            losses["oracle"] = self.oracle(found)[known]
+            losses["oracle"] = self.oracle(found)
+        known = found.known
         return {
-            f"{name}_perplexity": math.exp(loss.mean()) if len(loss) else None
+            f"{name}_perplexity": math.exp(loss[known].mean()) if known.any() else None
             for name, loss in losses.items()
         }
 
@@ -91,7 +91,7 @@ def frequency_losses(found: Hidden, counts: dict[int, np.ndarray]) -> Floats:
     losses = np.zeros(len(found.row))
     for size in np.unique(found.size).tolist():
         chosen = found.size == size
-        number = _number(found.bases[chosen, :size])
+        number = kmer_codes(found.bases[chosen, :size], size)[:, 0]
         share = (counts[size] + 1.0) / (counts[size].sum() + 4.0**size)
         losses[chosen] = -np.log(share[number])
     return losses
@@ -116,7 +116,8 @@ def chain_losses(found: Hidden, chain: Chain) -> Floats:
     for bases in np.unique(size).tolist():
         of, begin = token[size == bases], first[size == bases]
         row, base = found.row[of], found.start[of] + begin + chain.order
-        stretch = _number(found.bases[of[:, None], begin[:, None] + np.arange(bases)])
+        true = found.bases[of[:, None], begin[:, None] + np.arange(bases)]
+        stretch = kmer_codes(true, bases)[:, 0].astype(np.int64)
         left = _context(seen, row, base - 1, -1, chain.order)
         right = _context(seen, row, base + bases, 1, chain.order)
         np.subtract.at(losses, of, chain.log_probability(stretch, bases, left, right))
@@ -139,9 +140,3 @@ def _context(
         length += goes_on
         base = base + step * goes_on
     return number, length
-
-
-def _number(bases: NDArray[np.uint8]) -> Integers:
-    """Number k-mers (n, k), int64 (n,); those with an N have that of another."""
-    known = np.minimum(bases, N - 1).astype(np.int64)
-    return known @ (4 ** np.arange(bases.shape[1])[::-1])

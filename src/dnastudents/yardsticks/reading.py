@@ -38,6 +38,11 @@ class Hidden:
     size: Integers
     bases: NDArray[np.uint8]
 
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Whether all bases of a token are known, (M,)."""
+        return (self.bases < N).sum(axis=1) == self.size
+
 
 def read(
     tokenizer: Tokenizer, ids: Integers, true_ids: Integers, hidden: NDArray[np.bool_]

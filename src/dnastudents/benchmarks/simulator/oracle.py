@@ -28,7 +28,7 @@ from dnastudents.benchmarks.simulator.world import (
     World,
 )
 from dnastudents.files import read_json
-from dnastudents.genome.codes import N, encode, reverse_complement
+from dnastudents.genome.codes import encode, reverse_complement
 from dnastudents.genome.reference import TRUTH
 from dnastudents.yardsticks.reading import Hidden
 
@@ -143,7 +143,7 @@ def token_losses(chain: Chain, hidden: Hidden) -> Floats:
     A token of which not all bases are known is nan.
     """
     losses = np.full(len(hidden.row), np.nan)
-    known = (hidden.bases < N).sum(axis=1) == hidden.size
+    known = hidden.known
     for first in range(0, len(hidden.seen), WINDOWS_AT_ONCE):
         seen = hidden.seen[first : first + WINDOWS_AT_ONCE]
         here = known & (hidden.row >= first) & (hidden.row < first + len(seen))
@@ -153,30 +153,6 @@ def token_losses(chain: Chain, hidden: Hidden) -> Floats:
             true = hidden.bases[chosen, :size]
             losses[chosen] = -np.log(hidden_probabilities(chain, seen, row, start, true))
     return losses
-
-
-def base_posterior(chain: Chain, seen: Codes) -> Floats:
-    """Compute the probability of each base, (windows, length, 4), given all others that are shown.
-
-    `seen` as of `hidden_probabilities`.
-    """
-    said = _likelihoods(chain, seen)
-    after = _backward(chain, said)[1:] @ chain.transitions.T
-    joint = (_forward(chain, said)[:-1] * after) @ chain.emissions
-    posterior: Floats = (joint / joint.sum(axis=2, keepdims=True)).transpose(1, 0, 2)
-    return posterior
-
-
-def log_likelihood(chain: Chain, codes: Codes) -> Floats:
-    """Compute the log-probability of each window of (windows, length) codes, in nats."""
-    state = np.broadcast_to(chain.stationary, (len(codes), len(chain.stationary)))
-    total = np.zeros(len(codes))
-    for bases in codes.T:
-        joint = state * chain.emissions[:, bases].T
-        scale = joint.sum(axis=1, keepdims=True)
-        total += np.log(scale[:, 0])
-        state = (joint / scale) @ chain.transitions
-    return total
 
 
 def _likelihoods(chain: Chain, seen: Codes) -> Floats:

@@ -18,8 +18,8 @@ Design decisions
   differences are float64: strong decay makes them large, and their difference is what counts.
 - On a GPU, values in half precision go to flash-linear-attention's kernel where that is installed
   (see `kernels`); it multiplies in half precision and keeps float32 states.
-- The two directions are heads of one call: heads 0..H-1 read forwards, H..2H-1 backwards. Only real
-  tokens are reversed, so padding stays on the right of both and no causal layer can see it.
+- The two directions are sequences of one call: the first B are read forwards, the others backwards.
+  Only real tokens are reversed, so padding stays on the right of both and no causal layer sees it.
 
 Shape letters: B sequences, T tokens, H heads, K and V sizes of key and value, N chunks of C tokens.
 """
@@ -225,7 +225,7 @@ class BidirectionalGatedDeltaNet(nn.Module):
     Each is fla's layer (fla/layers/gated_deltanet.py): projections without bias; causal depthwise
     convolution and SiLU on query, key and value; the gated delta rule; RMSNorm per head, times
     SiLU(gate); output projection. Their weights lie side by side, forwards first, so that each
-    step is one operation for both; the sum is the output projection's own.
+    step is one operation for both.
 
     Parameters
     ----------
@@ -255,7 +255,7 @@ class BidirectionalGatedDeltaNet(nn.Module):
     ) -> None:
         super().__init__()
         self.heads, self.norm_eps, self.chunk_size = heads, norm_eps, chunk_size
-        self.value_size, self.conv_size = head_size * expand_value, conv_size
+        self.value_size = head_size * expand_value
         keys, values = heads * head_size, heads * self.value_size
         self.split_sizes = [keys, keys, values]
         mixed = 2 * sum(self.split_sizes)
@@ -281,12 +281,14 @@ class BidirectionalGatedDeltaNet(nn.Module):
         mixed, step, strength = _project(both, self.in_proj.weight.unflatten(0, (2, -1))).split(
             [sum(self.split_sizes), self.heads, self.heads], dim=-1
         )
-        mixed = F.silu(causal_convolution(mixed, self.conv.weight.view(2, -1, self.conv_size)))
+        mixed = F.silu(causal_convolution(mixed, self.conv.weight.squeeze(1).unflatten(0, (2, -1))))
         query, key, value = (
             part.unflatten(-1, (self.heads, -1)).flatten(0, 1)  # (2B, T, H, K or V)
             for part in mixed.split(self.split_sizes, dim=-1)
         )
-        rate, bias = (x.float().view(2, 1, 1, -1) for x in (self.A_log.float().exp(), self.dt_bias))
+        rate, bias = (
+            weight.view(2, 1, 1, -1) for weight in (self.A_log.float().exp(), self.dt_bias.float())
+        )
         output, _ = gated_delta_rule(
             _unit(query),
             _unit(key),

@@ -25,6 +25,7 @@ from dnastudents.objectives.base import (
     Views,
     count_labels,
     count_of,
+    hidden_labels,
     row_generators,
 )
 from dnastudents.objectives.findna.losses import scrambled_mask
@@ -125,8 +126,9 @@ class ViewMaker:
             value = IGNORE if name == "labels" else cls_id
             tensors[name] = F.pad(tensors[name], (0, cls_tokens), value=value)
         if self.masking.settings.shows_some:
-            is_mask = tensors["student_ids"] == self.tokenizer.mask_id
-            tensors["hidden"] = is_mask & (tensors["labels"] != IGNORE)
+            tensors["hidden"] = hidden_labels(
+                tensors["student_ids"], tensors["labels"], self.tokenizer.mask_id
+            )
         counts = count_labels(tensors) | {"rows": float(len(mask))}
         if self.options.masked_loss == "released":
             tensors |= {"symbols": symbols, "scrambled": scrambled_mask(mask)}

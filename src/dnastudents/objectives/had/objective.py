@@ -32,6 +32,7 @@ from dnastudents.objectives.base import (
     Views,
     count_labels,
     count_of,
+    hidden_labels,
     prediction_terms,
     row_generators,
 )
@@ -123,8 +124,8 @@ class HAD(Objective):
         masked, real, padding = (tensors.pop(name) for name in ("masked", "real", "padding"))
         tensors["labels"] = tensors.pop("targets").masked_fill(~masked, IGNORE)
         if self.masking.mask_share < 1:
-            is_mask = tensors["student_ids"] == self.masking.student.mask_id
-            tensors["hidden"] = masked & is_mask
+            mask_id = self.masking.student.mask_id
+            tensors["hidden"] = hidden_labels(tensors["student_ids"], tensors["labels"], mask_id)
         tensors["visible"] = ~masked & ~padding
         tensors["queries"] = query_positions(masked)
         chosen = {"visible": real & ~masked, "masked": masked, "all": real}

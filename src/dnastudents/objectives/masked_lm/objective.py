@@ -7,7 +7,6 @@ part of the training state.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,9 @@ from dnastudents.objectives.base import (
     Objective,
     Views,
     count_labels,
+    hidden_labels,
     masked_prediction,
+    perplexity,
 )
 from dnastudents.objectives.masked_lm.options import MaskedLMOptions
 from dnastudents.randomness import torch_generator
@@ -79,7 +80,8 @@ class MaskedLM(Objective):
     def _views(self, ids: Tensor, masked: Masked) -> Views:
         tensors = {"input_ids": masked.input_ids, "labels": masked.labels}
         if self.masking.settings.shows_some:
-            tensors["hidden"] = masked.mask & (masked.input_ids == self.tokenizer.mask_id)
+            mask_id = self.tokenizer.mask_id
+            tensors["hidden"] = hidden_labels(masked.input_ids, masked.labels, mask_id)
         if self.options.attention_mask:
             attention_mask = ids != self.tokenizer.pad_id
             if not attention_mask.all():  # attention without a mask is faster
@@ -97,7 +99,7 @@ class MaskedLM(Objective):
 
         That is what CM-GEMS' code evaluates, and what its threshold is a change of.
         """
-        self.masking.curriculum.observe(math.exp(min(metrics["masked"], 700.0)), step)
+        self.masking.curriculum.observe(perplexity(metrics["masked"]), step)
 
     def stage(self, step: int) -> str:
         """Return the masking's stage."""
