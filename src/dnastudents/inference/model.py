@@ -59,7 +59,6 @@ class Model:
 
     def __init__(self, folder: Path, use: str, batch_size: int = 64) -> None:
         transformers.utils.logging.disable_progress_bar()
-        transformers.utils.logging.set_verbosity_error()  # an error of ours says more, in one line
         self.folder = model_folder(folder)
         _require_use(self.folder, use)
         self.network = models.load(self.folder, use)
