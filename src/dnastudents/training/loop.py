@@ -3,6 +3,7 @@
 - The global batch of a step is a function of (seed, step). Every process computes its views whole
   and trains on its own rows, so the same seed gives the same batches for any number of processes;
   `gradients` makes of them the gradient of the mean over the global batch.
+- The batch of the next step is built while this one computes, see `ahead`.
 - Dropout is seeded by (seed, process, step). With the state this makes a resumed run equal to an
   uninterrupted one, on a CPU bit for bit.
 """
@@ -27,6 +28,7 @@ from dnastudents.objectives import Objective, Views
 from dnastudents.objectives.base import perplexity
 from dnastudents.randomness import derive_seed
 from dnastudents.results.soundness import against_pretraining
+from dnastudents.training.ahead import Ahead
 from dnastudents.training.corpus import Corpus
 from dnastudents.training.gradients import Gradients, accumulate
 from dnastudents.training.optimizer import adamw, learning_rate, leave_out_if, set_learning_rate
@@ -107,6 +109,7 @@ class Trainer:
             options.stop_after_bad_steps,
             corpus.regions,
         )
+        self.batches = Ahead(self._batch)
         self.step = 0  # updates done
         self.seconds = 0.0  # of earlier jobs
         self.began = time.perf_counter()
@@ -127,7 +130,7 @@ class Trainer:
         )
         self.restore()
         options = self.options
-        with Interruption() as interruption:
+        with Interruption() as interruption, self.batches:
             while self.step < options.steps:
                 self.advance()
                 if self._due(options.log_every):
@@ -147,8 +150,11 @@ class Trainer:
 
     def advance(self) -> None:
         """Update the weights once."""
-        codes = self.corpus.batch(self.step)
-        views = self.objective.views(codes, self.seed, self.step)
+        views, tokens = self.batches.take(self.step)
+        following = self.step + 1
+        # Not across an evaluation, which may change what a curriculum masks.
+        if following < self.options.steps and following % self.options.evaluate_every:
+            self.batches.begin(following)
         process = self.accelerator.process_index
         set_learning_rate(self.optimizer, self.learning_rate(self.step))
         self.objective.train()
@@ -167,7 +173,13 @@ class Trainer:
         self.optimizer.zero_grad()
         self.objective.after_step(self.step)
         self.step += 1
-        self.meter.add(terms, int(np.count_nonzero(codes != PAD)))
+        self.meter.add(terms, tokens)
+
+    def _batch(self, step: int) -> tuple[Views, int]:
+        """Build the views of a step's global batch, and count its tokens."""
+        codes = self.corpus.batch(step)
+        views = self.objective.views(codes, self.seed, step)
+        return views, int(np.count_nonzero(codes != PAD))
 
     @torch.no_grad()
     def evaluate(self) -> None:
