@@ -48,7 +48,7 @@ def device_name(device: torch.device) -> str:
 def moved(tensor: Tensor, device: torch.device) -> Tensor:
     """Move the tensor to the device; the CPU does not wait for the copy."""
     if device.type == "cuda":
-        tensor = tensor.pin_memory()  # else the copy would be waited for
+        tensor = tensor.contiguous().pin_memory()  # any other copy would be waited for
     return tensor.to(device, non_blocking=True)
 
 

@@ -190,8 +190,8 @@ class Trainer:
         everything = self.objective.validation_views(codes, self.step)
         self.objective.eval()
         total: dict[str, Tensor] = {}
-        for start, stop in self.gradients.slices(len(everything)):
-            accumulate(total, self.gradients.terms(everything, start, stop))
+        for rows in self.gradients.slices(everything):
+            accumulate(total, self.gradients.terms(rows, everything.counts))
         summed: dict[str, float | None] = {
             k: self.accelerator.reduce(v, "sum").item() for k, v in sorted(total.items())
         }
