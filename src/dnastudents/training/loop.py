@@ -124,9 +124,10 @@ class Trainer:
             False when a signal stopped it; the state is saved.
         """
         half = self.precision.name
+        forms = [f", {part.replace('_', ' ')} by {by}" for part, by in self.forms.items()]
         logger.info(
             f"{self.run} trains on {device_name(self.accelerator.device)} "
-            f"in {'float32' if half == 'no' else half}"
+            f"in {'float32' if half == 'no' else half}{''.join(forms)}"
         )
         self.restore()
         options = self.options
@@ -251,6 +252,13 @@ class Trainer:
         """Return time of all jobs that worked on this run."""
         return self.seconds + time.perf_counter() - self.began
 
+    @property
+    def forms(self) -> dict[str, str]:
+        """What computes each part of the student that has several forms."""
+        half = self.precision.name != "no"
+        forms: dict[str, str] = self.objective.student.computed_by(self.accelerator.device, half)
+        return forms
+
     def summary(self) -> dict[str, Any]:
         """Return what `metrics.json` says about the training; `validation` is the last one."""
         validations = [row for row in self.history if row["split"] == "validation"]
@@ -266,6 +274,7 @@ class Trainer:
             "bad_steps": len(self.meter.bad),
             "device": device_name(device),
             "precision": self.precision.name,
+            **self.forms,
             "validation": validations[-1] if validations else {},
         }
 
