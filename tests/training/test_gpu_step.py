@@ -34,7 +34,12 @@ from small_students import BERT, CHORDMIXER, HYBRID, NUCLEOTIDE_TRANSFORMER
 from stand_in_gpu import GPU, Slow, Watch, stand_in_gpu
 
 SMALL = {s["architecture"]: s for s in (BERT, CHORDMIXER, HYBRID, NUCLEOTIDE_TRANSFORMER)}
-BATCHES = ("whole", "with N", "padded")
+BATCHES = ("whole", "uneven")
+# Operations of a step on whole rows that the small recipes may take, by what learns: a twentieth
+# more than they took with torch 2.13 and transformers 5.23.
+OBJECTIVE_BUDGET = {"findna": 1220, "had": 2490, "masked_lm": 710}
+STUDENT_BUDGET = {"bert": 710, "chordmixer": 810, "hybrid": 1930, "nucleotide_transformer": 720}
+CLASSIFIER_BUDGET = {"bert": 350, "chordmixer": 420, "hybrid": 980, "nucleotide_transformer": 350}
 # Objectives whose options take other ways.
 VARIANTS: dict[str, list[dict[str, Any]]] = {
     "findna": [
@@ -52,9 +57,8 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
 
 def codes_of(kind: str, rows: int = 6, length: int = 54) -> np.ndarray:
     codes = np.random.default_rng(0).integers(0, 4, (rows, length)).astype(np.uint8)
-    if kind == "with N":
+    if kind == "uneven":
         codes[1::2, 20:23] = N
-    if kind == "padded":
         codes[0, 30:], codes[4, 47:] = PAD, PAD
     return codes
 
@@ -97,7 +101,10 @@ def test_a_step_of_every_objective_never_waits(
 ) -> None:
     settings = settings_of(recipe)
     settings["objective"] = settings["objective"] | variant
-    assert operations_of_a_step(settings, batch, inputs, tmp_path) > 100
+    operations = operations_of_a_step(settings, batch, inputs, tmp_path)
+    assert operations > 100
+    if batch == "whole" and not variant:
+        assert operations <= OBJECTIVE_BUDGET[recipe]
 
 
 @pytest.mark.parametrize("batch", BATCHES)
@@ -107,7 +114,10 @@ def test_a_step_of_every_student_never_waits(
 ) -> None:
     settings = settings_of("masked_lm")
     settings |= {"student": SMALL[architecture], "masking": {"name": "bernoulli"}}
-    assert operations_of_a_step(settings, batch, inputs, tmp_path) > 100
+    operations = operations_of_a_step(settings, batch, inputs, tmp_path)
+    assert operations > 100
+    if batch == "whole":
+        assert operations <= STUDENT_BUDGET[architecture]
 
 
 POOLED = [
@@ -130,9 +140,13 @@ def test_a_step_of_every_classifier_never_waits(
     train = tokenize_codes(rows, np.arange(6) % 2, tokenizer, None)
     with stand_in_gpu():
         fit = Fit(model.train(), Finetuning(batch_size=6), 0, GPU)
+        fit._update(train, np.arange(6), 10)
         with Watch() as watch:
             fit._update(train, np.arange(6), 10)
-    assert watch.operations.total() > 100
+    operations = watch.operations.total()
+    assert operations > 100
+    if batch == "whole" and pooling == "mean":
+        assert operations <= CLASSIFIER_BUDGET[architecture]
 
 
 def test_a_step_of_a_frozen_head_never_waits() -> None:
