@@ -47,9 +47,9 @@ def device_name(device: torch.device) -> str:
 
 def moved(tensor: Tensor, device: torch.device) -> Tensor:
     """Move the tensor to the device; the CPU does not wait for the copy."""
-    if device.type != "cuda":
-        return tensor.to(device)
-    return tensor.pin_memory().to(device, non_blocking=True)
+    if device.type == "cuda":
+        tensor = tensor.contiguous().pin_memory()  # any other copy would be waited for
+    return tensor.to(device, non_blocking=True)
 
 
 class Precision:

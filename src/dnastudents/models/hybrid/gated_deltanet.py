@@ -61,7 +61,8 @@ def gated_delta_rule(
     initial_state : Tensor, (B, H, K, V), optional
         Default is zeros.
     chunk_size : int
-        Tokens a chunk; the result does not depend on it. Default is 64. Kernels have their own.
+        Tokens a chunk, on a GPU at least `kernels.GPU_CHUNK`; the result does not depend on it.
+        Default is 64. Kernels have their own.
 
     Returns
     -------
@@ -81,6 +82,7 @@ def gated_delta_rule(
     with torch.autocast(query.device.type, enabled=False):
         if kernels.fla_serves(value, query, key, log_decay, beta):
             return kernels.fla_gated_delta_rule(query, key, value, log_decay, beta, initial_state)
+        chunk_size = kernels.chunk_of(value.device, chunk_size)
         *inputs, state = _working_precision(query, key, value, log_decay, beta, initial_state)
         query, key, value, log_decay, beta = (_cut(x, chunk_size) for x in inputs)
         since_start, until_end, decay = _decays(log_decay, key.dtype)
