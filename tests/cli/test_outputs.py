@@ -23,7 +23,7 @@ WRITING = {
 # One call of each that does its work, by the command's name.
 WORKING = {
     "init": "init {out} --fasta {fasta}",
-    "plan": "plan --flops 1e12 --configfile {configfile} --json {out}",
+    "plan": "plan --configfile {configfile} --json {out}",
     "download": "download x.csv --manifest {manifest} --lock {out}.lock --mirror {results} "
     "--output {out}",
     "simulate": "simulate --settings {settings}/simulated.json --output {out}",

@@ -88,36 +88,35 @@ def docs() -> None:
     print(markdown(), end="")
 
 
-@command(app, "plan", "--flops 2e14 --configfile my.yaml")
+@command(app, "plan", "--device A100 --configfile my.yaml")
 def plan(
     *,
     configfile: ConfigFiles,
-    hardware: Annotated[
-        str, typer.Option(help="name of the device, for the table")
-    ] = "this machine",
-    devices: Annotated[int, typer.Option(min=1, help="devices that work side by side")] = 1,
-    flops: Annotated[float | None, typer.Option(help="FLOP/s that a device achieves")] = None,
+    device: Annotated[
+        Literal["H100", "A100"] | None,
+        typer.Option(help="estimate for this GPU; default: H100"),
+    ] = None,
     rates: Annotated[Path | None, typer.Option(help="JSON of a plan that measured")] = None,
     measure: Annotated[
         bool, typer.Option("--measure", help="time training steps on this machine")
     ] = False,
+    devices: Annotated[int, typer.Option(min=1, help="devices that work side by side")] = 1,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads for --measure")] = 1,
     tasks: Annotated[
         Path | None, typer.Option(help="folder of task folders; default: RESULTS/tasks")
     ] = None,
     json: Annotated[Path | None, typer.Option(help="file for all numbers")] = None,
 ) -> None:
-    """Estimate hours, memory and disk of a configuration."""
+    """Estimate hours and memory of a configuration."""
     from dnastudents.config import read_config
     from dnastudents.plan import plan
 
     plan(
         read_config(configfile),
-        hardware=hardware,
-        devices=devices,
-        flops=flops,
+        device=device,
         rates=rates,
         measured=measure,
+        devices=devices,
         threads=threads,
         tasks=tasks,
         output=json,

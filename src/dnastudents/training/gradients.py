@@ -7,7 +7,8 @@
   dropout seed, clean gradients. The global batch stays what it is.
 - No process may wait in a sum for one that has failed. So nothing is exchanged while gradients are
   computed; then all agree whether any failed, and halve together or add up. DDP, which sums during
-  the last backward pass, hangs there. Its overlap saves little with models as small as these.
+  the last backward pass, hangs there. Its overlap would win little: less than 6 % of a step is
+  estimated for the largest sum here, DNABert's 90 million gradients over eight GPUs.
 """
 
 from __future__ import annotations

@@ -294,7 +294,7 @@ class Trainer:
                 "seconds": self.wall_seconds(),
             }
             self.state.save(state, self.step)
-        self.accelerator.wait_for_everyone()
+        self.processes.wait()
 
     def restore(self) -> None:
         """Resume from the newest state, if there is one.
