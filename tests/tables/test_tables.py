@@ -13,6 +13,7 @@ from dnastudents.tables.render import PANEL_COLUMNS, Sheet, escape, latex, markd
 from dnastudents.tables.results import write_table
 
 GB = "genomic_benchmarks"
+LATEX_NEEDS = r"% needs \usepackage{booktabs,graphicx}"
 TASKS = ["human_nontata_promoters", "human_enhancers_cohn"]
 
 
@@ -66,9 +67,13 @@ def test_published_rows_keep_their_source_and_spread(tables):
     )
     number = re.search(r"FinDNA \[(\d)\]", text)[1]
     assert line_of(text, f"- [{number}]").startswith(f"- [{number}] BioGeMT/agentomics-ml")
-    assert "[1] Caduceus paper (arXiv 2403.03234), Table 1 (in parentheses: max minus min" in text
+    assert (
+        "[1] Caduceus paper (arXiv 2403.03234), Table 1 (verified; in parentheses: max minus"
+        in text
+    )
     # two papers' numbers of one model are two rows
-    assert len(re.findall(r"^\| HyenaDNA \[\d\] ", text, re.M)) == 2
+    scores = text.partition("size and means")[0]
+    assert len(re.findall(r"^\| HyenaDNA \[\d\] ", scores, re.M)) == 2
 
 
 def test_a_published_mean_needs_the_same_tasks(tables):
@@ -118,12 +123,22 @@ def test_latex_is_escaped_and_balanced(tables):
     assert r"had\_scratch & 3 & 81.0 $\pm$ 2.5 & -- & --" in text
     assert r"\textbf{92.0 $\pm$ 5.0}" in text
     assert text.count(r"\begin{") == text.count(r"\end{")
-    assert not re.search(r"(?<!\\)[_%#]", text.split("\n", 1)[1])
+    body = text.replace(LATEX_NEEDS, "").replace("{!}{%", "{!}{")
+    assert not re.search(r"(?<!\\)[_%#]", body)
+    labels = re.findall(r"\\label\{(.*?)\}", text)
+    assert len(set(labels)) == len(labels) == text.count(r"\begin{table}")
 
 
 def test_simulated_rows_are_labelled_everywhere(tables, rows):
     changed = rows("had", TASKS[0], [0.9], suite=GB, metric="accuracy", simulated=True)
     for text in tables(changed=[changed]).values():
+        assert "had (simulated pretraining)" in text
+        assert "had_scratch (simulated" not in text
+    assert "(simulated pretraining)**" in tables()["md"]
+    assert "- Simulated pretraining: " in tables()["md"]
+    facts = {"suite": GB, "metric": "accuracy", "simulated": True}
+    changed = [rows("kmer_logistic", TASKS[0], [0.85], **facts), changed]
+    for text in tables(changed=changed).values():
         assert "had (simulated)" in text
     assert "(simulated data)**" in tables()["md"]
 

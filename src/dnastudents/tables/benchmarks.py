@@ -10,7 +10,7 @@ import pandas as pd
 
 from dnastudents.benchmarks.facts import METRICS, Protocol, read_protocol
 from dnastudents.benchmarks.task import SPLITS
-from dnastudents.tables.render import EN_DASH, MISSING, Sheet, write_sheets
+from dnastudents.tables.render import EN_DASH, MISSING, Sheet, Table, write
 
 TEXTS = {
     "task": "task",
@@ -53,7 +53,14 @@ def write_benchmarks_table(tasks: Iterable[str | Path], output: str | Path) -> p
     DataFrame
         What the CSV holds.
     """
-    frame = pd.DataFrame([_record(read_protocol(folder)) for folder in tasks])
+    table = benchmarks_table(map(read_protocol, tasks))
+    write(table, output)
+    return table.numbers
+
+
+def benchmarks_table(protocols: Iterable[Protocol]) -> Table:
+    """Make one row per task, sorted by suite and task."""
+    frame = pd.DataFrame(map(_record, protocols))
     frame = frame.sort_values(["suite", "task"], kind="stable", ignore_index=True)
     title = "Benchmarks" + (" (with simulated tasks)" if frame["simulated"].any() else "")
     sheet = Sheet(title, list(TEXTS.values()), [], fixed=len(TEXTS), notes=list(NOTES))
@@ -64,8 +71,7 @@ def write_benchmarks_table(tasks: Iterable[str | Path], output: str | Path) -> p
         sheet.rows.append([_text(row, key) for key in TEXTS])
         if row["notes"]:
             sheet.notes.append(f"{row['suite']}/{row['task']}: {row['notes']}")
-    write_sheets(output, frame, [sheet])
-    return frame
+    return Table(frame, [sheet])
 
 
 def _record(protocol: Protocol) -> dict[str, Any]:
