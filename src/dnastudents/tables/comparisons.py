@@ -19,13 +19,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from dnastudents.benchmarks.facts import METRICS
 from dnastudents.errors import InputError
 from dnastudents.results.failures import MARK, failure_notes, incomplete
 from dnastudents.results.rows import (
-    estimate,
+    independent_values,
     pretrainings_by_seed,
     read_metrics,
     values_by_seed,
@@ -159,8 +160,8 @@ def _record(ours: pd.DataFrame, theirs: pd.DataFrame, task: str, metric: str) ->
         "task": task,
         "metric": metric,
         "seeds": gain.n,
-        "run_score": estimate(ours).mean,
-        "control_score": estimate(theirs).mean,
+        "run_score": float(np.mean(independent_values(ours))),
+        "control_score": float(np.mean(independent_values(theirs))),
         "difference": gain.mean,
         "ci95": gain.half_width,
         "p": p_value,

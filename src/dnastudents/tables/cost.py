@@ -144,4 +144,5 @@ def _run_and_task(costs: pd.DataFrame) -> list[Sheet]:
     sheet = Sheet("Device hours by run and task", ["run", *map(str, hours.columns)], [])
     for run, values in hours.iterrows():
         sheet.rows.append([str(run), *map(three_digits, values)])
+    sheet.embolden_last_row()
     return [sheet]

@@ -280,14 +280,14 @@ def _mark_best(
 ) -> None:
     """Add a column, the best of ours in bold; where some are published, mark the best of all."""
     own = [value for line, value in zip(lines, values, strict=True) if line.kind != PUBLISHED]
-    sheet.bold |= {(row, column) for row in _best(own)}
+    sheet.bold |= {(row, column) for row in best(own)}
     others = values[len(own) :]
-    best = _best(values) if any(not math.isnan(value) for value in others) else []
+    winners = best(values) if any(not math.isnan(value) for value in others) else []
     for index, (row, cell) in enumerate(zip(sheet.rows, cells, strict=True)):
-        row.append(f"{cell} {notes.BEST}" if index in best else cell)
+        row.append(f"{cell} {notes.BEST}" if index in winners else cell)
 
 
-def _best(values: Sequence[float]) -> list[int]:
+def best(values: Sequence[float]) -> list[int]:
     """Return the indices of the best values, as far as shown."""
     shown = [round(100 * value, 1) for value in values]
     best = max((value for value in shown if not math.isnan(value)), default=math.nan)
