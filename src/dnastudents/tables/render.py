@@ -163,15 +163,15 @@ def markdown(sheet: Sheet) -> str:
 
 
 def latex(sheet: Sheet) -> str:
-    """Lay out the sheet as LaTeX tables, one float per panel, with the notes below the last."""
+    """Lay out the sheet as LaTeX tables, one float per panel, and the notes as text after them."""
     lines = [_NEEDS]
     panels = list(sheet.panels())
     for number, (columns, rows) in enumerate(panels, 1):
         which = f" ({number} of {len(panels)})" if len(panels) > 1 else ""
         alignment = "".join("l" if column < sheet.fixed else "r" for column in columns)
         lines += [r"\begin{table}[p]", r"\centering\small"]
-        lines += [rf"\caption{{{escape(sheet.title + which)}}}"]
-        lines += [rf"\label{{{_label(sheet.title + which)}}}", _FITTED]
+        label = _label(sheet.title + which)
+        lines += [rf"\caption{{{escape(sheet.title + which)}}}", rf"\label{{{label}}}", _FITTED]
         lines += [rf"\begin{{tabular}}{{@{{}}{alignment}@{{}}}}", r"\toprule"]
         lines += [_ampersand([escape(sheet.headers[column]) for column in columns])]
         lines += [r"\midrule"] if rows[0] not in sheet.groups else []
@@ -184,10 +184,11 @@ def latex(sheet: Sheet) -> str:
             marked = zip(bold, cells, strict=True)
             lines += [_ampersand([rf"\textbf{{{cell}}}" if b else cell for b, cell in marked])]
         lines += [r"\bottomrule", r"\end{tabular}}"]
-        if number == len(panels) and sheet.notes:
-            lines += ["", r"\medskip\raggedright\footnotesize"]
-            lines += [rf"{escape(note)}\par" for note in sheet.notes]
         lines += [r"\end{table}"]
+    if sheet.notes:  # not inside the float, which cannot be longer than a page
+        lines += [rf"{{\raggedright\footnotesize\noindent Notes to Table~\ref{{{label}}}.\par"]
+        lines += [rf"{escape(note)}\par" for note in sheet.notes]
+        lines += ["}"]
     return "\n".join(lines) + "\n"
 
 

@@ -185,31 +185,31 @@ def _select(
     return metrics[metrics["task"].isin(tasks)] if tasks else metrics
 
 
-def group_means(lines: Sequence[Line], tasks: Sequence[str], suite: str) -> dict[str, list[float]]:
-    """Return the mean of each row over each group of tasks that is shown whole, and over all.
+def shown_groups(suite: str, tasks: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return the groups of tasks that are shown whole, and all tasks where there are several.
 
     Parameters
     ----------
-    lines : sequence of Line
+    suite : str
     tasks : sequence of str
         All that are shown.
-    suite : str
 
     Returns
     -------
-    dict of str to list of float
-        `EMP (10)`, the group and its number of tasks, or `mean` to one value per line; NaN where a
-        line lacks a score. None where one task is all.
+    dict of str to tuple of str
+        `EMP (10)`, a group and its number of tasks, or `mean`, to its tasks.
     """
     shown = {
         f"{group} ({len(names)})": names
         for group, names in groups_of(suite).items()
         if set(names) <= set(tasks)
     }
-    means = {name: [line.mean(names) for line in lines] for name, names in shown.items()}
-    if len(tasks) > 1:
-        means["mean"] = [line.overall(tasks) for line in lines]
-    return means
+    return shown | ({"mean": tuple(tasks)} if len(tasks) > 1 else {})
+
+
+def group_mean(line: Line, names: Sequence[str], tasks: Sequence[str]) -> float:
+    """Return the mean of a row over a group of the tasks; NaN where it lacks a score."""
+    return line.overall(tasks) if len(names) == len(tasks) else line.mean(names)
 
 
 def ranks(lines: Sequence[Line], tasks: Sequence[str]) -> list[float]:
@@ -226,21 +226,21 @@ def _scores(lines: list[Line], names: Mapping[str, str]) -> Sheet:
     cells = {task: [_cell(line, task) for line in lines] for task in names}
     for column, task in enumerate(names, start=2):
         _mark_best(sheet, column, lines, [line.score(task) for line in lines], cells[task])
-    return _with_mean(sheet, lines, list(names))
-
-
-def _with_mean(sheet: Sheet, lines: list[Line], tasks: list[str]) -> Sheet:
-    """Add the mean over all tasks, where there are several, to the rows."""
-    if len(tasks) > 1:
-        means = [line.overall(tasks) for line in lines]
+    if len(names) > 1:
         sheet.headers.append("mean")
-        cells = []
-        for line, mean in zip(lines, means, strict=True):
-            marks = {MARK: line.failed, UNSOUND: line.unsound}
-            marked = [mark for mark, of in marks.items() if of and not math.isnan(mean)]
-            cells.append(" ".join([percent(mean), *marked]))
-        _mark_best(sheet, len(sheet.headers) - 1, lines, means, cells)
+        means = [line.overall(list(names)) for line in lines]
+        _mark_best(sheet, len(sheet.headers) - 1, lines, means, _mean_cells(lines, means, names))
     return sheet
+
+
+def _mean_cells(lines: list[Line], means: list[float], tasks: Iterable[str]) -> list[str]:
+    """Write means over tasks, marked where a seed failed or a score says nothing."""
+    over, cells = set(tasks), []
+    for line, mean in zip(lines, means, strict=True):
+        marks = {MARK: over & line.failed.keys(), UNSOUND: over & line.unsound}
+        marked = [mark for mark, of in marks.items() if of and not math.isnan(mean)]
+        cells.append(" ".join([percent(mean), *marked]))
+    return cells
 
 
 def _summary(lines: list[Line], names: Mapping[str, str], suite: str) -> Sheet:
@@ -257,9 +257,10 @@ def _summary(lines: list[Line], names: Mapping[str, str], suite: str) -> Sheet:
             sheet.headers.append(header)
             for row, text in zip(sheet.rows, texts, strict=True):
                 row.append(text)
-    for name, values in group_means(lines, tasks, suite).items():
+    for name, names_of in shown_groups(suite, tasks).items():
         sheet.headers.append(name)
-        _mark_best(sheet, len(sheet.headers) - 1, lines, values, [percent(v) for v in values])
+        means = [group_mean(line, names_of, tasks) for line in lines]
+        _mark_best(sheet, len(sheet.headers) - 1, lines, means, _mean_cells(lines, means, names_of))
     if len(tasks) > 1:
         sheet.headers.append("mean rank")
         for row, rank in zip(sheet.rows, ranks(lines, tasks), strict=True):
@@ -296,9 +297,8 @@ def best(values: Sequence[float]) -> list[int]:
 
 def _numbers(lines: list[Line], names: Mapping[str, str], suite: str) -> pd.DataFrame:
     """Return what the CSV holds, scores × 100: per task its score, interval or spread, seeds."""
-    means, tasks = group_means(lines, list(names), suite), list(names)
-    # Of one task, too, the CSV has a mean.
-    means["mean"] = [line.overall(tasks) for line in lines]
+    tasks = list(names)
+    groups = {**shown_groups(suite, tasks), "mean": tuple(tasks)}  # of one task too
     mean_rank = ranks(lines, tasks)
     records = []
     for index, line in enumerate(lines):
@@ -323,7 +323,7 @@ def _numbers(lines: list[Line], names: Mapping[str, str], suite: str) -> pd.Data
                 record[f"{task} unsound"] = task in line.unsound
             if task in line.failed:
                 record[f"{task} failed seeds"] = len(line.failed[task].reasons)
-        record |= {name: 100 * values[index] for name, values in means.items()}
+        record |= {name: 100 * group_mean(line, of, tasks) for name, of in groups.items()}
         records.append(record | {"mean_rank": mean_rank[index]})
     return pd.DataFrame(records).round(4)
 
