@@ -290,13 +290,25 @@ def test_benchmarks_table(tmp_path):
     write_benchmarks_table([folder], tmp_path / "benchmarks.csv")
     text = (tmp_path / "benchmarks.md").read_text()
     row = line_of(text, "| a_task")
-    assert row == "| a_task | 2 | MCC | 4 | 2 | 2 | 4\u20136 (4) | 1 | 1 | 0 | 1 | 2.9 |"
+    assert (
+        row
+        == "| a_task | 2 | MCC | 4 | 2 | 2 | 4\u20136 (4) | 1 | 1 | 0 | 1 | 2.9 | 50 | 50 | 100 |"
+    )
     assert "mine/a_task: a substitute" in text
     assert r"a\_task & 2 & MCC" in (tmp_path / "benchmarks.tex").read_text()
     numbers = pd.read_csv(tmp_path / "benchmarks.csv")
     assert numbers.loc[0, ["classes", "n_classes"]].tolist() == ["not so, yes", 2]
     assert numbers.loc[0, ["train", "leaks", "dev_rule"]].tolist() == [4, 1, "official"]
     assert numbers.loc[0, ["leakage", "removed", "dev_and_test"]].tolist() == ["report", 0, 0]
+    assert numbers.loc[0, ["test_exact", "test_reverse_complement", "test_near"]].tolist() == [
+        1,
+        1,
+        2,
+    ]
+    (folder / "leaks.json").unlink()
+    write_benchmarks_table([folder], tmp_path / "benchmarks.csv")
+    row = line_of((tmp_path / "benchmarks.md").read_text(), "| a_task")
+    assert row.endswith("| 2.9 | \u2013 | \u2013 | \u2013 |")
 
 
 def test_benchmarks_table_says_what_was_removed_and_where_dev_is_from(tmp_path):

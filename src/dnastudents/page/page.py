@@ -17,7 +17,6 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from dnastudents.benchmarks.facts import read_protocol
 from dnastudents.errors import InputError
 from dnastudents.figures.style import COLOURS, GREY
 from dnastudents.files import atomic_file
@@ -115,10 +114,8 @@ def render(sources: Sources) -> str:
     found = effects(compared.numbers)
     runs = list(dict.fromkeys(line.run for suite in suites for line in suite.own))
     trained = [x for x in sources.pretrainings if sizes[x.name.partition("@")[0]].tokens > 0]
-    protocols = [
-        read_protocol(sources.results / "tasks" / suite / task)
-        for suite, names in tasks.items()
-        for task in names
+    folders = [
+        sources.results / "tasks" / suite / task for suite, names in tasks.items() for task in names
     ]
     environment = _environment(runs, untrained)
     return environment.get_template("page.html.jinja").render(
@@ -136,7 +133,7 @@ def render(sources: Sources) -> str:
         comparisons=compared.sheets,
         probes=_probe_sheets(sources, tasks, sizes),
         pretraining=pretraining_table(trained).sheets if trained else [],
-        benchmarks=benchmarks_table(protocols).sheets,
+        benchmarks=benchmarks_table(folders).sheets,
         figures=[_figure(Path(file), sources.captions) for file in sources.figures],
         cost=_cost(sources.results),
         provenance=_provenance(metrics),
