@@ -38,7 +38,7 @@ demo: setup      ## the whole workflow on simulated data: tables, figures and a 
 	sed -n '/^| method/,/^$$/p' results/demo/tables/simulated.md
 	cat <<'END'
 	Scores x 100 on tasks of the simulated genome; *_scratch: the same student, never pretrained.
-	Tables, figures and report.zip are in results/demo. Next, after `. .venv/bin/activate`:
+	All results are in results/demo/index.html; tables and figures lie beside it. Next, after `. .venv/bin/activate`:
 	  dnastudents explain results/demo simulated/words had     # where a number comes from
 	  dnastudents init my_project --fasta genome.fa --csv data/mine         # your own data
 	  snakemake --profile demo --configfile demo/chr21_22.yaml -j 2         # a real run

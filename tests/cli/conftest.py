@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from made_up import make_results
 from recipes import settings_of
 
 from dnastudents.cli import main
@@ -25,7 +26,7 @@ def world(inputs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> 
         **{name: inputs[name] for name in ("reference", "pmi", "teacher")},
         **{
             name: folder / name
-            for name in ("run", "task", "features", "results", "settings", "scored")
+            for name in ("run", "task", "features", "results", "settings", "scored", "shown")
         },
         **{name: folder / f"{name}.csv" for name in ("train", "test", "manifest", "metrics")},
         "intervals": folder / "folds.bed",
@@ -61,6 +62,8 @@ def _write_files(place: dict[str, Path]) -> None:
     place["manifest"].write_text(f"{header}\nx.csv,http://127.0.0.1:9/x.csv,,,,,,\n")
     place["results"].mkdir()
     (place["results"] / "x.csv").write_text("a,b\n")
+    place["shown"].mkdir()
+    make_results(place["shown"], ["had"], {"gue": ["tf_0"]}, seeds=1)
     place["intervals"].write_text("chrA\t0\t3000\ttrain\nchrB\t0\t3000\tvalid\n")
     place["lock"].write_text("{}")
     place["vcf"].write_text("chrA\t11\t.\tN\tA\n")

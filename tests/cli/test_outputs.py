@@ -52,6 +52,8 @@ WORKING = {
     "benchmarks-table": "benchmarks-table {task} --output {out}",
     "pretraining-table": "pretraining-table {run} --output {out}",
     "cost": "cost {results} --settings {settings}/cost.json --output {out}",
+    "page": "page {shown} --pretrainings {shown}/pretrain/had --figures {shown}/figures/losses.svg "
+    "--output {out}",
     "figure tsne": "figure tsne {embedding} --runs had --task {task} --output {out}",
     "figure losses": "figure losses {run} --output {out}",
     "figure overview": "figure overview {metrics} --output {out}",
@@ -59,12 +61,14 @@ WORKING = {
 }
 READ = (  # paths that are inputs of some command, and protected
     "bed",
+    "captions",
     "configfile",
     "csv",
     "downloads",
     "embeddings",
     "fasta",
     "features",
+    "figures",
     "files",
     "folder",
     "folders",
@@ -75,6 +79,7 @@ READ = (  # paths that are inputs of some command, and protected
     "model",
     "pmi",
     "pretrained",
+    "pretrainings",
     "published",
     "rates",
     "reference",
@@ -231,7 +236,7 @@ def test_an_input_is_never_touched(
     before = content(tmp_path)
     line = call.replace("[", "{").replace("]", "}")
     places = [mine, mine.parent]
-    if name == "results" and not call.startswith("init"):
+    if name in ("results", "shown") and not call.startswith("init"):
         mine = mine / "finetune/had"
         places = [mine, mine.parent]
     if mine.is_dir() and name != "settings":

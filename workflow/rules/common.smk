@@ -39,6 +39,7 @@ OWN_RULES = own_rules(ROOT)
 ENVIRONMENT = str(ROOT / "envs/dnastudents.yaml")
 DATASETS = str(ROOT / "workflow/resources/datasets.csv")
 PUBLISHED = str(ROOT / "workflow/resources/published_results.csv")
+CAPTIONS = shlex.quote(str(ROOT / "workflow/report"))
 # What runs Snakemake, whatever comes first in PATH; in an environment or container, what is there.
 PYTHON = (
     "python"
@@ -262,6 +263,17 @@ def pretrainings():
     return [f"{OUT}/pretrain/{name}" for name in pretrained_runs()]
 
 
+def all_pretrainings():
+    """Those, and the folders of runs that never learn."""
+    names = [name for run in CONFIG.runs for name in CONFIG.replicas(run)]
+    return [f"{OUT}/pretrain/{name}" for name in names]
+
+
+def as_option(name, values):
+    """An option of a command with its values; nothing where there are none."""
+    return shlex.join([name, *values]) if values else ""
+
+
 def pretrain_input(wildcards):
     """The reference, and the PMI ranking, teacher or intervals that the run learns from."""
     places = {
@@ -352,6 +364,11 @@ def figure(name, caption, label):
 def cost_files():
     """The table of the cost, which needs everything else."""
     return [f"{OUT}/tables/cost.{kind}" for kind in ("csv", "md", "tex")]
+
+
+def page_files():
+    """The page, which shows everything else."""
+    return [f"{OUT}/index.html"]
 
 
 def table_files():

@@ -84,6 +84,27 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(value) for value in adjusted]
 
 
+def mean_ranks(scores: Sequence[Sequence[float]]) -> list[float]:
+    """Rank methods on each task and average over tasks.
+
+    Parameters
+    ----------
+    scores : (methods, tasks)
+        Higher is better. NaN where nobody measured.
+
+    Returns
+    -------
+    list of float, (methods,)
+        1 is best, equal scores share their ranks; only methods with a score on every task are
+        ranked, the others are NaN.
+    """
+    table = np.array(scores, dtype=float)
+    whole = ~np.isnan(table).any(axis=1)
+    ranks = np.full(len(table), math.nan)
+    ranks[whole] = stats.rankdata(-table[whole], axis=0).mean(axis=1)
+    return [float(rank) for rank in ranks]
+
+
 def _t_test(confidence: float, ours: Sequence[float], theirs: Sequence[float] = ()) -> Estimate:
     """Estimate the mean of one sample, or by how much that of two differs (Welch)."""
     samples = [sample for sample in (ours, theirs) if len(sample)]

@@ -19,13 +19,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from dnastudents.benchmarks.facts import METRICS
 from dnastudents.errors import InputError
 from dnastudents.results.failures import MARK, failure_notes, incomplete
 from dnastudents.results.rows import (
-    estimate,
+    independent_values,
     pretrainings_by_seed,
     read_metrics,
     values_by_seed,
@@ -33,7 +34,7 @@ from dnastudents.results.rows import (
 from dnastudents.results.soundness import MARK as UNSOUND
 from dnastudents.results.soundness import soundness_notes, unsound
 from dnastudents.results.statistics import difference, holm, mean_interval
-from dnastudents.tables.render import MINUS, MISSING, TIMES, Sheet, percent, write_sheets
+from dnastudents.tables.render import MINUS, MISSING, TIMES, Sheet, Table, percent, write
 
 LEVEL = 0.05
 FEWEST_SEEDS = 3  # for a test: on a small test set two differences are often equal by chance
@@ -95,7 +96,23 @@ def write_comparisons(metrics_csv: str | Path, pairs: Pairs, output: str | Path)
     InputError
         When no pair has a task in common.
     """
-    metrics = read_metrics(metrics_csv)
+    table = comparisons_table(read_metrics(metrics_csv), pairs)
+    if table.numbers.empty:
+        runs = ", ".join(run for run, _ in pairs) or "no runs"
+        raise InputError(f"{metrics_csv}: none of {runs} has its control")
+    write(table._replace(numbers=table.numbers.round(dict.fromkeys(SCORES, 4))), output)
+    return table.numbers
+
+
+def comparisons_table(metrics: pd.DataFrame, pairs: Pairs) -> Table:
+    """Compare runs with their controls; numbers are scores × 100. No pair may have a common task.
+
+    Parameters
+    ----------
+    metrics : DataFrame
+        What `rows.read_metrics` reads.
+    pairs : sequence of (run, control)
+    """
     records = [
         record
         for suite, rows in metrics.groupby("suite")
@@ -104,8 +121,7 @@ def write_comparisons(metrics_csv: str | Path, pairs: Pairs, output: str | Path)
     more = [name for name in (FINISHED, VOID) if any(record.get(name) for record in records)]
     frame = pd.DataFrame(records, columns=[*COMPARISON_COLUMNS, *more])
     if frame.empty:
-        runs = ", ".join(run for run, _ in pairs) or "no runs"
-        raise InputError(f"{metrics_csv}: none of {runs} has its control")
+        return Table(frame, [])
     frame["p_holm"] = holm(frame["p"].tolist())
     frame["verdict"] = list(map(_verdict, frame["difference"], frame["p_holm"]))
     sheets = [_sheet(str(suite), rows, pairs) for suite, rows in frame.groupby("suite")]
@@ -113,8 +129,7 @@ def write_comparisons(metrics_csv: str | Path, pairs: Pairs, output: str | Path)
     sheets[-1].notes = [*NOTES, *failure_notes(compared), *soundness_notes(compared)]
     frame[list(SCORES)] *= 100
     frame["seeds"] = frame["seeds"].astype("Int64")
-    write_sheets(output, frame.round(dict.fromkeys(SCORES, 4)), sheets)
-    return frame
+    return Table(frame, sheets)
 
 
 def _compare(suite: str, rows: pd.DataFrame, pairs: Pairs) -> list[dict[str, Any]]:
@@ -145,8 +160,8 @@ def _record(ours: pd.DataFrame, theirs: pd.DataFrame, task: str, metric: str) ->
         "task": task,
         "metric": metric,
         "seeds": gain.n,
-        "run_score": estimate(ours).mean,
-        "control_score": estimate(theirs).mean,
+        "run_score": float(np.mean(independent_values(ours))),
+        "control_score": float(np.mean(independent_values(theirs))),
         "difference": gain.mean,
         "ci95": gain.half_width,
         "p": p_value,
