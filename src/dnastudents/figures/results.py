@@ -56,7 +56,7 @@ def overview_figure(
     with figure_style():
         columns = 4 if len(scores.tasks) <= 12 else 6
         figure, axes = grid(
-            len(scores.tasks), columns, PAGE, 0.65 + 0.11 * len(scores.runs), sharey=True
+            len(scores.tasks), columns, PAGE, max(1.3, 0.65 + 0.11 * len(scores.runs)), sharey=True
         )
         panels = dict(zip(scores.tasks, axes, strict=True))
         of_task = dict(list(scores.frame.groupby(["suite", "task"])))

@@ -130,8 +130,8 @@ def controls_hollow(look: Series, control: bool) -> dict[str, Any]:
 def wrapped(name: str, width: int = 22) -> str:
     """Break a long name after underscores into lines of at most `width` characters."""
     lines = [""]
-    for part in re.findall(r"[^_]*_?", name):
-        if len(lines[-1]) + len(part) > width:
+    for part in re.findall(r"[^_]+_?|_", name):
+        if lines[-1] and len(lines[-1]) + len(part) > width:
             lines.append("")
         lines[-1] += part
     return "\n".join(lines)
@@ -168,14 +168,16 @@ def save(figure: Figure, output: str | Path) -> None:
         "png": {"Software": _MAKER},
         "pdf": {"CreationDate": None, "Creator": _MAKER, "Producer": None},
     }
-    figure.draw_without_rendering()  # one layout, which the three files share
-    figure.set_layout_engine("none")
-    for kind in metadata:  # all, before one is replaced
-        check_file(f"{base}.{kind}", _LIKE[kind])
-    for kind, entries in metadata.items():
-        with atomic_file(f"{base}.{kind}", _LIKE[kind]) as partial:
-            figure.savefig(partial, format=kind, metadata=entries)
-    plt.close(figure)
+    try:
+        for kind in metadata:  # all, before one is replaced
+            check_file(f"{base}.{kind}", _LIKE[kind])
+        figure.draw_without_rendering()  # one layout, which the three files share
+        figure.set_layout_engine("none")
+        for kind, entries in metadata.items():
+            with atomic_file(f"{base}.{kind}", _LIKE[kind]) as partial:
+                figure.savefig(partial, format=kind, metadata=entries)
+    finally:
+        plt.close(figure)
 
 
 def output_base(output: str | Path) -> str:
