@@ -173,7 +173,10 @@ def test_completion() -> None:
         text=True,
         env={"PYTHONPATH": ":".join(sys.path), **environment},
     )
-    assert shown.stdout.split() == ["tsne", "losses", "overview", "pmi"]
+    assert shown.stdout.split() == [
+        *("tsne", "losses", "overview", "heatmap", "ranks", "comparisons", "few-shot"),
+        *("against-cost", "confusion", "pmi"),
+    ]
 
 
 def test_a_reader_that_stops_reading_gets_no_traceback() -> None:

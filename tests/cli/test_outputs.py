@@ -57,6 +57,13 @@ WORKING = {
     "figure tsne": "figure tsne {embedding} --runs had --task {task} --output {out}",
     "figure losses": "figure losses {run} --output {out}",
     "figure overview": "figure overview {metrics} --output {out}",
+    "figure heatmap": "figure heatmap {many} --output {out}",
+    "figure ranks": "figure ranks {many} --output {out}",
+    "figure comparisons": "figure comparisons {compared} --output {out}",
+    "figure few-shot": "figure few-shot {many} --output {out}",
+    "figure against-cost": "figure against-cost {many} --pretrained {run} --runs run "
+    "--output {out}",
+    "figure confusion": "figure confusion {many} --tasks {task} --output {out}",
     "figure pmi": "figure pmi {scored} --output {out}",
 }
 READ = (  # paths that are inputs of some command, and protected
@@ -86,6 +93,7 @@ READ = (  # paths that are inputs of some command, and protected
     "results",
     "source",
     "sources",
+    "table",
     "task",
     "tasks",
     "teacher",
@@ -93,7 +101,7 @@ READ = (  # paths that are inputs of some command, and protected
 )
 NOT_AGAIN = ("init", "download")  # the one wants a new folder, the other keeps what is there
 TABLES = (".csv", ".md", ".tex")
-FIGURES = (".svg", ".png")
+FIGURES = (".svg", ".png", ".pdf")
 Content = dict[str, bytes | None]
 
 

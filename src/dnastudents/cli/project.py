@@ -80,12 +80,19 @@ def schema() -> None:
     print(json.dumps(json_schema(), indent=1, ensure_ascii=False))
 
 
-@command(config, "docs", "")
-def docs() -> None:
-    """Print every key with its type, default and meaning, as Markdown."""
-    from dnastudents.config.export import markdown
+@command(config, "docs", "commands")
+def docs(
+    page: Annotated[
+        Literal["configuration", "metrics", "commands"],
+        typer.Argument(help="keys of the configuration, columns of metrics.csv, or subcommands"),
+    ] = "configuration",
+) -> None:
+    """Print a page of reference, made from the code, as Markdown."""
+    from dnastudents.cli.pages import commands
+    from dnastudents.config.export import columns, markdown
 
-    print(markdown(), end="")
+    pages = {"configuration": markdown, "metrics": columns, "commands": commands}
+    print(pages[page](), end="")
 
 
 @command(app, "plan", "--device A100 --configfile my.yaml")
