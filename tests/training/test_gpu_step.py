@@ -30,10 +30,9 @@ from dnastudents.settings import parse
 from dnastudents.training.loop import Trainer
 from dnastudents.training.options import RunSettings
 from dnastudents.training.state import StateFolder
-from small_students import BERT, CHORDMIXER, HYBRID, NUCLEOTIDE_TRANSFORMER
+from small_students import BERT, SMALL
 from stand_in_gpu import GPU, Slow, Watch, stand_in_gpu
 
-SMALL = {s["architecture"]: s for s in (BERT, CHORDMIXER, HYBRID, NUCLEOTIDE_TRANSFORMER)}
 BATCHES = ("whole", "uneven")
 # Operations of a step on whole rows that the small recipes may take, by what learns: a twentieth
 # more than they took with torch 2.13 and transformers 5.23.

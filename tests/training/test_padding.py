@@ -11,7 +11,7 @@ import pytest
 import torch
 from accelerate import Accelerator
 from recipes import settings_of
-from small import random_codes
+from small import DETERMINISTIC_BERT, random_codes
 from torch import Tensor
 
 from dnastudents import models
@@ -24,22 +24,15 @@ from dnastudents.objectives.masked_lm.objective import MaskedLM
 from dnastudents.training.gradients import Gradients
 from dnastudents.training.pretrain import pretrain
 from dnastudents.training.processes import Processes
-from small_students import BERT, CHORDMIXER, HYBRID, NUCLEOTIDE_TRANSFORMER
-
-NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
-SMALL = {
-    "bert": {**BERT, **NO_DROPOUT},
-    "chordmixer": CHORDMIXER,
-    "hybrid": HYBRID,
-    "nucleotide_transformer": NUCLEOTIDE_TRANSFORMER,
-}
+from small_students import SMALL
 
 
 def gradients_of(architecture: str) -> Gradients:
     """Gradients of masked prediction in float64, three rows at a time."""
     tokenizer = tokenizers.build(STUDENTS[architecture].tokenizer)
     torch.manual_seed(0)
-    student = models.build(SMALL[architecture], tokenizer)
+    settings = SMALL | {"bert": DETERMINISTIC_BERT}
+    student = models.build(settings[architecture], tokenizer)
     mask = {"name": "bernoulli", "probability": 0.3}
     objective = build({"name": "masked_lm"}, mask, student, tokenizer, 0, 10, Resources())
     accelerator = Accelerator(cpu=True)
@@ -83,7 +76,7 @@ def test_slices_hold_every_row_once_with_no_more_padding_than_they_need() -> Non
 def test_a_training_ends_in_the_weights_of_untrimmed_rows(
     inputs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = settings_of("masked_lm") | {"student": SMALL["bert"]}
+    settings = settings_of("masked_lm") | {"student": DETERMINISTIC_BERT}
     pretrain(settings, output=tmp_path / "a", state=tmp_path / "sa", **inputs)
     draw = MaskedLM._views
 
