@@ -79,7 +79,10 @@ def test_processes_of_one_node_share_its_threads(handed_on: list[list[str]]) -> 
     os.environ["RANK"] = "3"
     assert launch.launch(1, 2, 5, ["pretrain", "had"]) == 7
     assert handed_on == [
-        ["--standalone", "--nproc-per-node=2", "-m", "dnastudents", "pretrain", "had"]
+        [
+            *("--standalone", "--nnodes=1", "--nproc-per-node=2"),
+            *("-m", "dnastudents", "pretrain", "had"),
+        ]
     ]
     assert (os.environ["DNASTUDENTS_PROCESSES"], os.environ["OMP_NUM_THREADS"]) == ("2", "2")
     assert "RANK" not in os.environ

@@ -93,6 +93,12 @@ def moved(tensor: Tensor, device: torch.device) -> Tensor:
     return tensor.to(device, non_blocking=True)
 
 
+def release(device: torch.device) -> None:
+    """Give a GPU's memory that holds nothing back, so that other processes may take it."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+
+
 class Precision:
     """Lower precision of products while training on a GPU; a CPU always computes in float32.
 
@@ -189,8 +195,7 @@ def as_many_as_fit(
             if at_once == 1 or not is_out_of_memory(error):
                 raise
         # The error is gone by here, and with it the frames that hold tensors.
-        if device.type == "cuda":
-            torch.cuda.empty_cache()
+        release(device)
         fewer = at_once // 2
         logger.warning(f"out of memory with {at_once} sequences at once; from here on {fewer}")
         at_once = fewer

@@ -52,7 +52,7 @@ def launch(nodes: int, processes: int, threads: int, arguments: Sequence[str]) -
     """
     if nodes < 1 or processes < 1:
         raise InputError(f"--nodes {nodes}, --processes {processes}: give at least 1 of each")
-    rendezvous, launchers = ["--standalone"], 1
+    rendezvous, launchers = ["--standalone", "--nnodes=1"], 1
     if nodes > 1:
         if "SLURM_JOB_ID" not in os.environ:
             raise InputError(f"--nodes {nodes} needs a Slurm job, and this is not one")

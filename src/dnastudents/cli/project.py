@@ -100,8 +100,7 @@ def plan(
     *,
     configfile: ConfigFiles,
     device: Annotated[
-        Literal["H100", "A100"] | None,
-        typer.Option(help="estimate for this GPU; default: H100"),
+        str | None, typer.Option(help="estimate for this GPU, H100 or A100; default: H100")
     ] = None,
     rates: Annotated[Path | None, typer.Option(help="JSON of a plan that measured")] = None,
     measure: Annotated[

@@ -105,10 +105,12 @@ def plan(
     Raises
     ------
     InputError
-        A bad configuration or file, or several sources of rates.
+        A bad configuration, file or device, or several sources of rates.
     """
     if sum((device is not None, rates is not None, measured)) > 1:
         raise InputError("give one of --device, --rates and --measure")
+    if device is not None and device not in DEVICES:
+        raise InputError(f"--device: {device} is not known; {' or '.join(DEVICES)}, or --measure")
     if output is not None:
         check_file(output, LIKE)  # before what takes long
     given = None if rates is None else read_rates(rates)
