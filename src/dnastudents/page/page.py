@@ -109,14 +109,12 @@ def render(sources: Sources) -> str:
     sizes = read_sizes(sources.pretrainings)
     tasks = _tasks(sources, metrics)
     suites = _suites(metrics, tasks, sources.runs, sizes, published)
-    compared = comparisons_table(metrics, sources.pairs)
+    order = [f"{suite}/{task}" for suite, names in tasks.items() for task in names]
+    compared = comparisons_table(metrics, sources.pairs, order)
     untrained = set(metrics.loc[~metrics["pretrained"], "run"])
     found = effects(compared.numbers)
     runs = list(dict.fromkeys(line.run for suite in suites for line in suite.own))
     trained = [x for x in sources.pretrainings if sizes[x.name.partition("@")[0]].tokens > 0]
-    folders = [
-        sources.results / "tasks" / suite / task for suite, names in tasks.items() for task in names
-    ]
     environment = _environment(runs, untrained)
     return environment.get_template("page.html.jinja").render(
         title=sources.results.resolve().name,
@@ -133,7 +131,7 @@ def render(sources: Sources) -> str:
         comparisons=compared.sheets,
         probes=_probe_sheets(sources, tasks, sizes),
         pretraining=pretraining_table(trained).sheets if trained else [],
-        benchmarks=benchmarks_table(folders).sheets,
+        benchmarks=benchmarks_table(sources.results / "tasks" / name for name in order).sheets,
         figures=[_figure(Path(file), sources.captions) for file in sources.figures],
         cost=_cost(sources.results),
         provenance=_provenance(metrics),
