@@ -79,6 +79,7 @@ def test_only_what_trains_takes_the_seconds_of_torch() -> None:
         "figures.losses",
         "figures.results",
         "figures.pmi",
+        "page.page",
     )
     code = "import sys\n" + "".join(f"import dnastudents.{name}\n" for name in modules)
     code += "print('torch' in sys.modules)"

@@ -139,6 +139,16 @@ def test_a_single_run_without_controls_has_a_page(tmp_path: Path) -> None:
     assert 'id="figures"' not in text
 
 
+def test_probes_have_tables_of_their_own(tmp_path: Path) -> None:
+    made = make_results(tmp_path, ["had"], {"gue": ["tf_0", "tf_1"]})
+    assert "Probes of frozen features" not in render(made)
+    rows = pd.read_csv(tmp_path / "metrics.csv")
+    rows[rows["task"] == "tf_1"].assign(neighbours=7).to_csv(tmp_path / "knn.csv", index=False)
+    shown = render(made._replace(probes=["knn"])).partition("Probes of frozen features")[2]
+    assert "gue: k-NN probe, test-set scores" in shown
+    assert "the vote of the 7 nearest training sequences" in shown
+
+
 def test_what_is_wrong_is_named(sources: Sources, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no row of task 'gue/tf_9'"):
         render(sources._replace(tasks=["gue/tf_9"]))

@@ -112,7 +112,7 @@ rule comparisons:
     """Write the differences between each run and its controls."""
     input:
         metrics=f"{OUT}/metrics.csv",
-        asked=asked("comparisons", CONFIG.comparisons()),
+        asked=asked("comparisons", [CONFIG.comparisons(), CONFIG.tasks()]),
     output:
         **table("comparisons", "comparisons", "runs against their controls"),
     log:
@@ -124,9 +124,11 @@ rule comparisons:
         ENVIRONMENT
     params:
         pairs=[f"{run}:{control}" for run, control in CONFIG.comparisons()],
+        tasks=["/".join(task) for task in CONFIG.tasks()],
     shell:
         command(
-            "comparisons --metrics {input.metrics:q} --pairs {params.pairs:q} --output {output.csv:q}"
+            "comparisons --metrics {input.metrics:q} --pairs {params.pairs:q}"
+            " --tasks {params.tasks:q} --output {output.csv:q}"
         )
 
 

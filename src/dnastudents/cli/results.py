@@ -18,6 +18,9 @@ Pretrainings = Annotated[
     list[Path] | None,
     typer.Option(metavar="FOLDER...", help="outputs of `pretrain`, of which sizes are shown"),
 ]
+AllTasks = Annotated[
+    list[str] | None, typer.Option(metavar="SUITE/TASK...", help="tasks in their order")
+]
 Kind = Annotated[Literal["finetune", "knn", "linear"], typer.Option(help="which results")]
 
 
@@ -91,13 +94,14 @@ def comparisons(
     pairs: Annotated[
         list[str], typer.Option(metavar="RUN:CONTROL...", help="runs, each with its control")
     ],
+    tasks: AllTasks = None,
     metrics: Metrics,
     output: Output,
 ) -> None:
     """Compare each run with its controls."""
     from dnastudents.tables.comparisons import write_comparisons
 
-    write_comparisons(metrics, _pairs(pairs), output)
+    write_comparisons(metrics, _pairs(pairs), output, tasks)
 
 
 @command(app, "benchmarks-table", "results/tasks/gue/* --output results/tables/benchmarks.csv")
@@ -138,9 +142,7 @@ def cost(results: Results, *, settings: SettingsOption, output: Output) -> None:
 def page(
     results: Results,
     *,
-    tasks: Annotated[
-        list[str] | None, typer.Option(metavar="SUITE/TASK...", help="tasks in their order")
-    ] = None,
+    tasks: AllTasks = None,
     runs: AllRuns = None,
     pairs: Annotated[
         list[str] | None, typer.Option(metavar="RUN:CONTROL...", help="runs, each with its control")

@@ -68,10 +68,16 @@ def effects(comparisons: pd.DataFrame) -> list[Effect]:
         verdicts = Counter(single["verdict"].dropna())
         found.append(
             Effect(
-                *(str(suite), str(run), str(control), len(single)),
-                *(float(whole[name].iloc[0]) for name in ("difference", "ci95")),
-                *(verdicts[name] for name in ("better", "worse", "unclear")),
-                len(single) - verdicts.total(),
+                str(suite),
+                str(run),
+                str(control),
+                tasks=len(single),
+                difference=float(whole["difference"].iloc[0]),
+                half_width=float(whole["ci95"].iloc[0]),
+                better=verdicts["better"],
+                worse=verdicts["worse"],
+                unclear=verdicts["unclear"],
+                untested=len(single) - verdicts.total(),
             )
         )
     return found

@@ -17,7 +17,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from dnastudents.errors import InputError
+from dnastudents.errors import InputError, nearest
 from dnastudents.figures.style import COLOURS, GREY
 from dnastudents.files import atomic_file
 from dnastudents.page.findings import Effect, effects, said_of_effects, said_of_suite
@@ -109,14 +109,12 @@ def render(sources: Sources) -> str:
     sizes = read_sizes(sources.pretrainings)
     tasks = _tasks(sources, metrics)
     suites = _suites(metrics, tasks, sources.runs, sizes, published)
-    compared = comparisons_table(metrics, sources.pairs)
+    order = [f"{suite}/{task}" for suite, names in tasks.items() for task in names]
+    compared = comparisons_table(metrics, sources.pairs, order)
     untrained = set(metrics.loc[~metrics["pretrained"], "run"])
     found = effects(compared.numbers)
     runs = list(dict.fromkeys(line.run for suite in suites for line in suite.own))
     trained = [x for x in sources.pretrainings if sizes[x.name.partition("@")[0]].tokens > 0]
-    folders = [
-        sources.results / "tasks" / suite / task for suite, names in tasks.items() for task in names
-    ]
     environment = _environment(runs, untrained)
     return environment.get_template("page.html.jinja").render(
         title=sources.results.resolve().name,
@@ -131,9 +129,9 @@ def render(sources: Sources) -> str:
         maps=heat_maps(suites, compared.numbers, untrained),
         results=[(suite.name, list(reversed(suite.table.sheets))) for suite in suites],
         comparisons=compared.sheets,
-        probes=_probe_sheets(sources, tasks, sizes),
+        probes=_probe_sheets(sources, tasks),
         pretraining=pretraining_table(trained).sheets if trained else [],
-        benchmarks=benchmarks_table(folders).sheets,
+        benchmarks=benchmarks_table(sources.results / "tasks" / name for name in order).sheets,
         figures=[_figure(Path(file), sources.captions) for file in sources.figures],
         cost=_cost(sources.results),
         provenance=_provenance(metrics),
@@ -198,7 +196,9 @@ def _tasks(sources: Sources, metrics: pd.DataFrame) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for name in sources.tasks or names:
         if name not in names:
-            raise InputError(f"{sources.results}/metrics.csv: no row of task '{name}'")
+            raise InputError(
+                f"{sources.results}/metrics.csv: no row of task '{name}'; {nearest(name, names)}"
+            )
         found.setdefault(names[name][0], []).append(names[name][1])
     return found
 
@@ -218,14 +218,14 @@ def _suites(
     ]
 
 
-def _probe_sheets(
-    sources: Sources, tasks: Mapping[str, list[str]], sizes: Mapping[str, Size]
-) -> list[Sheet]:
-    """Return the scores of the probes of frozen features."""
+def _probe_sheets(sources: Sources, tasks: Mapping[str, list[str]]) -> list[Sheet]:
+    """Return the scores of the probes of frozen features, of which not every task has one."""
     found = []
     for probe in sources.probes:
         metrics = read_metrics(sources.results / f"{probe}.csv")
-        probed = _suites(metrics, tasks, sources.runs, {})
+        has = set(zip(metrics["suite"], metrics["task"], strict=True))
+        own = {suite: [n for n in names if (suite, n) in has] for suite, names in tasks.items()}
+        probed = _suites(metrics, own, sources.runs, {})
         found += [sheet for suite in probed for sheet in suite.table.sheets]
     return found
 
