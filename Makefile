@@ -68,7 +68,7 @@ test-slurm: setup ## the workflow on a real Slurm that is started on this machin
 
 docs: setup      ## the documentation as a site, in site/
 	@NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs build --strict --quiet
-	echo "Open site/index.html."
+	echo "Open site/index.html; its search works behind a server: python -m http.server --directory site"
 
 clean:           ## remove results and caches, keep .venv
 	rm -rf results/demo .pytest_cache .mypy_cache .ruff_cache

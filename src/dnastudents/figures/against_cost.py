@@ -18,9 +18,9 @@ from dnastudents.figures.style import (
     PAGE,
     SIMULATED,
     Series,
-    controls_hollow,
     figure_style,
     looks,
+    marker_fill,
     save,
 )
 from dnastudents.files import read_json
@@ -46,7 +46,11 @@ class Cost(NamedTuple):
     hours: float
 
 
-LABELS = Cost("parameters", "pretraining bases", "device hours of pretraining")  # type: ignore[arg-type]
+LABELS = {
+    "parameters": "parameters",
+    "tokens": "pretraining bases",
+    "hours": "device hours of pretraining",
+}
 
 
 def against_cost_figure(
@@ -90,13 +94,13 @@ def against_cost_figure(
         )
         for line, suite in zip(axes, scores.suites, strict=True):
             heights = dict(zip(scores.runs, means[of_suite == suite].mean(axis=0), strict=True))
-            for kind, axis in zip(Cost._fields, line, strict=True):
+            for kind, axis in zip(LABELS, line, strict=True):
                 places = {run: getattr(cost, kind) for run, cost in costs.items()}
                 _panel(axis, places, heights, of_run, scores.controls)
             count = int((of_suite == suite).sum())
             line[0].set_ylabel(f"mean of {count} task{'s' * (count > 1)}")
             line[0].set_title(suite)
-        for axis, label in zip(axes[-1], LABELS, strict=True):
+        for axis, label in zip(axes[-1], LABELS.values(), strict=True):
             axis.set_xlabel(label)
         handles, labels = axes[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=4)
@@ -144,7 +148,7 @@ def _panel(
             marker=look.marker,
             markersize=4.5,
             label=run,
-            **controls_hollow(look, run in controls),
+            **marker_fill(look, run in controls),
         )
     axis.set_xscale("log")
     known = [place for place in places.values() if not np.isnan(place)]

@@ -22,9 +22,9 @@ from dnastudents.figures.style import (
     PAGE,
     SIMULATED,
     Series,
-    controls_hollow,
     figure_style,
     looks,
+    marker_fill,
     recipe,
     save,
 )
@@ -126,7 +126,7 @@ def _panel(
             markersize=2.8,
             linewidth=0.9,
             label=run,
-            **controls_hollow(look, control),
+            **marker_fill(look, control),
         )
         if all(score.n >= FEWEST for _, score in points):
             widths = [half_width(score) for _, score in points]

@@ -18,10 +18,10 @@ from dnastudents.figures.scores import Scores, read_scores
 from dnastudents.figures.style import (
     PAGE,
     SIMULATED,
-    controls_hollow,
     figure_style,
     grid,
     looks,
+    marker_fill,
     save,
 )
 from dnastudents.results.statistics import CONFIDENCE, Ranks, ranked
@@ -126,7 +126,7 @@ def _panel(axis: Axes, scores: Scores, ranks: Ranks) -> None:
         end = 1 - 0.03 * runs if is_left else runs + 0.03 * runs
         colour = of_run[run].colour
         axis.plot([means[place], means[place], end], [0, line, line], color=colour, linewidth=0.7)
-        fill = controls_hollow(of_run[run], run in scores.controls)
+        fill = marker_fill(of_run[run], run in scores.controls)
         axis.plot(means[place], 0, "o", ms=3.4, zorder=3, clip_on=False, **fill)
         axis.text(
             end + (-0.1 if is_left else 0.1),

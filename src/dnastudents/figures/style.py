@@ -8,7 +8,7 @@ of a recipe are those whose names begin with the same word.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -92,8 +92,8 @@ def recipe(run: str) -> str:
     return run.partition("@")[0].partition("_")[0]
 
 
-def looks(runs: Iterable[str]) -> dict[str, Series]:
-    """Look of each run: the colour of its recipe, the same whatever other runs are drawn.
+def looks(runs: Collection[str]) -> dict[str, Series]:
+    """Return the look of each run: its recipe's colour, the same whatever other runs are drawn.
 
     The first runs of a recipe differ by line style, all by marker, and after four a darker shade
     begins. Recipes of one's own take the remaining colours in their order. Further pretrainings of
@@ -122,7 +122,7 @@ def _darker(colour: str, share: float) -> str:
     return to_hex((red, green, blue))
 
 
-def controls_hollow(look: Series, control: bool) -> dict[str, Any]:
+def marker_fill(look: Series, control: bool) -> dict[str, Any]:
     """Return how a marker of a run is filled: hollow if it was never pretrained."""
     return {"mfc": "white" if control else look.colour, "mec": look.colour, "mew": 0.9}
 
