@@ -64,10 +64,17 @@ def test_a_gpu_that_torch_cannot_use_ends_the_job_with_the_reason(
 
 
 @pytest.mark.usefixtures("fresh")
-@pytest.mark.parametrize(("processes", "enough"), [("2", True), ("3", False)])
+@pytest.mark.parametrize(
+    ("processes", "launched", "enough"),
+    [("2", True, True), ("3", True, False), ("3", False, True)],  # the last is left of a session
+)
 def test_each_process_of_a_node_needs_a_gpu(
-    processes: str, enough: bool, monkeypatch: pytest.MonkeyPatch
+    processes: str, launched: bool, enough: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for name in ("DNASTUDENTS_PROCESSES", "FORK_LAUNCHED", "TORCHELASTIC_RUN_ID"):
+        monkeypatch.delenv(name, raising=False)
+    if launched:
+        monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setenv("LOCAL_WORLD_SIZE", processes)

@@ -14,6 +14,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from dnastudents.environment import is_launched
 from dnastudents.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ def choose_device() -> torch.device:
             )
         return torch.device("cpu")
     processes, found = int(os.environ.get("LOCAL_WORLD_SIZE", "1")), torch.cuda.device_count()
-    if processes > found:
+    if is_launched() and processes > found:
         raise InputError(
             f"{processes} processes start on this node, but torch sees {found} GPU(s); each needs "
             "one: ask for as many, as by `gpu: 4, processes: 4`, or start fewer"
