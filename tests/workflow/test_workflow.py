@@ -124,7 +124,7 @@ def test_tables_and_figures_are_there_and_say_simulated(tiny: Path) -> None:
     page = (tiny / "results/index.html").read_text()
     assert "Simulated data." in page
     assert "What pretraining changed" in page
-    assert page.count("<figure>") == 4
+    assert page.count("<figure>") >= 4
     assert "simulated: k-NN probe" in page
 
 
