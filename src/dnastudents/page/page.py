@@ -18,7 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from dnastudents.errors import InputError, nearest
-from dnastudents.figures.style import COLOURS, GREY
+from dnastudents.figures.style import COLOURS, looks, recipe
 from dnastudents.files import atomic_file
 from dnastudents.page.findings import Effect, effects, said_of_effects, said_of_suite
 from dnastudents.page.heat import heat_maps
@@ -35,7 +35,6 @@ from dnastudents.tables.results import Suite, suite_results
 from dnastudents.yaml_files import read_yaml
 
 _LIKE = rb"<!doctype html>\n<!-- dnastudents -->"
-RECIPES = ("had", "findna", "dnabert", "logo")  # first words of runs, which share a colour
 
 
 class Sources(NamedTuple):
@@ -148,7 +147,7 @@ def _environment(runs: Sequence[str], untrained: set[str]) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    colours = run_colours(runs)
+    colours = {run: look.colour for run, look in looks(runs).items()}
 
     def mark(label: str) -> Markup:
         """A dot in the colour of the run that a label begins with, hollow if it never learnt."""
@@ -171,22 +170,12 @@ def _environment(runs: Sequence[str], untrained: set[str]) -> Environment:
     return environment
 
 
-def run_colours(runs: Sequence[str]) -> dict[str, str]:
-    """Return a colour per run: that of its recipe, which is the first word of its name."""
-    colours = dict(zip(RECIPES, COLOURS, strict=False))
-    found = {}
-    for run in runs:
-        recipe = run.partition("_")[0]
-        if run != BASELINE:
-            colours.setdefault(recipe, COLOURS[len(colours) % len(COLOURS)])
-        found[run] = GREY if run == BASELINE else colours[recipe]
-    return found
-
-
 def _legend(runs: Sequence[str]) -> dict[str, str]:
     """Return the recipes of the runs with their colours."""
-    colours = run_colours(runs)
-    return {run if run == BASELINE else run.partition("_")[0]: colours[run] for run in runs}
+    colours: dict[str, str] = {}
+    for run, look in looks(runs).items():
+        colours.setdefault(run if run == BASELINE else recipe(run), look.colour)
+    return colours
 
 
 def _tasks(sources: Sources, metrics: pd.DataFrame) -> dict[str, list[str]]:
