@@ -107,7 +107,7 @@ FINE = {  # what a subcommand may be given after all
 
 def test_no_command_is_left_out() -> None:
     called = {name for name in COMMANDS for call in CALLS if f"{call} ".startswith(f"{name} ")}
-    assert called == {*COMMANDS} - {"config schema", "config docs"}  # which take no argument
+    assert called == {*COMMANDS} - {"config schema", "config docs"}  # which read no file
 
 
 @pytest.fixture

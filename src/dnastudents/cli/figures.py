@@ -29,7 +29,7 @@ def tsne(
     task: TaskFolder,
     output: Output,
 ) -> None:
-    """Draw a t-SNE of frozen features, one panel per run or teacher."""
+    """Draw a t-SNE of the frozen features of runs and teachers."""
     from dnastudents.figures.tsne import tsne_figure
 
     tsne_figure(embeddings, runs, task, output)
@@ -65,7 +65,7 @@ def overview(
 def heatmap(
     metrics: MetricsFile, *, runs: AllRuns = None, tasks: AllTasks = None, output: Output
 ) -> None:
-    """Draw scores of runs and tasks, coloured by their distance from the k-mer baseline."""
+    """Draw all scores, coloured against the k-mer baseline."""
     from dnastudents.figures.heatmap import heatmap_figure
 
     heatmap_figure(metrics, output, runs, tasks)
@@ -75,7 +75,7 @@ def heatmap(
 def ranks(
     metrics: MetricsFile, *, runs: AllRuns = None, tasks: AllTasks = None, output: Output
 ) -> None:
-    """Draw mean ranks, with Friedman's test and critical differences."""
+    """Draw mean ranks and their critical difference."""
     from dnastudents.figures.ranks import ranks_figure
 
     ranks_figure(metrics, output, runs, tasks)
@@ -118,7 +118,7 @@ def against_cost(
     tasks: AllTasks = None,
     output: Output,
 ) -> None:
-    """Draw mean scores against parameters, pretraining bases and hours."""
+    """Draw mean scores against size, bases and hours."""
     from dnastudents.figures.against_cost import against_cost_figure
 
     against_cost_figure(metrics, pretrained, output, runs, tasks)
@@ -134,7 +134,7 @@ def confusion(
     runs: AllRuns = None,
     output: Output,
 ) -> None:
-    """Draw which classes the best run of each task takes for which."""
+    """Draw what the best runs take each class for."""
     from dnastudents.figures.confusion import confusion_figure
 
     confusion_figure(metrics, tasks, output, runs)
