@@ -8,7 +8,7 @@ PYTHON ?= python3
 JOBS ?= $(shell "$(PYTHON)" -c 'import os; print(min(4, os.cpu_count() or 1))')
 # Tests that neither train nor start Snakemake.
 FAST := $(addprefix tests/,config downloads genome masking pmi results tables test_settings.py test_registry.py)
-.PHONY: demo check test lint test-slurm setup clean help
+.PHONY: demo check test lint test-slurm docs setup clean help
 
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/'
@@ -38,7 +38,7 @@ demo: setup      ## the whole workflow on simulated data: tables, figures and a 
 	sed -n '/^| method/,/^$$/p' results/demo/tables/simulated.md
 	cat <<'END'
 	Scores x 100 on tasks of the simulated genome; *_scratch: the same student, never pretrained.
-	Tables, figures and report.zip are in results/demo. Next, after `. .venv/bin/activate`:
+	All results are in results/demo/index.html; tables and figures lie beside it. Next, after `. .venv/bin/activate`:
 	  dnastudents explain results/demo simulated/words had     # where a number comes from
 	  dnastudents init my_project --fasta genome.fa --csv data/mine         # your own data
 	  snakemake --profile demo --configfile demo/chr21_22.yaml -j 2         # a real run
@@ -65,6 +65,10 @@ test: lint       ## ruff, mypy, snakefmt, snakemake --lint and pytest; JOBS=0: o
 
 test-slurm: setup ## the workflow on a real Slurm that is started on this machine; needs root and Debian
 	@PATH="$$PWD/.venv/bin:$$PATH" python -m pytest -s -m slurm tests/slurm
+
+docs: setup      ## the documentation as a site, in site/
+	@NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs build --strict --quiet
+	echo "Open site/index.html; its search works behind a server: python -m http.server --directory site"
 
 clean:           ## remove results and caches, keep .venv
 	rm -rf results/demo .pytest_cache .mypy_cache .ruff_cache

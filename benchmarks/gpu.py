@@ -52,7 +52,8 @@ def student_rows(
     )
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    seconds = interleaved({"step": always(trainer.advance)}, turns, device, LIMIT)["step"]
+    with trainer.batches:  # the next one is built beside the step, as in a training
+        seconds = interleaved({"step": always(trainer.advance)}, turns, device, LIMIT)["step"]
     bases = int((run.corpus.batch(0) != PAD).sum())
     precision = {"no": "float32"}.get(trainer.precision.name, trainer.precision.name)
     size = f"{name}: {plan.batch_size} x {plan.window.length} bases"

@@ -28,6 +28,10 @@ HYBRID: dict[str, Any] = {
     "intermediate_size": 16,
 }
 NUCLEOTIDE_TRANSFORMER: dict[str, Any] = {**BERT, "architecture": "nucleotide_transformer"}
+SMALL: dict[str, dict[str, Any]] = {
+    student["architecture"]: student
+    for student in (BERT, CHORDMIXER, HYBRID, NUCLEOTIDE_TRANSFORMER)
+}
 # Of folders that pass for pretrained.
 PRETRAINING: dict[str, Any] = {
     "steps": 1,

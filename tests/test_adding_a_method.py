@@ -77,7 +77,7 @@ text = json.dumps(export.json_schema())
 print("schema", all(word in text for word in ("smoothing", "pairs", "first", "kernel_size")))
 
 from dnastudents.plan import plan
-planned = plan(config, hardware="x", flops=1e12)
+planned = plan(config, device="H100")
 print("planned", [job.run for job in planned.jobs if job.kind == "pretrain"])
 """
 

@@ -1,28 +1,44 @@
-"""The launcher: what processes find in their environment, and how they end."""
+"""The launcher: what it hands to torchrun, what processes find there, and how they end."""
 
 from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from dnastudents import launch
 from dnastudents.errors import InputError
-from dnastudents.launch import LauncherRank, process_environments, step_command, supervise
+from dnastudents.launch import elastic, rendezvous_in_step, step_command
 
 STEP = {
     "SLURM_JOB_ID": "1234567",
+    "SLURM_STEP_ID": "3",
     "SLURM_STEP_NUM_NODES": "2",
     "SLURM_STEP_NUM_TASKS": "2",
     "SLURM_STEP_NODELIST": "n[1-2]",
     "SLURM_PROCID": "1",
-    "SLURM_LOCALID": "0",
+    "SLURM_NODEID": "1",
 }
+
+
+@pytest.fixture(autouse=True)
+def own_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Keep environment and handlers of signals, which the launcher's process gives away."""
+    before = {number: signal.getsignal(number) for number in (*launch.SIGNALS, signal.SIGHUP)}
+    before[signal.SIGQUIT] = signal.getsignal(signal.SIGQUIT)
+    kept = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(kept)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture
@@ -34,93 +50,114 @@ def scontrol(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
 
 
-def test_one_process_is_told_that_it_is_alone() -> None:
-    assert process_environments(LauncherRank(), 1, 4) == [
-        {"DNASTUDENTS_PROCESSES": "1", "OMP_NUM_THREADS": "4"}
+def test_one_process_is_told_that_it_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[dict[str, str]] = []
+    for name, value in {"RANK": "3", "WORLD_SIZE": "4", "OMPI_COMM_WORLD_SIZE": "4"}.items():
+        monkeypatch.setenv(name, value)
+
+    def replace(path: str, command: list[str], environment: dict[str, str]) -> None:
+        started.append(environment)
+        raise SystemExit
+
+    monkeypatch.setattr(os, "execve", replace)
+    with pytest.raises(SystemExit):
+        launch.launch(1, 1, 4, ["pretrain"])
+    (given,) = started
+    assert (given["DNASTUDENTS_PROCESSES"], given["OMP_NUM_THREADS"]) == ("1", "4")
+    assert not {"RANK", "WORLD_SIZE", "OMPI_COMM_WORLD_SIZE"} & set(given)
+
+
+@pytest.fixture
+def handed_on(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """What torchrun gets."""
+    found: list[list[str]] = []
+    monkeypatch.setattr(launch, "elastic", lambda arguments: found.append(arguments) or 7)
+    return found
+
+
+def test_processes_of_one_node_share_its_threads(handed_on: list[list[str]]) -> None:
+    os.environ["RANK"] = "3"
+    assert launch.launch(1, 2, 5, ["pretrain", "had"]) == 7
+    assert handed_on == [
+        [
+            *("--standalone", "--nnodes=1", "--nproc-per-node=2"),
+            *("-m", "dnastudents", "pretrain", "had"),
+        ]
     ]
-
-
-def test_processes_of_one_node_share_its_threads() -> None:
-    first, second = process_environments(LauncherRank(), 2, 5)
-    assert (first["RANK"], first["LOCAL_RANK"]) == ("0", "0")
-    assert (second["RANK"], second["LOCAL_RANK"]) == ("1", "1")
-    for key, value in {
-        "DNASTUDENTS_PROCESSES": "2",
-        "WORLD_SIZE": "2",
-        "LOCAL_WORLD_SIZE": "2",
-        "OMP_NUM_THREADS": "2",
-        "MASTER_ADDR": "127.0.0.1",
-    }.items():
-        assert first[key] == second[key] == value
-    assert first["MASTER_PORT"] == second["MASTER_PORT"] != "0"
+    assert (os.environ["DNASTUDENTS_PROCESSES"], os.environ["OMP_NUM_THREADS"]) == ("2", "2")
+    assert "RANK" not in os.environ
 
 
 @pytest.mark.usefixtures("scontrol")
-def test_ranks_over_two_nodes() -> None:
-    """One launcher a node, with two processes; and one a GPU, four of them."""
-    launcher = LauncherRank.in_step(STEP, 2)
-    assert launcher is not None
-    found = process_environments(launcher, 2, 2)
-    assert [each["RANK"] for each in found] == ["2", "3"]
-    assert [each["LOCAL_RANK"] for each in found] == ["0", "1"]
-    assert {each["WORLD_SIZE"] for each in found} == {"4"}
-    assert {each["LOCAL_WORLD_SIZE"] for each in found} == {"2"}
-    assert {(each["MASTER_ADDR"], each["MASTER_PORT"]) for each in found} == {("n1", "24567")}
-    task = {"SLURM_STEP_NUM_TASKS": "4", "SLURM_PROCID": "3", "SLURM_LOCALID": "1"}
-    launcher = LauncherRank.in_step(STEP | task, 2)
-    assert launcher is not None
-    (found,) = process_environments(launcher, 1, 2)
-    assert (found["RANK"], found["LOCAL_RANK"]) == ("3", "1")
-    assert (found["WORLD_SIZE"], found["LOCAL_WORLD_SIZE"]) == ("4", "2")
+def test_a_launcher_of_two_nodes_meets_the_other(
+    handed_on: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in STEP.items():
+        monkeypatch.setenv(name, value)
+    assert launch.launch(2, 4, 8, ["pretrain", "had"]) == 7
+    assert os.environ["DNASTUDENTS_PROCESSES"] == "8"
+    assert handed_on == [
+        [
+            *("--nnodes=2", "--rdzv-backend=c10d", "--rdzv-id=1234567.3"),
+            *("--rdzv-endpoint=n1:25673", "--rdzv-conf=is_host=0", "--local-addr=n2"),
+            *("--nproc-per-node=4", "-m", "dnastudents", "pretrain", "had"),
+        ]
+    ]
+
+
+@pytest.mark.usefixtures("scontrol")
+def test_a_task_for_each_gpu_is_a_launcher_of_its_own() -> None:
+    """Four tasks on two nodes, each of which sees one GPU."""
+    options, launchers = rendezvous_in_step(
+        STEP | {"SLURM_STEP_NUM_TASKS": "4", "SLURM_PROCID": "0", "SLURM_NODEID": "0"}, 2
+    )
+    assert launchers == 4
+    assert {"--nnodes=4", "--rdzv-conf=is_host=1", "--local-addr=n1"} < set(options)
+
+
+@pytest.mark.usefixtures("scontrol")
+def test_two_trainings_of_one_job_do_not_meet() -> None:
+    first, second = (rendezvous_in_step(STEP | {"SLURM_STEP_ID": each}, 2)[0] for each in "34")
+    assert {option.partition("=")[0] for option in set(first) ^ set(second)} == {
+        "--rdzv-id",
+        "--rdzv-endpoint",
+    }
 
 
 def test_a_job_that_is_in_no_step_over_its_nodes_starts_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Snakemake runs in a step of one node, or in the batch script."""
-    for environment in ({}, {**STEP, "SLURM_STEP_NUM_NODES": "1"}):
-        assert LauncherRank.in_step(environment, 2) is None
     command = step_command(2, 4, 8, ["pretrain", "had"])
     assert command[:4] == ["srun", "--nodes=2", "--ntasks=2", "--ntasks-per-node=1"]
     again = ["launch", "--nodes", "2", "--processes", "4", "--threads", "8", "--"]
     assert command[-10:] == [*again, "pretrain", "had"]
     started: list[list[str]] = []
     monkeypatch.setenv("SLURM_JOB_ID", "7")
-    monkeypatch.delenv("SLURM_STEP_NUM_NODES", raising=False)
 
     def replace(program: str, command: list[str]) -> None:
         started.append(command)
         raise SystemExit
 
     monkeypatch.setattr(os, "execvp", replace)
-    with pytest.raises(SystemExit):
-        launch.launch(2, 4, 8, ["pretrain", "had"])
-    assert started == [command]
+    for nodes in ("", "1"):
+        monkeypatch.setenv("SLURM_STEP_NUM_NODES", nodes)
+        with pytest.raises(SystemExit):
+            launch.launch(2, 4, 8, ["pretrain", "had"])
+    assert started == [command] * 2
 
 
-@pytest.mark.parametrize("change", [{"SLURM_PROCID": "x"}, {"SLURM_STEP_NUM_TASKS": ""}, {}])
+@pytest.mark.usefixtures("scontrol")
+@pytest.mark.parametrize(
+    "change", [{"SLURM_NODEID": "x"}, {"SLURM_STEP_NUM_TASKS": ""}, {"SLURM_STEP_NODELIST": "m"}]
+)
 def test_what_is_left_of_another_step_is_refused(
     change: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in (STEP | change).items():
         monkeypatch.setenv(name, value)
-    if not change:
-        monkeypatch.delenv("SLURM_STEP_NODELIST")
     with pytest.raises(InputError, match="this is not such a step of Slurm"):
         launch.launch(2, 1, 1, ["pretrain"])
-
-
-@pytest.mark.usefixtures("scontrol")
-def test_ranks_of_others_are_not_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    started: list[dict[str, str]] = []
-    for name, value in {"RANK": "3", "WORLD_SIZE": "4", "OMPI_COMM_WORLD_SIZE": "4"}.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(os, "execve", lambda path, command, given: started.append(given))
-    monkeypatch.setattr(launch, "supervise", lambda command, given: 0)
-    launch.launch(1, 1, 1, ["pretrain"])
-    (given,) = started
-    assert given["DNASTUDENTS_PROCESSES"] == "1"
-    assert not {"RANK", "WORLD_SIZE", "OMPI_COMM_WORLD_SIZE"} & set(given)
 
 
 def test_what_cannot_be_launched(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,21 +168,19 @@ def test_what_cannot_be_launched(monkeypatch: pytest.MonkeyPatch) -> None:
         launch.launch(1, 0, 1, ["pretrain"])
 
 
-# The first tells its number; the second goes on when the launcher has seen that the first is gone.
-TOLD = "os.symlink(str(os.getpid()), 'first')"
-LATER = """
-while not os.path.lexists("first") or os.path.lexists("/proc/" + os.readlink("first")):
-    time.sleep(0.01)
-pass"""
+@pytest.fixture
+def ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], int]:
+    """Return the launcher's code for two processes that do this."""
+    monkeypatch.setenv("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", "60")
 
+    def end(first: str, second: str) -> int:
+        script = tmp_path / "script.py"
+        script.write_text(
+            f"import os, signal, sys, time\nif os.environ['RANK'] == '0':\n {first}\n{second}\n"
+        )
+        return elastic(["--standalone", "--nproc-per-node=2", str(script)])
 
-def ended(first: str, second: str) -> int:
-    """The launcher's code for two processes that do this."""
-    script = f"import os, signal, sys, time\nif os.environ['RANK'] == '0':\n {first}\n{second}"
-    command = [sys.executable, "-c", script]
-    return supervise(
-        command, [os.environ | each for each in process_environments(LauncherRank(), 2, 2)]
-    )
+    return end
 
 
 @pytest.mark.parametrize(
@@ -153,41 +188,53 @@ def ended(first: str, second: str) -> int:
     [
         ("sys.exit(0)", "sys.exit(0)", 0),
         ("sys.exit(75)", "sys.exit(75)", 75),
-        (f"{TOLD}; sys.exit(75)", f"{LATER}; sys.exit(1)", 75),  # it lost its peer
-        (f"{TOLD}; sys.exit(3)", f"{LATER}; sys.exit(4)", 3),
-        (f"{TOLD}; os.kill(os.getpid(), signal.SIGKILL)", LATER, 137),
+        ("sys.exit(3)", "time.sleep(600)", 3),
+        ("os.kill(os.getpid(), signal.SIGKILL)", "time.sleep(600)", 137),
     ],
 )
-def test_codes(
-    first: str, second: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_codes(first: str, second: str, code: int, ended: Callable[[str, str], int]) -> None:
+    """Nobody waits for one that is dead."""
     assert ended(first, second) == code
 
 
-def test_one_that_hangs_without_the_other_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launch, "GRACE", 0.5)
-    began = time.monotonic()
-    assert ended("sys.exit(3)", "signal.signal(15, print); time.sleep(600)") == 3
-    assert time.monotonic() - began < 300
-
-
 @pytest.mark.parametrize("number", launch.SIGNALS)
-@pytest.mark.parametrize("code", [75, 1])
-def test_signals_are_handed_on(number: signal.Signals, code: int, tmp_path: Path) -> None:
-    """To all; and one that comes before a process can save (it is killed) asks to begin again."""
-    if code == 75:
-        catch = f"signal.signal({number:d}, lambda *_: sys.exit(75))"
-    else:
-        catch = f"signal.signal({number:d}, signal.SIG_DFL)"
-    ready = f"open({str(tmp_path)!r} + '/' + os.environ['RANK'], 'w').close(); time.sleep(600)"
+def test_signals_are_handed_on_and_saving_is_waited_for(
+    number: signal.Signals, tmp_path: Path, ended: Callable[[str, str], int]
+) -> None:
+    """To all; the processes get SIGTERM for SIGUSR1."""
 
     def send() -> None:
-        while len(list(tmp_path.iterdir())) < 2:
+        while len(list(tmp_path.glob("ready*"))) < 2:
             time.sleep(0.05)
         os.kill(os.getpid(), number)
 
-    before = signal.getsignal(number)
+    here = f"{tmp_path}/"
+    save = f"""
+rank = os.environ["RANK"]
+def save(*_):
+    time.sleep(0.5)
+    open({here!r} + "saved" + rank, "w").close()
+    sys.exit(75)
+for number in (signal.SIGTERM, signal.SIGINT):
+    signal.signal(number, save)
+open({here!r} + "ready" + rank, "w").close()
+time.sleep(600)"""
     threading.Thread(target=send, daemon=True).start()
-    assert ended("pass", f"{catch}; {ready}") == 75
-    assert signal.getsignal(number) == before
+    assert ended("pass", save) == 75
+    assert len(list(tmp_path.glob("saved*"))) == 2
+
+
+def test_two_launches_side_by_side_do_not_meet(tmp_path: Path) -> None:
+    """Each has processes of its own, and a port."""
+    script = tmp_path / "ports.py"
+    script.write_text(
+        "import os, time\nname = os.environ['MASTER_PORT'] + '_' + os.environ['RANK']\n"
+        f"open({str(tmp_path)!r} + '/port_' + name, 'w').close()\n"
+        f"while len([f for f in os.listdir({str(tmp_path)!r}) if 'port_' in f]) < 4:\n"
+        " time.sleep(0.05)\n"
+    )
+    code = "import sys; from dnastudents.launch import elastic; sys.exit(elastic(sys.argv[1:]))"
+    command = [sys.executable, "-c", code, "--standalone", "--nproc-per-node=2", str(script)]
+    both = [subprocess.Popen(command) for _ in range(2)]
+    assert [one.wait(timeout=300) for one in both] == [0, 0]
+    assert len({file.name.split("_")[1] for file in tmp_path.glob("port_*")}) == 2

@@ -14,30 +14,72 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from dnastudents.environment import is_launched
+from dnastudents.errors import InputError
+
 logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
 
+ON_CPU = "DNASTUDENTS_ON_CPU"  # 1: a job that is given a GPU may compute on the CPU
+_GIVES_GPU = ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_GPUS", "SLURM_STEP_GPUS", "SLURM_GPUS")
+# What a full GPU says where torch's own allocator has not been asked: libraries that make room for
+# themselves, or for want of it know no algorithm, and pinned memory of the host.
+_FULL = (
+    "DefaultCPUAllocator",
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUBLAS_STATUS_NOT_INITIALIZED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "DEVICE_ALLOCATION_FAILED",
+    "valid cuDNN algorithm",
+    "unable to find an engine",
+)
+
+
 @cache
 def choose_device() -> torch.device:
-    """Return this process's GPU, else the CPU; warn once of a GPU that torch cannot use."""
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    if given := unusable_gpu(os.environ):
-        logger.warning(
-            f"{given}, but torch {torch.__version__} sees no GPU and computes on the CPU; "
-            "is it a build for CPUs, or the driver too old?"
+    """Return this process's GPU, else the CPU.
+
+    Raises
+    ------
+    InputError
+        The job was given a GPU that torch cannot use, and would compute for days on the CPU; or
+        more processes start on this node than torch sees GPUs.
+    """
+    if not torch.cuda.is_available():
+        given = gives_gpu(os.environ)
+        if given and os.environ.get(ON_CPU) != "1":
+            raise InputError(
+                f"{given}, but torch {torch.__version__} cannot use a GPU: {_why_not()}; install a "
+                f"torch that fits the driver, or set {ON_CPU}=1 to compute on the CPU"
+            )
+        return torch.device("cpu")
+    processes, found = int(os.environ.get("LOCAL_WORLD_SIZE", "1")), torch.cuda.device_count()
+    if is_launched() and processes > found:
+        raise InputError(
+            f"{processes} processes start on this node, but torch sees {found} GPU(s); each needs "
+            "one: ask for as many, as by `gpu: 4, processes: 4`, or start fewer"
         )
-    return torch.device("cpu")
+    return torch.device("cuda")
 
 
-def unusable_gpu(environment: Mapping[str, str]) -> str:
+def gives_gpu(environment: Mapping[str, str]) -> str:
     """Return what gives this job a GPU, as `SLURM_JOB_GPUS is 0`; empty where nothing does."""
-    for name in ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_GPUS"):
+    for name in _GIVES_GPU:
         if environment.get(name, "-1") not in ("", "-1"):
             return f"{name} is {environment[name]}"
     return ""
+
+
+def _why_not() -> str:
+    """Return the first line of what torch says where it cannot use a GPU."""
+    try:
+        torch.cuda.init()  # type: ignore[no-untyped-call]
+    except (RuntimeError, AssertionError) as error:
+        return str(error).strip().splitlines()[0]
+    return "it sees none"
 
 
 def device_name(device: torch.device) -> str:
@@ -47,9 +89,15 @@ def device_name(device: torch.device) -> str:
 
 def moved(tensor: Tensor, device: torch.device) -> Tensor:
     """Move the tensor to the device; the CPU does not wait for the copy."""
-    if device.type != "cuda":
-        return tensor.to(device)
-    return tensor.pin_memory().to(device, non_blocking=True)
+    if device.type == "cuda":
+        tensor = tensor.contiguous().pin_memory()  # any other copy would be waited for
+    return tensor.to(device, non_blocking=True)
+
+
+def release(device: torch.device) -> None:
+    """Give a GPU's memory that holds nothing back, so that other processes may take it."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
 
 
 class Precision:
@@ -113,7 +161,8 @@ class Precision:
 
 def is_out_of_memory(error: RuntimeError) -> bool:
     """Return whether a GPU's memory has run out, or the CPU's."""
-    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
+    said = str(error)
+    return isinstance(error, torch.OutOfMemoryError) or any(words in said for words in _FULL)
 
 
 def as_many_as_fit(
@@ -147,8 +196,7 @@ def as_many_as_fit(
             if at_once == 1 or not is_out_of_memory(error):
                 raise
         # The error is gone by here, and with it the frames that hold tensors.
-        if device.type == "cuda":
-            torch.cuda.empty_cache()
+        release(device)
         fewer = at_once // 2
         logger.warning(f"out of memory with {at_once} sequences at once; from here on {fewer}")
         at_once = fewer

@@ -29,10 +29,14 @@ _GROUP = (
 )
 PROCESSES = "DNASTUDENTS_PROCESSES"  # how many our launcher has started
 _LAUNCHERS = ("TORCHELASTIC_RUN_ID", "FORK_LAUNCHED")  # of torchrun and accelerate
+_ALONE = "DNASTUDENTS_ALONE"  # accelerate was asked for several processes and has started this one
 
 
 def clean(*more: str) -> None:
     """Take out what decides how libraries compute in place of our settings, and `more`."""
+    # `accelerate launch --cpu --num_processes 2` leaves no other trace of the 2.
+    if "ACCELERATE_USE_CPU" in os.environ and "MASTER_PORT" in os.environ and not is_launched():
+        os.environ[_ALONE] = "1"
     for name in list(os.environ):
         if name in (*_NAMES, *more) or name.startswith(_PREFIXES):
             del os.environ[name]
@@ -61,8 +65,15 @@ def join_or_be_alone() -> None:
     ------
     InputError
         They say that there are several processes: each would train alone and write the same files.
+        Or accelerate was asked for several, and has started one.
     """
     kept = dict(os.environ)
+    if _ALONE in kept:
+        raise InputError(
+            "accelerate was asked for several processes, but has started 1; add --multi_gpu, which "
+            "it needs without GPUs too, or start with `python -m dnastudents launch --processes N "
+            "-- pretrain ...`"
+        )
     if not is_launched():
         for name in _SIZES:
             if os.environ.get(name, "1") not in ("", "0", "1"):

@@ -1,26 +1,19 @@
 """Start a training in one process or in several, on one node or on many.
 
-Nothing but the arguments decides how many processes train: on a machine without GPUs,
-`accelerate launch --cpu --num_processes 2` runs one without a word. Two more reasons not to start
-through it: torchrun does not hand SIGUSR1 on and ends with 1 after SIGTERM, so nobody could see
-that the training has saved its state. Whoever wants it may still call
-`accelerate launch -m dnastudents pretrain ...`, which trains in the same way.
-
-On one node the processes are children of this one, which hands signals on, and ends the others when
-one fails. On several, `srun` starts this launcher once per node (or once per GPU), and each
-starts its own children. One process alone needs no parent and takes this one's place.
+One process takes this one's place. Several are started, watched and ended by torchrun, which
+`accelerate launch` starts them with too; `accelerate launch -m dnastudents pretrain ...` trains in
+the same way. Ours is only what neither does: `srun` for one launcher a node, an address and an id
+from Slurm, SIGUSR1, which older releases of torchrun do not hand on, and a status that says whether
+a signal stopped the training (both end with 1 then).
 """
 
 from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import FrameType
 
 from dnastudents.environment import PROCESSES, without_group
@@ -28,61 +21,7 @@ from dnastudents.errors import InputError
 
 STOPPED = 75  # a training that saved its state, see `training.signals`
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
-GRACE = 30.0  # seconds that the others may live on when one has failed
-POLL = 0.1
-
-
-@dataclass(frozen=True)
-class LauncherRank:
-    """The rank of this launcher among those that start one training together.
-
-    Attributes
-    ----------
-    count, rank : int
-        Launchers, and the number of this one among them.
-    local_count, local_rank : int
-        The same on this node alone.
-    address, port : str and int
-        Where the first process listens; port 0 stands for any free one.
-    """
-
-    count: int = 1
-    rank: int = 0
-    local_count: int = 1
-    local_rank: int = 0
-    address: str = "127.0.0.1"
-    port: int = 0
-
-    @classmethod
-    def in_step(cls, environment: Mapping[str, str], nodes: int) -> LauncherRank | None:
-        """Return that of a task of a Slurm step over `nodes` nodes; None outside such a step.
-
-        The step counts, not the job: Snakemake itself may run in a step of one node.
-        """
-        if environment.get("SLURM_STEP_NUM_NODES") != str(nodes):
-            return None
-        try:
-            count = int(environment["SLURM_STEP_NUM_TASKS"])
-            hosts = subprocess.run(
-                ["scontrol", "show", "hostnames", environment["SLURM_STEP_NODELIST"]],
-                check=True,
-                capture_output=True,
-                text=True,
-            ).stdout.split()
-            return cls(
-                count,
-                int(environment["SLURM_PROCID"]),
-                count // nodes,
-                int(environment["SLURM_LOCALID"]),
-                hosts[0],
-                # no two jobs have the same; below what is handed out
-                20000 + int(environment["SLURM_JOB_ID"]) % 10000,
-            )
-        except (KeyError, ValueError, IndexError, OSError, subprocess.SubprocessError) as error:
-            raise InputError(
-                f"SLURM_STEP_NUM_NODES is {nodes}, but this is not such a step of Slurm ({error}); "
-                "start with `srun`, or unset it"
-            ) from None
+SAVING = 300  # seconds that torchrun leaves processes to save their state, or to miss a dead one
 
 
 def launch(nodes: int, processes: int, threads: int, arguments: Sequence[str]) -> int:
@@ -113,23 +52,26 @@ def launch(nodes: int, processes: int, threads: int, arguments: Sequence[str]) -
     """
     if nodes < 1 or processes < 1:
         raise InputError(f"--nodes {nodes}, --processes {processes}: give at least 1 of each")
-    launcher = LauncherRank()
+    rendezvous, launchers = ["--standalone", "--nnodes=1"], 1
     if nodes > 1:
         if "SLURM_JOB_ID" not in os.environ:
             raise InputError(f"--nodes {nodes} needs a Slurm job, and this is not one")
-        step = LauncherRank.in_step(os.environ, nodes)
-        if step is None:
+        if os.environ.get("SLURM_STEP_NUM_NODES") != str(nodes):
+            # The step counts, not the job: Snakemake itself may run in a step of one node.
             command = step_command(nodes, processes, threads, arguments)
             os.execvp(command[0], command)
-        launcher = step
-    command = [sys.executable, "-m", "dnastudents", *arguments]
-    environments = [
-        {**without_group(os.environ), **each}
-        for each in process_environments(launcher, processes, threads)
-    ]
-    if processes == 1:
-        os.execve(command[0], command, environments[0])
-    return supervise(command, environments)
+        rendezvous, launchers = rendezvous_in_step(os.environ, nodes)
+    environment = without_group(os.environ) | {
+        PROCESSES: str(launchers * processes),  # pretraining asserts it
+        "OMP_NUM_THREADS": str(max(1, threads // processes)),
+        "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": str(SAVING),
+    }
+    if launchers * processes == 1:
+        command = [sys.executable, "-m", "dnastudents", *arguments]
+        os.execve(command[0], command, environment)
+    os.environ.clear()
+    os.environ.update(environment)
+    return elastic([*rendezvous, f"--nproc-per-node={processes}", "-m", "dnastudents", *arguments])
 
 
 def step_command(nodes: int, processes: int, threads: int, arguments: Sequence[str]) -> list[str]:
@@ -157,76 +99,63 @@ def step_command(nodes: int, processes: int, threads: int, arguments: Sequence[s
     ]
 
 
-def process_environments(
-    launcher: LauncherRank, processes: int, threads: int
-) -> list[dict[str, str]]:
-    """Return the environments of a launcher's processes, in torch.distributed's names."""
-    world = launcher.count * processes
-    shared = {
-        PROCESSES: str(world),  # pretraining asserts it
-        "OMP_NUM_THREADS": str(max(1, threads // processes)),
-    }
-    if world == 1:
-        return [shared]
-    shared |= {
-        "WORLD_SIZE": str(world),
-        "LOCAL_WORLD_SIZE": str(launcher.local_count * processes),
-        "MASTER_ADDR": launcher.address,
-        "MASTER_PORT": str(launcher.port or _free_port()),
-    }
-    return [
-        {
-            **shared,
-            "RANK": str(launcher.rank * processes + each),
-            "LOCAL_RANK": str(launcher.local_rank * processes + each),
-        }
-        for each in range(processes)
-    ]
+def rendezvous_in_step(environment: Mapping[str, str], nodes: int) -> tuple[list[str], int]:
+    """Return torchrun's options for a task of a Slurm step, and the number of its launchers.
 
+    Each task is a launcher: one a node, or one a GPU where Slurm binds a GPU to a task.
 
-def supervise(command: Sequence[str], environments: Sequence[Mapping[str, str]]) -> int:
-    """Run the command once in each environment; see `launch` for what is returned."""
-    children: list[subprocess.Popen[bytes]] = []
-    received: list[int] = []
-
-    def hand_on(number: int, frame: FrameType | None = None) -> None:
-        received.append(number)
-        for child in children:
-            child.send_signal(number)  # nothing happens to one that has ended
-
-    before = {number: signal.signal(number, hand_on) for number in SIGNALS}
+    Raises
+    ------
+    InputError
+        The step is not over `nodes` nodes, or Slurm's variables are incomplete.
+    """
     try:
-        for environment in environments:
-            children.append(subprocess.Popen(command, env=environment))
-        for number in set(received):  # which came before all were there
-            hand_on(number)
-        failed = _wait(children)
-    finally:
-        for child in children:
-            child.kill()
-            child.wait()
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    codes = [child.returncode for child in children]
-    if STOPPED in codes or any(-number in codes for number in received):
+        hosts = subprocess.run(
+            ["scontrol", "show", "hostnames", environment["SLURM_STEP_NODELIST"]],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout.split()
+        launchers, step = int(environment["SLURM_STEP_NUM_TASKS"]), environment["SLURM_STEP_ID"]
+        job, here = int(environment["SLURM_JOB_ID"]), hosts[int(environment["SLURM_NODEID"])]
+        # Steps of one job differ, and so do jobs of a node; below what is handed out.
+        port = 20000 + (10 * job + int(step)) % 10000
+        options = {
+            "nnodes": launchers,
+            "rdzv-backend": "c10d",
+            "rdzv-id": f"{job}.{step}",
+            "rdzv-endpoint": f"{hosts[0]}:{port}",
+            # Else torchrun looks for its own name among the endpoint's, and aliases mislead it.
+            "rdzv-conf": f"is_host={int(environment['SLURM_PROCID'] == '0')}",
+            "local-addr": here,
+        }
+    except (KeyError, ValueError, IndexError, OSError, subprocess.SubprocessError) as error:
+        raise InputError(
+            f"SLURM_STEP_NUM_NODES is {nodes}, but this is not such a step of Slurm ({error}); "
+            "start with `srun`, or unset it"
+        ) from None
+    return [f"--{name}={value}" for name, value in options.items()], launchers
+
+
+def elastic(arguments: Sequence[str]) -> int:
+    """Run torchrun in this process; return the code that `launch` returns."""
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.run import parse_args, run
+
+    def as_sigterm(number: int, frame: FrameType | None) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.signal(signal.SIGUSR1, as_sigterm)
+    try:
+        run(parse_args(arguments))
+    except SignalException:
         return STOPPED
-    return 128 - failed if failed < 0 else failed
-
-
-def _wait(children: Sequence[subprocess.Popen[bytes]]) -> int:
-    """Wait for all children, or GRACE after a failure; return the first code that is not 0."""
-    failed, end = 0, float("inf")
-    while time.monotonic() < end:
-        codes = [child.poll() for child in children]
-        if not failed and any(codes):
-            failed, end = next(filter(None, codes)), time.monotonic() + GRACE
-        if None not in codes:
-            break
-        time.sleep(POLL)
-    return failed
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    except ChildFailedError as error:
+        codes = [failure.exitcode for failure in error.failures.values()]
+        first = error.get_first_failure()[1].exitcode
+        # The others lose one that has stopped.
+        return STOPPED if STOPPED in codes else 128 - first if first < 0 else first
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    return 0

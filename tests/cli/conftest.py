@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from made_up import make_results
 from recipes import settings_of
 
 from dnastudents.cli import main
@@ -25,9 +26,12 @@ def world(inputs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> 
         **{name: inputs[name] for name in ("reference", "pmi", "teacher")},
         **{
             name: folder / name
-            for name in ("run", "task", "features", "results", "settings", "scored")
+            for name in ("run", "task", "features", "results", "settings", "scored", "shown")
         },
-        **{name: folder / f"{name}.csv" for name in ("train", "test", "manifest", "metrics")},
+        **{
+            name: folder / f"{name}.csv"
+            for name in ("train", "test", "manifest", "metrics", "many", "compared")
+        },
         "intervals": folder / "folds.bed",
         "lock": folder / "lock.json",
         "embedding": folder / "x.npz",
@@ -43,6 +47,9 @@ def world(inputs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> 
         "teacher cache --reference {reference} --teacher {teacher} --output {features} "
         "--settings {settings}/fixed.json",
         "metrics {results} --runs had had_scratch --tasks gue/tf_0 --output {metrics}",
+        "metrics {results} --runs had had_scratch run --tasks gue/tf_0 few_shot/silencer_10 mine/gc"
+        " --output {many}",
+        "comparisons --metrics {metrics} --pairs had:had_scratch --output {compared}",
         "embed {run} {task}/test.parquet --output {embedding}",
         "finetune had --pretrained {run} --task {task} --settings {lock} --state {run}.tuning "
         "--output {run}.tuned",
@@ -61,14 +68,19 @@ def _write_files(place: dict[str, Path]) -> None:
     place["manifest"].write_text(f"{header}\nx.csv,http://127.0.0.1:9/x.csv,,,,,,\n")
     place["results"].mkdir()
     (place["results"] / "x.csv").write_text("a,b\n")
+    place["shown"].mkdir()
+    make_results(place["shown"], ["had"], {"gue": ["tf_0"]}, seeds=1)
     place["intervals"].write_text("chrA\t0\t3000\ttrain\nchrB\t0\t3000\tvalid\n")
     place["lock"].write_text("{}")
     place["vcf"].write_text("chrA\t11\t.\tN\tA\n")
     place["configfile"].write_text("{}")
-    for run in ("finetune/had", "finetune/had_scratch", "baseline/kmer_logistic"):
-        row = place["results"] / run / "gue/tf_0"
-        row.mkdir(parents=True)
-        (row / "seed_0.json").write_text(json.dumps(metrics_row(run=run.rpartition("/")[2])))
+    for run in ("finetune/had", "finetune/had_scratch", "finetune/run", "baseline/kmer_logistic"):
+        for of_task in ("gue/tf_0", "few_shot/silencer_10", "mine/gc"):
+            folder = place["results"] / run / of_task
+            folder.mkdir(parents=True)
+            suite, task = of_task.split("/")
+            row = metrics_row(run=run.rpartition("/")[2], suite=suite, task=task)
+            (folder / "seed_0.json").write_text(json.dumps(row))
     fixed = settings_of("had", steps=1, window=FIXED, reverse_complement=0.0)
     settings: dict[str, Any] = {
         "needs": {"gue/tf_0": {"datasets": ["x.csv"]}},

@@ -17,7 +17,7 @@ CALLS = (
     "init {out} --fasta [fasta] --csv [results]",
     "config show --configfile [configfile]",
     "config run had --configfile [configfile]",
-    "plan --flops 1e12 --configfile [configfile]",
+    "plan --configfile [configfile]",
     "plan --rates [lock]",
     "download x.csv --manifest [manifest] --lock [lock] --mirror [results] --output {out}",
     "data-check --settings {settings}/needs.json --downloads {results} --manifest [manifest] "
@@ -57,6 +57,11 @@ CALLS = (
     "scan [classifier] [fasta] --bed [intervals] --output {out}",
     "metrics [results] --runs had --tasks gue/tf_0 --output {out}",
     "table gue --metrics [metrics] --published [train] --tasks tf_0 --output {out}",
+    "table gue --metrics {metrics} --tasks tf_0 --pretrainings [run] --output {out}",
+    "page [shown] --output {out}",
+    "page {shown} --pretrainings [run] --output {out}",
+    "page {shown} --figures [train] --output {out}",
+    "page {shown} --published [train] --output {out}",
     "comparisons --metrics [metrics] --pairs had:had_scratch --output {out}",
     "benchmarks-table [task] --output {out}",
     "pretraining-table [run] --output {out}",
@@ -65,6 +70,12 @@ CALLS = (
     "figure tsne [embedding] --runs had --task [task] --output {out}",
     "figure losses [run] --output {out}",
     "figure overview [metrics] --output {out}",
+    "figure heatmap [many] --output {out}",
+    "figure ranks [many] --output {out}",
+    "figure comparisons [compared] --output {out}",
+    "figure few-shot [many] --output {out}",
+    "figure against-cost [many] --pretrained [run] --runs run --output {out}",
+    "figure confusion [many] --tasks [task] --output {out}",
     "figure pmi [pmi] --output {out}",
     "explain [results] gue/tf_0 had",
     "init {out} --fasta [fasta]",
@@ -96,7 +107,7 @@ FINE = {  # what a subcommand may be given after all
 
 def test_no_command_is_left_out() -> None:
     called = {name for name in COMMANDS for call in CALLS if f"{call} ".startswith(f"{name} ")}
-    assert called == {*COMMANDS} - {"config schema", "config docs"}  # which take no argument
+    assert called == {*COMMANDS} - {"config schema", "config docs"}  # which read no file
 
 
 @pytest.fixture
@@ -143,6 +154,12 @@ INSIDE = (
     "figure pmi [pmi] --output {out}",
     "figure losses [run] --output {out}",
     "figure overview [metrics] --output {out}",
+    "figure heatmap [many] --output {out}",
+    "figure ranks [many] --output {out}",
+    "figure comparisons [compared] --output {out}",
+    "figure few-shot [many] --output {out}",
+    "figure against-cost [many] --pretrained [run] --runs run --output {out}",
+    "figure confusion [many] --tasks [task] --output {out}",
     "figure tsne [embedding] --runs had --task [task] --output {out}",
     "pretraining-table [run] --output {out}",
     "embed [run] {train} --output {out}",
@@ -249,7 +266,6 @@ def test_an_output_that_cannot_be(
         ('simulate --settings {"lenght":200000} --output {out}', "did you mean 'length'?"),
         ('pmi {reference} --settings {"sequences":"chrA"} --output {out}', "must be a list"),
         ('data-check --settings {"a":5} --manifest {manifest} --downloads x', "needs.a: must be"),
-        ("plan --flops nan", "--flops: must be positive, not nan"),
     ],
 )
 def test_settings_of_the_wrong_type(

@@ -79,6 +79,7 @@ def test_only_what_trains_takes_the_seconds_of_torch() -> None:
         "figures.losses",
         "figures.results",
         "figures.pmi",
+        "page.page",
     )
     code = "import sys\n" + "".join(f"import dnastudents.{name}\n" for name in modules)
     code += "print('torch' in sys.modules)"
@@ -173,7 +174,10 @@ def test_completion() -> None:
         text=True,
         env={"PYTHONPATH": ":".join(sys.path), **environment},
     )
-    assert shown.stdout.split() == ["tsne", "losses", "overview", "pmi"]
+    assert shown.stdout.split() == [
+        *("tsne", "losses", "overview", "heatmap", "ranks", "comparisons", "few-shot"),
+        *("against-cost", "confusion", "pmi"),
+    ]
 
 
 def test_a_reader_that_stops_reading_gets_no_traceback() -> None:

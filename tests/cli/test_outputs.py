@@ -23,7 +23,7 @@ WRITING = {
 # One call of each that does its work, by the command's name.
 WORKING = {
     "init": "init {out} --fasta {fasta}",
-    "plan": "plan --flops 1e12 --configfile {configfile} --json {out}",
+    "plan": "plan --configfile {configfile} --json {out}",
     "download": "download x.csv --manifest {manifest} --lock {out}.lock --mirror {results} "
     "--output {out}",
     "simulate": "simulate --settings {settings}/simulated.json --output {out}",
@@ -52,19 +52,30 @@ WORKING = {
     "benchmarks-table": "benchmarks-table {task} --output {out}",
     "pretraining-table": "pretraining-table {run} --output {out}",
     "cost": "cost {results} --settings {settings}/cost.json --output {out}",
+    "page": "page {shown} --pretrainings {shown}/pretrain/had --figures {shown}/figures/losses.svg "
+    "--output {out}",
     "figure tsne": "figure tsne {embedding} --runs had --task {task} --output {out}",
     "figure losses": "figure losses {run} --output {out}",
     "figure overview": "figure overview {metrics} --output {out}",
+    "figure heatmap": "figure heatmap {many} --output {out}",
+    "figure ranks": "figure ranks {many} --output {out}",
+    "figure comparisons": "figure comparisons {compared} --output {out}",
+    "figure few-shot": "figure few-shot {many} --output {out}",
+    "figure against-cost": "figure against-cost {many} --pretrained {run} --runs run "
+    "--output {out}",
+    "figure confusion": "figure confusion {many} --tasks {task} --output {out}",
     "figure pmi": "figure pmi {scored} --output {out}",
 }
 READ = (  # paths that are inputs of some command, and protected
     "bed",
+    "captions",
     "configfile",
     "csv",
     "downloads",
     "embeddings",
     "fasta",
     "features",
+    "figures",
     "files",
     "folder",
     "folders",
@@ -75,12 +86,14 @@ READ = (  # paths that are inputs of some command, and protected
     "model",
     "pmi",
     "pretrained",
+    "pretrainings",
     "published",
     "rates",
     "reference",
     "results",
     "source",
     "sources",
+    "table",
     "task",
     "tasks",
     "teacher",
@@ -88,7 +101,7 @@ READ = (  # paths that are inputs of some command, and protected
 )
 NOT_AGAIN = ("init", "download")  # the one wants a new folder, the other keeps what is there
 TABLES = (".csv", ".md", ".tex")
-FIGURES = (".svg", ".png")
+FIGURES = (".svg", ".png", ".pdf")
 Content = dict[str, bytes | None]
 
 
@@ -231,7 +244,7 @@ def test_an_input_is_never_touched(
     before = content(tmp_path)
     line = call.replace("[", "{").replace("]", "}")
     places = [mine, mine.parent]
-    if name == "results" and not call.startswith("init"):
+    if name in ("results", "shown") and not call.startswith("init"):
         mine = mine / "finetune/had"
         places = [mine, mine.parent]
     if mine.is_dir() and name != "settings":

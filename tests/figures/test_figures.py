@@ -66,7 +66,7 @@ def test_losses_draw_each_run_and_mark_the_switch(tmp_path, drawn):
     losses.losses_figure(histories, tmp_path / "losses.png")
     figure = drawn[0]
     titles = [axis.get_title(loc="left") for axis in figure.axes]
-    assert titles == ["training loss", "validation loss", "validation perplexity"]
+    assert titles == ["training loss", "validation loss", "hidden tokens in validation"]
     labels = [axis.get_legend_handles_labels()[1] for axis in figure.axes]
     assert labels == [["had", "cm_gems"], ["had", "cm_gems"], ["cm_gems"]]
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
@@ -81,7 +81,7 @@ def test_losses_draw_each_run_and_mark_the_switch(tmp_path, drawn):
     ]
     assert switched_at == [[21], [30], [30]]
     assert figure.axes[2].get_yscale() == "linear"
-    assert figure.get_suptitle() == ""
+    assert figure.get_suptitle() == "Pretraining"
 
 
 def test_plain_models_stand_beside_perplexities(tmp_path, drawn):
@@ -93,7 +93,8 @@ def test_plain_models_stand_beside_perplexities(tmp_path, drawn):
     losses.losses_figure({**histories, "c": history(tmp_path / "c.csv")}, tmp_path / "losses")
     (figure,) = drawn
     lines = [line for line in figure.axes[2].get_lines() if len(set(line.get_ydata())) == 1]
-    assert [line.get_ydata()[0] for line in lines] == [3.9, 2.5, 1.8]  # once for a run, none for c
+    nats = [line.get_ydata()[0] for line in lines]
+    assert nats == pytest.approx(np.log([3.9, 2.5, 1.8]))  # once for a run, none for c
     assert len({line.get_color() for line in lines}) == 1
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
     assert legend == ["had", "c", "token frequencies", "Markov chain", "oracle"]
@@ -101,7 +102,7 @@ def test_plain_models_stand_beside_perplexities(tmp_path, drawn):
         assert all(len(set(line.get_ydata())) > 1 for line in axis.get_lines())
 
 
-def test_perplexities_of_other_tokens_have_a_panel_of_their_own(tmp_path, drawn):
+def test_each_vocabulary_has_a_row_of_its_own(tmp_path, drawn):
     histories = {}
     for name, student in (("had", HYBRID), ("logo", BERT), ("findna", CHORDMIXER)):
         (tmp_path / name).mkdir()
@@ -112,10 +113,9 @@ def test_perplexities_of_other_tokens_have_a_panel_of_their_own(tmp_path, drawn)
         axis.get_title(loc="left"): axis.get_legend_handles_labels()[1] for axis in drawn[0].axes
     }
     assert labels == {
-        "training loss": ["had", "logo", "findna"],
-        "validation loss": ["had", "logo", "findna"],
-        "validation perplexity of bases": ["had", "findna"],
-        "validation perplexity of 6-mers": ["logo"],
+        f"{panel}, {tokens}": runs
+        for tokens, runs in {"bases": ["had", "findna"], "6-mers": ["logo"]}.items()
+        for _, _, panel in losses.PANELS
     }
 
 
@@ -132,7 +132,7 @@ def test_replicas_share_the_look_of_their_run(tmp_path, drawn):
 def test_losses_of_simulated_runs_are_labelled(tmp_path, drawn):
     (tmp_path / "settings.json").write_text('{"simulated": true}')
     losses.losses_figure({"had": history(tmp_path / "a.csv")}, tmp_path / "losses")
-    assert drawn[0].get_suptitle() == "simulated data"
+    assert drawn[0].get_suptitle() == "Pretraining (simulated data)"
 
 
 def test_stages_that_never_change_are_not_marked():
@@ -194,7 +194,7 @@ def test_pmi_errors(tmp_path):
 
 
 def test_overview_shows_means_intervals_and_controls(tmp_path, drawn):
-    scores = {"had": [0.8, 0.9], "had_scratch": [0.7, 0.7], "kmer_logistic": [0.75]}
+    scores = {"had": [0.8, 0.85, 0.9], "had_scratch": [0.6, 0.8], "kmer_logistic": [0.75]}
     rows = [
         {"run": run, "suite": suite, "task": "tf_0", "seed": seed, "value": value}
         for suite in ("a", "b")
@@ -210,13 +210,13 @@ def test_overview_shows_means_intervals_and_controls(tmp_path, drawn):
     first = figure.axes[0]
     names = [label.get_text() for label in first.get_yticklabels()]
     assert names == ["had", "had_scratch", "kmer_logistic"]
-    dots = {line.get_ydata()[0]: line for line in first.get_lines() if line.get_marker() == "o"}
-    assert [dots[place].get_xdata()[0] for place in range(3)] == pytest.approx([85, 70, 75])
-    hollow = [dots[place].get_markerfacecolor() == "white" for place in range(3)]
-    assert hollow == [False, True, True]
-    interval = first.collections[0].get_segments()[0]
-    # half width 12.706 * 5 below; above it ends where the scale does
-    assert interval[:, 0].tolist() == pytest.approx([85 - 12.706 * 5, 100], rel=1e-3)
+    seeds, intervals, means = first.collections
+    assert len(seeds.get_offsets()) == 6
+    assert means.get_offsets()[:, 0].tolist() == pytest.approx([85, 70, 75])
+    assert [face.tolist() == [1, 1, 1, 1] for face in means.get_facecolors()] == [False, True, True]
+    lines = [segment[:, 0].tolist() for segment in intervals.get_segments()]
+    assert lines[0] == pytest.approx([85 - 12.42, 97.42], rel=1e-3)  # 4.303 * 5 / sqrt(3)
+    assert lines[1:] == [[70, 70], [75, 75]]  # two seeds and one have none
     assert "(simulated data)" in figure.get_suptitle()
     assert not first.texts and "†" not in figure.get_suptitle()
 

@@ -43,7 +43,7 @@ def test_tsne_numbers_and_panels(tmp_path, task, drawn):
     assert frame["silhouette"][1] == pytest.approx(silhouette_score(standard, np.arange(60) % 2))
     figure = drawn[0]
     assert [axis.get_title(loc="left") for axis in figure.axes] == ["scratch", "had"]
-    assert "probe 100.0 %" in figure.axes[1].texts[0].get_text()
+    assert "probe 100.0 ± 0.0 %" in figure.axes[1].texts[0].get_text()
     assert "(simulated data)" in figure.get_suptitle()
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["no", "yes"]
     points = pd.read_csv(tmp_path / "tsne_points.csv")
@@ -53,6 +53,14 @@ def test_tsne_numbers_and_panels(tmp_path, task, drawn):
     xy = points[points["run"] == "had"]
     nearest = NearestNeighbors(n_neighbors=1).fit(xy[["x", "y"]]).kneighbors()[1][:, 0]
     assert (xy["label"].to_numpy()[nearest] == xy["label"]).mean() > 0.9
+
+
+def test_tsne_names_classes_that_the_files_number(tmp_path, task, drawn):
+    protocol = {"suite": "gue", "task": "prom_300_all", "classes": ["0", "1"], "simulated": False}
+    (task / "task.json").write_text(json.dumps(protocol))
+    tsne.tsne_figure([embedding(tmp_path / "a.npz", 2.0)], ["had"], task, tmp_path / "tsne")
+    legend = [text.get_text() for text in drawn[0].legends[0].get_texts()]
+    assert legend == ["no promoter", "promoter"]
 
 
 def test_tsne_is_the_same_every_time(tmp_path, task, written):

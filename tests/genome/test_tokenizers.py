@@ -5,7 +5,7 @@ import pytest
 
 from dnastudents.errors import InputError
 from dnastudents.genome import tokenizers
-from dnastudents.genome.codes import PAD, encode
+from dnastudents.genome.codes import PAD, N, encode
 from dnastudents.genome.tokenizers import ChordMixerTokenizer, KmerTokenizer, NucleotideTokenizer
 
 NAMES = ["nucleotide", "chordmixer", "nucleotide_transformer", "kmer1", "kmer3", "kmer6"]
@@ -91,6 +91,18 @@ def test_nucleotide_transformer_equals_the_plain_twin(n_share):
     tokenizer = tokenizers.build("nucleotide_transformer")
     for text in random_texts(100, n_share):
         assert tokenizer.encode(text) == plain_transformer(text)
+
+
+@pytest.mark.parametrize("length", [0, 5, 6, 64])
+@pytest.mark.parametrize("name", NAMES)
+def test_rows_without_n_are_the_same_beside_one_with_n(name, length):
+    tokenizer = tokenizers.build(name)
+    codes = np.random.default_rng(0).integers(0, 4, (7, length)).astype(np.uint8)
+    beside = np.vstack([codes, np.full((1, length), N, dtype=np.uint8)])
+    for read in (tokenizer.encode_batch, tokenizer.batch_spans):
+        alone, found = read(codes), read(beside)[:-1]
+        assert alone.dtype == found.dtype
+        assert alone.tolist() == found[:, : alone.shape[1]].tolist()
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -43,6 +43,22 @@ def test_equals_transformers(student: BertStudentForMaskedLM, tmp_path: Path) ->
     assert torch.allclose(output.logits[1, :7], alone, atol=1e-5)
 
 
+def test_a_users_choice_of_attention_hides_padding_too(
+    student: BertStudentForMaskedLM, tmp_path: Path
+) -> None:
+    student.save_pretrained(tmp_path)
+    eager = BertStudentForMaskedLM.from_pretrained(tmp_path, attn_implementation="eager").eval()
+    ids, mask = torch.randint(5, 4101, (2, 12)), torch.arange(12) < torch.tensor([[12], [7]])
+    with torch.no_grad():
+        for model in (student, eager):
+            assert torch.allclose(
+                model(ids, mask).logits[1, :7], model(ids[1:, :7]).logits[0], atol=1e-5
+            )
+        assert torch.allclose(
+            eager(ids, mask).logits[mask], student(ids, mask).logits[mask], atol=1e-5
+        )
+
+
 def test_attention_is_sdpa(student: BertStudentForMaskedLM) -> None:
     assert student.config._attn_implementation == "sdpa"
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import warnings
 from collections.abc import Iterator
 from importlib.util import find_spec
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -13,13 +15,18 @@ import pytest
 import torch
 import torch.nn.functional as F
 from plain_gated_delta import recurrent_gated_delta_rule
+from recipes import settings_of
 from torch import Tensor
 
+from dnastudents.devices import Precision
 from dnastudents.models.hybrid import kernels
 from dnastudents.models.hybrid.gated_deltanet import (
     BidirectionalGatedDeltaNet,
     gated_delta_rule,
 )
+from dnastudents.training import loop
+from dnastudents.training.pretrain import pretrain
+from stand_in_gpu import GPU, Watch, stand_in_gpu
 
 NO_GPU = not torch.cuda.is_available()
 NO_FLA = find_spec("fla") is None
@@ -199,12 +206,85 @@ def test_an_unusable_package_is_said_once(
     monkeypatch: pytest.MonkeyPatch, functions: dict[str, Any], reason: str
 ) -> None:
     install(monkeypatch, **functions)
-    with pytest.warns(UserWarning, match=f"unusable: .*{reason}.*>=0.2") as said:
+    with pytest.warns(UserWarning, match=rf"unusable: .*{reason}.*dnastudents\[gpu\]") as said:
         first, _ = gated_delta_rule(**inputs())
         gated_delta_rule(**inputs())
     assert len(said) == 1
     exact = {name: x.double() for name, x in inputs().items()}
     torch.testing.assert_close(first.double(), recurrent_gated_delta_rule(**exact)[0])
+
+
+STUB = """
+from plain_gated_delta import recurrent_gated_delta_rule
+
+def chunk_gated_delta_rule(q, k, v, g, beta, scale, initial_state, output_final_state):
+    output, state = recurrent_gated_delta_rule(q, k, v, g, beta, initial_state)
+    return output.to(v.dtype), state
+"""
+
+
+@pytest.fixture
+def stub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A package on the path of Python; gives what a training with it says."""
+    ops = tmp_path / "stub/fla/ops"
+    ops.mkdir(parents=True)
+    (ops.parent / "__init__.py").write_text("__version__ = '9.8.7'")
+    (ops / "__init__.py").touch()
+    (ops / "gated_delta_rule.py").write_text(STUB)
+    monkeypatch.syspath_prepend(tmp_path / "stub")
+    yield "flash-linear-attention 9.8.7"
+    for name in [name for name in sys.modules if name.partition(".")[0] == "fla"]:
+        del sys.modules[name]
+
+
+class Half(Precision):
+    """That of a GPU, on a CPU."""
+
+    def __init__(self, wanted: str, device: torch.device) -> None:
+        super().__init__(wanted, device)
+        self.name = wanted
+
+
+@pytest.mark.parametrize("on_gpu", [True, False])
+def test_a_training_says_what_computes(
+    on_gpu: bool,
+    stub: str,
+    inputs: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    if on_gpu:
+        monkeypatch.setattr(loop, "Precision", Half)
+        monkeypatch.setattr(kernels, "DEVICES", ("cpu",))
+    settings = settings_of("had", steps=2, precision="bf16")
+    pretrain(settings, output=tmp_path / "a", state=tmp_path / "s", run="had", **inputs)
+    expected, precision = (stub, "bf16") if on_gpu else ("torch", "float32")
+    line = f"had trains on cpu in {precision}, gated delta rule by {expected}"
+    assert caplog.messages.count(line) == 1
+    metrics = json.loads((tmp_path / "a/metrics.json").read_text())
+    assert metrics["gated_delta_rule"] == expected
+    assert ("fla.ops.gated_delta_rule" in sys.modules) is on_gpu  # it was what computed
+
+
+def operations(length: int, chunk: int = 32) -> int:
+    """Count what a layer launches on a GPU for sequences of this length in half precision."""
+    layer = BidirectionalGatedDeltaNet(hidden_size=8, heads=2, head_size=4, chunk_size=chunk)
+    layer, x = layer.to(GPU, torch.bfloat16), torch.empty(2, length, 8, device=GPU)
+    with stand_in_gpu(), Watch() as watch:
+        layer(x.bfloat16())
+    return watch.operations.total()
+
+
+def test_what_is_launched_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel once, whatever the length; else our form, in chunks of 64 at least."""
+    cpu = {chunk: operations(1024, chunk) for chunk in (32, 64, 128)}
+    assert cpu[32] > cpu[64] > cpu[128]
+    monkeypatch.setattr(kernels, "DEVICES", (GPU.type,))
+    monkeypatch.setattr(kernels, "find_fla", lambda: None)
+    assert [operations(1024, chunk) for chunk in cpu] == [cpu[64], cpu[64], cpu[128]]
+    monkeypatch.setattr(kernels, "find_fla", lambda: lambda q, k, v, initial_state, **_: (v, v))
+    assert operations(64) == operations(1024) < cpu[64] / 3
 
 
 @pytest.mark.skipif(NO_GPU, reason="no GPU here")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from dnastudents.benchmarks.draws import draw
 from dnastudents.benchmarks.task import load_task, write_task
 from dnastudents.errors import InputError
 from dnastudents.finetune.data import FeatureSplit
+from dnastudents.finetune.features import feature_split
 from dnastudents.genome import tokenizers
 from dnastudents.probes.knn import knn, neighbour_votes
 from dnastudents.results.rows import collect
@@ -127,6 +130,31 @@ def test_votes_equal_the_plain_twin(
     assert (rows[0]["n_train"], rows[0]["n_dev"], rows[0]["n_test"]) == (limit or 90, 0, 30)
     assert (rows[0]["neighbours"], rows[0]["pooling"], rows[0]["frozen"]) == (4, "mean", True)
     assert rows[0]["best_epoch"] is rows[0]["learning_rate"] is rows[0]["batch_size"] is None
+
+
+def test_the_gpu_is_free_while_neighbours_are_looked_for(
+    replicas: list[Path], task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing but the checkpoint is left of the model, and its memory has been given back."""
+    alive: list[weakref.ref[torch.nn.Module]] = []
+    order: list[str] = []
+
+    def features(model: torch.nn.Module, *arguments: Any) -> FeatureSplit:
+        alive.append(weakref.ref(model))
+        return feature_split(model, *arguments)
+
+    def votes(*arguments: Any) -> np.ndarray:
+        gc.collect()
+        assert not any(reference() for reference in alive)
+        order.append("votes")
+        return neighbour_votes(*arguments)
+
+    monkeypatch.setattr("dnastudents.probes.knn.feature_split", features)
+    monkeypatch.setattr("dnastudents.probes.knn.neighbour_votes", votes)
+    monkeypatch.setattr("dnastudents.probes.knn.release", lambda device: order.append("release"))
+    probe(replicas[:1], task, tmp_path / "out", [0], k=4)
+    assert order == ["release", "votes"]
+    assert len(alive) == 2
 
 
 def test_parts_of_sequences_can_be_neighbours(

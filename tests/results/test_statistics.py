@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dnastudents.results.statistics import difference, holm, mean_interval
+from dnastudents.results.statistics import difference, holm, mean_interval, mean_ranks
 
 
 def test_mean_interval_is_the_t_interval():
@@ -116,3 +116,20 @@ def test_holm_by_hand():
     assert math.isnan(adjusted[1])
     assert holm([0.9, 0.8]) == [1.0, 1.0]
     assert holm([]) == []
+
+
+def test_mean_ranks_by_hand():
+    scores = [[0.9, 0.5, 0.7], [0.8, 0.5, 0.9], [0.9, math.nan, 1.0], [0.1, 0.2, 0.3]]
+    ranks = mean_ranks(scores)  # without the third: 1, 1.5, 2 and 2, 1.5, 1 and 3, 3, 3
+    assert ranks[:2] == [1.5, 1.5]
+    assert math.isnan(ranks[2])
+    assert ranks[3] == 3
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_rank_counts_those_that_are_better(seed):
+    scores = np.random.default_rng(seed).integers(0, 5, (6, 8)).astype(float)
+    better = (scores[None] > scores[:, None]).sum(axis=1)
+    equal = (scores[None] == scores[:, None]).sum(axis=1)
+    expected = (1 + better + (equal - 1) / 2).mean(axis=1)
+    assert mean_ranks(scores.tolist()) == pytest.approx(expected.tolist())

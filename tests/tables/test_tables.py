@@ -1,9 +1,12 @@
 import json
 import re
+import shutil
+import subprocess
 
 import pandas as pd
 import pytest
 
+from dnastudents.benchmarks.groups import groups_of
 from dnastudents.benchmarks.task import write_task
 from dnastudents.cli import main
 from dnastudents.errors import InputError
@@ -13,6 +16,7 @@ from dnastudents.tables.render import PANEL_COLUMNS, Sheet, escape, latex, markd
 from dnastudents.tables.results import write_table
 
 GB = "genomic_benchmarks"
+LATEX_NEEDS = r"% needs \usepackage{booktabs,graphicx}"
 TASKS = ["human_nontata_promoters", "human_enhancers_cohn"]
 
 
@@ -66,9 +70,13 @@ def test_published_rows_keep_their_source_and_spread(tables):
     )
     number = re.search(r"FinDNA \[(\d)\]", text)[1]
     assert line_of(text, f"- [{number}]").startswith(f"- [{number}] BioGeMT/agentomics-ml")
-    assert "[1] Caduceus paper (arXiv 2403.03234), Table 1 (in parentheses: max minus min" in text
+    assert (
+        "[1] Caduceus paper (arXiv 2403.03234), Table 1 (verified; in parentheses: max minus"
+        in text
+    )
     # two papers' numbers of one model are two rows
-    assert len(re.findall(r"^\| HyenaDNA \[\d\] ", text, re.M)) == 2
+    scores = text.partition("size and means")[0]
+    assert len(re.findall(r"^\| HyenaDNA \[\d\] ", scores, re.M)) == 2
 
 
 def test_a_published_mean_needs_the_same_tasks(tables):
@@ -118,12 +126,22 @@ def test_latex_is_escaped_and_balanced(tables):
     assert r"had\_scratch & 3 & 81.0 $\pm$ 2.5 & -- & --" in text
     assert r"\textbf{92.0 $\pm$ 5.0}" in text
     assert text.count(r"\begin{") == text.count(r"\end{")
-    assert not re.search(r"(?<!\\)[_%#]", text.split("\n", 1)[1])
+    body = text.replace(LATEX_NEEDS, "").replace("{!}{%", "{!}{")
+    assert not re.search(r"(?<!\\)[_%#]", body)
+    labels = re.findall(r"\\label\{(.*?)\}", text)
+    assert len(set(labels)) == len(labels) == text.count(r"\begin{table}")
 
 
 def test_simulated_rows_are_labelled_everywhere(tables, rows):
     changed = rows("had", TASKS[0], [0.9], suite=GB, metric="accuracy", simulated=True)
     for text in tables(changed=[changed]).values():
+        assert "had (simulated pretraining)" in text
+        assert "had_scratch (simulated" not in text
+    assert "(simulated pretraining)**" in tables()["md"]
+    assert "- Simulated pretraining: " in tables()["md"]
+    facts = {"suite": GB, "metric": "accuracy", "simulated": True}
+    changed = [rows("kmer_logistic", TASKS[0], [0.85], **facts), changed]
+    for text in tables(changed=changed).values():
         assert "had (simulated)" in text
     assert "(simulated data)**" in tables()["md"]
 
@@ -272,13 +290,25 @@ def test_benchmarks_table(tmp_path):
     write_benchmarks_table([folder], tmp_path / "benchmarks.csv")
     text = (tmp_path / "benchmarks.md").read_text()
     row = line_of(text, "| a_task")
-    assert row == "| a_task | 2 | MCC | 4 | 2 | 2 | 4\u20136 (4) | 1 | 1 | 0 | 1 | 2.9 |"
+    assert (
+        row
+        == "| a_task | 2 | MCC | 4 | 2 | 2 | 4\u20136 (4) | 1 | 1 | 0 | 1 | 2.9 | 50 | 50 | 100 |"
+    )
     assert "mine/a_task: a substitute" in text
     assert r"a\_task & 2 & MCC" in (tmp_path / "benchmarks.tex").read_text()
     numbers = pd.read_csv(tmp_path / "benchmarks.csv")
     assert numbers.loc[0, ["classes", "n_classes"]].tolist() == ["not so, yes", 2]
     assert numbers.loc[0, ["train", "leaks", "dev_rule"]].tolist() == [4, 1, "official"]
     assert numbers.loc[0, ["leakage", "removed", "dev_and_test"]].tolist() == ["report", 0, 0]
+    assert numbers.loc[0, ["test_exact", "test_reverse_complement", "test_near"]].tolist() == [
+        1,
+        1,
+        2,
+    ]
+    (folder / "leaks.json").unlink()
+    write_benchmarks_table([folder], tmp_path / "benchmarks.csv")
+    row = line_of((tmp_path / "benchmarks.md").read_text(), "| a_task")
+    assert row.endswith("| 2.9 | \u2013 | \u2013 | \u2013 |")
 
 
 def test_benchmarks_table_says_what_was_removed_and_where_dev_is_from(tmp_path):
@@ -297,3 +327,70 @@ def test_benchmarks_table_says_what_was_removed_and_where_dev_is_from(tmp_path):
     text = (tmp_path / "t.md").read_text()
     assert "- dev, mine, own (y): 0.1 of each class of train, at least 1, drawn" in text
     assert "- dev, own (x): official." in text
+
+
+@pytest.fixture
+def gue(rows, tmp_path, published):
+    """The table of two groups of GUE, one of which is not whole."""
+    tasks = ["prom_core_all", "prom_core_notata", "prom_core_tata", "tf_0"]
+    folders = [rows("had", task, [0.6 + 0.1 * n]) for n, task in enumerate(tasks)]
+    folders += [rows("findna", task, [0.7]) for task in tasks]
+    folders += [rows("logo", "tf_0", [0.95])]
+    for name, hours in (("had", 2), ("had@1", 4)):
+        run = tmp_path / "pretrain" / name
+        run.mkdir(parents=True)
+        facts = {"parameters": 12_651_873, "tokens": 3_000_000_000, "wall_seconds": 3600 * hours}
+        (run / "metrics.json").write_text(json.dumps({**facts, "device": "H100", "processes": 2}))
+    collect(folders, tmp_path / "m.csv")
+    pretrainings = [run.with_name("had"), run]
+    order = ["findna", "had", "logo"]
+    files = (tmp_path / "m.csv", "gue", published, tmp_path / "t")
+    write_table(*files, order, tasks, pretrainings)
+    return tmp_path / "t.md"
+
+
+def test_means_of_groups_and_ranks(gue):
+    summary = gue.read_text().partition("size and means")[2]
+    headers = "parameters | pretraining tokens | device hours | CPD (3) | mean | mean rank |"
+    assert line_of(summary, "| method |") == f"| method | seeds | {headers}"
+    had, findna = line_of(summary, "| had |"), line_of(summary, "| findna |")
+    # of had 60, 70, 80, 90 and of findna 70 on each: ranks 2, 1.5, 1, 1 and 1, 1.5, 2, 2
+    assert had == "| had | 1 | 12.7 M | 3 G | 6 | **70.0** | **75.0 \u2605** | 1.38 |"
+    assert findna.endswith("| **70.0** | 70.0 | 1.62 |")
+    assert line_of(summary, "| logo |").endswith("| \u2013 | \u2013 | \u2013 |")
+    numbers = pd.read_csv(gue.with_suffix(".csv")).set_index("method")
+    assert numbers.loc["had", ["parameters", "pretraining_device_hours"]].tolist() == [12651873, 6]
+    assert numbers.loc["had", "CPD (3)"] == pytest.approx(70)
+
+
+def test_the_best_of_all_is_marked(gue):
+    scores = gue.read_text().partition("size and means")[0]
+    best = max(pd.read_csv(gue.with_suffix(".csv"))["tf_0 (mcc)"])
+    assert best == 95.0
+    assert line_of(scores, "| logo |").split(" | ")[5] == "**95.0 \u2605**"
+    stars = [line for line in scores.splitlines() if line.startswith("|") and "\u2605" in line]
+    assert any("[1]" in line for line in stars)  # elsewhere a published one is better
+
+
+def test_groups_are_of_known_tasks(root):
+    known = pd.read_csv(root / "workflow/resources/tasks.csv")
+    for suite in ("gue", "nucleotide_transformer", "nucleotide_transformer_revised"):
+        grouped = [task for tasks in groups_of(suite).values() for task in tasks]
+        assert sorted(grouped) == sorted(set(known.loc[known["suite"] == suite, "task"]))
+    assert groups_of("mine") == {}
+
+
+def test_latex_compiles(gue, tables, tmp_path):
+    """With nothing but booktabs and graphicx."""
+    if shutil.which("pdflatex") is None:
+        pytest.skip("no pdflatex here: LaTeX is not compiled")
+    tables()
+    odd = Sheet("Signs: 50 % & _ ≥ ★", ["a", "b"], [["†", "‡"], ["x|y", "\u2013"]], ["~^\\{}"])
+    (tmp_path / "odd.tex").write_text(latex(odd))
+    inputs = "".join(rf"\input{{{tmp_path / name}}}" for name in ("t.tex", "odd.tex"))
+    text = rf"\documentclass{{article}}\usepackage{{booktabs,graphicx}}\begin{{document}}{inputs}"
+    (tmp_path / "paper.tex").write_text(text + r"\end{document}")
+    call = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
+    done = subprocess.run(call, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "too large" not in done.stdout

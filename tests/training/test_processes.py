@@ -18,14 +18,12 @@ from recipes import LEARNING, settings_of
 from safetensors.torch import load_file
 from test_resume import Killed, assert_equal_runs, kill, stop_before
 
-from dnastudents.launch import LauncherRank, process_environments, supervise
 from dnastudents.training.pretrain import pretrain
 
 LAUNCH = [sys.executable, "-m", "dnastudents", "launch", "--processes", "2", "--threads", "2", "--"]
 # What the documentation of accelerate says, which runs one process on a CPU without --multi_gpu.
-ACCELERATE = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu"]
-ACCELERATE += ["--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no"]
-ACCELERATE += ["--dynamo_backend", "no", "--main_process_port", "0", "-m", "dnastudents"]
+ACCELERATE = [sys.executable, "-m", "accelerate.commands.launch", "--num_processes", "2"]
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
 
 def arguments_of(
@@ -69,7 +67,8 @@ def assert_close_runs(one: Path, two: Path) -> None:
 @pytest.mark.parametrize("recipe", [recipe for recipe in LEARNING if recipe != "had"])
 def test_two_processes_equal_one(recipe: str, inputs: dict[str, Path], tmp_path: Path) -> None:
     """Each recipe is started in another way; HAD is below, on two nodes."""
-    launcher = ACCELERATE if recipe == "findna" else LAUNCH
+    accelerate = [*ACCELERATE, "--multi_gpu", "--main_process_port", "0", "-m", "dnastudents"]
+    launcher = accelerate if recipe == "findna" else LAUNCH
     settings = settings_without_dropout(recipe)
     one, two = tmp_path / "one", tmp_path / "two"
     run([*launcher, *arguments_of(settings, inputs, tmp_path / "state", two)], OMP_NUM_THREADS="1")
@@ -91,12 +90,12 @@ def test_two_nodes_equal_one(inputs: dict[str, Path], tmp_path: Path) -> None:
         "SLURM_STEP_NUM_NODES": "2",
         "SLURM_STEP_NUM_TASKS": "2",
         "SLURM_STEP_NODELIST": "n[1-2]",
-        "SLURM_LOCALID": "0",
+        "SLURM_STEP_ID": "0",
     }
     launchers = [
         subprocess.Popen(
             [*LAUNCH[:4], "--nodes", "2", "--", *arguments],
-            env={**os.environ, **step, "SLURM_PROCID": str(node)},
+            env={**os.environ, **step, "SLURM_PROCID": str(node), "SLURM_NODEID": str(node)},
         )
         for node in range(2)
     ]
@@ -119,7 +118,7 @@ def stop_after_next_state(command: list[str], state: Path, number: int, group: b
 def test_stopped_by_a_signal_two_processes_resume_bit_exactly(
     inputs: dict[str, Path], tmp_path: Path
 ) -> None:
-    """The signal comes to the launcher alone, or to the whole group as from a terminal.
+    """The signal comes to the launcher alone, or to the whole group, as from a terminal or Slurm.
 
     Many steps follow the last signal, which may come late on a busy machine.
     """
@@ -130,9 +129,45 @@ def test_stopped_by_a_signal_two_processes_resume_bit_exactly(
     command = [*LAUNCH, *arguments_of(settings, inputs, state, tmp_path / "b")]
     stop_after_next_state(command, state, signal.SIGUSR1, group=False)
     stop_after_next_state(command, state, signal.SIGINT, group=True)
+    stop_after_next_state(command, state, signal.SIGTERM, group=True)
     assert not (tmp_path / "b").exists()
     run(command)
     assert_equal_runs(tmp_path / "a", tmp_path / "b")
+
+
+def test_a_dead_process_ends_the_other_and_the_next_attempt_resumes(
+    inputs: dict[str, Path], tmp_path: Path
+) -> None:
+    settings = settings_of("findna", steps=60, batch_size=7, evaluate_every=60)
+    settings["pretraining"]["checkpoint_every"] = 10
+    run([*LAUNCH, *arguments_of(settings, inputs, tmp_path / "sa", tmp_path / "a")])
+    state = tmp_path / "sb"
+    command = [*LAUNCH, *arguments_of(settings, inputs, state, tmp_path / "b")]
+    started = subprocess.Popen(command)
+    while not list(state.glob("step_*.pt")):
+        assert started.poll() is None
+        time.sleep(0.01)
+    children = Path(f"/proc/{started.pid}/task/{started.pid}/children").read_text().split()
+    ranks = [pid for pid in map(int, children) if b"pretrain" in cmdline(pid)]
+    assert len(ranks) == 2
+    os.kill(ranks[1], signal.SIGKILL)
+    assert started.wait(timeout=300) == 128 + signal.SIGKILL
+    run(command)
+    assert_equal_runs(tmp_path / "a", tmp_path / "b")
+
+
+def cmdline(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def test_one_process_in_place_of_two_is_refused(inputs: dict[str, Path], tmp_path: Path) -> None:
+    """What accelerate starts for --cpu; it says nothing of it."""
+    asked = arguments_of(settings_of("findna"), inputs, tmp_path / "state", tmp_path / "out")
+    command = [*ACCELERATE, "--cpu", "-m", "dnastudents", *asked]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "several processes, but has started 1; add --multi_gpu" in done.stderr
+    assert not (tmp_path / "state").exists()
 
 
 MEMORY_OF_ONE_ROW = """
@@ -161,8 +196,8 @@ def test_one_of_two_processes_runs_out_of_memory(inputs: dict[str, Path], tmp_pa
     small = settings_of("findna", micro_batch_size=1)
     run([*LAUNCH, *arguments_of(small, inputs, tmp_path / "sa", a)])
     asked = arguments_of(settings_of("findna"), inputs, tmp_path / "sb", b)
-    environments = [os.environ | each for each in process_environments(LauncherRank(), 2, 2)]
-    assert supervise([sys.executable, "-c", MEMORY_OF_ONE_ROW, *asked], environments) == 0
+    (tmp_path / "limited.py").write_text(MEMORY_OF_ONE_ROW)
+    run([*TORCHRUN, str(tmp_path / "limited.py"), *asked])
     assert_equal_runs(a, b)
     assert json.loads((b / "metrics.json").read_text())["micro_batch_size"] == 1
 
@@ -190,7 +225,7 @@ def test_processes_that_read_different_states_do_not_train(
     with pytest.raises(Killed):
         pretrain(settings, state=places[0], output=places[1], **inputs)
     asked = arguments_of(settings, inputs, *places)
-    environments = [os.environ | each for each in process_environments(LauncherRank(), 2, 2)]
-    assert supervise([sys.executable, "-c", BLIND, *asked], environments) != 0
+    (tmp_path / "blind.py").write_text(BLIND)
+    assert subprocess.run([*TORCHRUN, str(tmp_path / "blind.py"), *asked]).returncode == 1
     assert "the processes read different states" in capfd.readouterr().err
     assert not places[1].exists()

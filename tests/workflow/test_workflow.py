@@ -104,6 +104,9 @@ def test_probes_have_rows_of_their_own(tiny: Path) -> None:
     assert all("neighbours" not in row for row in rows(tiny))
 
 
+TSNE = ("tsne_simulated_lexicon", "tsne_cls_simulated_lexicon")
+
+
 def test_tables_and_figures_are_there_and_say_simulated(tiny: Path) -> None:
     tables, figures = tiny / "results/tables", tiny / "results/figures"
     for name in ("simulated", "benchmarks", "comparisons", "cost", "knn_simulated"):
@@ -116,8 +119,13 @@ def test_tables_and_figures_are_there_and_say_simulated(tiny: Path) -> None:
     probes = (tables / "knn_simulated.md").read_text()
     assert "the vote of the 3 nearest training sequences" in probes
     assert "simulated data" in probes
-    for name in ("losses", "overview", "tsne_simulated_lexicon", "tsne_cls_simulated_lexicon"):
+    for name in ("losses", "overview_simulated", "heatmap", "comparisons", *TSNE):
         assert_drawn(figures, name)
+    page = (tiny / "results/index.html").read_text()
+    assert "Simulated data." in page
+    assert "What pretraining changed" in page
+    assert page.count("<figure>") >= 4
+    assert "simulated: k-NN probe" in page
 
 
 def test_a_finished_workflow_has_nothing_to_do(tiny: Path, snakemake: Snakemake) -> None:
@@ -132,6 +140,7 @@ def test_the_report_is_made_offline(tiny: Path, snakemake: Snakemake) -> None:
     with zipfile.ZipFile(tiny / "report.zip") as archive:
         names = archive.namelist()
     assert any(name.endswith("report.html") for name in names)
+    assert any(name.endswith("index.html") for name in names)
 
 
 def test_runs_follow_the_config(tiny: Path, snakemake: Snakemake) -> None:

@@ -39,6 +39,7 @@ OWN_RULES = own_rules(ROOT)
 ENVIRONMENT = str(ROOT / "envs/dnastudents.yaml")
 DATASETS = str(ROOT / "workflow/resources/datasets.csv")
 PUBLISHED = str(ROOT / "workflow/resources/published_results.csv")
+CAPTIONS = shlex.quote(str(ROOT / "workflow/report"))
 # What runs Snakemake, whatever comes first in PATH; in an environment or container, what is there.
 PYTHON = (
     "python"
@@ -251,6 +252,16 @@ def task_results(kind, tasks):
     ]
 
 
+def tasks_of(wildcards):
+    """The (suite, task) of one suite."""
+    return [task for task in CONFIG.tasks() if task[0] == wildcards.suite]
+
+
+def in_words(tasks):
+    """Each (suite, task) as suite/task."""
+    return ["/".join(task) for task in tasks]
+
+
 def pretrained_runs():
     """All runs that learn, with their replicas."""
     learning = filter(CONFIG.is_pretrained, CONFIG.runs)
@@ -260,6 +271,17 @@ def pretrained_runs():
 def pretrainings():
     """Their folders."""
     return [f"{OUT}/pretrain/{name}" for name in pretrained_runs()]
+
+
+def all_pretrainings():
+    """Those, and the folders of runs that never learn."""
+    names = [name for run in CONFIG.runs for name in CONFIG.replicas(run)]
+    return [f"{OUT}/pretrain/{name}" for name in names]
+
+
+def as_option(name, values):
+    """An option of a command with its values; nothing where there are none."""
+    return shlex.join([name, *values]) if values else ""
 
 
 def pretrain_input(wildcards):
@@ -344,14 +366,21 @@ def table(name, caption, label):
 
 
 def figure(name, caption, label):
-    """The two files of a figure."""
-    png = in_report(f"{OUT}/figures/{name}.png", "Figures", caption, {"figure": label})
-    return {"svg": f"{OUT}/figures/{name}.svg", "png": png}
+    """The three files of a figure."""
+    files = {kind: f"{OUT}/figures/{name}.{kind}" for kind in ("svg", "png", "pdf")}
+    return files | {
+        "png": in_report(files["png"], "Figures", caption, {"figure": label})
+    }
 
 
 def cost_files():
     """The table of the cost, which needs everything else."""
     return [f"{OUT}/tables/cost.{kind}" for kind in ("csv", "md", "tex")]
+
+
+def page_files():
+    """The page, which shows everything else."""
+    return [f"{OUT}/index.html"]
 
 
 def table_files():
@@ -373,12 +402,23 @@ def table_files():
 
 def figure_files():
     """All figures."""
-    names = ["overview"]
-    if pretrainings():
-        names.append("losses")
+    names = [
+        *("heatmap", "against_cost"),
+        *(
+            f"{kind}_{suite}"
+            for kind in ("overview", "confusion")
+            for suite in CONFIG.suites
+        ),
+        *(["ranks"] if min(len(CONFIG.tasks()), len(CONFIG.runs)) > 1 else []),
+        *(["comparisons"] if CONFIG.comparisons() else []),
+        *(["few_shot"] if "few_shot" in CONFIG.suites else []),
+        *(["losses"] if pretrainings() else []),
+    ]
     for name in ("tsne", "tsne_cls"):
         if CONFIG.tsne(name)[0]:
             names += ["_".join([name, *task]) for task in CONFIG.tsne(name)[1]]
     if any("pmi" in CONFIG.needs(run) for run in CONFIG.runs):
         names.append("pmi")
-    return expand(f"{OUT}/figures/{{name}}.{{kind}}", name=names, kind=["svg", "png"])
+    return expand(
+        f"{OUT}/figures/{{name}}.{{kind}}", name=names, kind=["svg", "png", "pdf"]
+    )

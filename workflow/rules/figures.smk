@@ -1,4 +1,4 @@
-# Figures, each as SVG for the paper and PNG for the screen.
+# Figures, each as SVG and PDF for the paper and PNG for the screen.
 
 
 rule tsne:
@@ -52,16 +52,41 @@ rule losses:
 
 
 rule overview:
-    """Draw every run on every task, with confidence intervals."""
+    """Draw every run on every task of a suite, with confidence intervals."""
     input:
         metrics=f"{OUT}/metrics.csv",
-        asked=asked("overview", CONFIG.runs),
+        asked=asked("overview/{suite}", lambda w: [CONFIG.runs, tasks_of(w)]),
     output:
-        **figure("overview", "overview", "all results"),
+        **figure("overview_{suite}", "overview", "{suite}: all results"),
     log:
-        log_of("overview"),
+        log_of("overview/{suite}"),
     benchmark:
-        benchmark_of("overview")
+        benchmark_of("overview/{suite}")
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        runs=CONFIG.runs,
+        tasks=lambda w: in_words(tasks_of(w)),
+    shell:
+        command(
+            "figure overview {input.metrics:q} --runs {params.runs:q} --tasks {params.tasks:q}"
+            " --output {output.png:q}"
+        )
+
+
+rule confusion:
+    """Draw what the best run of each task of a suite takes a class for."""
+    input:
+        metrics=f"{OUT}/metrics.csv",
+        tasks=lambda w: [f"{OUT}/tasks/{task}" for task in in_words(tasks_of(w))],
+        asked=asked("confusion/{suite}", lambda w: [CONFIG.runs, tasks_of(w)]),
+    output:
+        **figure("confusion_{suite}", "confusion", "{suite}: confusion of classes"),
+    log:
+        log_of("confusion/{suite}"),
+    benchmark:
+        benchmark_of("confusion/{suite}")
     localrule: True
     conda:
         ENVIRONMENT
@@ -69,7 +94,121 @@ rule overview:
         runs=CONFIG.runs,
     shell:
         command(
-            "figure overview {input.metrics:q} --runs {params.runs:q} --output {output.png:q}"
+            "figure confusion {input.metrics:q} --runs {params.runs:q} --tasks {input.tasks:q}"
+            " --output {output.png:q}"
+        )
+
+
+rule heatmap:
+    """Draw the scores of all runs on all tasks, coloured."""
+    input:
+        metrics=f"{OUT}/metrics.csv",
+        asked=asked("heatmap", [CONFIG.runs, CONFIG.tasks()]),
+    output:
+        **figure("heatmap", "heatmap", "scores of all runs and tasks"),
+    log:
+        log_of("heatmap"),
+    benchmark:
+        benchmark_of("heatmap")
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        runs=CONFIG.runs,
+        tasks=in_words(CONFIG.tasks()),
+    shell:
+        command(
+            "figure heatmap {input.metrics:q} --runs {params.runs:q} --tasks {params.tasks:q}"
+            " --output {output.png:q}"
+        )
+
+
+rule ranks:
+    """Draw the mean ranks of all runs."""
+    input:
+        metrics=f"{OUT}/metrics.csv",
+        asked=asked("ranks", [CONFIG.runs, CONFIG.tasks()]),
+    output:
+        **figure("ranks", "ranks", "mean ranks"),
+    log:
+        log_of("ranks"),
+    benchmark:
+        benchmark_of("ranks")
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        runs=CONFIG.runs,
+        tasks=in_words(CONFIG.tasks()),
+    shell:
+        command(
+            "figure ranks {input.metrics:q} --runs {params.runs:q} --tasks {params.tasks:q}"
+            " --output {output.png:q}"
+        )
+
+
+rule comparisons_figure:
+    """Draw the differences between each run and its controls."""
+    input:
+        table=f"{OUT}/tables/comparisons.csv",
+        asked=asked("comparisons_figure", CONFIG.comparisons()),
+    output:
+        **figure("comparisons", "comparisons_figure", "what pretraining changed"),
+    log:
+        log_of("comparisons_figure"),
+    benchmark:
+        benchmark_of("comparisons_figure")
+    localrule: True
+    conda:
+        ENVIRONMENT
+    shell:
+        command("figure comparisons {input.table:q} --output {output.png:q}")
+
+
+rule few_shot_figure:
+    """Draw learning curves over the few-shot tasks."""
+    input:
+        metrics=f"{OUT}/metrics.csv",
+        asked=asked("few_shot_figure", CONFIG.runs),
+    output:
+        **figure("few_shot", "few_shot", "few-shot learning curves"),
+    log:
+        log_of("few_shot_figure"),
+    benchmark:
+        benchmark_of("few_shot_figure")
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        runs=CONFIG.runs,
+    shell:
+        command(
+            "figure few-shot {input.metrics:q} --runs {params.runs:q} --output {output.png:q}"
+        )
+
+
+rule against_cost:
+    """Draw mean scores against what each run takes."""
+    input:
+        metrics=f"{OUT}/metrics.csv",
+        pretrained=[f"{OUT}/pretrain/{run}" for run in CONFIG.runs],
+        asked=asked("against_cost", [CONFIG.runs, CONFIG.tasks()]),
+    output:
+        **figure("against_cost", "against_cost", "scores against size, bases and hours"),
+    log:
+        log_of("against_cost"),
+    benchmark:
+        benchmark_of("against_cost")
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        runs=CONFIG.runs,
+        tasks=in_words(CONFIG.tasks()),
+    shell:
+        command(
+            "figure against-cost {input.metrics:q} --pretrained {input.pretrained:q}"
+            " --runs {params.runs:q} --tasks {params.tasks:q} --output {output.png:q}"
         )
 
 

@@ -9,7 +9,7 @@ rule metrics:
         task_results("baseline", CONFIG.tasks()),
         asked=asked("metrics", [CONFIG.runs, CONFIG.tasks()]),
     output:
-        in_report(f"{OUT}/metrics.csv", "Tables", "metrics", {}),
+        in_report(f"{OUT}/metrics.csv", "Tables", "metrics", {"table": "all scores"}),
     log:
         log_of("metrics"),
     benchmark:
@@ -40,7 +40,9 @@ use rule metrics as probe_metrics with:
             "{probe}_metrics", lambda w: [CONFIG.runs, CONFIG.probe_tasks(w.probe)]
         ),
     output:
-        in_report(f"{OUT}/{{probe}}.csv", "Tables", "probe", {}),
+        in_report(
+            f"{OUT}/{{probe}}.csv", "Tables", "probe", {"table": "{probe}: all scores"}
+        ),
     log:
         log_of("{probe}_metrics"),
     benchmark:
@@ -55,6 +57,7 @@ rule table:
     input:
         metrics=f"{OUT}/metrics.csv",
         published=PUBLISHED,
+        pretrainings=all_pretrainings(),
         asked=asked(
             "table/{suite}", lambda w: [CONFIG.runs, CONFIG.suites[w.suite].tasks]
         ),
@@ -73,7 +76,8 @@ rule table:
     shell:
         command(
             "table {wildcards.suite:q} --metrics {input.metrics:q} --runs {params.runs:q}"
-            " --published {input.published:q} --tasks {params.tasks:q} --output {output.csv:q}"
+            " --published {input.published:q} --tasks {params.tasks:q}"
+            " --pretrainings {input.pretrainings:q} --output {output.csv:q}"
         )
 
 
@@ -108,9 +112,9 @@ rule comparisons:
     """Write the differences between each run and its controls."""
     input:
         metrics=f"{OUT}/metrics.csv",
-        asked=asked("comparisons", CONFIG.comparisons()),
+        asked=asked("comparisons", [CONFIG.comparisons(), CONFIG.tasks()]),
     output:
-        **table("comparisons", "comparisons", "pretrained against scratch"),
+        **table("comparisons", "comparisons", "runs against their controls"),
     log:
         log_of("comparisons"),
     benchmark:
@@ -120,9 +124,11 @@ rule comparisons:
         ENVIRONMENT
     params:
         pairs=[f"{run}:{control}" for run, control in CONFIG.comparisons()],
+        tasks=["/".join(task) for task in CONFIG.tasks()],
     shell:
         command(
-            "comparisons --metrics {input.metrics:q} --pairs {params.pairs:q} --output {output.csv:q}"
+            "comparisons --metrics {input.metrics:q} --pairs {params.pairs:q}"
+            " --tasks {params.tasks:q} --output {output.csv:q}"
         )
 
 
@@ -185,4 +191,37 @@ rule cost:
     shell:
         command(
             "cost {params.results:q} --settings {params.settings:q} --output {output.csv:q}"
+        )
+
+
+rule page:
+    """Show all results as one page that needs no network."""
+    input:
+        table_files(),
+        cost_files(),
+        published=PUBLISHED,
+        pretrainings=all_pretrainings(),
+        figures=[file for file in figure_files() if file.endswith(".svg")],
+        asked=asked("page", [CONFIG.runs, CONFIG.tasks(), CONFIG.comparisons()]),
+    output:
+        in_report(f"{OUT}/index.html", "Page", "page", {"page": "all results"}),
+    log:
+        log_of("page"),
+    benchmark:
+        benchmark_of("page")
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        results=lambda w, output: str(Path(output[0]).parent),
+        runs=CONFIG.runs,
+        tasks=["/".join(task) for task in CONFIG.tasks()],
+        pairs=as_option("--pairs", [":".join(pair) for pair in CONFIG.comparisons()]),
+        probes=as_option("--probes", CONFIG.probes()),
+    shell:
+        command(
+            "page {params.results:q} --tasks {params.tasks:q} --runs {params.runs:q}"
+            " {params.pairs} {params.probes} --pretrainings {input.pretrainings:q}"
+            f" --figures {{input.figures:q}} --captions {literal(CAPTIONS)}"
+            " --published {input.published:q} --output {output:q}"
         )

@@ -4,6 +4,9 @@
 int64) and `task.json` with the protocol and what a reader should know before believing a number:
 sizes, lengths, duplicates, labels that contradict each other, N content.
 
+`leaks.json` counts the test sequences that are in train, letter by letter or nearly (see
+`benchmarks.leaks`).
+
 Nothing is dropped silently: duplicates and leaks are counted, and leaks removed only if asked for
 (see `benchmarks.protocol`). Letters are made canonical (`benchmarks.letters`), labels numbered
 (`benchmarks.labels`). Where a suite has no dev split, a part of every class of train becomes one,
@@ -26,6 +29,8 @@ from numpy.typing import NDArray
 
 from dnastudents.benchmarks.facts import FILE, METRICS, OFFICIAL, DevRule, Protocol, read_protocol
 from dnastudents.benchmarks.labels import counted, label_numbers, require_classes
+from dnastudents.benchmarks.leaks import FILE as LEAKS
+from dnastudents.benchmarks.leaks import find_leaks
 from dnastudents.benchmarks.letters import canonical_sequences
 from dnastudents.benchmarks.protocol import describe, remove_leaks
 from dnastudents.benchmarks.rows import require_columns
@@ -239,10 +244,12 @@ def write_task(
             )
     if protocol.conflicting_labels:
         logger.warning(f"{where}: {protocol.conflicting_labels:,} sequences have several labels")
-    with atomic_directory(folder, FILE, "*.parquet", PROVENANCE) as partial:
+    leaks = find_leaks(clean["train"]["sequence"].tolist(), clean["test"]["sequence"].tolist())
+    with atomic_directory(folder, FILE, "*.parquet", LEAKS, PROVENANCE) as partial:
         for name, frame in clean.items():
             write_parquet(frame, partial / f"{name}.parquet")
         write_json(partial / FILE, protocol.as_json())
+        write_json(partial / LEAKS, leaks.as_json())
         write_provenance(partial)
 
 

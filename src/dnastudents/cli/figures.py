@@ -9,7 +9,12 @@ import typer
 
 from dnastudents.cli.parsing import AllRuns, Output, Runs, TaskFolder, command
 
-app = typer.Typer(name="figure", help="Draw a figure as SVG and PNG.")
+MetricsFile = Annotated[Path, typer.Argument(help="metrics.csv")]
+AllTasks = Annotated[
+    list[str] | None, typer.Option(metavar="SUITE/TASK...", help="tasks in their order")
+]
+
+app = typer.Typer(name="figure", help="Draw a figure as SVG, PNG and PDF.")
 
 
 @command(
@@ -24,7 +29,7 @@ def tsne(
     task: TaskFolder,
     output: Output,
 ) -> None:
-    """Draw a t-SNE of frozen features, one panel per run or teacher."""
+    """Draw a t-SNE of the frozen features of runs and teachers."""
     from dnastudents.figures.tsne import tsne_figure
 
     tsne_figure(embeddings, runs, task, output)
@@ -42,17 +47,97 @@ def losses(
     losses_figure({folder.name: folder / "history.csv" for folder in folders}, output)
 
 
-@command(app, "overview", "results/metrics.csv --output results/figures/overview.png")
+@command(
+    app,
+    "overview",
+    "results/metrics.csv --tasks gue/mouse_0 gue/mouse_1 --output results/figures/overview_gue.png",
+)
 def overview(
-    metrics: Annotated[Path, typer.Argument(help="metrics.csv")],
-    *,
-    runs: AllRuns = None,
-    output: Output,
+    metrics: MetricsFile, *, runs: AllRuns = None, tasks: AllTasks = None, output: Output
 ) -> None:
     """Draw every run on every task, with confidence intervals."""
     from dnastudents.figures.results import overview_figure
 
-    overview_figure(metrics, output, runs)
+    overview_figure(metrics, output, runs, tasks)
+
+
+@command(app, "heatmap", "results/metrics.csv --output results/figures/heatmap.png")
+def heatmap(
+    metrics: MetricsFile, *, runs: AllRuns = None, tasks: AllTasks = None, output: Output
+) -> None:
+    """Draw all scores, coloured against the k-mer baseline."""
+    from dnastudents.figures.heatmap import heatmap_figure
+
+    heatmap_figure(metrics, output, runs, tasks)
+
+
+@command(app, "ranks", "results/metrics.csv --output results/figures/ranks.png")
+def ranks(
+    metrics: MetricsFile, *, runs: AllRuns = None, tasks: AllTasks = None, output: Output
+) -> None:
+    """Draw mean ranks and their critical difference."""
+    from dnastudents.figures.ranks import ranks_figure
+
+    ranks_figure(metrics, output, runs, tasks)
+
+
+@command(
+    app, "comparisons", "results/tables/comparisons.csv --output results/figures/comparisons.png"
+)
+def comparisons(
+    table: Annotated[Path, typer.Argument(help="CSV of `dnastudents comparisons`")],
+    *,
+    output: Output,
+) -> None:
+    """Draw each run minus its controls, as a forest plot."""
+    from dnastudents.figures.comparisons import comparisons_figure
+
+    comparisons_figure(table, output)
+
+
+@command(app, "few-shot", "results/metrics.csv --output results/figures/few_shot.png")
+def few_shot(metrics: MetricsFile, *, runs: AllRuns = None, output: Output) -> None:
+    """Draw learning curves over the few-shot tasks."""
+    from dnastudents.figures.few_shot import few_shot_figure
+
+    few_shot_figure(metrics, output, runs)
+
+
+@command(
+    app,
+    "against-cost",
+    "results/metrics.csv --pretrained results/pretrain/had --runs had --output against_cost.png",
+)
+def against_cost(
+    metrics: MetricsFile,
+    *,
+    pretrained: Annotated[
+        list[Path], typer.Option(metavar="PATH...", help="folders of `dnastudents pretrain`")
+    ],
+    runs: AllRuns = None,
+    tasks: AllTasks = None,
+    output: Output,
+) -> None:
+    """Draw mean scores against size, bases and hours."""
+    from dnastudents.figures.against_cost import against_cost_figure
+
+    against_cost_figure(metrics, pretrained, output, runs, tasks)
+
+
+@command(
+    app, "confusion", "results/metrics.csv --tasks results/tasks/gue/* --output confusion_gue.png"
+)
+def confusion(
+    metrics: MetricsFile,
+    *,
+    tasks: Annotated[list[Path], typer.Option(metavar="FOLDER...", help="task folders")],
+    runs: AllRuns = None,
+    output: Output,
+) -> None:
+    """Draw what the best runs take each class for."""
+    from dnastudents.figures.confusion import confusion_figure
+
+    confusion_figure(metrics, tasks, output, runs)
 
 
 @command(app, "pmi", "results/pmi --output results/figures/pmi.png")

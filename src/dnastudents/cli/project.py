@@ -80,44 +80,49 @@ def schema() -> None:
     print(json.dumps(json_schema(), indent=1, ensure_ascii=False))
 
 
-@command(config, "docs", "")
-def docs() -> None:
-    """Print every key with its type, default and meaning, as Markdown."""
-    from dnastudents.config.export import markdown
+@command(config, "docs", "commands")
+def docs(
+    page: Annotated[
+        Literal["configuration", "metrics", "commands"],
+        typer.Argument(help="keys of the configuration, columns of metrics.csv, or subcommands"),
+    ] = "configuration",
+) -> None:
+    """Print a page of reference, made from the code, as Markdown."""
+    from dnastudents.cli.pages import commands
+    from dnastudents.config.export import columns, markdown
 
-    print(markdown(), end="")
+    pages = {"configuration": markdown, "metrics": columns, "commands": commands}
+    print(pages[page](), end="")
 
 
-@command(app, "plan", "--flops 2e14 --configfile my.yaml")
+@command(app, "plan", "--device A100 --configfile my.yaml")
 def plan(
     *,
     configfile: ConfigFiles,
-    hardware: Annotated[
-        str, typer.Option(help="name of the device, for the table")
-    ] = "this machine",
-    devices: Annotated[int, typer.Option(min=1, help="devices that work side by side")] = 1,
-    flops: Annotated[float | None, typer.Option(help="FLOP/s that a device achieves")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="estimate for this GPU, H100 or A100; default: H100")
+    ] = None,
     rates: Annotated[Path | None, typer.Option(help="JSON of a plan that measured")] = None,
     measure: Annotated[
         bool, typer.Option("--measure", help="time training steps on this machine")
     ] = False,
+    devices: Annotated[int, typer.Option(min=1, help="devices that work side by side")] = 1,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads for --measure")] = 1,
     tasks: Annotated[
         Path | None, typer.Option(help="folder of task folders; default: RESULTS/tasks")
     ] = None,
     json: Annotated[Path | None, typer.Option(help="file for all numbers")] = None,
 ) -> None:
-    """Estimate hours, memory and disk of a configuration."""
+    """Estimate hours and memory of a configuration."""
     from dnastudents.config import read_config
     from dnastudents.plan import plan
 
     plan(
         read_config(configfile),
-        hardware=hardware,
-        devices=devices,
-        flops=flops,
+        device=device,
         rates=rates,
         measured=measure,
+        devices=devices,
         threads=threads,
         tasks=tasks,
         output=json,

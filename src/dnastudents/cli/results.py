@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,6 +13,14 @@ from dnastudents.cli.parsing import AllRuns, Metrics, Output, Runs, SettingsOpti
 app = typer.Typer()
 
 Results = Annotated[Path, typer.Argument(help="the workflow's results folder")]
+Published = Annotated[Path | None, typer.Option(help="published_results.csv")]
+Pretrainings = Annotated[
+    list[Path] | None,
+    typer.Option(metavar="FOLDER...", help="outputs of `pretrain`, of which sizes are shown"),
+]
+AllTasks = Annotated[
+    list[str] | None, typer.Option(metavar="SUITE/TASK...", help="tasks in their order")
+]
 Kind = Annotated[Literal["finetune", "knn", "linear"], typer.Option(help="which results")]
 
 
@@ -59,9 +68,10 @@ def explain(
 def table(
     suite: Annotated[str, typer.Argument(help="the suite's name")],
     *,
-    published: Annotated[Path | None, typer.Option(help="published_results.csv")] = None,
+    published: Published = None,
     tasks: Annotated[list[str], typer.Option(metavar="TASK...", help="tasks in their order")],
     runs: AllRuns = None,
+    pretrainings: Pretrainings = None,
     metrics: Metrics,
     output: Output,
 ) -> None:
@@ -71,7 +81,7 @@ def table(
     """
     from dnastudents.tables.results import write_table
 
-    write_table(metrics, suite, published, output, runs, tasks)
+    write_table(metrics, suite, published, output, runs, tasks, pretrainings or ())
 
 
 @command(
@@ -84,14 +94,14 @@ def comparisons(
     pairs: Annotated[
         list[str], typer.Option(metavar="RUN:CONTROL...", help="runs, each with its control")
     ],
+    tasks: AllTasks = None,
     metrics: Metrics,
     output: Output,
 ) -> None:
     """Compare each run with its controls."""
     from dnastudents.tables.comparisons import write_comparisons
 
-    named = [(run, control) for run, _, control in (pair.partition(":") for pair in pairs)]
-    write_comparisons(metrics, named, output)
+    write_comparisons(metrics, _pairs(pairs), output, tasks)
 
 
 @command(app, "benchmarks-table", "results/tasks/gue/* --output results/tables/benchmarks.csv")
@@ -122,3 +132,49 @@ def cost(results: Results, *, settings: SettingsOption, output: Output) -> None:
     from dnastudents.tables.cost import write_cost_table
 
     write_cost_table(results, settings, output)
+
+
+@command(
+    app,
+    "page",
+    "results --runs had had_scratch --pairs had:had_scratch --output results/index.html",
+)
+def page(
+    results: Results,
+    *,
+    tasks: AllTasks = None,
+    runs: AllRuns = None,
+    pairs: Annotated[
+        list[str] | None, typer.Option(metavar="RUN:CONTROL...", help="runs, each with its control")
+    ] = None,
+    pretrainings: Pretrainings = None,
+    probes: Annotated[
+        list[str] | None, typer.Option(metavar="PROBE...", help="knn and linear, if they were done")
+    ] = None,
+    figures: Annotated[
+        list[Path] | None, typer.Option(metavar="SVG...", help="figures in their order")
+    ] = None,
+    captions: Annotated[Path | None, typer.Option(help="folder of FIGURE.rst")] = None,
+    published: Published = None,
+    output: Output,
+) -> None:
+    """Show all results as one HTML page."""
+    from dnastudents.page.page import Sources, write_page
+
+    sources = Sources(
+        results,
+        tasks or (),
+        runs,
+        _pairs(pairs or ()),
+        pretrainings or (),
+        probes or (),
+        figures or (),
+        captions,
+        published,
+    )
+    write_page(sources, output)
+
+
+def _pairs(texts: Iterable[str]) -> list[tuple[str, str]]:
+    """Read RUN:CONTROL."""
+    return [(run, control) for run, _, control in (text.partition(":") for text in texts)]

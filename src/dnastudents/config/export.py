@@ -15,9 +15,11 @@ import yaml
 from dnastudents.config.config import NAMED, Config
 from dnastudents.config.schema import Configuration
 from dnastudents.files import ANYTHING, atomic_file
+from dnastudents.results.row import MetricsRow
 
 SCHEMA = "workflow/schemas/config.schema.json"  # written by `dnastudents config schema`
 PAGE = "docs/configuration.md"  # written by `dnastudents config docs`
+COLUMNS_PAGE = "docs/metrics.md"  # by `dnastudents config docs metrics`
 
 
 def resolved(config: Config) -> dict[str, Any]:
@@ -120,6 +122,23 @@ def markdown() -> str:
             _summary(definitions[name]),
             *_table(definitions[name], definitions),
         ]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+_COLUMNS_HEAD = """\
+# metrics.csv
+
+Every column of `metrics.csv`, and of `knn.csv` and `linear.csv` of the probes: one row per run,
+task and seed. This page is made from the code by `dnastudents config docs metrics`; a test holds it
+up to date. Scores are fractions here, and percent in tables and figures. Required columns are
+always there, another one only where some row has it. In each `seed_N.json` of a result folder the
+same keys hold one row.
+"""
+
+
+def columns() -> str:
+    """Write the page docs/metrics.md."""
+    lines = [_COLUMNS_HEAD.rstrip(), *_table(MetricsRow.model_json_schema(mode="validation"), {})]
     return "\n".join(lines).rstrip() + "\n"
 
 

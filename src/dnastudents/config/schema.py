@@ -228,6 +228,9 @@ class Cost(Settings):
     watts: dict[str, Positive] = Field(
         {}, description="Power of devices, by a part of their name; adds energy."
     )
+    price: dict[str, Positive] = Field(
+        {}, description="Of an hour of a device, in your currency, named as in `watts`; for `plan`."
+    )
 
 
 def _with_finetuning(kind: type[Settings]) -> type[Settings]:

@@ -1,9 +1,11 @@
 """Training and validation curves of pretraining, all runs on the same steps.
 
-Left: training loss, a running mean over the raw line. Then validation loss and, where a run has
-one, validation perplexity. Losses of different recipes are different quantities: a curve is to be
-compared with its own past and with runs of the same objective, never across objectives. Beside
-perplexities stand those of plain models on the same masks, as dashed lines of the run's colour.
+A row of panels per vocabulary, since the loss of a base and that of a 6-mer are of different size:
+training loss, a running mean over the raw line; validation loss; and the cross-entropy of hidden
+tokens in validation, in nats a token. The losses of different recipes are sums of different parts:
+a curve is to be compared with its own past and with runs of the same objective. The cross-entropy
+compares runs of one row, and beside it stand plain models on the same masks, as lines of the run's
+colour.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
@@ -22,21 +25,22 @@ from dnastudents.errors import InputError
 from dnastudents.figures.style import (
     GREY,
     PAGE,
+    SIMULATED,
     Series,
     figure_style,
-    grid,
+    looks,
     save,
     says_simulated,
-    series,
 )
 from dnastudents.files import read_json, reading
 from dnastudents.genome import tokenizers
 from dnastudents.models import STUDENTS
 
+HIDDEN = "perplexity"  # of hidden tokens; its logarithm is their cross-entropy
 PANELS = (
     ("train", "loss", "training loss"),
     ("validation", "loss", "validation loss"),
-    ("validation", "perplexity", "validation perplexity"),
+    ("validation", HIDDEN, "hidden tokens in validation"),
 )
 SMOOTHING = 0.05  # width of the running mean, as a share of the logged steps
 MARKERS = 8  # marks on a curve: enough to tell curves apart, too few to hide them
@@ -57,7 +61,7 @@ SWITCH: dict[str, Any] = {
 
 
 def losses_figure(histories: Mapping[str, str | Path], output: str | Path) -> None:
-    """Draw the curves of several runs and write `<output>.svg` and `.png`.
+    """Draw the curves of several runs and write `<output>.svg`, `.png` and `.pdf`.
 
     Parameters
     ----------
@@ -66,10 +70,10 @@ def losses_figure(histories: Mapping[str, str | Path], output: str | Path) -> No
         `perplexity`, those of `YARDSTICKS` (the last counts) and `stage` (the curriculum's; a
         change is marked by a diamond). A run without rows, as one that was never pretrained, is
         left out. Further pretrainings of a run, `run@1`, `run@2`, have its look. A
-        `settings.json` beside it tells the student, for the panel of its perplexity, and
+        `settings.json` beside it tells the student, for the row of its vocabulary, and
         `simulated`, which labels the figure.
     output : path
-        A suffix .png or .svg is taken off first.
+        A suffix of these is taken off first.
 
     Raises
     ------
@@ -80,53 +84,58 @@ def losses_figure(histories: Mapping[str, str | Path], output: str | Path) -> No
     frames = {run: frame for run, frame in frames.items() if len(frame)}
     if not frames:
         raise InputError("loss curves: no run has been trained for a step")
-    panels = _panels(frames, {run: _bases_of_token(Path(histories[run])) for run in frames})
-    looks = {run: series(n) for n, run in enumerate(dict.fromkeys(map(_base, frames)))}
+    of_run = looks(frames)
+    bases = {run: _bases_of_token(Path(histories[run])) for run in frames}
+    rows = list(dict.fromkeys(bases.values()))
     with figure_style():
-        columns = 4
-        legend_rows = -(-(len(looks) + len(YARDSTICKS)) // columns)
-        figure, axes = grid(len(panels), 3, PAGE, 2.3 + 0.15 * legend_rows)
-        for axis, (split, metric, label, shown) in zip(axes, panels, strict=True):
-            for run, frame in shown.items():
-                curve, base = _curve(frame, split, metric), _base(run)
-                _draw(axis, curve, base, looks[base], split == "train")
-            if metric == "perplexity":
-                _draw_yardsticks(axis, shown, looks)
-            axis.set(xlabel="step", title=label)
-            _scale(axis)
-        handles = {run: handle for axis in axes for run, handle in _handles(axis).items()}
+        legend_rows = -(-(len(set(map(_base, frames))) + len(YARDSTICKS)) // 4)
+        size = (PAGE, 0.3 + 1.9 * len(rows) + 0.15 * legend_rows)
+        figure, axes = plt.subplots(
+            len(rows), len(PANELS), figsize=size, squeeze=False, layout="constrained"
+        )
+        for row, tokens in zip(axes, rows, strict=True):
+            runs = {run: frame for run, frame in frames.items() if bases[run] == tokens}
+            named = {None: "", 1: ", bases"}.get(tokens, f", {tokens}-mers")
+            for axis, (split, metric, title) in zip(row, PANELS, strict=True):
+                _panel(axis, runs, of_run, split, metric)
+                axis.set_title(f"{title}{named}")
+            row[-1].set_ylabel("nats a token", labelpad=1)
+            if not row[-1].lines:  # no run of this row has it
+                row[-1].remove()
+        for axis in axes[-1]:
+            axis.set_xlabel("step")
+        handles = {run: handle for axis in axes.flat for run, handle in _handles(axis).items()}
         for name, (label, dash) in YARDSTICKS.items():
             if any(len(_curve(frame, "validation", name)) for frame in frames.values()):
                 handles[label] = Line2D([], [], color=GREY, linewidth=0.8, linestyle=dash)
         if any(_switches(frame) for frame in frames.values()):
             handles["curriculum switch"] = Line2D([], [], **SWITCH)
-        figure.legend(handles.values(), handles, loc="outside lower center", ncols=columns)
-        if any(
+        figure.legend(handles.values(), handles, loc="outside lower center", ncols=4)
+        simulated = any(
             says_simulated(Path(path).with_name("settings.json")) for path in histories.values()
-        ):
-            figure.suptitle("simulated data", fontsize=7.5, x=0.01, ha="left")
+        )
+        title = f"Pretraining{SIMULATED * simulated}"
+        figure.suptitle(title, fontsize=7.5, x=0.01, ha="left")
         save(figure, output)
 
 
-def _panels(
-    frames: Mapping[str, pd.DataFrame], bases: Mapping[str, int | None]
-) -> list[tuple[str, str, str, dict[str, pd.DataFrame]]]:
-    """List split, metric, title and runs of each panel that has a curve.
-
-    Perplexities of bases and of 6-mers differ a thousandfold, so each has a panel of its own.
-    """
-    panels = []
-    for split, metric, title in PANELS:
-        drawn = {run: f for run, f in frames.items() if len(_curve(f, split, metric))}
-        sizes = list(dict.fromkeys(bases[run] for run in drawn))
-        if drawn and (metric != "perplexity" or len(sizes) == 1):
-            panels.append((split, metric, title, drawn))
-            continue
-        for size in sizes:
-            named = {None: "", 1: " of bases"}.get(size, f" of {size}-mers")
-            runs = {run: frame for run, frame in drawn.items() if bases[run] == size}
-            panels.append((split, metric, title + named, runs))
-    return panels
+def _panel(
+    axis: Axes,
+    runs: Mapping[str, pd.DataFrame],
+    of_run: Mapping[str, Series],
+    split: str,
+    metric: str,
+) -> None:
+    """Draw one metric of the runs that have it."""
+    for run, frame in runs.items():
+        curve = _curve(frame, split, metric)
+        if metric == HIDDEN:
+            curve["value"] = np.log(curve["value"])
+        _draw(axis, curve, _base(run), of_run[run], split == "train")
+    if metric == HIDDEN:
+        _draw_yardsticks(axis, runs, of_run)
+    elif axis.lines:
+        _scale(axis)
 
 
 def _bases_of_token(history: Path) -> int | None:
@@ -192,7 +201,7 @@ def _draw(axis: Axes, curve: pd.DataFrame, run: str, look: Series, smooth: bool)
 
 
 def _draw_yardsticks(
-    axis: Axes, frames: Mapping[str, pd.DataFrame], looks: Mapping[str, Series]
+    axis: Axes, frames: Mapping[str, pd.DataFrame], of_run: Mapping[str, Series]
 ) -> None:
     """Draw a line across the panel for each plain model of each run; its pretrainings share one."""
     drawn = set()
@@ -200,8 +209,10 @@ def _draw_yardsticks(
         for name, (_, dash) in YARDSTICKS.items():
             for value in _curve(frame, "validation", name)["value"].tail(1):
                 if (_base(run), name) not in drawn:
-                    colour = looks[_base(run)].colour
-                    axis.axhline(value, color=colour, linewidth=0.8, linestyle=dash, zorder=1)
+                    colour = of_run[run].colour
+                    axis.axhline(
+                        np.log(value), color=colour, linewidth=0.8, linestyle=dash, zorder=1
+                    )
                     drawn.add((_base(run), name))
 
 

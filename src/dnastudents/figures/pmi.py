@@ -14,6 +14,7 @@ from dnastudents.figures.style import (
     COLOURS,
     COLUMN,
     GREY,
+    SIMULATED,
     figure_style,
     grid,
     save,
@@ -23,7 +24,7 @@ from dnastudents.files import read_json, read_parquet
 
 
 def pmi_figure(folder: str | Path, output: str | Path, named: int = 5) -> None:
-    """Draw a PMI table and write `<output>.svg` and `.png`.
+    """Draw a PMI table and write `<output>.svg`, `.png` and `.pdf`.
 
     Parameters
     ----------
@@ -32,7 +33,7 @@ def pmi_figure(folder: str | Path, output: str | Path, named: int = 5) -> None:
         score). Only n-grams of the size `k` of `pmi.json` are drawn; infinite scores are counted,
         not drawn. A true `simulated` in `pmi.json` labels the figure.
     output : path
-        A suffix .png or .svg is taken off first.
+        A suffix of these is taken off first.
     named : int
         k-mers to name at each end. Default is 5.
 
@@ -49,7 +50,7 @@ def pmi_figure(folder: str | Path, output: str | Path, named: int = 5) -> None:
     named = min(named, len(scored) // 2)
     title = f"{len(scored):,} k-mers"
     title += f", {unscored.sum():,} more without a score" if unscored.any() else ""
-    title += " (simulated data)" if says_simulated(Path(folder) / "pmi.json") else ""
+    title += SIMULATED * says_simulated(Path(folder) / "pmi.json")
     with figure_style():
         figure, (axis,) = grid(1, 1, COLUMN, 2.5)
         axis.axhline(0, color=GREY, linewidth=0.5)

@@ -1,4 +1,4 @@
-"""All runs on all tasks at a glance: one panel per task, one dot per run, 95 % t intervals.
+"""All runs on the tasks of a suite at a glance: one panel per task, a line per run.
 
 Dots, not bars: the scores' zero is no natural start for accuracies. Controls (un-pretrained twins
 and the k-mer baseline) are hollow, and a line carries the baseline through every panel, so that
@@ -7,106 +7,108 @@ and the k-mer baseline) are hollow, and a line carries the baseline through ever
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 
 from dnastudents.benchmarks.facts import METRICS
-from dnastudents.figures.style import COLOURS, GREY, PAGE, figure_style, grid, save, wrapped
-from dnastudents.results.failures import MARK, incomplete
+from dnastudents.figures.scores import MARKS, Scores, half_width, marks_of, read_scores
+from dnastudents.figures.style import (
+    GREY,
+    PAGE,
+    SIMULATED,
+    Series,
+    figure_style,
+    grid,
+    looks,
+    save,
+    wrapped,
+)
 from dnastudents.results.jobs import BASELINE
-from dnastudents.results.rows import estimate, read_metrics, require_runs, runs_in_order
-from dnastudents.results.soundness import MARK as UNSOUND
-from dnastudents.results.soundness import unsound
+from dnastudents.results.rows import estimate
 
 
 def overview_figure(
-    metrics_csv: str | Path, output: str | Path, runs: Sequence[str] | None = None
+    metrics_csv: str | Path,
+    output: str | Path,
+    runs: Sequence[str] | None = None,
+    tasks: Sequence[str] | None = None,
 ) -> None:
-    """Draw the overview and write `<output>.svg` and `.png`.
+    """Draw the overview and write `<output>.svg`, `.png` and `.pdf`.
 
     Parameters
     ----------
-    metrics_csv : path
-        What `results.rows.collect` wrote.
+    metrics_csv, runs, tasks
+        See `figures.scores.read_scores`.
     output : path
-        A suffix .png or .svg is taken off first.
-    runs : sequence of str, optional
-        In their order. Default is all, sorted. Controls are always shown.
+        A suffix of these is taken off first.
 
     Raises
     ------
     InputError
-        The CSV is absent or broken, or one of `runs` has no row.
+        The CSV is absent or broken, or one of `runs` or `tasks` has no row.
     """
-    frame = read_metrics(metrics_csv)
-    require_runs(frame, runs or (), metrics_csv)
-    names = [run for run in runs_in_order(frame, runs) if (frame["run"] == run).any()]
-    frame = frame[frame["run"].isin(names)]
-    panels = list(frame.groupby(["suite", "task"]))
-    groups = [rows for _, rows in frame.groupby(["suite", "task", "run"])]
-    marks = {
-        f"{MARK}: without the seeds that failed": any(map(incomplete, groups)),
-        f"{UNSOUND}: predicts one class throughout, or is undefined": any(map(unsound, groups)),
-    }
+    scores = read_scores(metrics_csv, runs, tasks)
     with figure_style():
-        height = 0.9 + 0.13 * len(names)
-        figure, axes = grid(len(panels), 4, PAGE, height, sharey=True)
-        for axis, ((suite, task), rows) in zip(axes, panels, strict=True):
-            _panel(axis, rows, names)
-            axis.set_title(f"{suite}\n{wrapped(str(task))}")
-        axes[0].set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.4, -0.6))
-        label = " (simulated data)" if frame["simulated"].any() else ""
-        title = (
-            f"Test-set scores \u00d7 100, 95 % intervals over seeds{label}\n"
-            f"filled: pretrained; hollow: not pretrained; dashed: {BASELINE}"
-            + "".join(f"; {mark}" for mark, is_there in marks.items() if is_there)
+        columns = 4 if len(scores.tasks) <= 12 else 6
+        figure, axes = grid(
+            len(scores.tasks), columns, PAGE, max(1.3, 0.65 + 0.11 * len(scores.runs)), sharey=True
         )
-        figure.suptitle(title, fontsize=7.5, x=0.01, ha="left")
+        panels = dict(zip(scores.tasks, axes, strict=True))
+        of_task = dict(list(scores.frame.groupby(["suite", "task"])))
+        of_run, marks = looks(scores.runs), ""
+        for task, axis in panels.items():
+            marks += _panel(axis, of_task[task], scores, of_run)
+            axis.set_title(wrapped(task[1], 72 // columns), fontsize=6.5 if columns > 4 else None)
+        axes[0].set(yticks=range(len(scores.runs)), ylim=(len(scores.runs) - 0.4, -0.6))
+        axes[0].set_yticklabels(scores.runs, fontsize=6)
+        meanings = "".join(f"; {mark}: {text}" for mark, text in MARKS.items() if mark in marks)
+        figure.suptitle(
+            f"{', '.join(scores.suites)}: test-set scores \u00d7 100"
+            f"{SIMULATED * scores.simulated}; small: one seed, large: mean, line: 95 % interval\n"
+            f"filled: pretrained; hollow: not pretrained; dashed: {BASELINE}{meanings}",
+            fontsize=7.5,
+            x=0.01,
+            ha="left",
+        )
         save(figure, output)
 
 
-def _panel(axis: Axes, rows: pd.DataFrame, names: list[str]) -> None:
-    estimates = {
-        str(run): estimate(group.assign(value=100 * group["value"]))
-        for run, group in rows.groupby("run")
-    }
-    if BASELINE in estimates:
-        axis.axvline(estimates[BASELINE].mean, color=GREY, linewidth=0.7, linestyle=(0, (3, 2)))
-    controls = set(rows.loc[~rows["pretrained"], "run"])
-    metric = rows["metric"].iloc[0]
+def _panel(axis: Axes, rows: pd.DataFrame, scores: Scores, of_run: Mapping[str, Series]) -> str:
+    """Draw one task; return the marks that were set."""
+    metric = str(rows["metric"].iloc[0])
     least = -100.0 if metric == "mcc" else 0.0
-    for name, score in estimates.items():
-        height, control = names.index(name), name in controls
-        colour = "#404040" if control else COLOURS[0]
-        width = 0.0 if np.isnan(score.half_width) else score.half_width
-        # An interval from two seeds can be wider than the scale; it is drawn to the scale's ends.
-        below, above = min(width, score.mean - least), min(width, 100 - score.mean)
-        axis.errorbar(
-            score.mean,
-            height,
-            xerr=[[below], [above]],
-            fmt="o",
-            color=colour,
-            ms=3.6,
-            elinewidth=0.9,
-            mew=0.9,
-            mfc="white" if control else colour,
+    places = {run: place for place, run in enumerate(scores.runs)}
+    colours = rows["run"].map(lambda run: of_run[run].colour)
+    below = rows["run"].map(places) + 0.3  # the mean, which would hide them
+    axis.scatter(rows["value"], below, s=2, c=colours, alpha=0.6, linewidth=0)
+    intervals, drawn, marks = [], [], ""
+    for run, own in rows.groupby("run"):
+        name = str(run)
+        score, place, look = estimate(own), places[name], of_run[name]
+        if name == BASELINE:
+            axis.axvline(score.mean, color=GREY, linewidth=0.7, linestyle=(0, (3, 2)), zorder=0)
+        width = half_width(score)  # drawn to the ends of the scale, where it is wider
+        intervals.append(
+            [(max(score.mean - width, least), place), (min(score.mean + width, 100), place)]
         )
-        mine = rows[rows["run"] == name]
-        if mark := MARK * bool(incomplete(mine)) + UNSOUND * bool(unsound(mine)):
+        drawn.append((score.mean, place, look.colour, name in scores.controls))
+        if mark := marks_of(own):
+            marks += mark
             axis.annotate(
-                mark,
-                (score.mean, height),
-                (3, 0),
-                textcoords="offset points",
-                fontsize=6,
-                va="center",
+                mark, (score.mean, place), (5, 0), textcoords="offset points", va="center"
             )
+    means, heights, edges, hollow = zip(*drawn, strict=True)
+    axis.add_collection(LineCollection(intervals, colors=edges, linewidths=0.9))
+    faces = np.where(hollow, "white", edges)
+    axis.scatter(means, heights, s=13, c=faces, edgecolors=edges, linewidths=0.9, zorder=3)
     axis.grid(axis="y", color="#ECECEC", linewidth=0.6)
     axis.set_axisbelow(True)
     axis.tick_params(axis="y", length=0)
+    axis.locator_params(axis="x", nbins=3)
     axis.set_xlabel(METRICS[metric], labelpad=1)
+    return marks

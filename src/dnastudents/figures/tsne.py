@@ -29,8 +29,18 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from dnastudents.benchmarks.class_names import shown_classes
 from dnastudents.errors import InputError
-from dnastudents.figures.style import COLUMN, PAGE, figure_style, grid, output_base, save, series
+from dnastudents.figures.style import (
+    COLUMN,
+    PAGE,
+    SIMULATED,
+    figure_style,
+    grid,
+    output_base,
+    save,
+    series,
+)
 from dnastudents.files import atomic_file, read_json, reading
 from dnastudents.results.metrics import are_equal
 
@@ -70,10 +80,10 @@ def tsne_figure(
     task_folder : path
         The task that the sequences are from: its `task.json` gives title and class names.
     output : path
-        `<output>.svg`, `.png`, `.csv` (run, n, dimensions, equal, silhouette, probe_accuracy, its
-        standard deviation over folds, majority) and `_points.csv` (run, index, label, x, y) are
-        written; a suffix .png or .svg is taken off first. Where all embeddings of a run are equal,
-        what is undefined is empty.
+        `<output>.svg`, `.png`, `.pdf`, `.csv` (run, n, dimensions, equal, silhouette,
+        probe_accuracy, its standard deviation over folds, majority) and `_points.csv` (run, index,
+        label, x, y) are written; a suffix of a picture is taken off first. Where all embeddings of
+        a run are equal, what is undefined is empty.
     seed : int
         Of t-SNE and of the folds. Default is 0.
 
@@ -119,8 +129,9 @@ def _draw(
     """Draw the panels of all runs: name, scores and coordinates of each."""
     width = min(PAGE, max(COLUMN, 2.4 * len(panels)))
     figure, axes = grid(len(panels), 4, width, 2.1)
+    classes = shown_classes(task["suite"], task["task"], task["classes"])
     for axis, (name, scores, xy) in zip(axes, panels, strict=True):
-        _panel(axis, name, scores, xy, labels, task["classes"])
+        _panel(axis, name, scores, xy, labels, classes)
     drawn = [axis for axis, panel in zip(axes, panels, strict=True) if not panel[1]["equal"]]
     _legend(figure, (drawn or axes)[0])
     title = _title(task, panels[0][1], pooling)
@@ -170,10 +181,11 @@ def _read_all(paths: list[Path], classes: int) -> list[Embedded]:
 def _title(task: dict[str, Any], score: dict[str, Any], pooling: str) -> str:
     known = {"mean": "mean-pooled embeddings", "cls_tokens": "CLS tokens"}
     of = known.get(pooling, f"embeddings of {pooling}")
-    label = " (simulated data)" if task["simulated"] else ""
+    label = SIMULATED * task["simulated"]
     return (
         f"{task['suite']}: {task['task']}, t-SNE of frozen {of}{label}\n"
-        f"{score['n']} sequences, the commonest class has {100 * score['majority']:.1f} %"
+        f"{score['n']} sequences, the commonest class has {100 * score['majority']:.1f} %; probe: "
+        f"accuracy \u00b1 standard deviation over folds"
     )
 
 
@@ -230,7 +242,7 @@ def _panel(
     score: dict[str, Any],
     xy: Embeddings,
     labels: Labels,
-    classes: list[str],
+    classes: Sequence[str],
 ) -> None:
     axis.set_title(name, fontweight="bold", pad=11)
     axis.set(xticks=[], yticks=[])
@@ -255,5 +267,6 @@ def _panel(
         )
     # + 0.0 turns a rounded -0.0 into 0.0
     silhouette = f"{round(score['silhouette'], 2) + 0.0:.2f}"
-    numbers = f"silhouette {silhouette}, probe {100 * score['probe_accuracy']:.1f} %"
+    probe, spread = 100 * score["probe_accuracy"], 100 * score["probe_sd"]
+    numbers = f"silhouette {silhouette}, probe {probe:.1f} \u00b1 {spread:.1f} %"
     axis.text(0, 1.02, numbers, transform=axis.transAxes, fontsize=6)

@@ -151,11 +151,13 @@ def classifier(student: Any, class_names: Sequence[str], **fields: Any) -> Seque
     config.update({**fields, "id2label": dict(enumerate(class_names))})
     config.label2id = {name: number for number, name in enumerate(class_names)}
     *_, kind = config.options.model_classes()
-    with torch.random.fork_rng(devices=[]):  # its random weights are all replaced
+    with torch.device("meta"):  # no memory and no random numbers for what is replaced at once
         model = kind(config)
-    weights = student.state_dict()
-    backbone = [name for name in model.state_dict() if not name.startswith(kind.new_head_prefix)]
-    model.load_state_dict({name: weights[name] for name in backbone}, strict=False)
+    for name, module in student.named_children():
+        if hasattr(model, name):
+            setattr(model, name, copy.deepcopy(module).requires_grad_(True))
+    with torch.random.fork_rng(devices=[]):
+        model.new_head()
     return model.train(student.training)
 
 

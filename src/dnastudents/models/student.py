@@ -80,6 +80,13 @@ class StudentMixin:
         """List the layers of the backbone in their order; each maps features to features."""
         raise NotImplementedError
 
+    def computed_by(self, device: torch.device, half: bool) -> dict[str, str]:
+        """Say what computes each part that has several forms, by the name of the part.
+
+        `half` says whether products are in half precision.
+        """
+        return {}
+
     def pool_cls(self, hidden: Tensor) -> Tensor:
         """Pool features (B, T, D) to one vector per sequence (B, D): that of the first token."""
         return hidden[:, 0]

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -56,11 +56,15 @@ class Views:
         labels.
     prepare : callable or None
         Adds to a slice what is found on the CPU, before the slice moves. Default is nothing.
+    lengths : Tensor or None
+        Tokens of each row without padding, int64 (B,), where every tensor is (B, T) and nothing
+        depends on padding: then it is cut off where it can be. Default is none.
     """
 
     tensors: dict[str, Tensor]
     counts: dict[str, float]
     prepare: Callable[[dict[str, Any]], None] | None = None
+    lengths: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.tensors["labels"])
@@ -83,12 +87,29 @@ class Views:
         empty = {name for names, chosen in kinds.items() if not chosen.any() for name in names}
         return {term for term in terms if term.removeprefix("student_") in empty}
 
+    def part(self, start: int, stop: int) -> Views:
+        """Take rows start..stop-1; the longest first where lengths are known.
+
+        Slices then have less padding, and what memory does not hold fails at once.
+        """
+        if self.lengths is None:
+            return replace(self, tensors={k: v[start:stop] for k, v in self.tensors.items()})
+        lengths, order = self.lengths[start:stop].sort(descending=True, stable=True)
+        tensors = {k: v[start:stop][order] for k, v in self.tensors.items()}
+        return replace(self, tensors=tensors, lengths=lengths)
+
     def rows(self, start: int, stop: int, device: torch.device) -> dict[str, Any]:
         """Move rows start..stop-1 to `device`, with `positions` (M,): flat indices of labels.
 
         The positions are found here, on the CPU, because their number would cost a GPU a stop.
+        Columns that are padding in all rows are left out, and so is a mask that hides nothing.
         """
         sliced: dict[str, Any] = {k: tensor[start:stop] for k, tensor in self.tensors.items()}
+        if self.lengths is not None:
+            shortest, longest = (int(end) for end in self.lengths[start:stop].aminmax())
+            sliced = {k: tensor[:, :longest] for k, tensor in sliced.items()}
+            if shortest == longest:
+                sliced.pop("attention_mask", None)
         sliced["positions"] = (sliced["labels"].flatten() != IGNORE).nonzero().squeeze(1)
         if self.prepare is not None:
             self.prepare(sliced)

@@ -1,15 +1,25 @@
-"""How large the networks of a configuration are: what a plan needs to know of them."""
+"""The networks of a configuration: their settings, their size, and how long their batches are."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dnastudents.config import Config
 from dnastudents.errors import InputError
+from dnastudents.files import read_json
+from dnastudents.models.options import STUDENTS, StudentOptions
+from dnastudents.training.options import PretrainingBlock
+
+# width, layers, MLP of the config.json of InstaDeepAI/nucleotide-transformer-v2-*-multi-species
+TEACHERS = {
+    "nt_v2_50m": (512, 12, 2048),
+    "nt_v2_100m": (512, 22, 2048),
+    "nt_v2_250m": (768, 24, 3072),
+    "nt_v2_500m": (1024, 29, 4096),
+}
+ROWS, BASES = 32, 512  # of a batch, where a network is in no pretraining
 
 
 @dataclass(frozen=True)
@@ -19,75 +29,80 @@ class Network:
     Attributes
     ----------
     name : str
+    settings : StudentOptions
     parameters : int
-        All of them.
-    active : int
-        Those that a token is multiplied with: all but tables of embeddings.
-    settings : mapping
-        Of a student that can be built and measured; empty for a teacher that is downloaded.
-    tokens_per_base : float
-        Default is 1; tokens of six bases that do not overlap are 1/6.
-    longest : int or None
-        Tokens after which a sequence is cut. Default is none.
+    block : PretrainingBlock or None
+        Of a run that it is in: its window, micro-batch and precision.
+    learns : bool
+        False for a teacher that only reads.
     """
 
     name: str
+    settings: StudentOptions
     parameters: int
-    active: int
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    tokens_per_base: float = 1.0
-    longest: int | None = None
+    block: PretrainingBlock | None = None
+    learns: bool = True
 
     def tokens(self, bases: float) -> float:
-        """Count the tokens of a sequence."""
-        tokens = bases * self.tokens_per_base
-        return tokens if self.longest is None else min(tokens, self.longest)
+        """Count the tokens of a sequence, which may be cut."""
+        return min(bases, self.settings.longest or bases) * self.settings.tokens_per_base
 
-    def flops(self, tokens: float, passes: float) -> float:
-        """Count 2 FLOP per parameter and token for each pass: 1 forward, 2 more backward."""
-        return 2.0 * self.active * tokens * passes
+    @property
+    def batch(self) -> tuple[int, int]:
+        """Rows and tokens of a forward computation in its pretraining."""
+        if self.block is None:
+            return ROWS, round(self.tokens(BASES))
+        rows = self.block.micro_batch_size or self.block.batch_size
+        return rows, round(self.tokens(self.block.window.mean_bases))
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What decides how long it computes: its settings but for the start of its weights."""
+        names = {"architecture", *self.settings.network_fields()}
+        return self.settings.model_dump(mode="json", include=names)
 
 
-def student_network(config: Config, name: str) -> Network:
-    """Count a student by building it without memory for its weights."""
+def networks_of(config: Config) -> dict[str, Network]:
+    """Describe the networks of the selected runs, by students/NAME and teachers/NAME."""
+    found: dict[str, Network] = {}
+    # A run that learns tells how its student is used; a control of the same student does not.
+    for name in sorted(config.runs, key=config.is_pretrained, reverse=True):
+        run, teacher = config.run(name), config.needs(name).get("teacher")
+        if f"students/{run.student}" not in found:
+            student = config.student(run.student)
+            found[f"students/{run.student}"] = _network(run.student, student, run.pretraining)
+        if teacher is not None and f"teachers/{teacher}" not in found:
+            found[f"teachers/{teacher}"] = _teacher(config, teacher, run.pretraining)
+    return found
+
+
+def _teacher(config: Config, name: str, block: PretrainingBlock | None) -> Network:
+    """Describe a teacher: trained here, downloaded already, or of a known name."""
+    teacher = config.settings.teachers[name]
+    if (run := teacher.train) is not None:
+        return _network(run.student, config.student(run.student), run.pretraining)
+    settings: dict[str, Any] = {"architecture": "nucleotide_transformer"}
+    file = Path(config.settings.results) / "teacher" / name / "config.json"
+    if file.is_file():
+        known, values = STUDENTS.parse(settings).network_fields(), read_json(file)
+        settings |= {key: values[key] for key in known if key in values}
+    elif teacher.dataset in TEACHERS:
+        width, layers, inner = TEACHERS[teacher.dataset]
+        settings |= {"hidden_size": width, "num_hidden_layers": layers, "intermediate_size": inner}
+    else:
+        raise InputError(f"teachers.{name}: its size is not known before {file} is there")
+    return _network(name, STUDENTS.parse(settings), block, learns=False)
+
+
+def _network(
+    name: str, settings: StudentOptions, block: PretrainingBlock | None, learns: bool = True
+) -> Network:
+    """Count the parameters of a network by building it without memory for its weights."""
     import torch
 
     from dnastudents import models
     from dnastudents.genome import tokenizers
 
-    settings = config.student(name)
-    tokenizer = tokenizers.build(settings.tokenizer)
     with torch.device("meta"):
-        model = models.build(settings, tokenizer)
-    tables = [m for m in model.modules() if isinstance(m, torch.nn.Embedding)]
-    parameters = models.count_parameters(model)
-    return Network(
-        name,
-        parameters,
-        parameters - sum(table.weight.numel() for table in tables),
-        settings.as_json(),
-        settings.tokens_per_base,
-        getattr(model.config, "max_position_embeddings", None),
-    )
-
-
-def teacher_network(config: Config, name: str) -> Network:
-    """Describe a teacher: trained here, downloaded already, or as large as its name says.
-
-    Raises
-    ------
-    InputError
-        It is not downloaded yet, and its name has no size, as nt_v2_500m has.
-    """
-    teacher = config.settings.teachers[name]
-    if teacher.train is not None:
-        return student_network(config, teacher.train.student)
-    weights = Path(config.settings.results) / "teacher" / name / "model.safetensors"
-    size = re.search(r"(\d+)m(?![a-z])", str(teacher.dataset))
-    if weights.is_file():
-        parameters = weights.stat().st_size // 4  # float32
-    elif size:
-        parameters = int(size[1]) * 10**6
-    else:
-        raise InputError(f"teachers.{name}: its size is not known before {weights} is there")
-    return Network(name, parameters, parameters, tokens_per_base=1 / 6)
+        model = models.build(settings, tokenizers.build(settings.tokenizer))
+    return Network(name, settings, models.count_parameters(model), block, learns)

@@ -1,119 +1,138 @@
-"""How fast a device is: FLOP/s that the networks of a configuration were seen to reach.
-
-A rate is what the formula of `plan.work` gives for a training step, over the time that it took. So
-what the formula leaves out is in the rate, as far as it grows with the student's own work.
-"""
+"""How long a device takes for a batch of a network: estimated, measured, or read from a file."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dnastudents.errors import InputError
 from dnastudents.files import read_json
 from dnastudents.plan.networks import Network
-from dnastudents.plan.work import TRAIN
-from dnastudents.training.options import PretrainingBlock
 
-SECONDS = 5.0  # for each student that is measured
+if TYPE_CHECKING:
+    from dnastudents.plan.counting import Operation
+
+OPTIMIZER = 28  # bytes a parameter: AdamW reads four numbers of float32 and writes three
+LAUNCH = 5e-6  # seconds that Python and torch need to start a kernel
+FLOPS_SHARE, BYTES_SHARE = 0.4, 0.7  # of the peaks that ordinary kernels reach
+SECONDS = 2.0  # for each batch that is measured
 ROWS = {"cpu": 8, "cuda": 64}
-BASES = 500  # of a sequence, where a student never learns
+
+
+@dataclass(frozen=True)
+class Device:
+    """Peaks of a GPU by its data sheet: FLOP/s dense in bf16 and in float32, bytes/s, watts."""
+
+    name: str
+    half: float
+    single: float
+    bandwidth: float
+    watts: float
+
+    def seconds(self, operations: Iterable[Operation]) -> float:
+        """Return how long some operators take, one after the other."""
+        products = {True: FLOPS_SHARE * self.half, False: FLOPS_SHARE * self.single}
+        memory = BYTES_SHARE * self.bandwidth
+        return sum(max(x.flops / products[x.half], x.bytes / memory) for x in operations)
+
+
+DEVICES = {  # NVIDIA's data sheets of the SXM modules with 80 GB
+    "H100": Device("NVIDIA H100", 989e12, 67e12, 3.35e12, 700),
+    "A100": Device("NVIDIA A100", 312e12, 19.5e12, 2.039e12, 400),
+}
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Seconds of a token, and of a batch beside those of its tokens."""
+
+    token: float
+    batch: float
 
 
 @dataclass(frozen=True)
 class Rate:
-    """What one student reached.
+    """What one network reaches.
 
     Attributes
     ----------
-    student : str
-    flops : float
-        A second.
-    settings : mapping
-        The student's, by which it is recognised.
-    kept_bytes : float or None
-        Activations that are kept for the gradients, float32, a token. None: not measured.
+    network : dict
+        Its `identity`.
+    learn, read : Speed
+        Of a training step, and of a forward pass alone.
+    kept : float
+        Bytes that a token keeps in memory while the network learns.
     """
 
-    student: str
-    flops: float
-    settings: Mapping[str, Any]
-    kept_bytes: float | None = None
+    network: dict[str, Any]
+    learn: Speed
+    read: Speed
+    kept: float
 
 
 @dataclass(frozen=True)
 class Rates:
-    """The rates of a device; `origin` says where they are from.
+    """The rates of a device: its name, its watts where known, and where the rates are from."""
 
-    `default` is for students without a rate of their own. Where it is None, they and downloaded
-    teachers take the slowest of the others.
-    """
-
+    hardware: str
     origin: str
-    measured: list[Rate]
-    default: float | None = None
+    watts: float | None
+    rates: list[Rate]
 
-    def of(self, network: Network) -> float:
-        """Return FLOP/s of a network."""
-        own = self._find(network)
-        if own is not None:
-            return own.flops
-        return self.default or min(rate.flops for rate in self.measured)
-
-    def kept_bytes(self, network: Network) -> float | None:
-        """Return bytes that a token keeps in memory while a student learns; None: not known."""
-        own = self._find(network)
-        return own.kept_bytes if own else None
-
-    def is_own(self, network: Network) -> bool:
-        """Return whether the rate is the network's own."""
-        return self.default is not None or self._find(network) is not None
-
-    def as_json(self) -> dict[str, Any]:
-        """Return what `read_rates` reads."""
-        return {"origin": self.origin, "rates": [asdict(rate) for rate in self.measured]}
-
-    def _find(self, network: Network) -> Rate | None:
-        settings = dict(network.settings)
-        same = (rate for rate in self.measured if settings and dict(rate.settings) == settings)
-        return next(same, None)
+    def of(self, network: Network) -> Rate:
+        """Return the rate of a network; raise `InputError` where there is none."""
+        for rate in self.rates:
+            if rate.network == network.identity:
+                return rate
+        raise InputError(f"no rate of {network.name}, {self.origin}; measure this configuration")
 
 
 def read_rates(file: Path) -> Rates:
-    """Read the rates that `plan --measure --json FILE` wrote.
-
-    Raises
-    ------
-    InputError
-        There is no rate in the file.
-    """
+    """Read the rates of a plan that `plan --json FILE` wrote; raise `InputError` without any."""
     content = read_json(file)
-    found = [Rate(**rate) for rate in content.get("rates", [])]
-    if not found:
-        raise InputError(f"{file}: no rates in it; give what `plan --measure --json FILE` wrote")
-    return Rates(str(content["origin"]), found)
+    try:
+        values = content["rates"]
+        rates = [
+            Rate(rate["network"], Speed(**rate["learn"]), Speed(**rate["read"]), rate["kept"])
+            for rate in values["rates"]
+        ]
+        return Rates(**values | {"rates": rates})
+    except (KeyError, TypeError):
+        wanted = "give what `plan --measure --json FILE` wrote"
+        raise InputError(f"{file}: no rates in it; {wanted}") from None
 
 
-def measure(
-    students: Mapping[str, Network], blocks: Mapping[str, PretrainingBlock | None], threads: int
-) -> Rates:
-    """Time some training steps of each student on this machine, on random bases.
+def estimate(networks: Iterable[Network], device: Device) -> Rates:
+    """Estimate the rates of a GPU that is not there."""
+    from dnastudents.plan.counting import count
+
+    def rate(network: Network) -> Rate:
+        counted = count(network)
+        reading, learning = counted.forward, [*counted.forward, *counted.backward]
+        update = OPTIMIZER * network.parameters / (BYTES_SHARE * device.bandwidth)
+        return Rate(
+            network.identity,
+            Speed(device.seconds(learning) / counted.tokens, LAUNCH * len(learning) + update),
+            Speed(device.seconds(reading) / counted.tokens, LAUNCH * len(reading)),
+            counted.kept,
+        )
+
+    origin = (
+        f"estimated from {FLOPS_SHARE:.0%} of peak FLOP/s, {BYTES_SHARE:.0%} of peak bandwidth and "
+        f"{LAUNCH * 1e6:g} µs a kernel"
+    )
+    return Rates(device.name, origin, device.watts, [rate(one) for one in _distinct(networks)])
+
+
+def measure(networks: Iterable[Network], threads: int) -> Rates:
+    """Time batches of each network on this machine, with `threads` CPU threads.
 
     Of one CPU thread its own time is taken, which other jobs on the machine do not lengthen.
-
-    Parameters
-    ----------
-    students : mapping
-        By name.
-    blocks : mapping
-        How a run of each student is trained: window, micro-batch and precision; None: not at all.
-    threads : int
-        CPU threads.
     """
     import torch
 
@@ -123,50 +142,53 @@ def measure(
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        found = [_measure_one(name, students[name], blocks[name], device) for name in students]
+        rates = [_measure_one(network, device) for network in _distinct(networks)]
     finally:
         torch.set_num_threads(before)
-    machine = (
-        device_name(device)
-        if device.type == "cuda"
-        else f"{threads} thread(s) of {os.cpu_count()} CPU cores"
-    )
-    return Rates(f"measured here, {machine}, random bases, {SECONDS:g} s a student", found)
+    cpu = f"{threads} thread(s) of {os.cpu_count()} CPU cores"
+    hardware = device_name(device) if device.type == "cuda" else cpu
+    return Rates(hardware, f"measured on {hardware}, {SECONDS:g} s a batch", None, rates)
 
 
-def _measure_one(name: str, network: Network, block: PretrainingBlock | None, device: Any) -> Rate:
-    import numpy as np
+def _measure_one(network: Network, device: Any) -> Rate:
+    """Time batches of many rows and of one; the difference is that of their tokens."""
     import torch
-    from torch.nn import functional as F
 
-    from dnastudents import models
     from dnastudents.devices import Precision
-    from dnastudents.genome import tokenizers
-    from dnastudents.randomness import numpy_generator
+    from dnastudents.plan.counting import count, loss_of, new_model
     from dnastudents.training.optimizer import adamw
 
-    bases = round(block.window.mean_bases) if block else BASES
-    batch = min(block.micro_batch_size or block.batch_size, ROWS[device.type]) if block else 8
-    tokenizer = tokenizers.build(models.tokenizer_name(network.settings))
-    letters = numpy_generator(0, "plan").choice(list("ACGT"), (batch, bases))
-    ids = np.array([tokenizer.encode("".join(row)) for row in letters])
-    inputs = torch.from_numpy(ids).to(device)
-    model = models.build(network.settings, tokenizer).to(device).train()
+    wanted, tokens = network.batch
+    rows = max(2, min(wanted, ROWS[device.type]))
+    model = new_model(network).to(device).train()
     optimizer = adamw(model, 1e-4, 0.01)
-    precision = Precision("no" if block is None else block.precision, device)
-    targets = inputs[:, ::7]  # about the share that is masked
+    precision = Precision(network.block.precision if network.block else "no", device)
 
-    def step() -> None:
-        with precision.autocast():
-            logits = model.lm_head(model.backbone(inputs)[:, : ids.shape[1]][:, ::7])
-        F.cross_entropy(logits.float().transpose(1, 2), targets % logits.shape[-1]).backward()
-        optimizer.step()
-        optimizer.zero_grad()
+    def batch(rows: int, learns: bool) -> None:
+        with torch.set_grad_enabled(learns), precision.autocast():
+            loss = loss_of(model, torch.zeros(rows, tokens, dtype=torch.int64, device=device))
+        if learns:
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            optimizer.zero_grad()
         if device.type == "cuda":
             torch.cuda.synchronize()
 
-    kept = _kept_bytes(model, inputs)
-    step()  # the first is slow
+    def speed(learns: bool) -> Speed:
+        many, one = (_time(lambda n=n: batch(n, learns), device) for n in (rows, 1))  # type: ignore[misc]
+        token = max(many - one, many / rows) / (rows * tokens)
+        return Speed(token, max(0.0, one - token * tokens))
+
+    read = speed(learns=False)
+    learn = speed(learns=True) if network.learns else read
+    return Rate(network.identity, learn, read, count(network).kept)
+
+
+def _time(step: Callable[[], None], device: Any) -> float:
+    """Return the median seconds of a call, after a first one, which is slow."""
+    import torch
+
+    step()
     alone = device.type == "cpu" and torch.get_num_threads() == 1
     clock = time.process_time if alone else time.perf_counter
     seconds, began = list[float](), time.perf_counter()
@@ -174,26 +196,13 @@ def _measure_one(name: str, network: Network, block: PretrainingBlock | None, de
         start = clock()
         step()
         seconds.append(clock() - start)
-    tokens = batch * network.tokens(bases)
-    return Rate(
-        name, network.flops(tokens, TRAIN) / median(seconds), network.settings, kept / tokens
-    )
+    return median(seconds)
 
 
-def _kept_bytes(model: Any, inputs: Any) -> float:
-    """Count the bytes that a forward computation keeps for the gradients, each storage once."""
-    import torch
-
-    own = {p.untyped_storage().data_ptr() for p in model.parameters()}
-    kept: dict[int, int] = {}
-
-    def note(tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own:
-            kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        hidden = model.backbone(inputs)
-    del hidden
-    return float(sum(kept.values()))
+def _distinct(networks: Iterable[Network]) -> list[Network]:
+    """List networks that differ in more than how they start."""
+    found: list[Network] = []
+    for network in networks:
+        if all(network.identity != other.identity for other in found):
+            found.append(network)
+    return found

@@ -3,33 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dnastudents.plan.work import Work
-from dnastudents.tables.render import MISSING, TIMES, Sheet, markdown, three_digits
+from dnastudents.tables.render import MISSING, Sheet, markdown, three_digits
 
 if TYPE_CHECKING:
-    from dnastudents.plan import Plan
+    from dnastudents.plan import Job, Plan
 
 GIB = 2.0**30
-FINETUNING = ("finetune", "linear", "knn")
+PRETRAINING = ("pretrain", "teacher", "teacher_cache")
 ASSUMPTIONS = (
-    f"Estimates. FLOP = 2 {TIMES} parameters without embedding tables {TIMES} tokens {TIMES} "
-    "passes: 3 to learn (1 forward, 2 backward), 1 to validate or test; an averaged student and a "
-    "teacher 1 more each. Hours = FLOP / (FLOP/s).",
-    "Not counted: attention's products of length squared (with --flops), decoders, masks and "
-    "views, the start of each job, the k-mer baseline, features for t-SNE, waiting in a queue.",
-    "Memory: {memory}.",
-    "Disk: three training states (weights and two moments), the result, the weights of a grid "
-    "that is not finished, cached features. References: one byte per base.",
-)
-STATE_ONLY = (
-    "at least weights, gradients and moments in float32, 16 bytes per parameter, a teacher's 4; "
-    "activations come on top (--measure counts them)"
-)
-WITH_ACTIVATIONS = (
-    "weights, gradients, moments in float32, 16 bytes per parameter, a teacher's 4, and what was "
-    "measured here to be kept for the gradients of a micro-batch, in float32"
+    "Step: one update, a teacher or averaged student that runs beside it included. Not counted: "
+    "HAD's decoder, masks and views, the start of each job, the k-mer baseline, features for "
+    "t-SNE, waiting in a queue. The gated delta rule is PyTorch's form; with "
+    "flash-linear-attention HAD is faster, which `--measure` on the GPU sees.",
+    "Memory: weights, gradients and moments in float32, a teacher's weights, and what a "
+    "micro-batch keeps for its gradients; less at once where that does not fit.",
 )
 
 
@@ -41,103 +31,85 @@ def show(plan: Plan) -> str:
 
 
 def _by_run(plan: Plan) -> Sheet:
-    headers = [
-        "run",
-        "parameters",
-        "pretraining tokens",
-        "pretraining (h)",
-        "fine-tuning (h)",
-        "memory (GiB)",
-        "disk (GiB)",
-    ]
-    sheet = Sheet(f"Plan by run, device hours on {plan.hardware} (estimates)", headers, [], fixed=7)
-    rows: dict[str, list[int]] = {}
-    for index, job in enumerate(plan.jobs):
+    pretraining = ["step (s)", "tokens/s", "pretraining (h)"]
+    headers = ["run", "parameters", *pretraining, "fine-tuning (h)", "memory (GiB)"]
+    title = f"Plan by run, device hours on {plan.rates.hardware} (estimates)"
+    sheet = Sheet(title, headers, [], fixed=len(headers))
+    rows: dict[str, list[Job]] = {}
+    for job in plan.jobs:
         name = job.run.partition("@")[0]
-        rows.setdefault(f"teacher {name}" if job.kind == "teacher" else name, []).append(index)
-    for name, indices in [*rows.items(), ("total", list(range(len(plan.jobs))))]:
-        jobs = [plan.jobs[index] for index in indices]
-        learnt = [i for i in indices if plan.jobs[i].kind not in FINETUNING]
-        tuned = [i for i in indices if plan.jobs[i].kind in FINETUNING]
-        tokens = sum(plan.jobs[i].tokens for i in learnt)
-        sheet.rows.append(
-            [
-                name,
-                _parameters(plan, jobs) if name != "total" else "",
-                _count(tokens) if learnt else MISSING,
-                _hours(plan, learnt),
-                _hours(plan, tuned),
-                three_digits(max((plan.memory[i] for i in indices), default=0.0) / GIB),
-                three_digits(sum(job.disk for job in jobs) / GIB),
-            ]
-        )
+        rows.setdefault(f"teacher {name}" if job.kind == "teacher" else name, []).append(job)
+    for name, jobs in rows.items():
+        sheet.rows.append([name, f"{jobs[-1].parameters:,}", *_speed(jobs), *_sums(jobs)])
+    sheet.rows.append(["total", "", "", "", *_sums(plan.jobs)])
     sheet.embolden_last_row()
     return sheet
 
 
+def _speed(jobs: Sequence[Job]) -> list[str]:
+    """Return seconds a step and tokens a second of the first pretraining among some jobs."""
+    for job in jobs:
+        if job.steps:
+            seconds = 3600 * job.hours
+            return [three_digits(seconds / job.steps), _count(job.tokens / seconds)]
+    return [MISSING, MISSING]
+
+
+def _sums(jobs: Sequence[Job]) -> list[str]:
+    """Return hours of pretraining and of fine-tuning, and the largest memory."""
+    return [
+        _hours([job for job in jobs if job.kind in PRETRAINING]),
+        _hours([job for job in jobs if job.kind not in PRETRAINING]),
+        three_digits(max((job.memory for job in jobs), default=0.0) / GIB),
+    ]
+
+
 def _by_suite(plan: Plan) -> Sheet:
     headers = ["suite", "tasks counted", "jobs", "training tokens", "device hours"]
-    sheet = Sheet(f"Plan by suite, device hours on {plan.hardware} (estimates)", headers, [])
-    rows: dict[str, list[int]] = {task.partition("/")[0]: [] for task in plan.unknown_tasks}
-    for index, job in enumerate(plan.jobs):
+    title = f"Plan by suite, device hours on {plan.rates.hardware} (estimates)"
+    sheet = Sheet(title, headers, [])
+    rows: dict[str, list[Job]] = {task.partition("/")[0]: [] for task in plan.unknown_tasks}
+    for job in plan.jobs:
         if job.task is not None:
-            rows.setdefault(job.task.partition("/")[0], []).append(index)
-    everything = [index for indices in rows.values() for index in indices]
-    for suite, indices in [*rows.items(), ("total", everything)]:
-        known = {plan.jobs[i].task for i in indices}
+            rows.setdefault(job.task.partition("/")[0], []).append(job)
+    everything = [job for job in plan.jobs if job.task is not None]
+    for suite, jobs in [*rows.items(), ("total", everything)]:
+        known = {job.task for job in jobs}
         unknown = [t for t in plan.unknown_tasks if suite in ("total", t.partition("/")[0])]
-        tokens = _count(sum(plan.jobs[i].tokens for i in indices)) if indices else MISSING
+        tokens = _count(sum(job.tokens for job in jobs)) if jobs else MISSING
         counted = f"{len(known)} of {len(known) + len(unknown)}"
-        sheet.rows.append([suite, counted, f"{len(indices)}", tokens, _hours(plan, indices)])
+        sheet.rows.append([suite, counted, f"{len(jobs)}", tokens, _hours(jobs)])
     sheet.embolden_last_row()
     return sheet
 
 
 def _notes(plan: Plan) -> list[str]:
-    total = sum(plan.hours)
-    longest = max(plan.hours, default=0.0)
-    side_by_side = max(total / plan.devices, longest)
-    networks = {network.name: network for network in plan.networks.values()}
-    speeds = ", ".join(f"{name} {plan.rates.of(networks[name]):.2g}" for name in sorted(networks))
-    assumed = sorted(name for name in networks if not plan.rates.is_own(networks[name]))
-    measured = any(rate.kept_bytes for rate in plan.rates.measured)
+    hours = [job.hours for job in plan.jobs]
+    total, longest = sum(hours), max(hours, default=0.0)
     notes = [
         f"Total: {three_digits(total)} device hours; with {plan.devices} device(s) at least "
-        f"{three_digits(side_by_side)} hours, of which the longest job takes "
+        f"{three_digits(max(total / plan.devices, longest))} hours, of which the longest job takes "
         f"{three_digits(longest)}.",
-        f"FLOP/s ({plan.rates.origin}): {speeds}.",
+        f"Rates: {plan.rates.origin}.",
     ]
-    if assumed:
-        notes.append(f"Not measured, so the slowest of the others: {', '.join(assumed)}.")
+    if plan.watts is not None:
+        energy = three_digits(total * plan.watts / 1000)
+        notes.append(f"Energy: {energy} kWh, {plan.watts:g} W a device without its host.")
+    if plan.price is not None:
+        notes.append(f"Price: {three_digits(total * plan.price)}, {plan.price:g} a device hour.")
     if plan.unknown_tasks:
         suites = Counter(task.partition("/")[0] for task in plan.unknown_tasks)
         notes.append(
-            f"NOT COUNTED: {len(plan.unknown_tasks)} task(s) whose number of sequences is not "
-            "known before their task folders are there (`snakemake RESULTS/tables/benchmarks.csv` "
-            f"makes all): {', '.join(f'{suite} ({n})' for suite, n in suites.items())}."
+            f"NOT COUNTED: {len(plan.unknown_tasks)} task(s) whose number of sequences is neither "
+            "published nor known before their task folders are there (`snakemake "
+            "RESULTS/tables/benchmarks.csv` makes all): "
+            f"{', '.join(f'{suite} ({n})' for suite, n in suites.items())}."
         )
-    notes.append(_data(plan))
-    words = WITH_ACTIVATIONS if measured else STATE_ONLY
-    return notes + [note.format(memory=words) for note in ASSUMPTIONS]
+    return [*notes, *ASSUMPTIONS]
 
 
-def _data(plan: Plan) -> str:
-    known = [size for size in plan.downloads.values() if size is not None]
-    unknown = len(plan.downloads) - len(known)
-    text = f"Downloads: {len(plan.downloads)} file(s), {three_digits(sum(known) / GIB)} GiB"
-    if unknown:
-        text += f" without the {unknown} whose size the manifest does not have"
-    return f"{text}. References: {three_digits(plan.references / GIB)} GiB."
-
-
-def _parameters(plan: Plan, jobs: list[Work]) -> str:
-    names = {name for job in jobs if job.kind != "teacher_cache" for name in list(job.flops)[:1]}
-    sizes = {network.name: network.parameters for network in plan.networks.values()}
-    return ", ".join(f"{sizes[name]:,}" for name in sorted(names)) or MISSING
-
-
-def _hours(plan: Plan, indices: list[int]) -> str:
-    return three_digits(sum(plan.hours[index] for index in indices)) if indices else MISSING
+def _hours(jobs: Sequence[Job]) -> str:
+    return three_digits(sum(job.hours for job in jobs)) if jobs else MISSING
 
 
 def _count(value: float) -> str:

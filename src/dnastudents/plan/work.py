@@ -1,34 +1,41 @@
-"""What each pretraining and fine-tuning computes, by simple formulas. Free of torch.
+"""What each job computes: how many tokens go through which network, in how many batches.
 
-A pass is one forward computation of a network; learning takes three (one forward, two backward).
+- Pretraining: the student learns; its objective may run it once more (`computation`), and a teacher
+  reads beside it unless its features are cached. Validation reads.
+- Fine-tuning, for each seed and cell of a grid: each epoch learns train and reads dev; test is read
+  in the end. Frozen features and neighbours are read once.
 
-- Pretraining: 3 passes of the student, what its objective computes beside them
-  (`ObjectiveOptions.computation`), and 1 of a teacher, unless its features are cached.
-- Validation takes the forward passes alone.
-- Fine-tuning: each epoch 3 passes of train and 1 of dev; in the end 1 of test; for each seed and
-  cell of a grid. Frozen features and neighbours take 1 pass of everything.
-
-Not counted: attention's products that grow with the square of the length, decoders and heads,
-masks, augmentation, optimisers, reading, starting Python, t-SNE, and the k-mer baseline.
+Not counted: HAD's decoder, masks, reading, starting Python, t-SNE, and the k-mer baseline.
 """
 
 from __future__ import annotations
 
+import csv
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from dnastudents.benchmarks.facts import FILE, read_protocol
+from dnastudents.benchmarks.task import DEV_FRACTION
 from dnastudents.config import Config
 from dnastudents.config.schema import Run
 from dnastudents.finetune.options import Finetuning
 from dnastudents.plan.networks import Network
 
-TRAIN = 3.0  # passes: 1 forward, 2 backward
 FLOAT = 4  # bytes
 ADAM = 4 * FLOAT  # a parameter: weight, gradient, two moments
-STATES = 3  # two are kept while one is written
+
+
+@dataclass(frozen=True)
+class Pass:
+    """Tokens that a network learns from, or reads, in so many batches."""
+
+    network: Network
+    learns: bool
+    tokens: float
+    batches: float
 
 
 @dataclass(frozen=True)
@@ -40,28 +47,24 @@ class Work:
     kind : str
         pretrain, teacher, teacher_cache, finetune, linear or knn.
     run : str
-    flops : dict
-        By name of the network.
-    tokens : float
-        That a student learns from, each time that it does.
+    passes : list of Pass
     task : str or None
         suite/task. Default is none.
+    steps : int
+        Updates of a pretraining. Default is 0.
     memory : float
         Bytes of weights, gradients, moments. Default is 0.
     batch_tokens : float
-        Of the student, in one forward computation whose activations are kept. Default is 0.
-    disk : float
-        Bytes that it needs while it runs. Default is 0.
+        Whose activations are kept at once. Default is 0.
     """
 
     kind: str
     run: str
-    flops: dict[str, float]
-    tokens: float
+    passes: list[Pass]
     task: str | None = None
+    steps: int = 0
     memory: float = 0.0
     batch_tokens: float = 0.0
-    disk: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,19 @@ class TaskSize:
     dev: int
     test: int
     bases: float
+
+
+def published_sizes(file: Path) -> dict[str, TaskSize]:
+    """Read task_sizes.csv, by suite/task; where there is no dev split, one is drawn from train."""
+    sizes = {}
+    with file.open(encoding="utf-8", newline="") as handle:
+        for row in csv.DictReader(handle):
+            train = int(row["train"])
+            dev = int(row["dev"] or round(DEV_FRACTION * train))
+            train -= 0 if row["dev"] else dev
+            size = TaskSize(train, dev, int(row["test"]), float(row["bases"]))
+            sizes[f"{row['suite']}/{row['task']}"] = size
+    return sizes
 
 
 def task_size(folder: Path) -> TaskSize | None:
@@ -87,61 +103,42 @@ def task_size(folder: Path) -> TaskSize | None:
 
 
 def pretraining(kind: str, name: str, run: Run, student: Network, teacher: Network | None) -> Work:
-    """Describe a pretraining, or the training of a teacher.
-
-    Parameters
-    ----------
-    kind : {'pretrain', 'teacher'}
-    name : str
-        Of the pretraining.
-    run : Run
-    student : Network
-    teacher : Network or None
-        One that runs beside it.
-    """
-    options = run.pretraining
+    """Describe a pretraining, or the training of a teacher; `teacher` runs beside it."""
+    options, computed = run.pretraining, run.objective.computation
     assert options is not None
-    computed, bases = run.objective.computation, options.window.mean_bases
-    learnt = options.steps * options.batch_size * computed.views
-    rounds = math.ceil(options.steps / options.evaluate_every)
+    bases, micro = options.window.mean_bases, options.micro_batch_size or options.batch_size
+    steps, batches = options.steps, options.steps * math.ceil(options.batch_size / micro)
+    learnt = steps * options.batch_size * computed.views
+    rounds = math.ceil(steps / options.evaluate_every)
     validated = rounds * options.validation_sequences * computed.views
-    flops = {student.name: 0.0}
-    for sequences, passes in (
-        (learnt, TRAIN + computed.training_passes),
-        (validated, 1.0 + computed.validation_passes),
-    ):
-        flops[student.name] += student.flops(sequences * student.tokens(bases), passes)
-        if teacher is not None:
-            seen = teacher.flops(sequences * teacher.tokens(bases), 1.0)
-            flops[teacher.name] = flops.get(teacher.name, 0.0) + seen
-    copies = computed.copies
-    held = ADAM * student.parameters + FLOAT * copies * student.parameters
-    batch = (options.micro_batch_size or options.batch_size) * computed.views
-    saved = (3 + copies) * FLOAT * student.parameters  # weights, moments, copies
+    looks = rounds * math.ceil(options.validation_sequences / micro)
+    tokens, beside = student.tokens(bases), computed.training_passes
+    passes = [
+        Pass(student, True, learnt * tokens, batches),
+        Pass(student, False, beside * learnt * tokens, beside * batches),
+        Pass(student, False, (1 + computed.validation_passes) * validated * tokens, looks),
+    ]
+    if teacher is not None:
+        seen = (learnt + validated) * teacher.tokens(bases)
+        passes.append(Pass(teacher, False, seen, batches + looks))
+    held = (ADAM + FLOAT * computed.copies) * student.parameters
     return Work(
         kind,
         name,
-        flops,
-        tokens=learnt * student.tokens(bases),
+        [each for each in passes if each.tokens],
+        steps=steps,
         memory=held + (FLOAT * teacher.parameters if teacher else 0),
-        batch_tokens=batch * student.tokens(bases),
-        disk=STATES * saved + FLOAT * (1 + copies) * student.parameters,
+        batch_tokens=micro * computed.views * tokens,
     )
 
 
-def teacher_cache(name: str, run: Run, teacher: Network, width: int) -> Work:
-    """Describe the caching of the teacher's features for every window of a run, float16."""
+def teacher_cache(name: str, run: Run, teacher: Network) -> Work:
+    """Describe the caching of the teacher's features for every window of a run."""
     assert run.pretraining is not None
     window = run.pretraining.window
-    tokens = (window.fixed_count or 0) * teacher.tokens(window.mean_bases)
-    return Work(
-        "teacher_cache",
-        name,
-        {teacher.name: teacher.flops(tokens, 1.0)},
-        tokens=0.0,
-        memory=FLOAT * teacher.parameters,
-        disk=tokens * width * 2,
-    )
+    count, rows = window.fixed_count or 0, teacher.batch[0]
+    read = Pass(teacher, False, count * teacher.tokens(window.mean_bases), math.ceil(count / rows))
+    return Work("teacher_cache", name, [read], memory=FLOAT * teacher.parameters)
 
 
 def finetuning(
@@ -154,33 +151,33 @@ def finetuning(
     student: Network,
 ) -> Work:
     """Describe the fine-tuning of one run on one task: all seeds, and all cells of a grid."""
-    limit = settings.max_train_sequences or size.train
-    train, tokens = min(limit, size.train), student.tokens(size.bases)
+    train = min(settings.max_train_sequences or size.train, size.train)
+    tokens = student.tokens(size.bases)
     dev = 0 if settings.selection == "last" else size.dev
     strands = 2 if settings.reverse_complement == "conjoin" else 1
+    work = partial(Work, kind, run, task=task)
+    weights = FLOAT * student.parameters
     if settings.frozen or kind == "knn":
         # Other sequences of a seed are chosen from features that are made once.
-        read = (size.train if kind == "linear" else train) + dev + size.test
-        flops = student.flops(read * strands * tokens, 1.0)
-        return Work(kind, run, {student.name: flops}, 0.0, task, FLOAT * student.parameters)
-    learnt = looked = 0.0
+        read = ((size.train if kind == "linear" else train) + dev + size.test) * strands
+        batches = math.ceil(read / settings.batch_size)
+        return work([Pass(student, False, read * tokens, batches)], memory=weights)
+    passes = []
     for cell in settings.cells:
         steps = cell.epochs * math.ceil(train / cell.batch_size)
         share = min(1.0, cell.max_steps / steps) if cell.max_steps else 1.0
-        learnt += seeds * cell.epochs * share * train * tokens
-        looked += seeds * cell.epochs * share * dev * strands * tokens
-    looked += seeds * size.test * strands * tokens
-    weights = FLOAT * student.parameters
-    trained = 0 if settings.grid is None else len(settings.cells) * seeds
-    return Work(
-        kind,
-        run,
-        {student.name: student.flops(learnt, TRAIN) + student.flops(looked, 1.0)},
-        tokens=learnt,
-        task=task,
+        epochs = seeds * cell.epochs * share
+        looks = epochs * math.ceil(dev / cell.batch_size) * strands
+        passes += [
+            Pass(student, True, epochs * train * tokens, seeds * steps * share),
+            Pass(student, False, epochs * dev * strands * tokens, looks),
+        ]
+    batches = seeds * math.ceil(size.test / settings.batch_size) * strands
+    passes.append(Pass(student, False, seeds * size.test * strands * tokens, batches))
+    return work(
+        passes,
         memory=ADAM * student.parameters + weights,  # of the best epoch too
         batch_tokens=max(cell.batch_size for cell in settings.cells) * tokens,
-        disk=trained * weights,
     )
 
 
@@ -189,13 +186,7 @@ def all_work(
 ) -> list[Work]:
     """Return every job of a configuration that trains or runs a network, but for figures.
 
-    Parameters
-    ----------
-    config : Config
-    networks : mapping
-        By `students/NAME` and `teachers/NAME`.
-    sizes : mapping
-        By suite/task; None, not known, is left out.
+    `networks` are those of `networks_of`; `sizes` are by suite/task, None where not known.
     """
     jobs = []
     teachers = {config.needs(run).get("teacher") for run in config.runs} - {None}
@@ -221,8 +212,7 @@ def _pretrainings(config: Config, run: str, networks: Mapping[str, Network]) -> 
     jobs = []
     for name in config.replicas(run):
         if teacher is not None and cached:
-            width = int(teacher.settings.get("hidden_size", 1024))
-            jobs.append(teacher_cache(name, settings, teacher, width))
+            jobs.append(teacher_cache(name, settings, teacher))
         beside = None if cached else teacher
         jobs.append(pretraining("pretrain", name, settings, student, beside))
     return jobs

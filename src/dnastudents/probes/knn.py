@@ -26,6 +26,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from dnastudents.benchmarks.draws import draw
 from dnastudents.benchmarks.task import Task, load_task
+from dnastudents.devices import release
 from dnastudents.errors import InputError
 from dnastudents.files import atomic_directory, digest, sha256, write_json, write_parquet
 from dnastudents.finetune.data import FeatureSplit
@@ -124,6 +125,7 @@ class Probe(StudentOnTask):
         """Make the metrics row of one seed, and its predictions."""
         began = time.perf_counter()
         splits = self._embedded(seed)
+        release(self.device)  # neighbours are looked for on the CPU, which takes much longer
         scores = neighbour_votes(splits["train"], splits["test"], self.k, len(self.task.classes))
         nothing = ("selection", "best_dev", "best_epoch", "learning_rate", "batch_size")
         values = {

@@ -101,7 +101,7 @@ def _record(
     rule = name.partition("/")[0]
     benchmark = read_benchmark(results / "benchmarks" / f"{name}.tsv")
     record = {"rule": rule, "run": run, "task": task, **benchmark}
-    own = _measured(_folder(results, name)) if rule in MEASURED else None
+    own = measured(_folder(results, name)) if rule in MEASURED else None
     if own is None:
         return record
     wall = max(own.seconds, benchmark["wall_seconds"])  # the first, where the second is NaN
@@ -135,7 +135,7 @@ def read_benchmark(file: Path) -> dict[str, float]:
     }
 
 
-def _measured(folder: Path) -> Measured | None:
+def measured(folder: Path) -> Measured | None:
     """Read the job's own account; None where it has none, as a run that was never trained."""
     if (folder / "metrics.json").is_file():
         metrics = read_json(folder / "metrics.json")

@@ -136,9 +136,14 @@ def pretrainings_by_seed(rows: pd.DataFrame) -> dict[int, int] | None:
     return dict(zip(rows["seed"].tolist(), seeds, strict=True))
 
 
+def independent_values(rows: pd.DataFrame) -> list[float]:
+    """Return the scores of one run on one task that count as independent."""
+    return independent(values_by_seed(rows), pretrainings_by_seed(rows))
+
+
 def estimate(rows: pd.DataFrame) -> Estimate:
     """Mean and interval of the rows of one run on one task."""
-    return mean_interval(independent(values_by_seed(rows), pretrainings_by_seed(rows)))
+    return mean_interval(independent_values(rows))
 
 
 def _agree(

@@ -15,6 +15,7 @@ import pandas as pd
 
 MARK = "‡"
 NO_BETTER = 0.99  # times the perplexity of frequencies: below that something was learned
+_COLUMNS = ("seed", "metric", "equal_features", "constant", "undefined")
 NOTE = f"{MARK} A score that says nothing of the sequences:"
 
 
@@ -24,7 +25,9 @@ def unsound(rows: pd.DataFrame) -> dict[str, list[int]]:
     Rows of earlier versions do not say, and pass.
     """
     found: dict[str, list[int]] = {}
-    for row in rows.to_dict("records"):
+    names = [name for name in _COLUMNS if name in rows]
+    for values in zip(*(rows[name].tolist() for name in names), strict=True):
+        row = dict(zip(names, values, strict=True))
         for reason in reasons_against(row):
             found.setdefault(reason, []).append(row["seed"])
     return found

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 CONFIDENCE = 0.95
@@ -82,6 +83,65 @@ def holm(p_values: Sequence[float]) -> list[float]:
     factors = np.arange(len(order), 0, -1)
     adjusted[order] = np.minimum(np.maximum.accumulate(adjusted[order] * factors), 1.0)
     return [float(value) for value in adjusted]
+
+
+def mean_ranks(scores: Sequence[Sequence[float]]) -> list[float]:
+    """Rank methods on each task and average over tasks.
+
+    Parameters
+    ----------
+    scores : (methods, tasks)
+        Higher is better. NaN where nobody measured.
+
+    Returns
+    -------
+    list of float, (methods,)
+        1 is best, equal scores share their ranks; only methods with a score on every task are
+        ranked, the others are NaN.
+    """
+    table = np.array(scores, dtype=float)
+    whole = ~np.isnan(table).any(axis=1)
+    ranks = np.full(len(table), math.nan)
+    ranks[whole] = stats.rankdata(-table[whole], axis=0).mean(axis=1)
+    return [float(rank) for rank in ranks]
+
+
+class Ranks(NamedTuple):
+    """How runs rank over tasks, the best first on average at 1.
+
+    Attributes
+    ----------
+    means : ndarray of float (runs,)
+        Mean ranks; ties share theirs.
+    p_value : float
+        Of Friedman's test that all runs are alike; NaN where all scores are.
+    critical : float
+        Nemenyi's critical difference: mean ranks that are nearer are not told apart.
+    """
+
+    means: NDArray[np.float64]
+    p_value: float
+    critical: float
+
+
+def ranked(scores: NDArray[np.float64], confidence: float = CONFIDENCE) -> Ranks:
+    """Rank runs on every task, and test whether they differ (Demšar 2006).
+
+    Parameters
+    ----------
+    scores : ndarray of float (tasks, runs)
+        Higher is better; no NaN; at least two tasks and three runs.
+    confidence : float
+        Of the critical difference. Default is `CONFIDENCE`.
+    """
+    tasks, runs = scores.shape
+    if tasks < 2 or runs < 3:
+        raise ValueError(f"{runs} runs on {tasks} tasks cannot be ranked; 3 on 2 can")
+    with np.errstate(invalid="ignore"):  # all equal: 0/0
+        p_value = float(stats.friedmanchisquare(*scores.T).pvalue)
+    quantile = stats.studentized_range.ppf(confidence, runs, math.inf) / math.sqrt(2)
+    critical = float(quantile * math.sqrt(runs * (runs + 1) / (6 * tasks)))
+    return Ranks(np.array(mean_ranks(scores.T.tolist())), p_value, critical)
 
 
 def _t_test(confidence: float, ours: Sequence[float], theirs: Sequence[float] = ()) -> Estimate:

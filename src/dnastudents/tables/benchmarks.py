@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 
 from dnastudents.benchmarks.facts import METRICS, Protocol, read_protocol
+from dnastudents.benchmarks.leaks import Leaks, read_leaks
 from dnastudents.benchmarks.task import SPLITS
-from dnastudents.tables.render import EN_DASH, MISSING, Sheet, write_sheets
+from dnastudents.tables.render import EN_DASH, MISSING, Sheet, Table, write
 
 TEXTS = {
     "task": "task",
@@ -25,7 +26,11 @@ TEXTS = {
     "removed": "removed",
     "conflicts": "conflicts",
     "n_percent": "N (%)",
+    "test_exact": "exact (%)",
+    "test_reverse_complement": "other strand (%)",
+    "test_near": "near (%)",
 }
+LEAKS = ("exact", "reverse_complement", "near")
 NOTES = (
     f"train, dev, test: sequences. length: minimum{EN_DASH}maximum, in parentheses the median, "
     "over all splits.",
@@ -34,6 +39,10 @@ NOTES = (
     "of train and dev; without `leakage: remove` none is. conflicts: different sequences that have "
     "more than one label.",
     "N (%): share of bases that are not A, C, G or T.",
+    "exact, other strand, near: test sequences that are in train as they are; whose reverse "
+    "complement is; of which at least 90 % of the bases are those of a training sequence, on "
+    f"either strand and at some shift without gaps, the first two among them. {MISSING}: the task "
+    "folder was written without.",
 )
 
 
@@ -53,8 +62,14 @@ def write_benchmarks_table(tasks: Iterable[str | Path], output: str | Path) -> p
     DataFrame
         What the CSV holds.
     """
-    frame = pd.DataFrame([_record(read_protocol(folder)) for folder in tasks])
-    frame = frame.sort_values(["suite", "task"], kind="stable", ignore_index=True)
+    table = benchmarks_table(tasks)
+    write(table, output)
+    return table.numbers
+
+
+def benchmarks_table(tasks: Iterable[str | Path]) -> Table:
+    """Make one row per task folder, in their order."""
+    frame = pd.DataFrame([_record(read_protocol(task), read_leaks(task)) for task in tasks])
     title = "Benchmarks" + (" (with simulated tasks)" if frame["simulated"].any() else "")
     sheet = Sheet(title, list(TEXTS.values()), [], fixed=len(TEXTS), notes=list(NOTES))
     sheet.notes += _dev_rules(frame)
@@ -64,11 +79,10 @@ def write_benchmarks_table(tasks: Iterable[str | Path], output: str | Path) -> p
         sheet.rows.append([_text(row, key) for key in TEXTS])
         if row["notes"]:
             sheet.notes.append(f"{row['suite']}/{row['task']}: {row['notes']}")
-    write_sheets(output, frame, [sheet])
-    return frame
+    return Table(frame, [sheet])
 
 
-def _record(protocol: Protocol) -> dict[str, Any]:
+def _record(protocol: Protocol, leaks: Leaks | None) -> dict[str, Any]:
     lengths, duplicates = protocol.length_distribution, protocol.duplicates
     return {
         **{key: getattr(protocol, key) for key in ("suite", "task", "metric", "simulated")},
@@ -86,6 +100,7 @@ def _record(protocol: Protocol) -> dict[str, Any]:
         "conflicts": protocol.conflicting_labels,
         "n_percent": 100 * protocol.n_content.fraction,
         "iupac_letters": protocol.n_content.iupac_letters,
+        **{f"test_{key}": leaks and getattr(leaks, key) for key in LEAKS},
         **{key: getattr(protocol, key) for key in ("source", "licence", "sha256")},
         "notes": "; ".join(protocol.notes),
     }
@@ -112,6 +127,8 @@ def _text(row: dict[Any, Any], key: str) -> str:
     if key == "length":
         low, median, high = (row[f"length_{name}"] for name in ("min", "median", "max"))
         return f"{low}" if low == high else f"{low}{EN_DASH}{high} ({median:g})"
+    if key.startswith("test_"):
+        return MISSING if pd.isna(row[key]) else f"{100 * row[key] / row['test']:.3g}"
     if key == "n_percent":
         return f"{row[key]:.2g}" if row[key] else "0"
     if key == "task":

@@ -19,13 +19,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from dnastudents.benchmarks.facts import METRICS
 from dnastudents.errors import InputError
 from dnastudents.results.failures import MARK, failure_notes, incomplete
 from dnastudents.results.rows import (
-    estimate,
+    independent_values,
     pretrainings_by_seed,
     read_metrics,
     values_by_seed,
@@ -33,7 +34,7 @@ from dnastudents.results.rows import (
 from dnastudents.results.soundness import MARK as UNSOUND
 from dnastudents.results.soundness import soundness_notes, unsound
 from dnastudents.results.statistics import difference, holm, mean_interval
-from dnastudents.tables.render import MINUS, MISSING, TIMES, Sheet, percent, write_sheets
+from dnastudents.tables.render import MINUS, MISSING, TIMES, Sheet, Table, percent, write
 
 LEVEL = 0.05
 FEWEST_SEEDS = 3  # for a test: on a small test set two differences are often equal by chance
@@ -73,7 +74,12 @@ NOTES = (
 Pairs = Sequence[tuple[str, str]]  # (run, control)
 
 
-def write_comparisons(metrics_csv: str | Path, pairs: Pairs, output: str | Path) -> pd.DataFrame:
+def write_comparisons(
+    metrics_csv: str | Path,
+    pairs: Pairs,
+    output: str | Path,
+    tasks: Sequence[str] | None = None,
+) -> pd.DataFrame:
     """Compare runs with their controls on every task of every suite.
 
     Parameters
@@ -84,6 +90,8 @@ def write_comparisons(metrics_csv: str | Path, pairs: Pairs, output: str | Path)
     output : path
         `<output>.csv` (tidy: `COMPARISON_COLUMNS`), `.md` and `.tex` (one table per suite) are
         written, scores × 100; a suffix .csv is taken off first.
+    tasks : sequence of str, optional
+        As suite/task, in their order. Default is all, sorted.
 
     Returns
     -------
@@ -95,26 +103,54 @@ def write_comparisons(metrics_csv: str | Path, pairs: Pairs, output: str | Path)
     InputError
         When no pair has a task in common.
     """
-    metrics = read_metrics(metrics_csv)
+    table = comparisons_table(read_metrics(metrics_csv), pairs, tasks)
+    if table.numbers.empty:
+        runs = ", ".join(run for run, _ in pairs) or "no runs"
+        raise InputError(f"{metrics_csv}: none of {runs} has its control")
+    write(table._replace(numbers=table.numbers.round(dict.fromkeys(SCORES, 4))), output)
+    return table.numbers
+
+
+def comparisons_table(
+    metrics: pd.DataFrame, pairs: Pairs, tasks: Sequence[str] | None = None
+) -> Table:
+    """Compare runs with their controls; numbers are scores × 100. No pair may have a common task.
+
+    Parameters
+    ----------
+    metrics : DataFrame
+        What `rows.read_metrics` reads.
+    pairs : sequence of (run, control)
+    tasks : sequence of str, optional
+        As suite/task, in their order. Default is all, sorted.
+    """
+    metrics = _in_order(metrics, tasks)
     records = [
         record
-        for suite, rows in metrics.groupby("suite")
+        for suite, rows in metrics.groupby("suite", sort=False)
         for record in _compare(str(suite), rows, pairs)
     ]
     more = [name for name in (FINISHED, VOID) if any(record.get(name) for record in records)]
     frame = pd.DataFrame(records, columns=[*COMPARISON_COLUMNS, *more])
     if frame.empty:
-        runs = ", ".join(run for run, _ in pairs) or "no runs"
-        raise InputError(f"{metrics_csv}: none of {runs} has its control")
+        return Table(frame, [])
     frame["p_holm"] = holm(frame["p"].tolist())
     frame["verdict"] = list(map(_verdict, frame["difference"], frame["p_holm"]))
-    sheets = [_sheet(str(suite), rows, pairs) for suite, rows in frame.groupby("suite")]
+    by_suite = frame.groupby("suite", sort=False)
+    sheets = [_sheet(str(suite), rows, pairs) for suite, rows in by_suite]
     compared = metrics[metrics["run"].isin({run for pair in pairs for run in pair})]
     sheets[-1].notes = [*NOTES, *failure_notes(compared), *soundness_notes(compared)]
     frame[list(SCORES)] *= 100
     frame["seeds"] = frame["seeds"].astype("Int64")
-    write_sheets(output, frame.round(dict.fromkeys(SCORES, 4)), sheets)
-    return frame
+    return Table(frame, sheets)
+
+
+def _in_order(metrics: pd.DataFrame, tasks: Sequence[str] | None) -> pd.DataFrame:
+    """Return the rows of the tasks, sorted as these are."""
+    names = metrics["suite"] + "/" + metrics["task"]
+    order = {name: place for place, name in enumerate(tasks or sorted(set(names)))}
+    places = names.map(order)
+    return metrics.loc[places.dropna().sort_values(kind="stable").index]
 
 
 def _compare(suite: str, rows: pd.DataFrame, pairs: Pairs) -> list[dict[str, Any]]:
@@ -122,9 +158,7 @@ def _compare(suite: str, rows: pd.DataFrame, pairs: Pairs) -> list[dict[str, Any
     metric = dict(zip(rows["task"], rows["metric"], strict=True))
     records = []
     for run, control in pairs:
-        tasks = [
-            task for task in sorted(metric) if {(run, task), (control, task)} <= measured.keys()
-        ]
+        tasks = [task for task in metric if {(run, task), (control, task)} <= measured.keys()]
         simulated = bool(rows.loc[rows["run"].isin([run, control]), "simulated"].any())
         both = {"suite": suite, "run": run, "control": control, "simulated": simulated}
         of_run = [
@@ -145,8 +179,8 @@ def _record(ours: pd.DataFrame, theirs: pd.DataFrame, task: str, metric: str) ->
         "task": task,
         "metric": metric,
         "seeds": gain.n,
-        "run_score": estimate(ours).mean,
-        "control_score": estimate(theirs).mean,
+        "run_score": float(np.mean(independent_values(ours))),
+        "control_score": float(np.mean(independent_values(theirs))),
         "difference": gain.mean,
         "ci95": gain.half_width,
         "p": p_value,
@@ -196,7 +230,7 @@ def _verdict(gain: float, p: float) -> str | None:
 def _sheet(suite: str, frame: pd.DataFrame, pairs: Pairs) -> Sheet:
     """Make one row per pair, one column per task."""
     metric = dict(zip(frame["task"], frame["metric"], strict=True))
-    tasks = sorted(task for task in metric if task != ALL_TASKS)
+    tasks = [task for task in metric if task != ALL_TASKS]
     tasks += [ALL_TASKS] if ALL_TASKS in metric else []
     found = {(row["run"], row["control"], row["task"]): row for row in frame.to_dict("records")}
     shown = [pair for pair in pairs if any((*pair, task) in found for task in tasks)]

@@ -8,12 +8,16 @@ from typing import Any
 
 import pandas as pd
 
+from dnastudents.errors import InputError
+from dnastudents.files import read_csv
 from dnastudents.results.costs import read_costs
 from dnastudents.results.jobs import CountedJobs
 from dnastudents.settings import parse
-from dnastudents.tables.render import MISSING, TIMES, Sheet, three_digits, write_sheets
+from dnastudents.tables.render import MISSING, TIMES, Sheet, Table, three_digits, write
 
 KEYS = ["rule", "run", "task"]
+SUMS = ("jobs", "wall_hours", "device_hours", "cpu_hours")
+MEMORY, ENERGY_COLUMN = "peak_memory_mb", "kwh"  # the second only where watts are given
 HEADERS = ["jobs", "wall (h)", "device (h)", "device", "CPU (h)", "peak memory (GiB)"]
 SHARED = "shared by runs"
 NOTES = (
@@ -57,52 +61,73 @@ def write_cost_table(
         See `results.costs.read_costs`.
     """
     jobs: CountedJobs = parse(CountedJobs, settings, "--settings")
-    costs, watts = read_costs(results, jobs), jobs.watts
-    named = costs.assign(run=costs["run"].fillna(SHARED))
-    sheets = [
-        _sheet("Cost by run", "run", named, bool(watts)),
-        _sheet("Cost by rule", "rule", named, bool(watts)),
-        *_run_and_task(named),
-    ]
-    sheets[-1].notes = list(NOTES)
-    if watts:
-        given = ", ".join(f"{name}: {power:g} W" for name, power in watts.items())
+    costs = _in_hours(read_costs(results, jobs), bool(jobs.watts))
+    sheets = cost_sheets(costs)
+    if jobs.watts:
+        given = ", ".join(f"{name}: {power:g} W" for name, power in jobs.watts.items())
         sheets[-1].notes.append(ENERGY.format(given=given))
-    frame = _sums(costs, [*KEYS, "device"])
-    write_sheets(output, frame if watts else frame.drop(columns="kwh"), sheets)
+    table = Table(costs.round(6), sheets)
+    write(table, output)
+    return table.numbers
+
+
+def read_cost_table(path: str | Path) -> pd.DataFrame:
+    """Read the CSV that `write_cost_table` wrote.
+
+    Raises
+    ------
+    InputError
+        It is absent, or lacks a column.
+    """
+    if not Path(path).is_file():
+        raise InputError(f"{path}: no such file; make it with `dnastudents cost`")
+    frame = read_csv(path)
+    if missing := [name for name in (*KEYS, "device", *SUMS, MEMORY) if name not in frame]:
+        raise InputError(f"{path}: no column {', '.join(missing)}; make it again")
     return frame
 
 
+def cost_sheets(costs: pd.DataFrame) -> list[Sheet]:
+    """Lay out the rows of `write_cost_table` by run, by rule, and by run and task."""
+    named = costs.assign(run=costs["run"].fillna(SHARED))
+    sheets = [_sheet(f"Cost by {key}", key, named) for key in ("run", "rule")]
+    sheets += _run_and_task(named)
+    sheets[-1].notes = list(NOTES)
+    return sheets
+
+
+def _in_hours(jobs: pd.DataFrame, energy: bool) -> pd.DataFrame:
+    """Sum jobs by rule, run, task and device; seconds become hours."""
+    hours = {f"{kind}_hours": jobs[f"{kind}_seconds"] / 3600 for kind in ("wall", "device", "cpu")}
+    costs = _sums(jobs.assign(jobs=1, **hours), [*KEYS, "device"])
+    return costs if energy else costs.drop(columns=ENERGY_COLUMN)
+
+
 def _sums(costs: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """Sum jobs, hours, memory and energy of each group; what no job of a group has is missing."""
+    """Sum each group, memory as its maximum; what no row of a group has is missing."""
     groups = costs.groupby(keys, dropna=False, sort=True)
-    hours = {name: groups[f"{name}_seconds"].sum(min_count=1) / 3600 for name in ("wall", "device")}
-    columns = {
-        "jobs": groups.size(),
-        **{f"{name}_hours": values for name, values in hours.items()},
-        "cpu_hours": groups["cpu_seconds"].sum(min_count=1) / 3600,
-        "peak_memory_mb": groups["peak_memory_mb"].max(),
-        "kwh": groups["kwh"].sum(min_count=1),
-    }
-    return pd.DataFrame(columns).round(6).reset_index()
+    added = [name for name in (*SUMS, ENERGY_COLUMN) if name in costs]
+    sums = groups[added].sum(min_count=1)
+    sums.insert(len(SUMS), MEMORY, groups[MEMORY].max())
+    return sums.reset_index()
 
 
-def _sheet(title: str, key: str, costs: pd.DataFrame, energy: bool) -> Sheet:
+def _sheet(title: str, key: str, costs: pd.DataFrame) -> Sheet:
     """Make one row per value of `key`, and the total."""
+    energy = ENERGY_COLUMN in costs
     headers = [key, *HEADERS, "kWh"] if energy else [key, *HEADERS]
     sheet = Sheet(title, headers, [], fixed=2)
     groups = [(str(name), rows) for name, rows in costs.groupby(key, sort=True)]
     for name, rows in [*groups, ("total", costs)]:
         total = _sums(rows.assign(all=0), ["all"]).iloc[0]
         devices = ", ".join(sorted(rows["device"].dropna().unique())) or MISSING
-        numbers = [total[f"{kind}_hours"] for kind in ("wall", "device", "cpu")]
-        wall, device, cpu = map(three_digits, numbers)
-        memory = three_digits(total["peak_memory_mb"] / 1024)
+        wall, device, cpu = map(three_digits, total[list(SUMS[1:])])
+        memory = three_digits(total[MEMORY] / 1024)
         sheet.rows.append([name, f"{total['jobs']:,.0f}", wall, device, devices, cpu, memory])
         if energy:
-            unknown = rows["kwh"].isna() & rows["device"].notna()
-            mark = "≥ " if unknown.any() and pd.notna(total["kwh"]) else ""
-            sheet.rows[-1].append(mark + three_digits(total["kwh"]))
+            unknown = rows[ENERGY_COLUMN].isna() & rows["device"].notna()
+            mark = "≥ " if unknown.any() and pd.notna(total[ENERGY_COLUMN]) else ""
+            sheet.rows[-1].append(mark + three_digits(total[ENERGY_COLUMN]))
     sheet.embolden_last_row()
     return sheet
 
@@ -113,10 +138,11 @@ def _run_and_task(costs: pd.DataFrame) -> list[Sheet]:
     if both.empty:
         return []
     hours = both.pivot_table(
-        index="run", columns="task", values="device_seconds", aggfunc="sum", margins=True
+        index="run", columns="task", values="device_hours", aggfunc="sum", margins=True
     )
-    hours = hours.rename(index={"All": "total"}, columns={"All": "total"}) / 3600
+    hours = hours.rename(index={"All": "total"}, columns={"All": "total"})
     sheet = Sheet("Device hours by run and task", ["run", *map(str, hours.columns)], [])
     for run, values in hours.iterrows():
         sheet.rows.append([str(run), *map(three_digits, values)])
+    sheet.embolden_last_row()
     return [sheet]

@@ -15,7 +15,7 @@ from dnastudents.results.soundness import MARK, against_pretraining
 from dnastudents.results.statistics import mean_interval
 from dnastudents.settings import parse
 from dnastudents.tables.notes import start_notes
-from dnastudents.tables.render import MISSING, TIMES, Sheet, write_sheets
+from dnastudents.tables.render import MISSING, TIMES, Sheet, Table, write
 from dnastudents.training.options import NORM, RunSettings
 
 ORACLE = "oracle"
@@ -84,6 +84,13 @@ def write_pretraining_table(folders: Iterable[str | Path], output: str | Path) -
     InputError
         A folder is not a finished pretraining.
     """
+    table = pretraining_table(folders)
+    write(table, output)
+    return table.numbers
+
+
+def pretraining_table(folders: Iterable[str | Path]) -> Table:
+    """Make one row per run of the sheet, and one per pretraining of the numbers."""
     frame = pd.DataFrame([_record(Path(folder)) for folder in folders])
     title = "Pretraining" + (" (simulated data)" if frame["simulated"].any() else "")
     notes = [*NOTES, *start_notes(frame), *_notes_on_learning(frame)]
@@ -96,8 +103,7 @@ def write_pretraining_table(folders: Iterable[str | Path], output: str | Path) -
             del cells[column]
     else:
         sheet.notes.append(ORACLE_NOTE)
-    write_sheets(output, frame.drop(columns="switches"), [sheet])
-    return frame
+    return Table(frame.drop(columns="switches"), [sheet])
 
 
 def _record(folder: Path) -> dict[str, Any]:

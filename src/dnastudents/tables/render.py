@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -21,8 +22,10 @@ MISSING = EN_DASH = "\u2013"
 MINUS = "\u2212"
 TIMES = "\u00d7"
 PANEL_COLUMNS = 6
-_NEEDS = rb"% needs \usepackage{booktabs,adjustbox}"  # how LaTeX begins, and then Markdown
+_NEEDS = r"% needs \usepackage{booktabs,graphicx}"
+_LIKE_LATEX = rb"% needs \\usepackage\{booktabs,"
 _LIKE_MARKDOWN = rb"\*\*[^\n]*\*\*\n\n\| "
+_FITTED = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
 _LATEX = {
     **{sign: rf"\{sign}" for sign in "&%$#_{}"},
     "\\": r"\textbackslash{}",
@@ -35,6 +38,7 @@ _LATEX = {
     MINUS: "$-$",
     EN_DASH: "--",
     "≥": r"$\geq$",
+    "★": r"$\star$",
     "<": "$<$",
 }
 
@@ -91,12 +95,20 @@ class Sheet:
         return any(self.rows[row][column] != MISSING for column in columns)
 
 
-def write_sheets(output: str | Path, numbers: pd.DataFrame, sheets: Sequence[Sheet]) -> None:
-    """Write `output` + .csv (`numbers`), .md and .tex (`sheets`), each atomically.
+class Table(NamedTuple):
+    """What a table says: numbers for programs, sheets for readers."""
+
+    numbers: pd.DataFrame
+    sheets: Sequence[Sheet]
+
+
+def write(table: Table, output: str | Path) -> None:
+    """Write `output` + .csv (numbers), .md and .tex (sheets), each atomically.
 
     `output` may end in one of them already; other dots belong to the name.
     """
     output = Path(output)
+    numbers, sheets = table
     texts = {
         ".csv": numbers.to_csv(index=False),
         ".md": "\n".join(map(markdown, sheets)),
@@ -104,7 +116,7 @@ def write_sheets(output: str | Path, numbers: pd.DataFrame, sheets: Sequence[She
     }
     base = str(output.with_suffix("") if output.suffix in texts else output)
     first = ",".join(numbers.columns[:4])
-    like = {".csv": re.escape(first).encode(), ".md": _LIKE_MARKDOWN, ".tex": re.escape(_NEEDS)}
+    like = {".csv": re.escape(first).encode(), ".md": _LIKE_MARKDOWN, ".tex": _LIKE_LATEX}
     for suffix in texts:  # all three, before any is replaced
         check_file(base + suffix, like[suffix])
     for suffix, text in texts.items():
@@ -124,6 +136,16 @@ def three_digits(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
+def thousands(value: float) -> str:
+    """Format a count with separators, from ten million on as 12.7 M or 3.28 G; or as missing."""
+    if math.isnan(value):
+        return MISSING
+    for unit, letter in ((1e9, "G"), (1e6, "M")):
+        if value >= 10 * unit or (letter == "G" and value >= unit):
+            return f"{three_digits(value / unit)} {letter}"
+    return f"{value:,.0f}"
+
+
 def markdown(sheet: Sheet) -> str:
     """Lay out the sheet as Markdown pipe tables, one per panel, with the notes below the last."""
     lines = [f"**{sheet.title}**", ""]
@@ -141,15 +163,15 @@ def markdown(sheet: Sheet) -> str:
 
 
 def latex(sheet: Sheet) -> str:
-    """Lay out the sheet as LaTeX tables, one float per panel, with the notes below the last."""
-    lines = [_NEEDS.decode()]
+    """Lay out the sheet as LaTeX tables, one float per panel, and the notes as text after them."""
+    lines = [_NEEDS]
     panels = list(sheet.panels())
     for number, (columns, rows) in enumerate(panels, 1):
         which = f" ({number} of {len(panels)})" if len(panels) > 1 else ""
         alignment = "".join("l" if column < sheet.fixed else "r" for column in columns)
         lines += [r"\begin{table}[p]", r"\centering\small"]
-        lines += [rf"\caption{{{escape(sheet.title + which)}}}"]
-        lines += [r"\begin{adjustbox}{max width=\linewidth}"]
+        label = _label(sheet.title + which)
+        lines += [rf"\caption{{{escape(sheet.title + which)}}}", rf"\label{{{label}}}", _FITTED]
         lines += [rf"\begin{{tabular}}{{@{{}}{alignment}@{{}}}}", r"\toprule"]
         lines += [_ampersand([escape(sheet.headers[column]) for column in columns])]
         lines += [r"\midrule"] if rows[0] not in sheet.groups else []
@@ -161,17 +183,23 @@ def latex(sheet: Sheet) -> str:
             bold = [(index, column) in sheet.bold for column in columns]
             marked = zip(bold, cells, strict=True)
             lines += [_ampersand([rf"\textbf{{{cell}}}" if b else cell for b, cell in marked])]
-        lines += [r"\bottomrule", r"\end{tabular}", r"\end{adjustbox}"]
-        if number == len(panels) and sheet.notes:
-            lines += ["", r"\medskip\raggedright\footnotesize"]
-            lines += [rf"{escape(note)}\par" for note in sheet.notes]
+        lines += [r"\bottomrule", r"\end{tabular}}"]
         lines += [r"\end{table}"]
+    if sheet.notes:  # not inside the float, which cannot be longer than a page
+        lines += [rf"{{\raggedright\footnotesize\noindent Notes to Table~\ref{{{label}}}.\par"]
+        lines += [rf"{escape(note)}\par" for note in sheet.notes]
+        lines += ["}"]
     return "\n".join(lines) + "\n"
 
 
 def escape(text: str) -> str:
     """Make LaTeX's special characters, and the signs that tables use, safe in `text`."""
     return "".join(_LATEX.get(sign, sign) for sign in text)
+
+
+def _label(title: str) -> str:
+    """Make a name for \\ref of a title: tab:gue-test-set-scores-100-2-of-5."""
+    return "tab:" + "-".join(re.findall(r"[a-z0-9]+", title.lower()))
 
 
 def _pipe(cells: list[str]) -> str:

@@ -4,94 +4,75 @@ Ours are test-set scores averaged over fine-tuning seeds, with the half width of
 interval. Published rows are shown as they were read, with their source and their own kind of
 spread, and only where task and metric are the same as ours. Nothing is filled in: a cell that
 nobody measured stays a dash, and a mean over tasks is given only to rows that have all of them.
+
+A second sheet has what a row took to make, the means of the groups of tasks that papers print, and
+the mean rank.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import pandas as pd
 
 from dnastudents.benchmarks.facts import METRICS
+from dnastudents.benchmarks.groups import groups_of
 from dnastudents.errors import InputError
-from dnastudents.results.failures import MARK, Incomplete, failure_notes, incomplete
-from dnastudents.results.jobs import BASELINE
-from dnastudents.results.published import MEAN_TASK, read_published
-from dnastudents.results.rows import estimate, read_metrics, require_runs, runs_in_order
+from dnastudents.results.failures import MARK, failure_notes
+from dnastudents.results.published import read_published
+from dnastudents.results.rows import read_metrics, require_runs, runs_in_order
 from dnastudents.results.soundness import MARK as UNSOUND
-from dnastudents.results.soundness import soundness_notes, unsound
-from dnastudents.results.statistics import Estimate
-from dnastudents.tables.notes import finetuning_notes
+from dnastudents.results.soundness import soundness_notes
+from dnastudents.results.statistics import mean_ranks
+from dnastudents.tables import notes
+from dnastudents.tables.lines import (
+    PUBLISHED,
+    UNKNOWN,
+    Line,
+    Size,
+    made_up_tasks,
+    own_line,
+    published_lines,
+    read_sizes,
+)
 from dnastudents.tables.render import (
     EN_DASH,
     MISSING,
     TIMES,
     Sheet,
+    Table,
     percent,
-    write_sheets,
+    thousands,
+    three_digits,
+    write,
 )
 
-PROTOCOL = (
-    f"Scores are {TIMES} 100. Ours: mean ± half width of the 95 % t interval over fine-tuning "
-    "seeds; no ± for a single seed. Each seed gives one score on the whole test set, at {epoch}.",
-    "{pretrainings}",
-    f"{BASELINE}: logistic regression on k-mer frequencies, k = {{lengths}}, strength chosen on "
-    "{strength}; its fit is deterministic: one value, or one per seed where seeds train on subsets "
-    "of their own. *_scratch: the student of that name, never pretrained, with new weights for "
-    "every seed.",
-    f"{MISSING}: not measured or not published. Means only where every task has a score. Bold: "
-    "best of the rows measured here.",
-)
-NEIGHBOURS = (
-    f"Scores are {TIMES} 100, on the whole test set. Ours: the vote of the {{k}} nearest training "
-    "sequences (Euclidean distance) in frozen {pooling}-pooled features; nothing is fine-tuned or "
-    "selected. One value per pretraining, or per seed where seeds draw different sequences or "
-    "weights; ± half width of the 95 % t interval over them."
-)
-FROZEN = (
-    f"Scores are {TIMES} 100. Ours: a linear head on frozen, standardised features; mean ± half "
-    "width of the 95 % t interval over seeds; no ± for a single seed. Each seed gives one score "
-    "on the whole test set, at {epoch}."
-)
-EPOCHS = {
-    "best_dev": "the epoch that was best on dev by the same metric",
-    "last": "the last epoch (no dev set)",
-}
-STRENGTHS = {"best_dev": "dev", "last": "folds of train"}
-ONE_PRETRAINING = (
-    "A pretrained run is one pretraining: how much another one would differ is not in the "
-    "intervals."
-)
-MANY_PRETRAININGS = (
-    "Runs that were pretrained several times: the seeds that start from one pretraining are "
-    "averaged first, and the interval is over pretrainings."
-)
-MODES = {
-    "as_described": "as_described (the paper's text where it and the released code differ)",
-    "as_released": "as_released (what the released code does otherwise; docs/ has the list)",
-}
 
+class Suite(NamedTuple):
+    """The results of a suite.
 
-@dataclass
-class Line:
-    """One row of a table: its label and task -> estimate, all as fractions.
-
-    `failed` has the tasks of which some seeds are missing, `unsound` those where a score says
-    nothing.
+    Attributes
+    ----------
+    name : str
+    metrics : dict of str to str
+        Task to the metric that it is judged by, in the order of columns.
+    lines : list of Line
+        Ours first, then published ones.
+    table : Table
     """
 
-    label: str
-    kind: str  # ours | baseline | published
-    source: str
-    scores: dict[str, Estimate]
-    mean: float = math.nan
-    simulated: bool = False
-    failed: dict[str, Incomplete] = field(default_factory=dict)
-    unsound: frozenset[str] = frozenset()
+    name: str
+    metrics: dict[str, str]
+    lines: list[Line]
+    table: Table
+
+    @property
+    def own(self) -> list[Line]:
+        """The rows measured here."""
+        return [line for line in self.lines if line.kind != PUBLISHED]
 
 
 def write_table(
@@ -101,6 +82,7 @@ def write_table(
     output: str | Path,
     runs: Sequence[str] | None = None,
     tasks: Sequence[str] | None = None,
+    pretrainings: Iterable[str | Path] = (),
 ) -> None:
     """Write the table of one suite as CSV, Markdown and LaTeX.
 
@@ -117,6 +99,8 @@ def write_table(
     runs, tasks : sequence of str, optional
         Rows and columns in their order. Default is all of the suite, sorted. Un-pretrained runs and
         the k-mer baseline are always shown.
+    pretrainings : iterable of path
+        Outputs of `dnastudents pretrain`, of which parameters, tokens and hours are shown.
 
     Raises
     ------
@@ -126,25 +110,67 @@ def write_table(
     metrics = read_metrics(metrics_csv)
     require_runs(metrics, runs or (), metrics_csv)
     metrics = _select(metrics, Path(metrics_csv), suite, tasks)
+    published = read_published(published_csv) if published_csv else None
+    write(suite_results(metrics, published, runs, tasks, read_sizes(pretrainings)).table, output)
+
+
+def suite_results(
+    metrics: pd.DataFrame,
+    published: pd.DataFrame | None = None,
+    runs: Sequence[str] | None = None,
+    tasks: Sequence[str] | None = None,
+    sizes: Mapping[str, Size] | None = None,
+) -> Suite:
+    """Make the rows and the table of one suite; see `write_table`.
+
+    Parameters
+    ----------
+    metrics : DataFrame
+        Of one suite, as `rows.read_metrics` reads it.
+    published : DataFrame, optional
+        Of `results.published.read_published`.
+    runs, tasks : sequence of str, optional
+    sizes : mapping of str to Size, optional
+        Run to what it took.
+    """
+    suite = str(metrics["suite"].iloc[0])
     tasks = list(tasks or sorted(metrics["task"].unique()))
     names = {task: str(metrics.loc[metrics["task"] == task, "metric"].iloc[0]) for task in tasks}
     runs = runs_in_order(metrics, runs)
-    metrics = metrics[metrics["run"].isin(runs)]
-    ours = [_own_line(run, metrics[metrics["run"] == run], tasks) for run in runs]
-    rows = read_published(published_csv) if published_csv else None
-    published, sources = ([], []) if rows is None else published_lines(rows, suite, names)
-    simulated = bool(metrics["simulated"].any())
-    sheet = _sheet(ours + published, names)
-    sheet.title = f"{suite}: {_probe(metrics)}test-set scores {TIMES} 100" + (
-        " (simulated data)" if simulated else ""
-    )
-    sheet.notes = [*_protocol(metrics), *_mode_notes(metrics), *_truncation_notes(metrics)]
-    sheet.notes += [*finetuning_notes(metrics), *failure_notes(metrics)]
-    sheet.notes += soundness_notes(metrics)
-    sheet.notes += _published_notes(published, sources)
-    if simulated:
-        sheet.notes.append("Simulated: made on generated sequences; it says nothing about genomes.")
-    write_sheets(output, _numbers(ours + published, names), [sheet])
+    metrics = metrics[metrics["run"].isin(runs) & metrics["task"].isin(tasks)]
+    made_up, of_run = made_up_tasks(metrics), dict(list(metrics.groupby("run")))
+    nothing = metrics.iloc[:0]
+    lines = [
+        own_line(run, of_run.get(run, nothing), tasks, made_up, (sizes or {}).get(run, UNKNOWN))
+        for run in runs
+    ]
+    sources: list[str] = []
+    if published is not None:
+        rows, sources = published_lines(published, suite, names)
+        lines += rows
+    scores, summary = _scores(lines, names), _summary(lines, names, suite)
+    pretraining_only = not made_up and any(line.simulated for line in lines)
+    made = "simulated data" if made_up else "simulated pretraining" if pretraining_only else ""
+    label = f" ({made})" if made else ""
+    scores.title = f"{suite}: {notes.probe_named(metrics)}test-set scores {TIMES} 100{label}"
+    summary.title = f"{suite}: {notes.probe_named(metrics)}size and means of scores{label}"
+    summary.notes = [
+        *notes.protocol_notes(metrics),
+        *([notes.SIZES] if sizes else []),
+        *([notes.RANKS] if len(tasks) > 1 else []),
+        *notes.mode_notes(metrics),
+        *notes.truncation_notes(metrics),
+        *notes.finetuning_notes(metrics),
+        *failure_notes(metrics),
+        *soundness_notes(metrics),
+        *notes.published_notes(sources),
+        *([notes.SIMULATED] if made_up else []),
+        *([notes.SIMULATED_PRETRAINING] if pretraining_only else []),
+    ]
+    sheets = [scores, summary]
+    if len(summary.headers) == summary.fixed:  # one task, and nothing is known of sizes
+        scores.notes, sheets = summary.notes, [scores]
+    return Suite(suite, names, lines, Table(_numbers(lines, names, suite), sheets))
 
 
 def _select(
@@ -159,102 +185,146 @@ def _select(
     return metrics[metrics["task"].isin(tasks)] if tasks else metrics
 
 
-def published_lines(
-    published: pd.DataFrame, suite: str, metrics: Mapping[str, str]
-) -> tuple[list[Line], list[str]]:
-    """Return published rows with a comparable score, and their sources in order of use."""
-    tasks = list(metrics)
-    mean_of_all = f"{MEAN_TASK}{len(tasks)}"
-    rows = published[published["suite"] == suite]
-    # The other rows of its paper say which tasks a published mean is over.
-    single = rows[~rows["task"].str.startswith(MEAN_TASK)]
-    same_tasks = single.groupby("paper")["task"].agg(lambda names: set(names) == set(tasks))
-    is_mean = (rows["task"] == mean_of_all) & rows["paper"].map(same_tasks).eq(True)
-    rows = rows[is_mean | (rows["task"].map(metrics) == rows["metric"])]
-    sources = [str(source) for source in rows["source"].unique()]
-    lines = []
-    for (source, model), group in rows.groupby(["source", "model"], sort=False):
-        values = zip(group["task"], group["value"], group["spread"], strict=True)
-        scores = {str(task): Estimate(value, spread, 1) for task, value, spread in values}
-        mean = scores.pop(mean_of_all).mean if mean_of_all in scores else _mean(scores, tasks)
-        label = f"{model} [{sources.index(str(source)) + 1}]"
-        lines.append(Line(label, "published", str(source), scores, mean))
-    kinds = rows.groupby("source")["spread_kind"].unique().to_dict()
-    return lines, [source + _spread_note(kinds[source]) for source in sources]
+def shown_groups(suite: str, tasks: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return the groups of tasks that are shown whole, and all tasks where there are several.
+
+    Parameters
+    ----------
+    suite : str
+    tasks : sequence of str
+        All that are shown.
+
+    Returns
+    -------
+    dict of str to tuple of str
+        `EMP (10)`, a group and its number of tasks, or `mean`, to its tasks.
+    """
+    shown = {
+        f"{group} ({len(names)})": names
+        for group, names in groups_of(suite).items()
+        if set(names) <= set(tasks)
+    }
+    return shown | ({"mean": tuple(tasks)} if len(tasks) > 1 else {})
 
 
-def _spread_note(kinds: Iterable[object]) -> str:
-    known = [kind for kind in kinds if isinstance(kind, str)]
-    return f" (in parentheses: {', '.join(known)})" if known else ""
+def group_mean(line: Line, names: Sequence[str], tasks: Sequence[str]) -> float:
+    """Return the mean of a row over a group of the tasks; NaN where it lacks a score."""
+    return line.overall(tasks) if len(names) == len(tasks) else line.mean(names)
 
 
-def _own_line(run: str, rows: pd.DataFrame, tasks: Sequence[str]) -> Line:
-    by_task = {str(task): group for task, group in rows.groupby("task") if task in tasks}
-    scores = {task: estimate(by_task[task]) for task in tasks if task in by_task}
-    failed = {task: lost for task, group in by_task.items() if (lost := incomplete(group))}
-    simulated = bool(rows["simulated"].any())
-    label = f"{run} (simulated)" if simulated else run
-    kind = "baseline" if run == BASELINE else "ours"
-    void = frozenset(task for task, group in by_task.items() if unsound(group))
-    mean = _mean(scores, tasks)
-    return Line(label, kind, "measured here", scores, mean, simulated, failed, void)
+def ranks(lines: Sequence[Line], tasks: Sequence[str]) -> list[float]:
+    """Return the mean rank of each row among those measured here; NaN for published ones."""
+    own = [line for line in lines if line.kind != PUBLISHED]
+    found = iter(mean_ranks([[line.score(task) for task in tasks] for line in own]))
+    return [math.nan if line.kind == PUBLISHED else next(found) for line in lines]
 
 
-def _mean(scores: Mapping[str, Estimate], tasks: Sequence[str]) -> float:
-    complete = all(task in scores for task in tasks)
-    return sum(scores[task].mean for task in tasks) / len(tasks) if complete else math.nan
-
-
-def _sheet(lines: list[Line], names: Mapping[str, str]) -> Sheet:
-    tasks = list(names)
-    with_mean = len(tasks) > 1
-    headers = ["method", "seeds", *(f"{task} ({METRICS[names[task]]})" for task in tasks)]
-    sheet = Sheet("", [*headers, "mean"] if with_mean else headers, [], fixed=2)
-    for line in lines:
-        row = [line.label, _seeds(line), *(_cell(line, task) for task in tasks)]
-        if with_mean:
-            marks = {MARK: line.failed, UNSOUND: line.unsound}
-            marked = [mark for mark, of in marks.items() if of and not math.isnan(line.mean)]
-            row.append(" ".join([percent(line.mean), *marked]))
-        sheet.rows.append(row)
-    own = sum(line.kind != "published" for line in lines)
-    sheet.groups = {0: "Measured here"} | ({own: "Published"} if own < len(lines) else {})
-    columns = [[_mean(line.scores, [task]) for line in lines[:own]] for task in tasks]
-    if with_mean:
-        columns.append([line.mean for line in lines[:own]])
-    for column, values in enumerate(columns, start=2):
-        sheet.bold |= {(row, column) for row in _best(values)}
+def _scores(lines: list[Line], names: Mapping[str, str]) -> Sheet:
+    """Lay out one column per task."""
+    headers = ["method", "seeds", *(f"{task} ({METRICS[names[task]]})" for task in names)]
+    sheet = _sheet(lines, headers)
+    cells = {task: [_cell(line, task) for line in lines] for task in names}
+    for column, task in enumerate(names, start=2):
+        _mark_best(sheet, column, lines, [line.score(task) for line in lines], cells[task])
+    if len(names) > 1:
+        sheet.headers.append("mean")
+        means = [line.overall(list(names)) for line in lines]
+        _mark_best(sheet, len(sheet.headers) - 1, lines, means, _mean_cells(lines, means, names))
     return sheet
 
 
-def _best(values: Sequence[float]) -> list[int]:
+def _mean_cells(lines: list[Line], means: list[float], tasks: Iterable[str]) -> list[str]:
+    """Write means over tasks, marked where a seed failed or a score says nothing."""
+    over, cells = set(tasks), []
+    for line, mean in zip(lines, means, strict=True):
+        marks = {MARK: over & line.failed.keys(), UNSOUND: over & line.unsound}
+        marked = [mark for mark, of in marks.items() if of and not math.isnan(mean)]
+        cells.append(" ".join([percent(mean), *marked]))
+    return cells
+
+
+def _summary(lines: list[Line], names: Mapping[str, str], suite: str) -> Sheet:
+    """Lay out what each row took, the means over groups, and the mean rank."""
+    tasks = list(names)
+    sheet = _sheet(lines, ["method", "seeds"])
+    sizes = {
+        "parameters": [thousands(line.size.parameters) for line in lines],
+        "pretraining tokens": [thousands(line.size.tokens) for line in lines],
+        "device hours": [three_digits(line.size.hours) for line in lines],
+    }
+    for header, texts in sizes.items():
+        if any(text != MISSING for text in texts):
+            sheet.headers.append(header)
+            for row, text in zip(sheet.rows, texts, strict=True):
+                row.append(text)
+    for name, names_of in shown_groups(suite, tasks).items():
+        sheet.headers.append(name)
+        means = [group_mean(line, names_of, tasks) for line in lines]
+        _mark_best(sheet, len(sheet.headers) - 1, lines, means, _mean_cells(lines, means, names_of))
+    if len(tasks) > 1:
+        sheet.headers.append("mean rank")
+        for row, rank in zip(sheet.rows, ranks(lines, tasks), strict=True):
+            row.append(MISSING if math.isnan(rank) else f"{rank:.2f}")
+    return sheet
+
+
+def _sheet(lines: list[Line], headers: list[str]) -> Sheet:
+    """Begin a sheet with the names of its rows, ours and published."""
+    sheet = Sheet("", headers, [[line.label, _seeds(line)] for line in lines], fixed=2)
+    own = sum(line.kind != PUBLISHED for line in lines)
+    sheet.groups = {0: "Measured here"} | ({own: "Published"} if own < len(lines) else {})
+    return sheet
+
+
+def _mark_best(
+    sheet: Sheet, column: int, lines: list[Line], values: list[float], cells: list[str]
+) -> None:
+    """Add a column, the best of ours in bold; where some are published, mark the best of all."""
+    own = [value for line, value in zip(lines, values, strict=True) if line.kind != PUBLISHED]
+    sheet.bold |= {(row, column) for row in best(own)}
+    others = values[len(own) :]
+    winners = best(values) if any(not math.isnan(value) for value in others) else []
+    for index, (row, cell) in enumerate(zip(sheet.rows, cells, strict=True)):
+        row.append(f"{cell} {notes.BEST}" if index in winners else cell)
+
+
+def best(values: Sequence[float]) -> list[int]:
     """Return the indices of the best values, as far as shown."""
     shown = [round(100 * value, 1) for value in values]
     best = max((value for value in shown if not math.isnan(value)), default=math.nan)
     return [index for index, value in enumerate(shown) if value == best]
 
 
-def _numbers(lines: list[Line], names: Mapping[str, str]) -> pd.DataFrame:
+def _numbers(lines: list[Line], names: Mapping[str, str], suite: str) -> pd.DataFrame:
     """Return what the CSV holds, scores × 100: per task its score, interval or spread, seeds."""
+    tasks = list(names)
+    groups = {**shown_groups(suite, tasks), "mean": tuple(tasks)}  # of one task too
+    mean_rank = ranks(lines, tasks)
     records = []
-    for line in lines:
+    for index, line in enumerate(lines):
         record: dict[str, object] = {"method": line.label, "kind": line.kind, "source": line.source}
         record["simulated"] = line.simulated
-        spread = "spread" if line.kind == "published" else "ci95"
+        record |= {
+            "parameters": line.size.parameters,
+            "pretraining_tokens": line.size.tokens,
+            "pretraining_device_hours": line.size.hours,
+        }
+        spread = "spread" if line.kind == PUBLISHED else "ci95"
         for task, metric in names.items():
             score = line.scores.get(task)
             record[f"{task} ({metric})"] = score and 100 * score.mean
             record |= dict.fromkeys((f"{task} ci95", f"{task} spread", f"{task} seeds"))
             if score:
                 record[f"{task} {spread}"] = 100 * score.half_width
-                record[f"{task} seeds"] = None if line.kind == "published" else score.n
+                record[f"{task} seeds"] = None if line.kind == PUBLISHED else score.n
             if any(task in other.failed for other in lines):
-                record[f"{task} failed seeds"] = None if line.kind == "published" else 0
+                record[f"{task} failed seeds"] = None if line.kind == PUBLISHED else 0
             if any(task in other.unsound for other in lines):
                 record[f"{task} unsound"] = task in line.unsound
             if task in line.failed:
                 record[f"{task} failed seeds"] = len(line.failed[task].reasons)
-        records.append(record | {"mean": 100 * line.mean})
+        record |= {name: 100 * group_mean(line, of, tasks) for name, of in groups.items()}
+        records.append(record | {"mean_rank": mean_rank[index]})
     return pd.DataFrame(records).round(4)
 
 
@@ -265,78 +335,13 @@ def _cell(line: Line, task: str) -> str:
     text = percent(score.mean)
     if not math.isnan(score.half_width):
         spread = percent(score.half_width)
-        text += f" ({spread})" if line.kind == "published" else f" ± {spread}"
+        text += f" ({spread})" if line.kind == PUBLISHED else f" ± {spread}"
     text += f" {UNSOUND}" * (task in line.unsound)
     return f"{text} {MARK} {line.failed[task]}" if task in line.failed else text
 
 
 def _seeds(line: Line) -> str:
     counts = sorted({score.n for score in line.scores.values()})
-    if line.kind == "published" or not counts:
+    if line.kind == PUBLISHED or not counts:
         return ""
     return str(counts[0]) if len(counts) == 1 else f"{counts[0]}{EN_DASH}{counts[-1]}"
-
-
-def _protocol(metrics: pd.DataFrame) -> list[str]:
-    """Return what the numbers are, as the rows of this table were made."""
-    selections = _values(metrics, "selection") or ["best_dev"]
-    learnt = metrics[metrics["pretrained"]]
-    many = "pretraining_seed" in learnt and bool(
-        (learnt.groupby("run")["pretraining_seed"].nunique() > 1).any()
-    )
-    words = {
-        "epoch": " or ".join(EPOCHS[name] for name in selections),
-        "lengths": " or ".join(_values(metrics, "kmer_lengths")) or "as configured",
-        "strength": " or ".join(STRENGTHS[name] for name in selections),
-        "pretrainings": MANY_PRETRAININGS if many else ONE_PRETRAINING,
-    }
-    lines = (FROZEN, *PROTOCOL[1:]) if _is_frozen(metrics) else PROTOCOL
-    if neighbours := _values(metrics, "neighbours"):
-        lines = (NEIGHBOURS, *PROTOCOL[1:])
-        words["k"] = " or ".join(f"{int(k)}" for k in neighbours)
-        words["pooling"] = " or ".join(_values(metrics, "pooling"))
-    return [line.format(**words) for line in lines]
-
-
-def _probe(metrics: pd.DataFrame) -> str:
-    """Return which probe of frozen features the rows are of, for the title."""
-    if _values(metrics, "neighbours"):
-        return "k-NN probe, "
-    return "linear probe, " if _is_frozen(metrics) else ""
-
-
-def _is_frozen(metrics: pd.DataFrame) -> bool:
-    return _values(metrics, "frozen") == [True]
-
-
-def _values(metrics: pd.DataFrame, column: str) -> list[Any]:
-    """Return what a column holds, sorted; nothing where there is no such column."""
-    return sorted(set(metrics[column].dropna())) if column in metrics else []
-
-
-def _mode_notes(metrics: pd.DataFrame) -> list[str]:
-    if "mode" not in metrics:
-        return [f"Recipes: {MODES['as_described']}."]
-    modes = metrics.assign(mode=metrics["mode"].fillna("as_described")).groupby("mode")["run"]
-    if len(modes) == 1:
-        return [f"Recipes: {MODES[next(iter(modes.groups))]}."]
-    return [f"{MODES[str(mode)]}: {', '.join(sorted(set(runs)))}." for mode, runs in modes]
-
-
-def _truncation_notes(metrics: pd.DataFrame) -> list[str]:
-    """Name the runs that read only the beginning of some sequences, because their positions end."""
-    if "n_truncated" not in metrics:
-        return []
-    cut = metrics[metrics["n_truncated"].fillna(0) > 0]
-    if cut.empty:
-        return []
-    tasks = cut.groupby("run")["task"].unique()
-    readers = [f"{run} ({', '.join(sorted(names))})" for run, names in tasks.items()]
-    return [f"Only the beginning of longer sequences is read by {'; '.join(readers)}."]
-
-
-def _published_notes(lines: list[Line], sources: list[str]) -> list[str]:
-    if not lines:
-        return ["No published number of this suite, task and metric could be read."]
-    note = "Published rows are under their own protocols, and only where task and metric are ours."
-    return [note, *(f"[{number}] {source}." for number, source in enumerate(sources, 1))]

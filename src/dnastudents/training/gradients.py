@@ -1,18 +1,21 @@
 """Gradients of one global batch, for any number of processes and whatever fits in memory.
 
 - Every process computes its own rows, one micro-batch after the other. Terms of the loss (see
-  `objectives.base`) add up over slices, so their gradients do too.
+  `objectives.base`) add up over slices, so their gradients do too, in whatever order rows come:
+  by length, where that saves padding. Dropout then falls on other rows.
 - When memory runs out, the micro-batch is halved and the step begun again: same views, same
   dropout seed, clean gradients. The global batch stays what it is.
 - No process may wait in a sum for one that has failed. So nothing is exchanged while gradients are
   computed; then all agree whether any failed, and halve together or add up. DDP, which sums during
-  the last backward pass, hangs there. Its overlap saves little with models as small as these.
+  the last backward pass, hangs there. Its overlap would win little: less than 6 % of a step is
+  estimated for the largest sum here, DNABert's 90 million gradients over eight GPUs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -90,22 +93,24 @@ class Gradients:
             self.micro_batch = fits
         return terms, self.processes.sum_gradients(used, terms["loss"])
 
-    def slices(self, rows: int, size: int | None = None) -> Iterator[tuple[int, int]]:
-        """Cut this process's rows of `rows` into [start, stop), of `size` or else micro-batches."""
+    def slices(self, views: Views, size: int | None = None) -> Iterator[dict[str, Any]]:
+        """Yield this process's rows on its device, `size` or else a micro-batch at a time."""
         size = size or self.micro_batch
         processes, index = self.accelerator.num_processes, self.accelerator.process_index
         # Integer division gives every row to exactly one process, also where it does not divide.
-        first, end = rows * index // processes, rows * (index + 1) // processes
-        for start in range(first, end, size):
-            yield start, min(start + size, end)
+        first, end = len(views) * index // processes, len(views) * (index + 1) // processes
+        part = views.part(first, end)
+        for start in range(0, len(part), size):
+            yield part.rows(start, start + size, self.accelerator.device)
 
-    def terms(self, views: Views, start: int, stop: int) -> dict[str, Tensor]:
-        """Compute the terms of rows [start, stop)."""
-        # Only these rows go to the device. They are divided by the counts of the whole batch, so
-        # that the sum over all slices is the mean, however unevenly masked tokens fall.
-        rows = views.rows(start, stop, self.accelerator.device)
+    def terms(self, rows: dict[str, Any], counts: dict[str, float]) -> dict[str, Tensor]:
+        """Compute the terms of a slice.
+
+        `counts` are those of the whole batch, so that the sum over all slices is the mean, however
+        unevenly masked tokens fall.
+        """
         with self.precision.autocast():
-            terms: dict[str, Tensor] = self.objective(rows, views.counts)
+            terms: dict[str, Tensor] = self.objective(rows, counts)
         return terms
 
     def _attempt(
@@ -145,8 +150,8 @@ class Gradients:
         """Sum the terms over this process's rows; None when memory ran out."""
         total: dict[str, Tensor] = {}
         try:
-            for start, stop in self.slices(len(views), size):
-                terms = self.terms(views, start, stop)
+            for rows in self.slices(views, size):
+                terms = self.terms(rows, views.counts)
                 # Slice by slice, which frees the activations of each before the next.
                 self.precision.backward(terms["loss"])
                 accumulate(total, terms)

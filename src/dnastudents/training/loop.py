@@ -3,6 +3,7 @@
 - The global batch of a step is a function of (seed, step). Every process computes its views whole
   and trains on its own rows, so the same seed gives the same batches for any number of processes;
   `gradients` makes of them the gradient of the mean over the global batch.
+- The batch of the next step is built while this one computes, see `ahead`.
 - Dropout is seeded by (seed, process, step). With the state this makes a resumed run equal to an
   uninterrupted one, on a CPU bit for bit.
 """
@@ -27,6 +28,7 @@ from dnastudents.objectives import Objective, Views
 from dnastudents.objectives.base import perplexity
 from dnastudents.randomness import derive_seed
 from dnastudents.results.soundness import against_pretraining
+from dnastudents.training.ahead import Ahead
 from dnastudents.training.corpus import Corpus
 from dnastudents.training.gradients import Gradients, accumulate
 from dnastudents.training.optimizer import adamw, learning_rate, leave_out_if, set_learning_rate
@@ -107,6 +109,7 @@ class Trainer:
             options.stop_after_bad_steps,
             corpus.regions,
         )
+        self.batches = Ahead(self._batch)
         self.step = 0  # updates done
         self.seconds = 0.0  # of earlier jobs
         self.began = time.perf_counter()
@@ -121,13 +124,14 @@ class Trainer:
             False when a signal stopped it; the state is saved.
         """
         half = self.precision.name
+        forms = [f", {part.replace('_', ' ')} by {by}" for part, by in self.forms.items()]
         logger.info(
             f"{self.run} trains on {device_name(self.accelerator.device)} "
-            f"in {'float32' if half == 'no' else half}"
+            f"in {'float32' if half == 'no' else half}{''.join(forms)}"
         )
         self.restore()
         options = self.options
-        with Interruption() as interruption:
+        with Interruption() as interruption, self.batches:
             while self.step < options.steps:
                 self.advance()
                 if self._due(options.log_every):
@@ -147,8 +151,11 @@ class Trainer:
 
     def advance(self) -> None:
         """Update the weights once."""
-        codes = self.corpus.batch(self.step)
-        views = self.objective.views(codes, self.seed, self.step)
+        views, tokens = self.batches.take(self.step)
+        following = self.step + 1
+        # Not across an evaluation, which may change what a curriculum masks.
+        if following < self.options.steps and following % self.options.evaluate_every:
+            self.batches.begin(following)
         process = self.accelerator.process_index
         set_learning_rate(self.optimizer, self.learning_rate(self.step))
         self.objective.train()
@@ -167,7 +174,13 @@ class Trainer:
         self.optimizer.zero_grad()
         self.objective.after_step(self.step)
         self.step += 1
-        self.meter.add(terms, int(np.count_nonzero(codes != PAD)))
+        self.meter.add(terms, tokens)
+
+    def _batch(self, step: int) -> tuple[Views, int]:
+        """Build the views of a step's global batch, and count its tokens."""
+        codes = self.corpus.batch(step)
+        views = self.objective.views(codes, self.seed, step)
+        return views, int(np.count_nonzero(codes != PAD))
 
     @torch.no_grad()
     def evaluate(self) -> None:
@@ -178,8 +191,8 @@ class Trainer:
         everything = self.objective.validation_views(codes, self.step)
         self.objective.eval()
         total: dict[str, Tensor] = {}
-        for start, stop in self.gradients.slices(len(everything)):
-            accumulate(total, self.gradients.terms(everything, start, stop))
+        for rows in self.gradients.slices(everything):
+            accumulate(total, self.gradients.terms(rows, everything.counts))
         summed: dict[str, float | None] = {
             k: self.accelerator.reduce(v, "sum").item() for k, v in sorted(total.items())
         }
@@ -239,6 +252,13 @@ class Trainer:
         """Return time of all jobs that worked on this run."""
         return self.seconds + time.perf_counter() - self.began
 
+    @property
+    def forms(self) -> dict[str, str]:
+        """What computes each part of the student that has several forms."""
+        half = self.precision.name != "no"
+        forms: dict[str, str] = self.objective.student.computed_by(self.accelerator.device, half)
+        return forms
+
     def summary(self) -> dict[str, Any]:
         """Return what `metrics.json` says about the training; `validation` is the last one."""
         validations = [row for row in self.history if row["split"] == "validation"]
@@ -254,6 +274,7 @@ class Trainer:
             "bad_steps": len(self.meter.bad),
             "device": device_name(device),
             "precision": self.precision.name,
+            **self.forms,
             "validation": validations[-1] if validations else {},
         }
 
@@ -273,7 +294,7 @@ class Trainer:
                 "seconds": self.wall_seconds(),
             }
             self.state.save(state, self.step)
-        self.accelerator.wait_for_everyone()
+        self.processes.wait()
 
     def restore(self) -> None:
         """Resume from the newest state, if there is one.

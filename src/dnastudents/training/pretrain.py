@@ -40,6 +40,7 @@ from dnastudents.training.disk import require_room
 from dnastudents.training.identity import split_settings
 from dnastudents.training.loop import Trainer
 from dnastudents.training.options import Pretraining, RunSettings
+from dnastudents.training.processes import Processes
 from dnastudents.training.state import StateFolder
 from dnastudents.yardsticks import Yardsticks
 
@@ -130,10 +131,11 @@ def train(
     corpus = Corpus(reference, options, seed, resources.intervals)
     who = identity(settings, reference, resources)
     check_folder(result.output, *HOLDS, *objective.extras())  # not after days of training
+    processes = Processes(accelerator.num_processes)
     with StateFolder(state, who) as folder:
         if accelerator.is_main_process:
             folder.lock()
-        accelerator.wait_for_everyone()
+        processes.wait()
         # The job that held the lock before this one may have finished.
         if (metrics := _complete(result.output, who)) is not None:
             other = _other_code(metrics)
@@ -154,7 +156,7 @@ def train(
             measured |= _of_teacher(run, resources.teacher)
             result.write(learnt, trainer.history, measured)
             folder.keep_newest()
-        accelerator.wait_for_everyone()
+        processes.wait()
     return 0
 
 

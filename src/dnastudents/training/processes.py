@@ -19,7 +19,7 @@ class Processes:
 
     def __init__(self, count: int) -> None:
         self.count = count
-        # A gloo group for flags: with NCCL the CPU would have to wait for the GPU.
+        # A gloo group for flags and barriers: with NCCL the CPU would have to wait for the GPU.
         self._group = distributed.new_group(backend="gloo") if count > 1 else None
 
     def any(self, flags: Sequence[bool]) -> list[bool]:
@@ -29,6 +29,11 @@ class Processes:
         found = torch.tensor(flags, dtype=torch.uint8)
         distributed.all_reduce(found, distributed.ReduceOp.MAX, group=self._group)
         return [bool(flag) for flag in found.tolist()]
+
+    def wait(self) -> None:
+        """Wait until all are here."""
+        if self._group is not None:
+            distributed.barrier(group=self._group)
 
     def agree(self, number: int) -> bool:
         """Return whether all have the same number."""

@@ -31,8 +31,8 @@ def awkward_codes() -> np.ndarray:
     return codes
 
 
-def test_token_of_base_is_that_of_the_spans() -> None:
-    codes = awkward_codes()
+@pytest.mark.parametrize("codes", [awkward_codes(), random_codes(3, 50)])
+def test_token_of_base_is_that_of_the_spans(codes: np.ndarray) -> None:
     spans = torch.from_numpy(TEACHER.batch_spans(codes))
     found = token_of_base(spans, codes.shape[1]).tolist()
     for row, tokens in zip(codes, found, strict=True):

@@ -182,13 +182,13 @@ class EpochOrder:
         return numbers
 
     def _order(self, seed: int, epoch: int) -> np.ndarray:
-        key = (seed, epoch)
-        if key not in self._orders:
-            if len(self._orders) > 1:  # a batch needs two epochs, unless it holds several
-                self._orders.pop(next(iter(self._orders)))
+        key, known = (seed, epoch), self._orders
+        if key not in known:
             order = numpy_generator(seed, self._purpose, epoch).permutation(self._total)
-            self._orders[key] = order
-        return self._orders[key]
+            # A batch needs two epochs, unless it holds several. Replaced, not changed: another
+            # thread may be reading it.
+            known = self._orders = dict([*known.items()][-1:]) | {key: order}
+        return known[key]
 
 
 def valid_runs(codes: np.ndarray, start: int, end: int, length: int, most_n: int = 0) -> np.ndarray:

@@ -1,7 +1,9 @@
 """DNABert and LOGO, the students of CM-GEMS: transformers' BERT over overlapping k-mers.
 
-The model is transformers' own `BertForMaskedLM` with SDPA attention. Two things are ours:
+The model is transformers' own `BertForMaskedLM` with SDPA attention. Three things are ours:
 
+- the mask of the attention: transformers looks whether there is any padding, which makes the CPU
+  wait for a GPU in each forward pass; here a mask that is given is used;
 - the output also carries `last_hidden_state`, as every student's does;
 - the pooler is there, because DNABERT's checkpoints have one and its classifier reads the CLS token
   through it (jerryji1993/DNABERT, src/transformers). With it DNABert-6 has 89,787,141 parameters,
@@ -43,7 +45,10 @@ class BertBackbone(StudentMixin):
 
     def encode(self, x: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         """Compute the features (B, T, D) of the last layer."""
-        return self.bert(inputs_embeds=x, attention_mask=attention_mask).last_hidden_state
+        if self.config._attn_implementation != "sdpa":  # a user's choice, with masks of its own
+            return self.bert(inputs_embeds=x, attention_mask=attention_mask).last_hidden_state
+        mask = None if attention_mask is None else attention_mask[:, None, None, :].bool()
+        return self.bert.encoder(self.bert.embeddings(inputs_embeds=x), attention_mask=mask)[0]
 
     def pool_cls(self, hidden: Tensor) -> Tensor:
         """Compute tanh(linear(first token)), the pooler of BERT: (B, T, D) to (B, D)."""

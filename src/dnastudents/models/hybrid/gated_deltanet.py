@@ -1,4 +1,4 @@
-"""The gated delta rule in chunks, and its layer that reads both directions.
+"""The gated delta rule, and its layer that reads both directions.
 
 A state S (K x V) is a memory of values under keys. At each token it decays, forgets what it held
 under the new key in the measure beta, and writes the new value there (Yang et al. 2024,
@@ -8,14 +8,6 @@ arXiv 2412.06464; decay before the update, as in fla-org/flash-linear-attention 
 
 Design decisions
 ----------------
-- The chunked form does everything but the passing of states between chunks as batched matrix
-  products over all chunks at once. One K x K by K x V product per chunk remains in sequence.
-- One triangular solve per chunk gives the matrix A of `gated_delta_rule`, which then multiplies
-  values and keys. Solving for those directly takes 1.2 x the time, inverting row by row (as
-  transformers 4.57's Qwen3-Next) 1.5 to 2 x, the recurrence 26 to 36 x; measured forward and
-  backward on CPU at B 2, T 1024, H 3, K 32, V 64, C 32.
-- Inside, numbers are float32 at least, whatever autocast says. Cumulative log-decays and their
-  differences are float64: strong decay makes them large, and their difference is what counts.
 - On a GPU, values in half precision go to flash-linear-attention's kernel where that is installed
   (see `kernels`); it multiplies in half precision and keeps float32 states.
 - The two directions are sequences of one call: the first B are read forwards, the others backwards.
@@ -35,6 +27,7 @@ from torch import Tensor, nn
 
 from dnastudents.errors import InputError
 from dnastudents.models.hybrid import kernels
+from dnastudents.models.hybrid.chunked_rule import ChunkedRule
 from dnastudents.models.layers import permute_rows
 
 
@@ -47,7 +40,7 @@ def gated_delta_rule(
     initial_state: Tensor | None = None,
     chunk_size: int = 64,
 ) -> tuple[Tensor, Tensor]:
-    """Compute the gated delta rule, in chunks of tokens.
+    """Compute the gated delta rule, in chunks of tokens; see `chunked_rule` for how.
 
     Parameters
     ----------
@@ -61,44 +54,29 @@ def gated_delta_rule(
     initial_state : Tensor, (B, H, K, V), optional
         Default is zeros.
     chunk_size : int
-        Tokens a chunk; the result does not depend on it. Default is 64. Kernels have their own.
+        Tokens a chunk, on a GPU at least `kernels.GPU_CHUNK`; the result does not depend on it.
+        Default is 64. Kernels have their own.
 
     Returns
     -------
     output : Tensor, (B, T, H, V)
     final_state : Tensor, (B, H, K, V)
         Both in float32, or in float64 if an input is.
-
-    Notes
-    -----
-    In a chunk, with G the cumulative log-decay, R_ij = e^(G_i - G_j) for i >= j and else 0,
-    A = (I + strictly_lower(beta K K' * R))^-1 diag(beta), and S the state before the chunk:
-    U = A (V - e^G K S) is what is written, O = e^G Q S + (Q K' * R) U is read, and
-    e^G_C S + (e^(G_C - G) K)' U is the state after it.
     """
     if chunk_size < 1:
         raise InputError(f"gated_delta_rule: chunk_size must be at least 1, not {chunk_size}")
     with torch.autocast(query.device.type, enabled=False):
         if kernels.fla_serves(value, query, key, log_decay, beta):
             return kernels.fla_gated_delta_rule(query, key, value, log_decay, beta, initial_state)
+        chunk_size = kernels.chunk_of(value.device, chunk_size)
         *inputs, state = _working_precision(query, key, value, log_decay, beta, initial_state)
-        query, key, value, log_decay, beta = (_cut(x, chunk_size) for x in inputs)
-        since_start, until_end, decay = _decays(log_decay, key.dtype)
-        solve = torch.linalg.solve_triangular(  # A; the diagonal it ignores counts as ones
-            (beta.unsqueeze(-1) * key) @ key.mT * decay,
-            torch.diag_embed(beta),
-            upper=False,
-            unitriangular=True,
+        batch, length, heads, _ = inputs[0].shape
+        inputs[0] = inputs[0] * inputs[0].shape[-1] ** -0.5
+        output, last = ChunkedRule.apply(
+            *(_cut(x, chunk_size) for x in inputs), state.flatten(0, 1)
         )
-        key_at_start = since_start * key
-        to_state = (until_end * key).mT @ solve
-        states, state = _pass_states(
-            state, since_start[..., -1:, :], to_state @ key_at_start, to_state @ value
-        )
-        written = solve @ (value - key_at_start @ states)  # U: (B, H, N, C, V)
-        query = query * query.shape[-1] ** -0.5
-        output = (since_start * query) @ states + (query @ key.mT * decay) @ written
-        return output.flatten(2, 3)[:, :, : inputs[0].shape[1]].transpose(1, 2), state
+        output = output.unflatten(1, (batch, heads)).permute(1, 0, 3, 2, 4)
+        return output.flatten(1, 2)[:, :length], last.view_as(state)
 
 
 def _working_precision(*tensors: Tensor | None) -> list[Tensor]:
@@ -113,40 +91,12 @@ def _working_precision(*tensors: Tensor | None) -> list[Tensor]:
 
 
 def _cut(x: Tensor, chunk_size: int) -> Tensor:
-    """Cut (B, T, H, ...) to chunks (B, H, N, C, ...), zeros behind: these change no state."""
-    x = x.transpose(1, 2)
-    missing = -x.shape[2] % chunk_size
+    """Cut (B, T, H, ...) to chunks (N, B * H, C, ...), zeros behind: these change no state."""
+    missing = -x.shape[1] % chunk_size
     if missing:
-        x = F.pad(x, [0, 0] * (x.dim() - 3) + [0, missing])
-    return x.unflatten(2, (-1, chunk_size))
-
-
-def _decays(log_decay: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
-    """Compute e^G and e^(G_C - G), both (B, H, N, C, 1), and R (B, H, N, C, C)."""
-    total = log_decay.double().cumsum(-1)  # G: (B, H, N, C)
-    since_start = total.exp().to(dtype).unsqueeze(-1)
-    until_end = (total[..., -1:] - total).exp().to(dtype).unsqueeze(-1)
-    decay = (total.unsqueeze(-1) - total.unsqueeze(-2)).to(dtype)
-    # Masked before exp: above the diagonal the differences are positive and could overflow.
-    future = torch.ones(decay.shape[-2:], dtype=torch.bool, device=decay.device).triu(1)
-    return since_start, until_end, decay.masked_fill(future, -torch.inf).exp()
-
-
-def _pass_states(
-    state: Tensor, kept: Tensor, erase: Tensor, write: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Compute the states (B, H, N, K, V) at the start of each chunk, and after the last.
-
-    S_next = kept S - erase S + write, with kept (B, H, N, 1, 1), erase (B, H, N, K, K) and
-    write (B, H, N, K, V).
-    """
-    states = []
-    for kept_n, erase_n, write_n in zip(
-        kept.unbind(2), erase.unbind(2), write.unbind(2), strict=True
-    ):
-        states.append(state)
-        state = kept_n * state - erase_n @ state + write_n
-    return torch.stack(states, dim=2), state
+        x = F.pad(x, [0, 0] * (x.dim() - 2) + [0, missing])
+    x = x.unflatten(1, (-1, chunk_size)).transpose(0, 1).transpose(2, 3)  # (N, B, H, C, ...)
+    return x.flatten(1, 2).contiguous()
 
 
 def reversed_rows(attention_mask: Tensor) -> Tensor:

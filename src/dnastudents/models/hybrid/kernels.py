@@ -1,6 +1,6 @@
 """The one place where an optional compiled kernel is looked for.
 
-flash-linear-attention (`pip install flash-linear-attention`) has the gated delta rule as Triton
+flash-linear-attention (`pip install 'dnastudents[gpu]'`) has the gated delta rule as Triton
 kernels. `fla_serves` says when they compute: on a GPU, where the package is usable, and where
 values are half precision, as in training under bf16 autocast. Its releases either refuse float32 or
 multiply in TF32, so float32 and float64 stay with our chunked form, and a run in full precision has
@@ -26,6 +26,7 @@ Rule = Callable[..., tuple[Tensor, Tensor]]
 
 DEVICES = ("cuda",)  # device types that the kernels take; an AMD GPU's is cuda too
 HALF = (torch.bfloat16, torch.float16)
+GPU_CHUNK = 64  # tokens at least: a GPU has long done its sums when the CPU has launched them
 
 
 @cache
@@ -45,11 +46,26 @@ def find_fla() -> Rule | None:
             reason = next(iter(str(error).splitlines()), type(error).__name__)
             warnings.warn(
                 f"flash-linear-attention is installed but unusable: {reason}. PyTorch computes the "
-                "gated delta rule instead, slower; install flash-linear-attention>=0.2",
+                "gated delta rule instead, slower; install 'dnastudents[gpu]'",
                 stacklevel=2,
             )
         return None
     return rule
+
+
+def form(device: torch.device, half: bool) -> str:
+    """Return what computes the rule there: `torch`, or `flash-linear-attention` and its version.
+
+    `half` says whether values are in half precision.
+    """
+    if device.type not in DEVICES or not half or find_fla() is None:
+        return "torch"
+    return f"flash-linear-attention {import_module('fla').__version__}"
+
+
+def chunk_of(device: torch.device, wanted: int) -> int:
+    """Return the tokens of a chunk of our own form there."""
+    return max(wanted, GPU_CHUNK) if device.type in DEVICES else wanted
 
 
 def fla_serves(value: Tensor, *others: Tensor) -> bool:

@@ -21,6 +21,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from dnastudents.errors import InputError
 from dnastudents.genome import tokenizers
 from dnastudents.models.heads import MaskedLM, SequenceClassification
+from dnastudents.models.hybrid import kernels
 from dnastudents.models.hybrid.config import HybridConfig
 from dnastudents.models.hybrid.decoder import CrossAttentionDecoder
 from dnastudents.models.hybrid.gated_deltanet import BidirectionalGatedDeltaNet, reversed_rows
@@ -107,6 +108,10 @@ class HybridModel(Student):
     def hidden_layers(self) -> Sequence[nn.Module]:
         """List the Gated DeltaNet layers, the attention, the MLP."""
         return [*self.layers, *self.attention, self.mlp]
+
+    def computed_by(self, device: torch.device, half: bool) -> dict[str, str]:
+        """Say what computes the gated delta rule."""
+        return {"gated_delta_rule": kernels.form(device, half)}
 
     def encode(self, x: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         """Compute features (B, T, D) after the last norm. Padding must be on the right."""

@@ -30,7 +30,9 @@ class HybridOptions(StudentOptions):
     attention_heads: Count = Field(4, description="Heads of the attention layer.")
     intermediate_size: Count = Field(512, description="Width of the gated MLP.")
     norm_eps: Positive = Field(1e-6, description="Of RMSNorm.")
-    chunk_size: Count = Field(32, description="Of the gated delta rule; changes speed only.")
+    chunk_size: Count = Field(
+        32, description="Of the gated delta rule, on a GPU at least 64; changes speed only."
+    )
 
     @model_validator(mode="after")
     def _check_heads(self) -> HybridOptions:

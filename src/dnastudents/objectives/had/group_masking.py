@@ -35,6 +35,8 @@ def token_of_base(spans: Tensor, length: int) -> Tensor:
     Tensor
         int64 (B, L); -1 behind the last token's bases (padding).
     """
+    if len(spans) > 1 and torch.equal(spans, spans[:1].expand_as(spans)):  # as without N
+        return token_of_base(spans[:1], length).repeat(len(spans), 1)
     ends = spans[..., 1].cummax(-1).values  # padding tokens end where the last token did
     base = torch.arange(length).expand(len(spans), length).contiguous()
     token = torch.searchsorted(ends, base, right=True)
@@ -91,13 +93,14 @@ class GroupMasking:
             read = np.where(_bases_of(replaced, token).numpy(), bases.numpy(), codes)
             student_ids = torch.from_numpy(self.student.encode_batch(read))
             teacher_ids = torch.from_numpy(self.teacher.encode_batch(read))
-        unread = _bases_of(hidden, token)
+        masked = _bases_of(drawn, token)
+        unread = masked if hidden is drawn else _bases_of(hidden, token)
         return {
-            "student_ids": student_ids.masked_fill(unread, self.student.mask_id),
-            "teacher_ids": teacher_ids.masked_fill(hidden, self.teacher.mask_id),
+            "student_ids": torch.where(unread, self.student.mask_id, student_ids),
+            "teacher_ids": torch.where(hidden, self.teacher.mask_id, teacher_ids),
             "targets": targets,
             "token_of_base": token,
-            "masked": _bases_of(drawn, token),
+            "masked": masked,
             "real": torch.from_numpy(codes < N),
             "padding": torch.from_numpy(codes == PAD),
         }

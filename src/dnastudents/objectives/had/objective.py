@@ -122,7 +122,7 @@ class HAD(Objective):
 
     def _views(self, tensors: dict[str, Tensor]) -> Views:
         masked, real, padding = (tensors.pop(name) for name in ("masked", "real", "padding"))
-        tensors["labels"] = tensors.pop("targets").masked_fill(~masked, IGNORE)
+        tensors["labels"] = torch.where(masked, tensors.pop("targets"), IGNORE)
         if self.masking.mask_share < 1:
             mask_id = self.masking.student.mask_id
             tensors["hidden"] = hidden_labels(tensors["student_ids"], tensors["labels"], mask_id)

@@ -82,11 +82,12 @@ class MaskedLM(Objective):
         if self.masking.settings.shows_some:
             mask_id = self.tokenizer.mask_id
             tensors["hidden"] = hidden_labels(masked.input_ids, masked.labels, mask_id)
+        lengths = None
         if self.options.attention_mask:
             attention_mask = ids != self.tokenizer.pad_id
             if not attention_mask.all():  # attention without a mask is faster
-                tensors["attention_mask"] = attention_mask
-        return Views(tensors, count_labels(tensors))
+                tensors["attention_mask"], lengths = attention_mask, attention_mask.sum(1)
+        return Views(tensors, count_labels(tensors), lengths=lengths)
 
     def forward(self, views: dict[str, Tensor], counts: dict[str, float]) -> dict[str, Tensor]:
         """Compute the terms `loss` = `masked`, and those of `prediction_terms`."""

@@ -1,0 +1,160 @@
+"""Is it worth its cost: mean score of a suite against parameters, pretraining tokens and hours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator
+
+from dnastudents.errors import InputError
+from dnastudents.figures.scores import read_scores
+from dnastudents.figures.style import (
+    GREY,
+    PAGE,
+    SIMULATED,
+    Series,
+    figure_style,
+    looks,
+    marker_fill,
+    save,
+)
+from dnastudents.files import read_json
+from dnastudents.results.costs import measured
+from dnastudents.results.jobs import BASELINE
+
+
+class Cost(NamedTuple):
+    """What a run took; NaN where it took nothing or nobody measured.
+
+    Attributes
+    ----------
+    parameters : float
+        Of the student.
+    tokens : float
+        Bases that were read in pretraining.
+    hours : float
+        Device hours of pretraining.
+    """
+
+    parameters: float
+    tokens: float
+    hours: float
+
+
+LABELS = {
+    "parameters": "parameters",
+    "tokens": "pretraining bases",
+    "hours": "device hours of pretraining",
+}
+
+
+def against_cost_figure(
+    metrics_csv: str | Path,
+    pretrainings: Sequence[str | Path],
+    output: str | Path,
+    runs: Sequence[str] | None = None,
+    tasks: Sequence[str] | None = None,
+) -> None:
+    """Draw a row per suite, a column per kind of cost; write `<output>.svg`, `.png` and `.pdf`.
+
+    Parameters
+    ----------
+    metrics_csv, runs, tasks
+        See `figures.scores.read_scores`. A run that lacks a task of a suite is not in its row.
+    pretrainings : sequence of path
+        Outputs of `dnastudents pretrain`, also of runs that were never pretrained.
+    output : path
+        A suffix of these is taken off first.
+
+    Raises
+    ------
+    InputError
+        The CSV or a folder is absent or broken, or one of `runs` or `tasks` has no row.
+    """
+    scores = read_scores(metrics_csv, runs, tasks)
+    costs = {Path(folder).name: _cost(Path(folder)) for folder in pretrainings}
+    if missing := [run for run in scores.runs if run not in costs and run != BASELINE]:
+        raise InputError(f"{metrics_csv}: no pretraining folder of {', '.join(missing)} was given")
+    of_run, means = looks(scores.runs), scores.means()
+    of_suite = np.array([suite for suite, _ in scores.tasks])
+    with figure_style():
+        figure, axes = plt.subplots(
+            len(scores.suites),
+            len(LABELS),
+            figsize=(PAGE, 1.6 + 1.35 * len(scores.suites)),
+            sharex="col",
+            sharey="row",
+            squeeze=False,
+            layout="constrained",
+        )
+        for line, suite in zip(axes, scores.suites, strict=True):
+            heights = dict(zip(scores.runs, means[of_suite == suite].mean(axis=0), strict=True))
+            for kind, axis in zip(LABELS, line, strict=True):
+                places = {run: getattr(cost, kind) for run, cost in costs.items()}
+                _panel(axis, places, heights, of_run, scores.controls)
+            count = int((of_suite == suite).sum())
+            line[0].set_ylabel(f"mean of {count} task{'s' * (count > 1)}")
+            line[0].set_title(suite)
+        for axis, label in zip(axes[-1], LABELS.values(), strict=True):
+            axis.set_xlabel(label)
+        handles, labels = axes[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=4)
+        figure.suptitle(
+            "Mean test-set score \u00d7 100 against what a run takes"
+            f"{SIMULATED * scores.simulated}\n"
+            "hollow: never pretrained, at the left edge where it has no cost; "
+            f"dashed: {BASELINE}",
+            fontsize=7.5,
+            x=0.01,
+            ha="left",
+        )
+        save(figure, output)
+
+
+def _cost(folder: Path) -> Cost:
+    """Read what one pretraining took; a student that was never trained has its size alone."""
+    metrics = read_json(folder / "metrics.json")
+    job = measured(folder)
+    tokens = float(metrics.get("tokens") or np.nan)
+    hours = np.nan if job is None else job.seconds * job.devices / 3600
+    return Cost(float(metrics["parameters"]), tokens, hours or np.nan)
+
+
+def _panel(
+    axis: Axes,
+    places: Mapping[str, float],
+    heights: Mapping[str, float],
+    of_run: Mapping[str, Series],
+    controls: set[str],
+) -> None:
+    if BASELINE in heights:
+        axis.axhline(heights[BASELINE], color=GREY, linewidth=0.7, linestyle=(0, (3, 2)), zorder=0)
+    for run, height in heights.items():
+        if run == BASELINE or np.isnan(height):
+            continue
+        look, place = of_run[run], places[run]
+        edge = np.isnan(place)
+        axis.plot(
+            0.0 if edge else place,
+            height,
+            transform=axis.get_yaxis_transform() if edge else axis.transData,
+            clip_on=False,
+            linestyle="none",
+            marker=look.marker,
+            markersize=4.5,
+            label=run,
+            **marker_fill(look, run in controls),
+        )
+    axis.set_xscale("log")
+    known = [place for place in places.values() if not np.isnan(place)]
+    low, high = min(known, default=1.0), max(known, default=10.0)
+    axis.xaxis.set_major_locator(LogLocator(subs=(1, 3)) if high > 10 * low else MaxNLocator(4))
+    axis.xaxis.set_major_formatter(EngFormatter(sep="") if low >= 1000 else "{x:g}")
+    axis.minorticks_off()
+    axis.grid(color="#ECECEC", linewidth=0.6)
+    axis.set_axisbelow(True)
