@@ -14,6 +14,7 @@ import torch
 from dnastudents import models
 from dnastudents.benchmarks.task import load_task
 from dnastudents.errors import InputError
+from dnastudents.finetune import fit
 from dnastudents.finetune.fit import Best, Fit, cross_entropy
 from dnastudents.finetune.on_task import StudentOnTask
 from dnastudents.finetune.options import Finetuning
@@ -107,12 +108,12 @@ def test_finished_seeds_are_not_done_again(
     done: list[int] = []
     run_seed = StudentOnTask.run_seed
 
-    def note_or_die(self: StudentOnTask, seed: int, folder: Path) -> None:
+    def note_or_die(self: StudentOnTask, seed: int, *places: Any) -> None:
         if seed == 2 and 2 not in done:
             done.append(2)
             raise KeyboardInterrupt
         done.append(seed)
-        run_seed(self, seed, folder)
+        run_seed(self, seed, *places)
 
     monkeypatch.setattr(StudentOnTask, "run_seed", note_or_die)
     with pytest.raises(KeyboardInterrupt):
@@ -124,6 +125,35 @@ def test_finished_seeds_are_not_done_again(
     pd.testing.assert_frame_equal(*frames, check_exact=True)
     run(tmp_path, students["hybrid"], task, seeds=(0, 1, 2, 3))
     assert done == [0, 1, 2, 2, 3]  # one seed more costs one seed
+
+
+@pytest.mark.parametrize("name", ["hybrid", "bert"])
+def test_a_killed_seed_goes_on_after_its_last_epoch(
+    name: str,
+    students: dict[str, Path],
+    task: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = run(tmp_path, students[name], task, "whole", epochs=4)
+    monkeypatch.setattr(fit, "EVERY", -1.0)  # always
+    epochs: list[int] = []
+    one_epoch = fit.Fit._epoch
+
+    def note_or_die(self: fit.Fit, train: Any, epoch: int, total: int) -> float:
+        epochs.append(epoch)
+        if epochs == [1, 2, 3]:
+            raise KeyboardInterrupt
+        return one_epoch(self, train, epoch, total)
+
+    monkeypatch.setattr(fit.Fit, "_epoch", note_or_die)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, students[name], task, epochs=4)
+    output = run(tmp_path, students[name], task, epochs=4)
+    assert epochs == [1, 2, 3, 3, 4]
+    for file in ("predictions.parquet", "history.csv"):
+        assert (output / file).read_bytes() == (whole / file).read_bytes()
+    assert not list(tmp_path.rglob("*.unfinished"))
 
 
 def test_a_student_that_was_never_pretrained_is_new_with_each_seed(
@@ -144,10 +174,10 @@ def test_kept_seed_of_other_settings_is_done_again(
 ) -> None:
     run_seed = StudentOnTask.run_seed
 
-    def die_at_one(self: StudentOnTask, seed: int, folder: Path) -> None:
+    def die_at_one(self: StudentOnTask, seed: int, *places: Any) -> None:
         if seed == 1:
             raise KeyboardInterrupt
-        run_seed(self, seed, folder)
+        run_seed(self, seed, *places)
 
     with monkeypatch.context() as patch:
         patch.setattr(StudentOnTask, "run_seed", die_at_one)

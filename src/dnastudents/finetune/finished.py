@@ -28,6 +28,7 @@ from dnastudents.finetune.options import Finetuning
 from dnastudents.finetune.pretrainings import provenance
 from dnastudents.models import model_digest, model_folder
 from dnastudents.provenance import FILE, code_digest, write_provenance
+from dnastudents.training.state import StateFolder
 
 logger = logging.getLogger(__name__)
 
@@ -89,19 +90,26 @@ class Kept:
         return digest([REVISION, self.run, config_digest, content, self.task.digest, *more])
 
     def keep(
-        self, name: str, identity: str, make: Callable[[Path], None], again: bool = False
+        self,
+        name: str,
+        identity: str,
+        make: Callable[[Path, StateFolder], None],
+        again: bool = False,
     ) -> Path:
         """Return the piece `name`; `make` makes it in a new folder unless it is there (or `again`).
 
+        `make` also gets a place for its state, which goes when the piece is there.
+
         One that other code has made is taken, and said to be: most edits change no result.
         """
-        folder = self.state / name
+        folder, unfinished = self.state / name, self.state / f"{name}.unfinished"
         if again or not _is_kept(folder, identity):
             with atomic_directory(folder, *_HOLDS) as partial:
-                make(partial)
+                make(partial, StateFolder(unfinished, identity))
                 write_provenance(partial, code=code_digest())
                 files = {file.name: sha256(file) for file in partial.iterdir() if file.is_file()}
                 write_json(partial / _RECORD, {"identity": identity, "files": files})
+            shutil.rmtree(unfinished, ignore_errors=True)
         elif (made := read_json(folder / FILE))["code"] != code_digest():
             logger.warning(
                 f"{folder}: kept, though the code has changed since (it was made by commit "

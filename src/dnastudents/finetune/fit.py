@@ -8,15 +8,19 @@ both strands, so that the answer does not depend on the strand (post-hoc conjoin
 
 A batch that memory does not hold is computed in micro-batches; its gradient stays what it is, and
 so does the learning rate.
+
+A long fit keeps its state after an epoch, from which a killed one goes on. Order, strands and
+dropout follow from seed, epoch and step, so on a CPU it ends in the same bits.
 """
 
 from __future__ import annotations
 
 import copy
+import logging
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
 
@@ -33,8 +37,12 @@ from dnastudents.finetune.options import Finetuning
 from dnastudents.randomness import derive_seed, numpy_generator
 from dnastudents.training.optimizer import adamw, learning_rate, set_learning_rate
 from dnastudents.training.progress import clock
+from dnastudents.training.state import StateFolder
+
+logger = logging.getLogger(__name__)
 
 EVALUATION_BATCH = 64  # sequences at a time where no gradient is kept
+EVERY = 120.0  # seconds after which the end of an epoch keeps its state
 
 
 class Diverged(InputError):
@@ -108,6 +116,11 @@ class Fit:
         Of order and dropout.
     device : torch.device
         Where to train.
+
+    Attributes
+    ----------
+    earlier : float
+        Seconds that killed jobs have trained, of which the state was kept.
     """
 
     def __init__(
@@ -116,7 +129,7 @@ class Fit:
         self.model, self.options, self.seed, self.device = model.to(device), options, seed, device
         self.parameters = list(model.parameters())
         self.optimizer = adamw(model, options.learning_rate, options.weight_decay)
-        self.step = 0
+        self.step, self.earlier = 0, 0.0
         # Sequences that fit in memory at once, with gradients and without.
         self.micro_batch, self.read_batch = options.batch_size, EVALUATION_BATCH
         self.precision = Precision(options.precision, device)
@@ -128,8 +141,11 @@ class Fit:
         classes: list[str],
         metric: str,
         log: Callable[[str], None],
+        unfinished: StateFolder | None = None,
     ) -> tuple[Best, list[dict[str, Any]]]:
         """Train all epochs and put the best one's weights back; without dev, keep the last.
+
+        With `unfinished` go on from the state that lies there, and leave one every `EVERY` seconds.
 
         Returns
         -------
@@ -138,10 +154,12 @@ class Fit:
             dev_loss and dev_<metric>.
         """
         options, began = self.options, time.perf_counter()
+        best, history = self._resumed(unfinished)
+        first, kept = self.step, began
         per_epoch = math.ceil(len(train) / options.batch_size)
         total = min(options.epochs * per_epoch, options.max_steps or options.epochs * per_epoch)
-        best, history = Best(), []
-        for epoch in range(1, math.ceil(total / per_epoch) + 1):
+        last = math.ceil(total / per_epoch)
+        for epoch in range(len(history) + 1, last + 1):
             loss = self._epoch(train, epoch, total)
             row: dict[str, Any] = {"epoch": epoch, "step": self.step, "loss": loss}
             if dev is None:
@@ -149,12 +167,47 @@ class Fit:
             else:
                 row |= self._offer(best, epoch, dev, classes, metric)
             history.append(row)
-            left = (time.perf_counter() - began) / self.step * (total - self.step)
+            now = time.perf_counter()
+            left = (now - began) / (self.step - first) * (total - self.step)
             scores = " ".join(f"{key} {row[key]:.4f}" for key in list(row)[2:])
             log(f"epoch {epoch} {scores} eta {clock(left)}")
+            if unfinished is not None and epoch < last and now - kept > EVERY:
+                self._save(unfinished, best, history, self.earlier + now - began)
+                kept = now
         if dev is not None:
             self.model.load_state_dict(best.weights)
         return best, history
+
+    def _save(
+        self,
+        unfinished: StateFolder,
+        best: Best,
+        history: list[dict[str, Any]],
+        seconds: float,
+    ) -> None:
+        state = {
+            "step": self.step,
+            "seconds": seconds,
+            "history": history,
+            "best": asdict(best),
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.precision.scaler.state_dict(),
+        }
+        unfinished.save(state, self.step)
+
+    def _resumed(self, unfinished: StateFolder | None) -> tuple[Best, list[dict[str, Any]]]:
+        """Take the newest state that is there; return the best epoch and the history so far."""
+        state, messages = (None, []) if unfinished is None else unfinished.load()
+        for message in messages:
+            logger.warning(message)
+        if state is None:
+            return Best(), []
+        self.step, self.earlier = state["step"], state["seconds"]
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.precision.scaler.load_state_dict(state["scaler"])
+        return Best(**state["best"]), state["history"]
 
     def _offer(
         self, best: Best, epoch: int, dev: Split, classes: list[str], metric: str

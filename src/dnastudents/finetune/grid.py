@@ -26,6 +26,7 @@ from dnastudents.finetune.finished import Kept
 from dnastudents.finetune.fit import Diverged
 from dnastudents.finetune.on_task import TRAINED, WEIGHTS
 from dnastudents.finetune.options import Finetuning
+from dnastudents.training.state import StateFolder
 
 logger = logging.getLogger(__name__)
 
@@ -120,9 +121,9 @@ def _trained_cells(
 def _trained(kept: Kept, cell: Finetuning, seed: int, start: Path, again: bool = False) -> Path:
     """Return the folder of one (cell, seed), trained if it is not yet."""
 
-    def make(folder: Path) -> None:
+    def make(folder: Path, unfinished: StateFolder) -> None:
         try:
-            kept.student(start).at(cell).train_seed(seed, folder)
+            kept.student(start).at(cell).train_seed(seed, folder, unfinished)
         except Diverged as error:
             logger.warning(f"{kept.run} seed {seed}: {error}; not chosen")
             keys = ("value", "loss", "epoch", "wall_seconds")
@@ -136,7 +137,7 @@ def _trained(kept: Kept, cell: Finetuning, seed: int, start: Path, again: bool =
 def _test(kept: Kept, cell: Finetuning, seed: int, start: Path) -> Path:
     """Test the chosen cell with one seed, unless that is done."""
 
-    def make(folder: Path) -> None:
+    def make(folder: Path, _: StateFolder) -> None:
         trained = _trained(kept, cell, seed, start)
         if not (trained / WEIGHTS).is_file():  # another cell was chosen before
             trained = _trained(kept, cell, seed, start, again=True)

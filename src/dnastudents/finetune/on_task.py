@@ -37,6 +37,7 @@ from dnastudents.provenance import LEARNING, made_by
 from dnastudents.randomness import derive_seed
 from dnastudents.results.metrics import are_equal, classification_metrics, prediction_table
 from dnastudents.results.row import MetricsRow, make_row, write_row
+from dnastudents.training.state import StateFolder
 
 logger = logging.getLogger(__name__)
 
@@ -110,14 +111,17 @@ class StudentOnTask:
         other.options = cell
         return other
 
-    def run_seed(self, seed: int, folder: Path) -> None:
-        """Train and test with one seed; write row, history and predictions into `folder`."""
-        splits, fit, trained = self._train(seed)
+    def run_seed(self, seed: int, folder: Path, unfinished: StateFolder) -> None:
+        """Train and test with one seed; write row, history and predictions into `folder`.
+
+        A killed training goes on from `unfinished`.
+        """
+        splits, fit, trained = self._train(seed, unfinished)
         self._test(seed, splits, fit, trained, folder)
 
-    def train_seed(self, seed: int, folder: Path) -> None:
-        """Train with one seed; write what `test_seed` needs into `folder`."""
-        _, fit, trained = self._train(seed)
+    def train_seed(self, seed: int, folder: Path, unfinished: StateFolder) -> None:
+        """Train with one seed as `run_seed` does; write what `test_seed` needs into `folder`."""
+        _, fit, trained = self._train(seed, unfinished)
         save_model(fit.model, str(folder / WEIGHTS))
         write_json(folder / TRAINED, asdict(trained))
 
@@ -131,7 +135,7 @@ class StudentOnTask:
     def _fit(self, seed: int, splits: dict[str, Split]) -> Fit:
         return Fit(self._model(seed, splits["train"]), self.options, seed, self.device)
 
-    def _train(self, seed: int) -> tuple[dict[str, Split], Fit, Trained]:
+    def _train(self, seed: int, unfinished: StateFolder) -> tuple[dict[str, Split], Fit, Trained]:
         began = time.perf_counter()
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats()
@@ -143,8 +147,9 @@ class StudentOnTask:
             self.task.classes,
             self.task.metric,
             lambda line: logger.info(f"{name} {line}"),
+            unfinished,
         )
-        seconds, memory = time.perf_counter() - began, self._peak_memory()
+        seconds, memory = fit.earlier + time.perf_counter() - began, self._peak_memory()
         return splits, fit, Trained(best.value, best.loss, best.epoch, history, seconds, memory)
 
     def _test(

@@ -1,7 +1,7 @@
 """Fine-tune a run on a task with all seeds in one process, one metrics row per seed.
 
-A finished seed is kept in the state folder at once, so a killed job repeats only the seed it was
-at; of a grid, only the seed and cell.
+A finished seed is kept in the state folder at once, and a long one its state after an epoch, so a
+killed job repeats minutes only.
 
 A run that was pretrained n times has n folders: seed s starts from folder s mod n. A finished seed
 depends on its own folder alone, so it stays when another pretraining is added in whose place it is
@@ -115,7 +115,7 @@ def _keep_seed(kept: Kept, seed: int, start: Path) -> Path:
     folder = kept.keep(
         f"seed_{seed}",
         kept.identity(start),
-        lambda folder: kept.student(start).run_seed(seed, folder),
+        lambda folder, unfinished: kept.student(start).run_seed(seed, folder, unfinished),
     )
     kept.drop_classifiers(folder)
     return folder
