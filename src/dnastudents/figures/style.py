@@ -55,8 +55,8 @@ _SETTINGS = {
     "axes.titlelocation": "left",
     "legend.frameon": False,
     "legend.handlelength": 2.6,
-    "figure.dpi": 100,
-    "savefig.dpi": 300,
+    "figure.dpi": 300,  # at fewer, hinted text seems narrower than it comes out
+    "savefig.dpi": "figure",
     "svg.hashsalt": "dnastudents",
     "svg.fonttype": "path",
     "pdf.fonttype": 42,  # text that editors can change
