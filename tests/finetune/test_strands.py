@@ -20,6 +20,7 @@ from dnastudents.finetune.options import Finetuning
 from dnastudents.finetune.sweep import finetune
 from dnastudents.genome import tokenizers
 from dnastudents.settings import parse
+from dnastudents.training.state import StateFolder
 
 OTHER = str.maketrans("ACGTN", "TGCAN")
 
@@ -93,7 +94,7 @@ def test_flipped_and_joined_features() -> None:
 
 
 def test_each_epoch_reads_about_half_of_the_sequences_on_either_strand(
-    students: dict[str, Path], task: Path, monkeypatch: pytest.MonkeyPatch
+    students: dict[str, Path], task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[tuple[int, bytes]] = []
     update = Fit._update
@@ -109,7 +110,7 @@ def test_each_epoch_reads_about_half_of_the_sequences_on_either_strand(
         options = Finetuning(epochs=2, batch_size=8, reverse_complement=kind)
         mine = StudentOnTask("mine", students["hybrid"], load_task(task), options, "", "")
         read.clear()
-        mine._train(seed)
+        mine._train(seed, StateFolder(tmp_path / "state", ""))
         return [dict(read[:80]), dict(read[80:])]
 
     tokens = StudentOnTask(

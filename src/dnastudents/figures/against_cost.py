@@ -79,7 +79,10 @@ def against_cost_figure(
     scores = read_scores(metrics_csv, runs, tasks)
     costs = {Path(folder).name: _cost(Path(folder)) for folder in pretrainings}
     if missing := [run for run in scores.runs if run not in costs and run != BASELINE]:
-        raise InputError(f"{metrics_csv}: no pretraining folder of {', '.join(missing)} was given")
+        raise InputError(
+            f"{metrics_csv}: no pretraining folder of {', '.join(missing)} was given, only of "
+            f"{', '.join(costs)}"
+        )
     of_run, means = looks(scores.runs), scores.means()
     of_suite = np.array([suite for suite, _ in scores.tasks])
     with figure_style():

@@ -84,8 +84,9 @@ class ChunkedRule(torch.autograd.Function):
     def backward(  # type: ignore[override]
         ctx: Any, to_output: Tensor, to_last: Tensor
     ) -> tuple[Tensor, ...]:
-        query, key, since_start, until_end, decay, beta, similar, inverse = ctx.saved_tensors[:8]
-        to_state, erase, at_start, asked, written, scores = ctx.saved_tensors[8:]
+        saved = ctx.saved_tensors  # asked for once: checkpointing computes them anew
+        query, key, since_start, until_end, decay, beta, similar, inverse = saved[:8]
+        to_state, erase, at_start, asked, written, scores = saved[8:]
         query_at_start, key_at_start, key_at_end = (
             since_start * query,
             since_start * key,
