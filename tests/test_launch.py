@@ -43,9 +43,17 @@ def own_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def scontrol(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Slurm's command that expands lists of hosts."""
+    """Slurm's command that expands lists of hosts, and tells where it reaches a node."""
     file = tmp_path / "scontrol"
-    file.write_text('#!/bin/sh\n[ "$*" = "show hostnames n[1-2]" ] && printf "n1\\nn2\\n"\n')
+    file.write_text(
+        "#!/bin/sh\n"
+        'case "$*" in\n'
+        '"show hostnames n[1-2]") printf "n1\\nn2\\n" ;;\n'
+        '"--oneliner show node n[1-2]")\n'
+        '  printf "NodeName=n%s Gres=gpu:4 NodeAddr=10.0.0.%s Port=1\\n" 2 2 1 1 ;;\n'
+        "*) exit 1 ;;\n"
+        "esac\n"
+    )
     file.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
 
@@ -99,7 +107,7 @@ def test_a_launcher_of_two_nodes_meets_the_other(
     assert handed_on == [
         [
             *("--nnodes=2", "--rdzv-backend=c10d", "--rdzv-id=1234567.3"),
-            *("--rdzv-endpoint=n1:25673", "--rdzv-conf=is_host=0", "--local-addr=n2"),
+            *("--rdzv-endpoint=10.0.0.1:25673", "--rdzv-conf=is_host=0", "--local-addr=10.0.0.2"),
             *("--nproc-per-node=4", "-m", "dnastudents", "pretrain", "had"),
         ]
     ]
@@ -112,7 +120,7 @@ def test_a_task_for_each_gpu_is_a_launcher_of_its_own() -> None:
         STEP | {"SLURM_STEP_NUM_TASKS": "4", "SLURM_PROCID": "0", "SLURM_NODEID": "0"}, 2
     )
     assert launchers == 4
-    assert {"--nnodes=4", "--rdzv-conf=is_host=1", "--local-addr=n1"} < set(options)
+    assert {"--nnodes=4", "--rdzv-conf=is_host=1", "--local-addr=10.0.0.1"} < set(options)
 
 
 @pytest.mark.usefixtures("scontrol")

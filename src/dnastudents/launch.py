@@ -10,6 +10,7 @@ a signal stopped the training (both end with 1 then).
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -110,12 +111,7 @@ def rendezvous_in_step(environment: Mapping[str, str], nodes: int) -> tuple[list
         The step is not over `nodes` nodes, or Slurm's variables are incomplete.
     """
     try:
-        hosts = subprocess.run(
-            ["scontrol", "show", "hostnames", environment["SLURM_STEP_NODELIST"]],
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout.split()
+        hosts = _addresses(environment["SLURM_STEP_NODELIST"])
         launchers, step = int(environment["SLURM_STEP_NUM_TASKS"]), environment["SLURM_STEP_ID"]
         job, here = int(environment["SLURM_JOB_ID"]), hosts[int(environment["SLURM_NODEID"])]
         # Steps of one job differ, and so do jobs of a node; below what is handed out.
@@ -135,6 +131,18 @@ def rendezvous_in_step(environment: Mapping[str, str], nodes: int) -> tuple[list
             "start with `srun`, or unset it"
         ) from None
     return [f"--{name}={value}" for name, value in options.items()], launchers
+
+
+def _addresses(nodes: str) -> list[str]:
+    """Return where Slurm itself reaches each of some nodes: not every name can be looked up."""
+
+    def scontrol(*arguments: str) -> str:
+        command = ["scontrol", *arguments, nodes]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    described = scontrol("--oneliner", "show", "node")
+    known = dict(re.findall(r"^NodeName=(\S+) .*?\bNodeAddr=(\S+)", described, re.MULTILINE))
+    return [known.get(name, name) for name in scontrol("show", "hostnames").split()]
 
 
 def elastic(arguments: Sequence[str]) -> int:
