@@ -31,6 +31,8 @@ from rich.table import Table
 from dnastudents.files import write_json
 from dnastudents.provenance import LEARNING, made_by
 
+LIKE = b'{\\s*"command": "python '  # how a result begins, which a new one replaces
+
 
 @dataclass(frozen=True)
 class Row:
@@ -179,7 +181,7 @@ def report(
             "versions": used,
             "rows": [{**asdict(row), "verdict": row.verdict} for row in rows],
         }
-        write_json(output, content)
+        write_json(output, content, LIKE)
         print(f"written to {output}")
 
 
