@@ -19,6 +19,7 @@ from dnastudents.figures.style import (
     SIMULATED,
     Series,
     figure_style,
+    headline,
     looks,
     marker_fill,
     save,
@@ -107,14 +108,12 @@ def against_cost_figure(
             axis.set_xlabel(label)
         handles, labels = axes[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=4)
-        figure.suptitle(
+        headline(
+            figure,
             "Mean test-set score \u00d7 100 against what a run takes"
             f"{SIMULATED * scores.simulated}\n"
             "hollow: never pretrained, at the left edge where it has no cost; "
             f"dashed: {BASELINE}",
-            fontsize=7.5,
-            x=0.01,
-            ha="left",
         )
         save(figure, output)
 

@@ -22,6 +22,7 @@ from dnastudents.figures.style import (
     Series,
     figure_style,
     grid,
+    headline,
     looks,
     save,
     wrapped,
@@ -68,14 +69,12 @@ def comparisons_figure(comparisons_csv: str | Path, output: str | Path) -> None:
         axes[0].set(yticks=range(len(pairs)), ylim=(len(pairs) - 0.45, -0.55))
         axes[0].set_yticklabels([f"{run} \u2212 {control}" for run, control in pairs], fontsize=6)
         figure.legend(handles=_legend(), loc="outside lower center", ncols=4)
-        figure.suptitle(
+        headline(
+            figure,
             "Difference of test-set scores \u00d7 100, run \u2212 control; right of 0 the run is "
             f"better{SIMULATED * bool(frame['simulated'].any())}\n"
             "tasks from top to bottom; 95 % intervals: of a task over seeds or pretrainings, of a "
             "mean over tasks",
-            fontsize=7.5,
-            x=0.01,
-            ha="left",
         )
         save(figure, output)
 

@@ -15,7 +15,7 @@ from dnastudents.benchmarks.class_names import shown_classes
 from dnastudents.benchmarks.facts import METRICS, read_protocol
 from dnastudents.errors import InputError
 from dnastudents.figures.scores import read_scores
-from dnastudents.figures.style import PAGE, SIMULATED, figure_style, grid, save, wrapped
+from dnastudents.figures.style import PAGE, SIMULATED, figure_style, grid, headline, save, wrapped
 
 MAP = "Blues"
 STRONG = 0.6  # shares above which white letters are read better
@@ -66,13 +66,11 @@ def confusion_figure(
             metric = METRICS[str(rows["metric"].iloc[0])]
             score = f"{run}\n{metric} {np.nanmax(row):.1f}"
             axis.set_title(f"{wrapped(task[1], 72 // columns)}\n{score}", fontsize=5.5)
-        figure.suptitle(
+        headline(
+            figure,
             f"{', '.join(scores.suites)}: what the best run of each task takes a class for, %"
             f"{SIMULATED * scores.simulated}\n"
             "rows: true class; columns: predicted, in the same order; rows sum to 100",
-            fontsize=7.5,
-            x=0.01,
-            ha="left",
         )
         save(figure, output)
 

@@ -23,6 +23,7 @@ from dnastudents.figures.style import (
     SIMULATED,
     Series,
     figure_style,
+    headline,
     looks,
     marker_fill,
     recipe,
@@ -89,12 +90,10 @@ def few_shot_figure(
                 handles, labels, loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=5.5
             )
         figure.supxlabel("training sequences a class", fontsize=7)
-        figure.suptitle(
+        headline(
+            figure,
             f"Few-shot scores on the whole test set{SIMULATED * scores.simulated}\n"
             "hollow, dotted: never pretrained; bands: 95 % intervals over draws or pretrainings",
-            fontsize=7.5,
-            x=0.01,
-            ha="left",
         )
         save(figure, output)
 

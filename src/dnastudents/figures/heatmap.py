@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dnastudents.errors import InputError
 from dnastudents.figures.scores import Scores, read_scores
-from dnastudents.figures.style import PAGE, SIMULATED, figure_style, looks, save
+from dnastudents.figures.style import PAGE, SIMULATED, figure_style, headline, looks, save
 from dnastudents.results.jobs import BASELINE
 
 MAP = "PuOr"  # orange below, violet above; apart for all forms of colour blindness
@@ -75,12 +75,10 @@ def heatmap_figure(
         bar = figure.colorbar(image, ax=axis, location="bottom", shrink=0.5, aspect=40, pad=0.01)
         bar.set_label(f"score \u2212 {BASELINE}, \u00d7 100", labelpad=2)
         bar.outline.set_visible(False)
-        figure.suptitle(
+        headline(
+            figure,
             f"Test-set scores \u00d7 100, means{SIMULATED * scores.simulated}\n"
             f"colour: above (violet) or below (orange) {BASELINE}; bold: best of the task",
-            fontsize=7.5,
-            x=0.01,
-            ha="left",
         )
         save(figure, output)
 

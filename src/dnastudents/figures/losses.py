@@ -28,6 +28,7 @@ from dnastudents.figures.style import (
     SIMULATED,
     Series,
     figure_style,
+    headline,
     looks,
     save,
     says_simulated,
@@ -35,6 +36,7 @@ from dnastudents.figures.style import (
 from dnastudents.files import read_json, reading
 from dnastudents.genome import tokenizers
 from dnastudents.models import STUDENTS
+from dnastudents.results.jobs import run_of
 
 HIDDEN = "perplexity"  # of hidden tokens; its logarithm is their cross-entropy
 PANELS = (
@@ -88,7 +90,7 @@ def losses_figure(histories: Mapping[str, str | Path], output: str | Path) -> No
     bases = {run: _bases_of_token(Path(histories[run])) for run in frames}
     rows = list(dict.fromkeys(bases.values()))
     with figure_style():
-        legend_rows = -(-(len(set(map(_base, frames))) + len(YARDSTICKS)) // 4)
+        legend_rows = -(-(len(set(map(run_of, frames))) + len(YARDSTICKS)) // 4)
         size = (PAGE, 0.3 + 1.9 * len(rows) + 0.15 * legend_rows)
         figure, axes = plt.subplots(
             len(rows), len(PANELS), figsize=size, squeeze=False, layout="constrained"
@@ -115,7 +117,7 @@ def losses_figure(histories: Mapping[str, str | Path], output: str | Path) -> No
             says_simulated(Path(path).with_name("settings.json")) for path in histories.values()
         )
         title = f"Pretraining{SIMULATED * simulated}"
-        figure.suptitle(title, fontsize=7.5, x=0.01, ha="left")
+        headline(figure, title)
         save(figure, output)
 
 
@@ -131,7 +133,7 @@ def _panel(
         curve = _curve(frame, split, metric)
         if metric == HIDDEN:
             curve["value"] = np.log(curve["value"])
-        _draw(axis, curve, _base(run), of_run[run], split == "train")
+        _draw(axis, curve, run_of(run), of_run[run], split == "train")
     if metric == HIDDEN:
         _draw_yardsticks(axis, runs, of_run)
     elif axis.lines:
@@ -143,11 +145,6 @@ def _bases_of_token(history: Path) -> int | None:
     file = history.with_name("settings.json")
     student = read_json(file).get("student") if file.is_file() else None
     return None if student is None else tokenizers.build(STUDENTS.parse(student).tokenizer).k
-
-
-def _base(run: str) -> str:
-    """Return the run of which `run` is a further pretraining, or itself."""
-    return run.partition("@")[0]
 
 
 def _handles(axis: Axes) -> dict[str, Artist]:
@@ -208,12 +205,12 @@ def _draw_yardsticks(
     for run, frame in frames.items():
         for name, (_, dash) in YARDSTICKS.items():
             for value in _curve(frame, "validation", name)["value"].tail(1):
-                if (_base(run), name) not in drawn:
+                if (run_of(run), name) not in drawn:
                     colour = of_run[run].colour
                     axis.axhline(
                         np.log(value), color=colour, linewidth=0.8, linestyle=dash, zorder=1
                     )
-                    drawn.add((_base(run), name))
+                    drawn.add((run_of(run), name))
 
 
 def _switches(curve: pd.DataFrame) -> list[int]:

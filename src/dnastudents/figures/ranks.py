@@ -20,6 +20,7 @@ from dnastudents.figures.style import (
     SIMULATED,
     figure_style,
     grid,
+    headline,
     looks,
     marker_fill,
     save,
@@ -75,13 +76,11 @@ def ranks_figure(
             axis.set_title(f"{name}: {chosen.sum()} tasks, Friedman {p_value}", pad=8)
         left_out = len(scores.tasks) - int(complete.sum())
         more = f"; {left_out} tasks lack a run and are left out" if left_out else ""
-        figure.suptitle(
+        headline(
+            figure,
             f"Mean rank over tasks, 1 is best{SIMULATED * scores.simulated}\n"
             f"bars join runs that differ by less than the critical difference (CD, Nemenyi, "
             f"{100 * CONFIDENCE:g} %){more}",
-            fontsize=7.5,
-            x=0.01,
-            ha="left",
         )
         save(figure, output)
 

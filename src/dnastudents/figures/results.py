@@ -24,6 +24,7 @@ from dnastudents.figures.style import (
     Series,
     figure_style,
     grid,
+    headline,
     looks,
     save,
     wrapped,
@@ -67,13 +68,11 @@ def overview_figure(
         axes[0].set(yticks=range(len(scores.runs)), ylim=(len(scores.runs) - 0.4, -0.6))
         axes[0].set_yticklabels(scores.runs, fontsize=6)
         meanings = "".join(f"; {mark}: {text}" for mark, text in MARKS.items() if mark in marks)
-        figure.suptitle(
+        headline(
+            figure,
             f"{', '.join(scores.suites)}: test-set scores \u00d7 100"
             f"{SIMULATED * scores.simulated}; small: one seed, large: mean, line: 95 % interval\n"
             f"filled: pretrained; hollow: not pretrained; dashed: {BASELINE}{meanings}",
-            fontsize=7.5,
-            x=0.01,
-            ha="left",
         )
         save(figure, output)
 

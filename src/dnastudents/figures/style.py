@@ -23,7 +23,7 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
 from dnastudents.files import atomic_file, check_file, read_json
-from dnastudents.results.jobs import BASELINE
+from dnastudents.results.jobs import BASELINE, run_of
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 GREY = "#8A8A8A"
@@ -89,7 +89,7 @@ def series(index: int) -> Series:
 
 def recipe(run: str) -> str:
     """Return the first word of a run's name, which runs of one recipe share."""
-    return run.partition("@")[0].partition("_")[0]
+    return run_of(run).partition("_")[0]
 
 
 def looks(runs: Collection[str]) -> dict[str, Series]:
@@ -102,7 +102,7 @@ def looks(runs: Collection[str]) -> dict[str, Series]:
     found: dict[str, Series] = {}
     colours = dict(RECIPES)
     members: dict[str, int] = {}
-    for run in dict.fromkeys(name.partition("@")[0] for name in runs):
+    for run in dict.fromkeys(map(run_of, runs)):
         if run == BASELINE:
             found[run] = Series(GREY, (0, (3, 2)), "|")
             continue
@@ -113,7 +113,7 @@ def looks(runs: Collection[str]) -> dict[str, Series]:
         found[run] = Series(
             _darker(colour, shade), _DASHES[index % len(_DASHES)], _MARKERS[index % len(_MARKERS)]
         )
-    return {name: found[name.partition("@")[0]] for name in runs}
+    return {name: found[run_of(name)] for name in runs}
 
 
 def _darker(colour: str, share: float) -> str:
@@ -150,6 +150,11 @@ def grid(
     for spare in axes.flat[panels:]:
         spare.remove()
     return figure, list(axes.flat[:panels])
+
+
+def headline(figure: Figure, text: str) -> None:
+    """Say at the top what the figure shows, and how to read it."""
+    figure.suptitle(text, fontsize=7.5, x=0.01, ha="left")
 
 
 def says_simulated(description: Path) -> bool:

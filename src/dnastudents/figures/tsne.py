@@ -37,6 +37,7 @@ from dnastudents.figures.style import (
     SIMULATED,
     figure_style,
     grid,
+    headline,
     output_base,
     save,
     series,
@@ -135,7 +136,7 @@ def _draw(
     drawn = [axis for axis, panel in zip(axes, panels, strict=True) if not panel[1]["equal"]]
     _legend(figure, (drawn or axes)[0])
     title = _title(task, panels[0][1], pooling)
-    figure.suptitle(title, fontsize=7.5, x=0.01, ha="left")
+    headline(figure, title)
     return figure
 
 

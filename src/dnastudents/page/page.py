@@ -22,7 +22,7 @@ from dnastudents.figures.style import COLOURS, looks, recipe
 from dnastudents.files import atomic_file
 from dnastudents.page.findings import Effect, effects, said_of_effects, said_of_suite
 from dnastudents.page.heat import heat_maps
-from dnastudents.results.jobs import BASELINE
+from dnastudents.results.jobs import BASELINE, run_of
 from dnastudents.results.published import read_published
 from dnastudents.results.rows import read_metrics, require_runs
 from dnastudents.tables.benchmarks import benchmarks_table
@@ -113,7 +113,7 @@ def render(sources: Sources) -> str:
     untrained = set(metrics.loc[~metrics["pretrained"], "run"])
     found = effects(compared.numbers)
     runs = list(dict.fromkeys(line.run for suite in suites for line in suite.own))
-    trained = [x for x in sources.pretrainings if sizes[x.name.partition("@")[0]].tokens > 0]
+    trained = [x for x in sources.pretrainings if sizes[run_of(x.name)].tokens > 0]
     environment = _environment(runs, untrained)
     return environment.get_template("page.html.jinja").render(
         title=sources.results.resolve().name,

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from dnastudents.results.jobs import run_of
 from dnastudents.tables.render import MISSING, Sheet, markdown, three_digits
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def _by_run(plan: Plan) -> Sheet:
     sheet = Sheet(title, headers, [], fixed=len(headers))
     rows: dict[str, list[Job]] = {}
     for job in plan.jobs:
-        name = job.run.partition("@")[0]
+        name = run_of(job.run)
         rows.setdefault(f"teacher {name}" if job.kind == "teacher" else name, []).append(job)
     for name, jobs in rows.items():
         sheet.rows.append([name, f"{jobs[-1].parameters:,}", *_speed(jobs), *_sums(jobs)])

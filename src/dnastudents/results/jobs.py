@@ -9,6 +9,11 @@ from dnastudents.settings import Positive, Settings
 BASELINE = "kmer_logistic"  # the run's name of the k-mer baseline
 
 
+def run_of(name: str) -> str:
+    """Return the run of which `name`, as `run@1`, is a further pretraining, or `name` itself."""
+    return name.partition("@")[0]
+
+
 class CountedJobs(Settings):
     """The jobs whose cost is counted."""
 
@@ -29,7 +34,7 @@ class CountedJobs(Settings):
         if rule == "baseline" and rest in self.tasks:
             return BASELINE, rest
         if rest in self.runs:
-            return rest.partition("@")[0], None
+            return run_of(rest), None
         if first in self.runs and task in self.tasks:
             return first, task
         if rest in self.tasks:

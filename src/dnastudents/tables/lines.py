@@ -15,7 +15,7 @@ from dnastudents.errors import InputError
 from dnastudents.files import read_json
 from dnastudents.results.costs import measured
 from dnastudents.results.failures import Incomplete, incomplete
-from dnastudents.results.jobs import BASELINE
+from dnastudents.results.jobs import BASELINE, run_of
 from dnastudents.results.published import MEAN_TASK
 from dnastudents.results.rows import estimate
 from dnastudents.results.soundness import unsound
@@ -99,7 +99,7 @@ def read_sizes(pretrainings: Iterable[str | Path]) -> dict[str, Size]:
             raise InputError(f"{folder}/metrics.json: no parameters; run it again") from None
         took = measured(folder)
         hours = took.seconds * took.devices / 3600 if took else 0.0
-        found.setdefault(folder.name.partition("@")[0], []).append(Size(parameters, tokens, hours))
+        found.setdefault(run_of(folder.name), []).append(Size(parameters, tokens, hours))
     return {run: Size(*map(float, np.mean(sizes, axis=0))) for run, sizes in found.items()}
 
 

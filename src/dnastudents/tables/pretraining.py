@@ -11,6 +11,7 @@ import pandas as pd
 
 from dnastudents.errors import InputError
 from dnastudents.files import read_json, reading
+from dnastudents.results.jobs import run_of
 from dnastudents.results.soundness import MARK, against_pretraining
 from dnastudents.results.statistics import mean_interval
 from dnastudents.settings import parse
@@ -120,7 +121,7 @@ def _record(folder: Path) -> dict[str, Any]:
         validation = {"loss": validation.get("loss")}
     norms = history.get(NORM, pd.Series(dtype=float)).dropna()
     return {
-        "run": folder.name.partition("@")[0],
+        "run": run_of(folder.name),
         "pretraining": folder.name,
         **{key: metrics[key] for key in ("seed", "parameters", "steps")},
         "batch_size": settings.pretraining.batch_size,
