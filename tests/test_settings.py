@@ -36,7 +36,7 @@ def changed(**values: Any) -> dict[str, Any]:
 
 
 def grid(**values: Any) -> dict[str, Any]:
-    return {"grid": {"learning_rate": [1e-3], "batch_size": [8], **values}}
+    return {"grid": {"learning_rate": [1e-3], "batch_size": [8, 16], **values}}
 
 
 def augmented(*augmentations: Any) -> dict[str, Any]:
@@ -63,7 +63,6 @@ MISTAKES: list[tuple[Any, Any, str]] = [
         changed(window={"kind": "windows"}),
         "at.window: 'length' is missing; add it",
     ),
-    (Finetuning, {"grid": {"learning_rate": [1e-3]}}, "at.grid: 'batch_size' is missing; add it"),
     # wrong types
     (PretrainingBlock, changed(steps="5"), f"at.steps: must be an integer, not '5'{TEXT}"),
     (PretrainingBlock, changed(steps=True), "at.steps: must be an integer, not true"),

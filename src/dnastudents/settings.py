@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import types
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, overload
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -65,6 +65,10 @@ class Settings(BaseModel):
     def as_json(self) -> dict[str, Any]:
         """Return all values, defaults included, as `parse` takes them."""
         return self.model_dump(mode="json")
+
+    def in_words(self, names: Iterable[str]) -> str:
+        """Return some of the values as in `learning rate 0.001, pooling parts`."""
+        return ", ".join(f"{name.replace('_', ' ')} {getattr(self, name)}" for name in names)
 
 
 def one_of(*kinds: type[Settings], tag: str) -> Any:

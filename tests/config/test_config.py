@@ -361,6 +361,12 @@ def test_ablations_of_had_change_one_thing_each(root: Path) -> None:
             "classification token, which the student 'had' of runs.had does not have; set mean",
         ),
         (
+            {"finetuning": {"grid": {"pooling": ["mean", "cls"]}}, "runs": {"findna": {}}},
+            "finetuning.grid.pooling of nucleotide_transformer/H3: 'cls' needs a "
+            "classification token, which the student 'findna' of runs.findna does not have; set "
+            "mean",
+        ),
+        (
             {"probes": {"knn": {"pooling": "cls"}}, "runs": {"findna": {}}},
             "probes.knn.pooling: 'cls' needs a classification token, which the student 'findna' of "
             "runs.findna does not have; set mean",

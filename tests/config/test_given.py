@@ -21,7 +21,7 @@ runs:
   had: {replicas: 2}
   findna: {masking: {name: bernoulli, probability: 0.2}}
 suites: {gue: {tasks: [H3]}}
-finetuning: {grid: {learning_rate: [1.0e-3], batch_size: [8]}}
+finetuning: {grid: {learning_rate: [1.0e-3], batch_size: [8, 16]}}
 """
 OTHER = """
 runs:
@@ -60,7 +60,7 @@ def test_a_second_file_selects_and_replaces(root: Path, tmp_path: Path) -> None:
     assert settings["runs"]["findna"]["masking"]["name"] == "random_span"
     assert settings["runs"]["findna"]["masking"]["probability"] is None  # not the other's
     assert settings["finetuning"]["epochs"] == 2
-    assert settings["finetuning"]["grid"]["batch_size"] == [8]
+    assert settings["finetuning"]["grid"]["batch_size"] == [8, 16]
 
 
 def test_arguments_are_yaml_and_come_last(root: Path, tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_a_file_that_a_snakefile_states_is_the_base(root: Path, tmp_path: Path) 
         "had": {"replicas": 2},
         "findna": {"masking": {"name": "random_span", "probability": 0.2}},
     }
-    merged["finetuning"] = {"grid": {"learning_rate": [1e-3], "batch_size": [8]}, "epochs": 2}
+    merged["finetuning"] = {"grid": {"learning_rate": [1e-3], "batch_size": [8, 16]}, "epochs": 2}
     assert [source.file for source in given(workflow, merged)] == [one, other, None]
     # a workflow that made something else of it is taken at its word
     merged["runs"].pop("had")

@@ -127,13 +127,13 @@ def test_notes_name_the_runs_that_differ() -> None:
     metrics = pd.DataFrame(
         {
             "run": ["had", "had", "findna", "kmer"],
-            "grid_cells": [4, 4, 1, None],
+            "grid": ["learning_rate, batch_size", "learning_rate, batch_size", None, None],
             "dev": ["by_seed", "by_seed", "task", "by_seed"],
             "reverse_complement": ["conjoin", "conjoin", "none", None],
         }
     )
     grid, dev, strands = finetuning_notes(metrics)
-    assert grid.endswith("of a grid, for each task: had.")
+    assert grid.endswith("from a grid, for each task: learning_rate, batch_size: had.")
     assert dev.endswith("from the training sequences: had, kmer.")
     assert "averaged" in strands and strands.endswith(": had.")
     assert finetuning_notes(metrics[["run"]]) == []

@@ -16,7 +16,7 @@ from dnastudents.files import ANYTHING, read_json, sha256, write_json
 from dnastudents.finetune.fit import Fit
 from dnastudents.finetune.grid import chosen_cell
 from dnastudents.finetune.on_task import WEIGHTS, Checkpoint, StudentOnTask
-from dnastudents.finetune.options import Finetuning
+from dnastudents.finetune.options import Finetuning, Grid
 from dnastudents.finetune.sweep import finetune
 from dnastudents.results.rows import collect
 from dnastudents.settings import parse
@@ -93,6 +93,8 @@ def test_dev_chooses_though_another_cell_is_better_on_test(
     assert list(grid) == [
         "learning_rate",
         "batch_size",
+        "pooling",
+        "epochs",
         "seed",
         "metric",
         "dev",
@@ -108,6 +110,11 @@ def test_dev_chooses_though_another_cell_is_better_on_test(
     found = rows(output)
     for row in found:
         assert (row["learning_rate"], row["batch_size"], row["grid_cells"]) == (*best, 4)
+        assert (row["grid"], row["pooling"], row["epochs"]) == (
+            "learning_rate, batch_size",
+            "mean",
+            3,
+        )
         assert row["best_dev"] == chosen["dev"][row["seed"]] > 0.3
     assert list(zip(chosen["learning_rate"], chosen["batch_size"], strict=True)) == [best] * 2
     plain = {"grid": None, "learning_rate": 1e-9, "batch_size": found[0]["batch_size"]}
@@ -116,23 +123,43 @@ def test_dev_chooses_though_another_cell_is_better_on_test(
     assert len(collect([output], tmp_path / "metrics.csv")) == 2
 
 
-@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize(
+    ("start", "frozen", "grid"),
+    [
+        ("scratch", False, GRID),
+        ("pretrained", True, GRID),
+        ("pretrained", False, {"pooling": ["mean", "parts"], "epochs": [1, 2]}),
+        ("scratch", True, {"pooling": ["mean", "parts"], "epochs": [1, 2]}),
+        ("pretrained", True, {"learning_rate": [1e-9], "pooling": ["parts", "mean"]}),
+    ],
+)
 def test_the_chosen_cell_is_what_its_settings_alone_give(
-    frozen: bool, students: dict[str, Path], task: Path, tmp_path: Path
+    start: str,
+    frozen: bool,
+    grid: dict[str, Any],
+    students: dict[str, Path],
+    replicas: list[Path],
+    task: Path,
+    tmp_path: Path,
 ) -> None:
-    """The plain twin: no grid, the chosen learning rate and batch size."""
-    output = run(tmp_path / "grid", [students["hybrid"]], task, frozen=frozen)
-    row = rows(output)[0]
-    settings = {key: row[key] for key in ("learning_rate", "batch_size")}
-    plain = run(
-        tmp_path / "plain", [students["hybrid"]], task, frozen=frozen, grid=None, **settings
-    )
+    """The plain twin: no grid, the chosen settings."""
+    changes = {"frozen": frozen, "learning_rate": 1e-2, "batch_size": 8, "epochs": 2}
+    pretrained = [students["hybrid"] if start == "scratch" else replicas[0]]
+    output = run(tmp_path / "grid", pretrained, task, **changes, grid=grid)
+    cells = pd.read_csv(output / "grid.csv")
+    for name in ("learning_rate", "batch_size", "pooling", "epochs"):
+        assert list(cells[name].unique()) == grid.get(name, [changes.get(name, "mean")])
+    chosen = cells[cells["chosen"]].iloc[0]
+    settings = {name: chosen[name].item() if name != "pooling" else chosen[name] for name in grid}
+    plain = run(tmp_path / "plain", pretrained, task, **{**changes, **settings, "grid": None})
     frames = [pd.read_parquet(folder / "predictions.parquet") for folder in (output, plain)]
     pd.testing.assert_frame_equal(*frames, check_exact=True)
     assert (output / "history.csv").read_text() == (plain / "history.csv").read_text()
     assert not (plain / "grid.csv").exists()
     for ours, theirs in zip(rows(output), rows(plain), strict=True):
-        assert {k for k in ours if ours[k] != theirs[k]} == {"config_digest", "grid_cells"}
+        differ = {"config_digest", "grid_cells", "grid"}
+        assert {k for k in ours if ours[k] != theirs[k]} == differ
+        assert ours["grid"] == ", ".join(name for name in grid if len(grid[name]) > 1)
 
 
 @pytest.mark.parametrize(("step", "call"), [("train_seed", 6), ("test_seed", 2)])
@@ -177,7 +204,9 @@ def test_weights_go_and_come_back_where_the_choice_changes(
 ) -> None:
     output = run(tmp_path, [students["hybrid"]], task, epochs=1)
     state = tmp_path / "state"
-    assert len(list(state.glob("lr_*/trained.json"))) == 8
+    found = {folder.parent.name for folder in state.glob("lr_*/trained.json")}
+    pairs = [f"lr_{rate}_batch_{size}" for rate in (1e-9, 1e-2) for size in (8, 16)]
+    assert found == {f"{pair}_seed_{seed}" for pair in pairs for seed in (0, 1)}
     assert not list(state.glob(f"lr_*/{WEIGHTS}"))
     before = rows(output)
     trained.clear()
@@ -204,6 +233,12 @@ def test_a_larger_grid_keeps_its_old_cells(
     run(tmp_path, [students["hybrid"]], task, seeds=(0,), grid=larger, epochs=1)
     assert {cell[0] for cell in trained[:2]} == {1e-8}
     assert len(trained) == 3  # and the chosen cell once more, for its weights
+    trained.clear()
+    other = GRID | {"pooling": ["mean", "parts"], "epochs": [1, 2]}
+    output = run(tmp_path, [students["hybrid"]], task, seeds=(0,), grid=other, epochs=1)
+    old = rows(output)[0]["pooling"] == "mean" and rows(output)[0]["epochs"] == 1
+    assert len(trained) == 4 * 4 - 4 + old
+    assert (tmp_path / "state/lr_0.01_batch_8_pooling_parts_epochs_2_seed_0").is_dir()
 
 
 def test_one_cell_for_the_seeds_of_all_pretrainings(
@@ -233,7 +268,7 @@ def test_a_cell_that_diverges_is_not_chosen(
     grid = pd.read_csv(output / "grid.csv").set_index("learning_rate")
     assert grid["dev"].isna().to_dict() == {1e30: True, 1e-3: False}
     assert "lower finetuning.learning_rate; not chosen" in caplog.text
-    bad = {"learning_rate": [1e30], "batch_size": [8]}
+    bad = {"learning_rate": [1e30], "batch_size": [8, 16]}
     with pytest.raises(InputError, match=r"finetuning\.grid: in no cell is the loss finite"):
         run(tmp_path / "b", [students["bert"]], task, grid=bad, gradient_clip=1e30, epochs=2)
 
@@ -260,7 +295,11 @@ def test_how_a_cell_is_chosen(cells: Any, best: int) -> None:
     ("settings", "message"),
     [
         ({"selection": "last"}, r"finetuning\.grid: a cell is chosen on dev, and with `selection"),
-        ({"grid": {"learning_rate": [1e-3]}}, r"finetuning\.grid: 'batch_size' is missing"),
+        ({"grid": {}}, r"finetuning\.grid: leaves dev nothing to choose; give several values of"),
+        ({"grid": {"learning_rate": [1e-3], "batch_size": [8]}}, r"grid: leaves dev nothing to"),
+        ({"grid": {"pooling": None}}, r"grid: leaves dev nothing to choose"),
+        ({"grid": {"pooling": ["mean", "max"]}}, r"grid\.pooling\.1: unknown value 'max'; known: "),
+        ({"grid": {"epochs": [5, 0]}}, r"grid\.epochs\.1: must be at least 1, not 0"),
         ({"grid": GRID | {"batch": [1]}}, r"unknown key 'batch'; did you mean 'batch_size'"),
         ({"grid": GRID | {"batch_size": []}}, r"grid\.batch_size: must be a list of at least 1"),
         ({"grid": GRID | {"batch_size": [8, 8]}}, r"grid\.batch_size: holds the same twice"),
@@ -272,3 +311,9 @@ def test_how_a_cell_is_chosen(cells: Any, best: int) -> None:
 def test_bad_grids(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         parse(Finetuning, {"grid": GRID, **settings}, "finetuning")
+
+
+def test_settings_hold_what_a_grid_was_given_alone() -> None:
+    """Else the identities of what is kept would change with the settings that grids may vary."""
+    assert Finetuning(grid=parse(Grid, GRID)).as_json()["grid"] == GRID
+    assert parse(Finetuning, {"grid": GRID | {"pooling": None}}).as_json()["grid"] == GRID

@@ -75,3 +75,18 @@ def test_features_of_a_student_that_is_new_with_each_seed_are_made_once_a_seed(
     calls.clear()
     run(tmp_path / "grid", students["hybrid"], task, frozen=True, grid=GRID)
     assert calls == READ + 6 * EMBEDDED  # to train all cells, then to test the chosen one
+
+
+def test_features_are_made_once_for_each_pooling_of_a_grid(
+    students: dict[str, Path],
+    replicas: list[Path],
+    task: Path,
+    tmp_path: Path,
+    calls: list[tuple[str, int]],
+) -> None:
+    grid = {"learning_rate": [1e-3, 1e-2], "pooling": ["mean", "parts"]}
+    run(tmp_path / "pretrained", replicas[0], task, frozen=True, grid=grid)
+    assert calls == READ + 2 * EMBEDDED
+    calls.clear()
+    run(tmp_path / "scratch", students["hybrid"], task, frozen=True, grid=grid)
+    assert calls == READ + 3 * 2 * EMBEDDED + 3 * EMBEDDED

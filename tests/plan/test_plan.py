@@ -195,6 +195,7 @@ def test_a_teacher_reads_sixths_of_the_tokens_and_learns_nothing() -> None:
         ({"max_steps": 7}, 1, 300 / 3, (30 / 3) + 20),  # of 3 epochs of 7 steps
         ({"reverse_complement": "conjoin"}, 1, 300, 100),
         ({"grid": {"learning_rate": [1, 2], "batch_size": [16, 8]}}, 1, 4 * 300, 4 * 30 + 20),
+        ({"grid": {"pooling": ["mean", "parts"], "epochs": [2, 3]}}, 1, 2 * 500, 2 * 50 + 20),
     ],
 )
 def test_sequences_of_fine_tuning(changes: Any, seeds: int, learnt: float, looked: float) -> None:

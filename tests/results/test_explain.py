@@ -82,7 +82,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
             output=results / kind / run / TASK,
         )
 
-    tune("finetune", "gems", starts, grid={"learning_rate": [1e-3, 1e-2], "batch_size": [8]})
+    grid = {"learning_rate": [1e-3, 1e-2], "batch_size": [8], "pooling": ["cls", "parts"]}
+    tune("finetune", "gems", starts, grid=grid)
     tune("finetune", "scratch", [results / "pretrain/scratch"])
     tune("linear", "gems", starts, frozen=True)
     knn(
@@ -118,7 +119,9 @@ def test_from_a_cell_to_seeds_settings_commits_and_logs(made: Path) -> None:
         assert f"pretraining: {made}/pretrain/{start}" in cell
         commit = row["commit"] or "not known"
         assert any(line.startswith(f"made by: commit {commit}") for line in cell)
-    assert any(line.startswith("chosen of 2 cells: learning rate 0.0") for line in cell)
+    row = json.loads((folder / "seed_0.json").read_text())
+    chosen = f"learning rate {row['learning_rate']}, pooling {row['pooling']}"
+    assert f"chosen of 4 cells: {chosen}" in cell
     assert f"settings: {folder}/settings.json" in cell
     assert "grid.learning_rate: [0.001, 0.01]" in cell
     assert "warmup_fraction: 0.1" in cell  # defaults too

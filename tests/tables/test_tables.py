@@ -156,15 +156,29 @@ def test_modes_are_named_in_a_footnote(tables, rows):
 
 def test_another_start_is_named_in_a_footnote(tables, rows):
     assert "Initialisation" not in tables()["md"]
-    rows("had", TASKS[0], [0.9], suite=GB, metric="accuracy", initialisation="range 0.1")
+    for task in TASKS[:2]:
+        rows("had", task, [0.9], suite=GB, metric="accuracy", initialisation="range 0.1")
     assert re.search(r"^- Initialisation: range 0\.1: had\.$", tables()["md"], re.M)
 
 
 def test_parts_are_named_in_a_footnote(tables, rows):
     assert "equal parts" not in tables()["md"]
     rows("had", TASKS[0], [0.9], suite=GB, metric="accuracy", pooling="parts", pooling_parts=7)
-    said = "Features are means over each of 7 equal parts of a sequence, side by side: had."
-    assert line_of(tables()["md"], "- Features") == f"- {said}"
+    said = "Features are means over each of 7 equal parts of a sequence, side by side: had"
+    assert line_of(tables()["md"], "- Features") == f"- {said} ({TASKS[0]})."
+    rows("had", TASKS[1], [0.7], suite=GB, metric="accuracy", pooling="parts", pooling_parts=7)
+    assert line_of(tables()["md"], "- Features") == f"- {said}."
+
+
+def test_what_a_grid_has_chosen_is_named_in_a_footnote(tables, rows):
+    assert "grid" not in tables()["md"]
+    facts = {"suite": GB, "metric": "accuracy", "grid": "learning_rate, pooling"}
+    rows("had", TASKS[0], [0.9], **facts, pooling="parts", pooling_parts=7)
+    rows("had", TASKS[1], [0.7], **facts, pooling="mean")
+    text = tables()["md"]
+    said = "from a grid, for each task: learning_rate, pooling: had."
+    assert line_of(text, "- Chosen on dev") == f"- Chosen on dev {said}"
+    assert line_of(text, "- Features").endswith(f"side by side: had ({TASKS[0]}).")
 
 
 def test_a_failed_seed_cannot_be_overlooked(tables, rows):

@@ -190,11 +190,15 @@ def _check_finetuning(config: Config) -> None:
     for (name, run), (suite, task) in product(runs.items(), config.tasks()):
         student, settings = students[name], config.finetune_settings(run, suite, task)
         block = config.settings.probes.knn
-        pooled = {f"finetuning.pooling of {suite}/{task}": settings.pooling}
+        pooled: dict[str, Sequence[str]] = {
+            f"finetuning.pooling of {suite}/{task}": [settings.pooling]
+        }
+        if settings.grid is not None and settings.grid.pooling is not None:
+            pooled[f"finetuning.grid.pooling of {suite}/{task}"] = settings.grid.pooling
         if block is not None and suite in block.suites:
-            pooled["probes.knn.pooling"] = block.pooling
-        for key, pooling in pooled.items():
-            if pooling == "cls" and not student.has_cls:
+            pooled["probes.knn.pooling"] = [block.pooling]
+        for key, poolings in pooled.items():
+            if "cls" in poolings and not student.has_cls:
                 raise InputError(
                     f"{key}: 'cls' needs a classification token, which the student '{name}' of "
                     f"runs.{run} does not have; set mean"

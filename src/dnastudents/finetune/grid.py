@@ -1,4 +1,4 @@
-"""A grid of learning rates and batch sizes, of which dev chooses one cell for all seeds.
+"""A grid of some settings of a fine-tuning, of which dev chooses one cell for all seeds.
 
 Every cell is trained with every seed. The cell with the best mean of the task's metric on dev is
 chosen, of equals the one with the lowest mean loss on dev, then the first. Only its models predict
@@ -25,7 +25,7 @@ from dnastudents.finetune.failures import Failures
 from dnastudents.finetune.finished import Kept
 from dnastudents.finetune.fit import Diverged
 from dnastudents.finetune.on_task import TRAINED, WEIGHTS
-from dnastudents.finetune.options import Finetuning
+from dnastudents.finetune.options import Finetuning, Grid
 from dnastudents.training.state import StateFolder
 
 logger = logging.getLogger(__name__)
@@ -46,8 +46,9 @@ def sweep_grid(kept: Kept, starts: Mapping[int, Path], failures: Failures) -> pd
     Returns
     -------
     DataFrame
-        One row per cell and seed: learning_rate, batch_size, seed, metric, dev (its value; missing
-        where the loss was not finite), dev_loss, best_epoch, wall_seconds, chosen.
+        One row per cell and seed: learning_rate, batch_size, pooling, epochs (varied or not), seed,
+        metric, dev (its value; missing where the loss was not finite), dev_loss, best_epoch,
+        wall_seconds, chosen.
 
     Raises
     ------
@@ -61,8 +62,8 @@ def sweep_grid(kept: Kept, starts: Mapping[int, Path], failures: Failures) -> pd
     by_cell = list(zip(*by_seed.values(), strict=True))
     chosen = cells[chosen_cell(by_cell)]
     logger.info(
-        f"{kept.run} {kept.task.suite}/{kept.task.task} grid: learning rate "
-        f"{chosen.learning_rate:g} and batch size {chosen.batch_size} are best on dev"
+        f"{kept.run} {kept.task.suite}/{kept.task.task} grid: best on dev of {len(cells)} cells: "
+        f"{chosen.in_words(kept.options.varied)}"
     )
     failures.each(starts, lambda seed, start: _test(kept, chosen, seed, start))
     for weights in kept.state.glob(f"lr_*/{WEIGHTS}"):
@@ -129,8 +130,14 @@ def _trained(kept: Kept, cell: Finetuning, seed: int, start: Path, again: bool =
             keys = ("value", "loss", "epoch", "wall_seconds")
             write_json(folder / TRAINED, dict.fromkeys(keys))
 
-    # A cell depends on its own settings alone: another grid keeps the cells that both have.
-    name = f"lr_{cell.learning_rate}_batch_{cell.batch_size}_seed_{seed}"
+    # A cell depends on its own settings alone: another grid keeps the cells that both have. Pooling
+    # and epochs are named where they are not those beside the grid, which may leave them out.
+    more = [
+        f"{key}_{getattr(cell, key)}_"
+        for key in ("pooling", "epochs")
+        if getattr(cell, key) != getattr(kept.options, key)
+    ]
+    name = f"lr_{cell.learning_rate}_batch_{cell.batch_size}_{''.join(more)}seed_{seed}"
     return kept.keep(name, kept.identity(start, cell), make, again)
 
 
@@ -143,7 +150,8 @@ def _test(kept: Kept, cell: Finetuning, seed: int, start: Path) -> Path:
             trained = _trained(kept, cell, seed, start, again=True)
         kept.student(start).at(cell).test_seed(seed, trained, folder)
 
-    identity = kept.identity(start, None, cell.learning_rate, cell.batch_size)
+    choice = [getattr(cell, name) for name in kept.options.varied]
+    identity = kept.identity(start, None, *choice)
     folder = kept.keep(f"seed_{seed}", identity, make)
     kept.drop_classifiers(folder)
     return folder
@@ -151,8 +159,7 @@ def _test(kept: Kept, cell: Finetuning, seed: int, start: Path) -> Path:
 
 def _record(kept: Kept, cell: Finetuning, seed: int, trained: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "learning_rate": cell.learning_rate,
-        "batch_size": cell.batch_size,
+        **{name: getattr(cell, name) for name in Grid.model_fields},
         "seed": seed,
         "metric": kept.task.metric,
         "dev": trained["value"],

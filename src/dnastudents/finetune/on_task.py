@@ -81,7 +81,7 @@ class StudentOnTask:
         weights: str | None = None,
     ) -> None:
         self.run, self.task, self.options = run, task, options
-        self.grid_cells = len(options.cells)
+        self.grid_cells, self.varied = len(options.cells), options.varied
         origin = read_origin(pretrained)
         self.provenance, self.paper = origin.provenance, origin.paper
         self.initialisation = origin.initialisation
@@ -101,9 +101,10 @@ class StudentOnTask:
         self._student_of_seed = (
             not self.provenance["pretrained"] or options.released_transfer is not None
         )
-        self._features: dict[int | None, dict[str, FeatureSplit]] = {}  # shared by all cells
+        self._features: dict[tuple[int | None, str], dict[str, FeatureSplit]] = {}  # of all cells
         if options.frozen and not self._student_of_seed:
-            self._features_of(0)
+            for cell in options.cells:
+                self.at(cell)._features_of(0)
 
     def at(self, cell: Finetuning) -> StudentOnTask:
         """Copy the student with the settings of one cell of its grid; what was read is shared."""
@@ -175,9 +176,7 @@ class StudentOnTask:
 
     def _name(self, seed: int) -> str:
         name = f"{self.run} {self.task.suite}/{self.task.task} seed {seed}"
-        if self.grid_cells > 1:
-            name += f" lr {self.options.learning_rate:g} batch {self.options.batch_size}"
-        return name
+        return " ".join(filter(None, [name, self.options.in_words(self.varied)]))
 
     def _splits(self, seed: int) -> dict[str, Split]:
         """Choose what the seed learns from and is tested on; no dev where nothing selects."""
@@ -249,10 +248,14 @@ class StudentOnTask:
         return model
 
     def _features_of(self, seed: int) -> dict[str, FeatureSplit]:
-        """Compute features of the frozen student once, or once per seed where each has its own."""
-        key = seed if self._student_of_seed else None
+        """Compute features of the frozen student once, or once per seed where each has its own.
+
+        And once for each pooling of a grid.
+        """
+        key = (seed if self._student_of_seed else None, self.options.pooling)
         if key not in self._features:
-            self._features.clear()  # another seed's go before these come
+            for other in [other for other in self._features if other[0] != key[0]]:
+                del self._features[other]  # another seed's go before these come
             model = self._classifier(seed)
             made = {
                 name: feature_split(model, self.tokens[name], self.device)
@@ -281,7 +284,9 @@ class StudentOnTask:
             "dev": self._dev_origin(),
             "learning_rate": self.options.learning_rate,
             "batch_size": self.options.batch_size,
+            "epochs": self.options.epochs,
             "grid_cells": self.grid_cells,
+            "grid": ", ".join(self.varied) or None,
             "reverse_complement": self.options.reverse_complement,
             "frozen": self.options.frozen,
             "pooling": self.options.pooling,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import product
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from dnastudents.models import PARTS
 from dnastudents.settings import (
@@ -32,10 +32,37 @@ class ReleasedTransfer(Settings):
 
 
 class Grid(Settings):
-    """Settings of which the pair that is best on dev is tested, see `finetune.grid`."""
+    """Values of which the combination that is best on dev is tested, see `finetune.grid`."""
 
-    learning_rate: Distinct[Positive] = Field(description="All pairs are tried; changes slowest.")
-    batch_size: Distinct[Count] = Field(description="All pairs are tried.")
+    learning_rate: Distinct[Positive] | None = Field(
+        None, description="Values to try; null: the one set beside the grid."
+    )
+    batch_size: Distinct[Count] | None = Field(None, description="The same.")
+    pooling: Distinct[Pooling] | None = Field(None, description="The same.")
+    epochs: Distinct[Count] | None = Field(None, description="The same.")
+
+    @model_validator(mode="after")
+    def _check_that_there_is_a_choice(self) -> Grid:
+        if not self.varied:
+            names = ", ".join(type(self).model_fields)
+            raise ValueError(
+                f"leaves dev nothing to choose; give several values of any of {names}, or drop it"
+            )
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_nulls(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: values for name, values in serialize(self).items() if values is not None}
+
+    @property
+    def given(self) -> dict[str, tuple[Any, ...]]:
+        """The values of each setting that the grid is over; those of the first change slowest."""
+        return {name: values for name, values in self if values is not None}
+
+    @property
+    def varied(self) -> list[str]:
+        """The settings in which its cells differ."""
+        return [name for name, values in self.given.items() if len(values) > 1]
 
 
 class Finetuning(Settings):
@@ -70,8 +97,8 @@ class Finetuning(Settings):
     )
     grid: Grid | None = Field(
         None,
-        description="Pairs of which the best on dev is tested, in place of learning_rate and "
-        "batch_size.",
+        description="Of all combinations of its values the best on dev is tested, in place of the "
+        "settings of the same names.",
     )
     reverse_complement: Literal["none", "augment", "conjoin"] = Field(
         "none",
@@ -117,10 +144,16 @@ class Finetuning(Settings):
         """The settings of each cell of the grid, in order; these settings where there is none."""
         if self.grid is None:
             return [self]
+        given = self.grid.given
         return [
-            self.changed(grid=None, learning_rate=rate, batch_size=size)
-            for rate, size in product(self.grid.learning_rate, self.grid.batch_size)
+            self.changed(grid=None, **dict(zip(given, values, strict=True)))
+            for values in product(*given.values())
         ]
+
+    @property
+    def varied(self) -> list[str]:
+        """The settings in which the cells of the grid differ."""
+        return [] if self.grid is None else self.grid.varied
 
 
 def layered(*layers: Finetuning) -> Finetuning:

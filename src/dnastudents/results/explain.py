@@ -127,8 +127,8 @@ def _results(cell: Cell, rows: Sequence[MetricsRow], failed: Mapping[str, str]) 
         for reason in reasons_against(row.as_json()):
             yield f"    says nothing of the sequences: {reason}"
         yield f"    made by: {_made_by(row.as_json())}, on {row.device}"
-        if row.grid_cells is not None and row.grid_cells > 1:
-            chosen = f"learning rate {row.learning_rate:g}, batch size {row.batch_size}"
+        if row.grid is not None:
+            chosen = row.in_words(row.grid.split(", "))
             yield f"    chosen of {row.grid_cells} cells: {chosen}"
         if row.weights is not None:
             yield f"    pretraining: {_start(cell, row)}"

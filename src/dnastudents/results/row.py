@@ -66,7 +66,9 @@ class MetricsRow(Settings):
         None, description="Whose dev split selects."
     )
     frozen: bool | None = Field(None, description="Whether only a head learns.")
+    epochs: Count | None = Field(None, description="Of the fine-tuning, or its chosen cell.")
     grid_cells: Count | None = Field(None, description="Of which dev has chosen one.")
+    grid: str | None = Field(None, description="Settings in which the cells differ; null: none.")
     initialisation: str | None = Field(
         None, description="How the student's weights start; null: as its architecture does."
     )

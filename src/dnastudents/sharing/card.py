@@ -73,6 +73,9 @@ def classifier_card(folder: Path, row: MetricsRow, classes: list[str], paper: st
         "Training": {
             "sequences": row.n_train,
             "learning rate": row.learning_rate,
+            "batch size": row.batch_size,
+            "epochs": row.epochs,
+            "pooling": row.pooling,
             "seed": row.seed,
             "chosen on": "dev" if row.best_dev is not None else "nothing: the last epoch",
             "commit": row.commit,

@@ -63,7 +63,7 @@ SIMULATED_PRETRAINING = (
     "Simulated pretraining: read a generated genome before it was fine-tuned on real sequences; "
     "it says nothing about pretraining on a real one."
 )
-GRID = "Learning rate and batch size are the best on dev of a grid, for each task: {runs}."
+GRID = "Chosen on dev from a grid, for each task: {value}: {runs}."
 BY_SEED = "Each seed draws its own dev split from the training sequences: {runs}."
 START = "Initialisation: {value}: {runs}."
 PARTS = "Features are means over each of {value:g} equal parts of a sequence, side by side: {runs}."
@@ -82,19 +82,16 @@ def finetuning_notes(metrics: pd.DataFrame) -> list[str]:
     Parameters
     ----------
     metrics : DataFrame
-        Metrics rows. Of the columns `grid_cells`, `dev`, `reverse_complement`, `pooling_parts`
+        Metrics rows. Of the columns `grid`, `dev`, `reverse_complement`, `pooling_parts`
         and `initialisation` those count that are there; rows of probes lack some.
     """
     nothing = pd.Series(pd.NA, index=metrics.index)
-    grid_cells, dev, strands = (
-        metrics.get(name, nothing) for name in ("grid_cells", "dev", "reverse_complement")
-    )
+    dev, strands = (metrics.get(name, nothing) for name in ("dev", "reverse_complement"))
     found = [
-        (GRID, grid_cells.fillna(1).astype(int) > 1),
         (BY_SEED, dev == "by_seed"),
         *((text, strands == name) for name, text in STRANDS.items()),
     ]
-    notes = []
+    notes = _by_value(GRID, metrics, "grid")
     for text, rows in found:
         if runs := sorted(set(metrics.loc[rows.fillna(False).astype(bool), "run"])):
             notes.append(text.format(runs=", ".join(runs)))
@@ -117,8 +114,19 @@ def _by_value(text: str, rows: pd.DataFrame, column: str) -> list[str]:
     """Return one line for each value of a column, with its runs."""
     if column not in rows:
         return []
-    groups = rows.dropna(subset=column).groupby(column)["run"]
-    return [text.format(value=value, runs=", ".join(sorted(set(names)))) for value, names in groups]
+    groups = rows.dropna(subset=column).groupby(column)
+    return [text.format(value=value, runs=_runs(group, rows)) for value, group in groups]
+
+
+def _runs(some: pd.DataFrame, rows: pd.DataFrame) -> str:
+    """Name the runs of some rows, with their tasks where the run has rows of others too."""
+    if "task" not in rows:
+        return ", ".join(sorted(set(some["run"])))
+    whole = rows.groupby("run")["task"].nunique()
+    return ", ".join(
+        run if len(tasks) == whole[run] else f"{run} ({', '.join(sorted(tasks))})"
+        for run, tasks in some.groupby("run")["task"].unique().items()
+    )
 
 
 def protocol_notes(metrics: pd.DataFrame) -> list[str]:
