@@ -16,6 +16,7 @@ from dnastudents.models import (
     ChordMixerConfig,
     ChordMixerForMaskedLM,
     backbone_tensors,
+    classifier,
     count_parameters,
     resized,
 )
@@ -144,6 +145,17 @@ def test_one_block_sees_every_position() -> None:
     embeddings = torch.randn(1, 20, model.feature_size, requires_grad=True)
     model.backbone(inputs_embeds=embeddings)[0, 11].sum().backward()
     assert (embeddings.grad[0].abs().sum(-1) > 0).all()
+
+
+def test_only_parts_tell_a_sequence_from_the_same_one_rolled() -> None:
+    torch.manual_seed(0)
+    student = ChordMixerForMaskedLM(ChordMixerConfig(**SMALL))
+    ids = torch.randint(0, 5, (1, 20))
+    for pooling, blind in (("mean", True), ("parts", False)):
+        model = classifier(student, ["no", "yes"], pooling=pooling).eval()
+        with torch.no_grad():
+            pair = model(ids).logits, model(ids.roll(6, 1)).logits
+        assert torch.allclose(*pair, atol=1e-6) == blind
 
 
 def test_other_ids_and_masked_positions_are_the_zero_symbol() -> None:
