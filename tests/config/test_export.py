@@ -19,7 +19,10 @@ FILES = [
     "demo/demo.yaml",
     "demo/chr21_22.yaml",
     "tests/workflow/tiny.yaml",
-    *(f"studies/{name}.yaml" for name in ("all_tasks", "cmgems", "findna", "had", "had_ablations")),
+    *(
+        f"studies/{name}.yaml"
+        for name in ("all_tasks", "cmgems", "findna", "fits", "had", "had_ablations", "start")
+    ),
 ]
 
 

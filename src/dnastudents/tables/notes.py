@@ -122,11 +122,11 @@ def _runs(some: pd.DataFrame, rows: pd.DataFrame) -> str:
     """Name the runs of some rows, with their tasks where the run has rows of others too."""
     if "task" not in rows:
         return ", ".join(sorted(set(some["run"])))
-    whole = rows.groupby("run")["task"].nunique()
-    return ", ".join(
-        run if len(tasks) == whole[run] else f"{run} ({', '.join(sorted(tasks))})"
-        for run, tasks in some.groupby("run")["task"].unique().items()
-    )
+    names = []
+    for run in sorted(set(some["run"])):
+        tasks, whole = (set(of.loc[of["run"] == run, "task"]) for of in (some, rows))
+        names.append(run if tasks == whole else f"{run} ({', '.join(sorted(tasks))})")
+    return ", ".join(names)
 
 
 def protocol_notes(metrics: pd.DataFrame) -> list[str]:
