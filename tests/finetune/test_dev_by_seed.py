@@ -133,7 +133,7 @@ def test_notes_name_the_runs_that_differ() -> None:
         }
     )
     grid, dev, strands = finetuning_notes(metrics)
-    assert grid.endswith("from a grid, for each task: learning_rate, batch_size: had.")
+    assert grid.endswith("from a grid of learning_rate, batch_size: had.")
     assert dev.endswith("from the training sequences: had, kmer.")
     assert "averaged" in strands and strands.endswith(": had.")
     assert finetuning_notes(metrics[["run"]]) == []

@@ -176,8 +176,8 @@ def test_what_a_grid_has_chosen_is_named_in_a_footnote(tables, rows):
     rows("had", TASKS[0], [0.9], **facts, pooling="parts", pooling_parts=7)
     rows("had", TASKS[1], [0.7], **facts, pooling="mean")
     text = tables()["md"]
-    said = "from a grid, for each task: learning_rate, pooling: had."
-    assert line_of(text, "- Chosen on dev") == f"- Chosen on dev {said}"
+    said = "from a grid of learning_rate, pooling: had."
+    assert line_of(text, "- Chosen on dev") == f"- Chosen on dev, for each task, {said}"
     assert line_of(text, "- Features").endswith(f"side by side: had ({TASKS[0]}).")
 
 

@@ -63,7 +63,7 @@ SIMULATED_PRETRAINING = (
     "Simulated pretraining: read a generated genome before it was fine-tuned on real sequences; "
     "it says nothing about pretraining on a real one."
 )
-GRID = "Chosen on dev from a grid, for each task: {value}: {runs}."
+GRID = "Chosen on dev, for each task, from a grid of {value}: {runs}."
 BY_SEED = "Each seed draws its own dev split from the training sequences: {runs}."
 START = "Initialisation: {value}: {runs}."
 PARTS = "Features are means over each of {value:g} equal parts of a sequence, side by side: {runs}."
