@@ -200,8 +200,8 @@ def _title(task: dict[str, Any], score: dict[Any, Any]) -> str:
     label = SIMULATED * task["simulated"]
     return (
         f"{task['suite']}: {task['task']}, t-SNE of frozen {of}{label}\n"
-        f"{score['n']} sequences, the commonest class has {100 * score['majority']:.1f} %; probe: "
-        f"accuracy \u00b1 standard deviation over folds"
+        f"{score['n']:,} sequences, the commonest class has {100 * score['majority']:.1f} %; "
+        f"probe: accuracy \u00b1 standard deviation over folds"
     )
 
 
@@ -262,8 +262,8 @@ def _panel(axis: Axes, score: dict[Any, Any], points: pd.DataFrame, classes: Seq
         axis.text(0.5, 0.5, text, transform=axis.transAxes, fontsize=6, ha="center", va="center")
         return
     size = float(np.clip(3000 / len(points), 1.5, 9))
-    for label, chosen in points.groupby("label"):
-        look = series(int(label))
+    for label in sorted(set(points["label"].tolist())):
+        look, chosen = series(label), points[points["label"] == label]
         axis.scatter(
             chosen["x"],
             chosen["y"],
@@ -272,7 +272,7 @@ def _panel(axis: Axes, score: dict[Any, Any], points: pd.DataFrame, classes: Seq
             marker=look.marker,
             alpha=0.6,
             linewidth=0,
-            label=classes[int(label)],
+            label=classes[label],
         )
     # + 0.0 turns a rounded -0.0 into 0.0
     silhouette = f"{round(score['silhouette'], 2) + 0.0:.2f}"
