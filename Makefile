@@ -8,7 +8,7 @@ PYTHON ?= python3
 JOBS ?= $(shell "$(PYTHON)" -c 'import os; print(min(4, os.cpu_count() or 1))')
 # Tests that neither train nor start Snakemake.
 FAST := $(addprefix tests/,config downloads genome masking pmi results tables test_settings.py test_registry.py)
-.PHONY: demo check test lint test-slurm docs setup clean help
+.PHONY: demo check test lint test-slurm docs figures setup clean help
 
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/'
@@ -69,6 +69,9 @@ test-slurm: setup ## the workflow on a real Slurm that is started on this machin
 docs: setup      ## the documentation as a site, in site/
 	@NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs build --strict --quiet
 	echo "Open site/index.html; its search works behind a server: python -m http.server --directory site"
+
+figures: demo    ## draw the pictures of docs/figures again, with the numbers of a demo of this code
+	@.venv/bin/python docs/figures/draw.py results/demo
 
 clean:           ## remove results and caches, keep .venv
 	rm -rf results/demo .pytest_cache .mypy_cache .ruff_cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -52,11 +53,17 @@ def test_the_citation_is_complete_and_of_this_version() -> None:
     """What cff-version 1.2.0 requires, and the version and licence of the package."""
     citation = read("CITATION.cff")
     assert {"cff-version", "message", "title", "authors"} <= citation.keys()
-    assert citation["version"] == PROJECT["version"] == __version__
+    assert citation["version"] == __version__
     assert citation["license"] == PROJECT["license"]
     assert [author["name"] for author in citation["authors"]] == [
         author["name"] for author in PROJECT["authors"]
     ]
+
+
+def test_a_tag_is_that_of_the_version() -> None:
+    command = ["git", "-C", ROOT, "tag", "--points-at", "HEAD", "v*"]
+    tags = subprocess.run(command, capture_output=True, text=True).stdout.split()
+    assert tags in ([], [f"v{__version__}"])
 
 
 @pytest.mark.parametrize("name", ["bug", "addition"])
@@ -68,18 +75,22 @@ def test_issue_forms_have_what_a_form_needs(name: str) -> None:
         assert part["attributes"]["label"]
 
 
-def test_conda_environments_ask_for_what_the_package_asks_for() -> None:
-    """Each package that both name, in the same versions."""
-    wanted = {
-        re.split(r"[<>=]", line)[0]: line[len(re.split(r"[<>=]", line)[0]) :]
-        for line in PROJECT["dependencies"]
-    }
+def test_conda_environments_have_the_versions_that_are_pinned() -> None:
+    """But for the last number; and nothing that the package does not ask for."""
+    pinned = dict(
+        line.split("==") for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").split()
+    )
+    pinned = {name.lower().replace("_", "-"): version for name, version in pinned.items()}
+    wanted = {re.split(r"[<>=]", line)[0] for line in PROJECT["dependencies"]}
     renamed = {"matplotlib-base": "matplotlib", "pytorch": "torch"}
-    for name in ("dnastudents", "snakemake"):
-        for line in read(f"envs/{name}.yaml")["dependencies"]:
-            package, _, versions = line.partition(" ")
-            if package != "python":
-                assert versions == wanted[renamed.get(package, package)], line
+    for file in ("dnastudents", "snakemake"):
+        (python, *packages) = read(f"envs/{file}.yaml")["dependencies"]
+        assert f"FROM {python.replace(' =', ':')}-slim" in (ROOT / "Dockerfile").read_text()
+        for line in packages:
+            package, version = line.split(" =")
+            name = renamed.get(package, package)
+            assert name in wanted
+            assert version == ".".join(pinned[name.replace("_", "-")].split(".")[:2]), line
 
 
 def test_every_package_is_pinned_once() -> None:

@@ -12,6 +12,7 @@ import pytest
 from dnastudents.benchmarks.draws import draw
 from dnastudents.benchmarks.facts import METRICS, DevRule, Metric
 from dnastudents.benchmarks.labels import number_labels, sort_classes
+from dnastudents.benchmarks.leaks import read_leaks
 from dnastudents.benchmarks.task import load_task, write_task
 from dnastudents.errors import InputError
 
@@ -172,6 +173,15 @@ def test_leaks_leave_train_and_dev_before_a_dev_split_is_drawn(tmp_path: Path) -
     assert task.test["sequence"].tolist() == ["AACC", "AACC", "AANC"]
     assert task.protocol.leakage.as_json() == {"rule": "remove", "removed": {"train": 2}}
     assert task.protocol.dev_rule.origin == "drawn"
+
+
+def test_a_dev_split_that_is_drawn_hides_no_leaks(tmp_path: Path) -> None:
+    """As of the task `enhancers`: what counts is train as it was published."""
+    train = frame(distinct(40), [0, 1] * 20)
+    write(tmp_path / "t", {"train": train, "test": train})
+    leaks = read_leaks(tmp_path / "t")
+    assert leaks is not None
+    assert leaks.exact == leaks.near == 40
 
 
 def test_leaks_stay_where_they_are_reported(

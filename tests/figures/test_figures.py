@@ -9,6 +9,7 @@ import pytest
 
 from dnastudents.errors import InputError
 from dnastudents.figures import losses, pmi, results, style
+from dnastudents.figures.scores import read_scores
 from dnastudents.results.rows import REQUIRED_COLUMNS
 from small_students import BERT, CHORDMIXER, HYBRID
 
@@ -26,6 +27,7 @@ def test_long_names_are_wrapped_without_loss():
     assert "".join(lines) == name
     assert max(map(len, lines)) <= 16
     assert style.wrapped("tf_0") == "tf_0"
+    assert style.wrapped("no binding site", 12) == "no binding\nsite"
 
 
 def test_output_base_takes_off_its_own_suffixes_only():
@@ -67,6 +69,7 @@ def test_losses_draw_each_run_and_mark_the_switch(tmp_path, drawn):
     figure = drawn[0]
     titles = [axis.get_title(loc="left") for axis in figure.axes]
     assert titles == ["training loss", "validation loss", "hidden tokens in validation"]
+    assert all(axis.get_ylabel() for axis in figure.axes)
     labels = [axis.get_legend_handles_labels()[1] for axis in figure.axes]
     assert labels == [["had", "cm_gems"], ["had", "cm_gems"], ["cm_gems"]]
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
@@ -115,7 +118,7 @@ def test_each_vocabulary_has_a_row_of_its_own(tmp_path, drawn):
     assert labels == {
         f"{panel}, {tokens}": runs
         for tokens, runs in {"bases": ["had", "findna"], "6-mers": ["logo"]}.items()
-        for _, _, panel in losses.PANELS
+        for _, _, panel, _ in losses.PANELS
     }
 
 
@@ -204,7 +207,9 @@ def test_overview_shows_means_intervals_and_controls(tmp_path, drawn):
     frame = pd.DataFrame(rows, columns=REQUIRED_COLUMNS)
     frame = frame.assign(metric="mcc", simulated=True, pretrained=frame["run"] == "had")
     frame.to_csv(tmp_path / "metrics.csv", index=False)
-    results.overview_figure(tmp_path / "metrics.csv", tmp_path / "overview.png", ["had"])
+    results.overview_figure(
+        read_scores(tmp_path / "metrics.csv", ["had"]), tmp_path / "overview.png"
+    )
     figure = drawn[0]
     assert len(figure.axes) == 2
     first = figure.axes[0]
@@ -231,7 +236,8 @@ def test_overview_marks_where_seeds_failed(tmp_path, drawn):
     frame = pd.DataFrame(rows, columns=[*REQUIRED_COLUMNS, "failed_seeds"])
     frame = frame.assign(metric="mcc", simulated=False, pretrained=True)
     frame.to_csv(tmp_path / "metrics.csv", index=False)
-    results.overview_figure(tmp_path / "metrics.csv", tmp_path / "overview.png", ["findna", "had"])
+    scores = read_scores(tmp_path / "metrics.csv", ["findna", "had"])
+    results.overview_figure(scores, tmp_path / "overview.png")
     (mark,) = drawn[0].axes[0].texts
     assert (mark.get_text(), mark.xy) == ("†", (80, 1))
     assert drawn[0].get_suptitle().endswith("†: without the seeds that failed")
@@ -246,7 +252,8 @@ def test_overview_marks_scores_that_say_nothing(tmp_path, drawn):
     frame = pd.DataFrame(rows, columns=[*REQUIRED_COLUMNS, "constant"])
     frame = frame.assign(metric="mcc", simulated=False, pretrained=True)
     frame.to_csv(tmp_path / "metrics.csv", index=False)
-    results.overview_figure(tmp_path / "metrics.csv", tmp_path / "overview.png", ["findna", "had"])
+    scores = read_scores(tmp_path / "metrics.csv", ["findna", "had"])
+    results.overview_figure(scores, tmp_path / "overview.png")
     (mark,) = drawn[0].axes[0].texts
     assert (mark.get_text(), mark.xy) == ("\u2021", (80, 1))
     assert "\u2021: predicts one class throughout" in drawn[0].get_suptitle()

@@ -111,7 +111,7 @@ def test_classes_are_named_where_the_benchmark_says_what_1_is(suite, task, class
 
 
 def test_heatmap_writes_scores_and_colours_distances(tmp_path, metrics, drawn):
-    heatmap.heatmap_figure(metrics, tmp_path / "h", ["had"])
+    heatmap.heatmap_figure(read_scores(metrics, ["had"]), tmp_path / "h")
     axis = drawn[0].axes[0]
     texts = {text.get_text(): text.get_fontweight() for text in axis.texts}
     assert texts["80.0"] == "bold" and texts["65.0"] == texts["75.0"] == "normal"
@@ -125,7 +125,7 @@ def test_heatmap_writes_scores_and_colours_distances(tmp_path, metrics, drawn):
 def test_heatmap_needs_the_baseline(tmp_path):
     path = write_scores(tmp_path / "m.csv", {"had": [0.5]})
     with pytest.raises(InputError, match="no row of kmer_logistic"):
-        heatmap.heatmap_figure(path, tmp_path / "h")
+        heatmap.heatmap_figure(read_scores(path), tmp_path / "h")
 
 
 # ---- ranks
@@ -166,7 +166,7 @@ def test_ranks_leave_out_tasks_that_lack_a_run(tmp_path, metrics, drawn):
     frame = pd.read_csv(metrics)
     lone = frame[frame["task"] == "tf_2"].assign(task="tf_3")
     pd.concat([frame, lone[lone["run"] == "had"]]).to_csv(metrics, index=False)
-    ranks.ranks_figure(metrics, tmp_path / "r")
+    ranks.ranks_figure(read_scores(metrics), tmp_path / "r")
     axis = drawn[0].axes[0]
     assert axis.get_title(loc="left").startswith("gue: 2 tasks, Friedman p = 0.135")
     assert "1 tasks lack a run" in drawn[0].get_suptitle()
@@ -177,7 +177,7 @@ def test_ranks_leave_out_tasks_that_lack_a_run(tmp_path, metrics, drawn):
 def test_ranks_need_runs_and_tasks(tmp_path):
     path = write_scores(tmp_path / "m.csv", tasks=("gue/tf_0",))
     with pytest.raises(InputError, match="3 runs, and 1 tasks"):
-        ranks.ranks_figure(path, tmp_path / "r")
+        ranks.ranks_figure(read_scores(path), tmp_path / "r")
 
 
 # ---- comparisons
@@ -220,7 +220,7 @@ def test_learning_curves_have_bands_from_three_values(tmp_path, drawn):
     tasks = ("few_shot/silencer_10", "few_shot/silencer_50")
     scores = SCORES | {"logo_random": [0.6, 0.7]}
     path = write_scores(tmp_path / "m.csv", scores, tasks, metric="accuracy")
-    few_shot.few_shot_figure(path, tmp_path / "f", ["had", "logo_random"])
+    few_shot.few_shot_figure(read_scores(path, ["had", "logo_random"]), tmp_path / "f")
     had, logo = drawn[0].axes
     curves = {line.get_label(): line for line in had.get_lines()}
     assert list(curves) == ["had", "had_scratch", BASELINE]
@@ -229,7 +229,7 @@ def test_learning_curves_have_bands_from_three_values(tmp_path, drawn):
     assert curves["had_scratch"].get_markerfacecolor() == "white"
     assert (len(had.collections), len(logo.collections)) == (2, 0)
     with pytest.raises(InputError, match="no row of a task of few_shot"):
-        few_shot.few_shot_figure(write_scores(tmp_path / "n.csv"), tmp_path / "f")
+        few_shot.few_shot_figure(read_scores(write_scores(tmp_path / "n.csv")), tmp_path / "f")
 
 
 # ---- against cost
@@ -241,7 +241,7 @@ def test_scores_stand_against_what_runs_took(tmp_path, metrics, drawn):
         pretraining(tmp_path / "pretrain/had", parameters=1000, **trained),
         pretraining(tmp_path / "pretrain/had_scratch", parameters=1000),
     ]
-    against_cost.against_cost_figure(metrics, folders, tmp_path / "a")
+    against_cost.against_cost_figure(read_scores(metrics), folders, tmp_path / "a")
     axes = drawn[0].axes
     places = [
         {line.get_label(): (line.get_xdata()[0], line.get_ydata()[0]) for line in axis.get_lines()}
@@ -251,7 +251,7 @@ def test_scores_stand_against_what_runs_took(tmp_path, metrics, drawn):
     assert [place["had"][0] for place in places] == [1000, 5e6, 4]  # 2 h on 2 devices
     assert [place["had_scratch"][0] for place in places] == [1000, 0, 0]  # the left edge
     with pytest.raises(InputError, match="no pretraining folder of had_scratch"):
-        against_cost.against_cost_figure(metrics, folders[:1], tmp_path / "a")
+        against_cost.against_cost_figure(read_scores(metrics), folders[:1], tmp_path / "a")
 
 
 # ---- confusion
@@ -271,17 +271,17 @@ def task_folder(folder, task, classes, protocol):
 
 def test_confusion_is_of_the_best_run_with_named_classes(tmp_path, metrics, drawn, protocol):
     folders = [task_folder(tmp_path, task, ["0", "1"], protocol) for task in ("tf_10", "tf_2")]
-    confusion.confusion_figure(metrics, folders, tmp_path / "c")
+    confusion.confusion_figure(read_scores(metrics), folders, tmp_path / "c")
     axis = drawn[0].axes[0]
     assert axis.get_title(loc="left") == "tf_10\nhad\nMCC 70.0"
     assert [label.get_text() for label in axis.get_yticklabels()] == [
-        "no binding site",
+        "no binding\nsite",
         "binding site",
     ]
     assert [text.get_text() for text in axis.texts] == ["90", "10", "20", "80"]
     three = task_folder(tmp_path / "three", "tf_2", ["a", "b", "c"], protocol)
     with pytest.raises(InputError, match="counts of 2 classes, the task folder has 3"):
-        confusion.confusion_figure(metrics, [three], tmp_path / "c")
+        confusion.confusion_figure(read_scores(metrics), [three], tmp_path / "c")
 
 
 # ---- at the papers' size
@@ -297,8 +297,8 @@ def test_figures_are_quick_at_the_papers_size(tmp_path, paper, name):
     """24 runs and the baseline on 84 tasks: 10 s each, and no picture taller than two pages."""
     of_suite = [task for task in TASKS if task.startswith("gue/")]
     draw = {
-        "heatmap": lambda out: heatmap.heatmap_figure(paper, out, RUNS, TASKS),
-        "overview": lambda out: overview_figure(paper, out, RUNS, of_suite),
+        "heatmap": lambda out: heatmap.heatmap_figure(read_scores(paper, RUNS, TASKS), out),
+        "overview": lambda out: overview_figure(read_scores(paper, RUNS, of_suite), out),
     }[name]
     started = time.process_time()
     draw(tmp_path / name)

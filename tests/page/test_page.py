@@ -87,6 +87,10 @@ def test_the_answer_is_that_of_the_comparisons(sources: Sources, text: str, tmp_
     single = table[table["task"] != ALL_TASKS]
     better = int((single["verdict"] == "better").sum())
     assert better
+    means = table.loc[(table["task"] == ALL_TASKS) | (table["suite"] == "genomic_benchmarks")]
+    least, most = means["difference"].min(), means["difference"].max()
+    assert f"mean score of a suite by +{least:.1f} points (" in text
+    assert f" to +{most:.1f} points (" in text
     said = f"Of {len(single)} comparisons of a pretrained run"
     assert f"{said} with the same student without pretraining, {better} are better" in text
     whole = table[(table["suite"] == "gue") & (table["run"] == "had")].set_index("task")

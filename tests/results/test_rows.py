@@ -5,6 +5,7 @@ import pytest
 
 from dnastudents.errors import InputError
 from dnastudents.figures.results import overview_figure
+from dnastudents.figures.scores import read_scores
 from dnastudents.results.failures import incomplete
 from dnastudents.results.row import REQUIRED_COLUMNS
 from dnastudents.results.rows import collect, read_metrics, runs_in_order
@@ -168,7 +169,7 @@ def test_a_run_without_a_row_is_refused(rows, tmp_path):
     with pytest.raises(InputError, match=unknown):
         write_table(tmp_path / "m.csv", "gue", None, tmp_path / "t", ["had", "finda"])
     with pytest.raises(InputError, match=unknown):
-        overview_figure(tmp_path / "m.csv", tmp_path / "o.png", ["finda"])
+        overview_figure(read_scores(tmp_path / "m.csv", ["finda"]), tmp_path / "o.png")
     assert not list(tmp_path.glob("[to].*"))
 
 

@@ -47,6 +47,23 @@ def test_other_seeds_are_compared_by_welch():
     assert estimate.half_width == pytest.approx((interval.high - interval.low) / 2)
 
 
+def test_it_is_scipys_t_test_to_the_last_bit():
+    generator = np.random.default_rng(0)
+    for turn in range(200):
+        ours = generator.normal(generator.normal(), 10 ** generator.uniform(-6, 1), turn % 9 + 2)
+        theirs = generator.normal(size=turn % 5 + 2)
+        for expected, estimate in (
+            (stats.ttest_1samp(ours, 0.0), mean_interval(ours.tolist())),
+            (
+                stats.ttest_ind(ours, theirs, equal_var=False),
+                difference(dict(enumerate(ours)), dict(enumerate(theirs, start=-1))),
+            ),
+        ):
+            interval = expected.confidence_interval()
+            assert estimate.half_width == (interval.high - interval.low) / 2
+            assert estimate.p_value == expected.pvalue
+
+
 def plain(ours: list[float], theirs: list[float] | None = None) -> tuple[float, float, float]:
     """Mean, half width and p-value by the formulas of Student and of Welch."""
     a, b = np.array(ours), np.array(theirs or [0.0])

@@ -142,6 +142,21 @@ def test_a_seed_that_failed_in_one_run_is_left_out_of_both(rows, tmp_path):
     assert "finished_seeds" in (tmp_path / "c.csv").read_text()
 
 
+def test_tasks_of_one_name_in_two_suites_are_told_apart(rows, tmp_path):
+    folders = [
+        rows(run, "t", [0.60, 0.71, 0.83], suite=suite, constant=suite == "b")
+        for suite in "ab"
+        for run in PAIRS[0]
+    ]
+    (folders[2] / "failed_seed_3.json").write_text(json.dumps({"seed": 3, "reason": "nan"}))
+    collect(folders, tmp_path / "metrics.csv")
+    write_comparisons(tmp_path / "metrics.csv", PAIRS[:1], tmp_path / "c.csv")
+    text = (tmp_path / "c.md").read_text()
+    assert "- † had on b/t, seed 3: nan" in text
+    assert "‡ had on b/t, seed 0, 1, 2: one class" in text
+    assert "on a/t" not in text
+
+
 def test_runs_whose_seeds_all_finished_say_nothing_of_failing(compared, tmp_path):
     assert "†" not in (tmp_path / "c.md").read_text()
     assert "finished_seeds" not in compared

@@ -1,6 +1,5 @@
 # The configuration, the names that wildcards may take, and the files that `rule all` asks for.
 import json
-import os
 import re
 import shlex
 import sys
@@ -20,7 +19,8 @@ from dnastudents.config import load_config
 from dnastudents.config.asked import STATE_FOLDERS, Asked, forget_states
 from dnastudents.config.export import write_resolved
 from dnastudents.config.given import given, require_usable_root
-from dnastudents.config.start import when_jobs_begin
+from dnastudents.config.start import require_submittable, when_jobs_begin
+from dnastudents.config.targets import figure_names, table_names
 from dnastudents.errors import InputError
 from dnastudents.training.identity import split_settings
 
@@ -61,32 +61,6 @@ DOWNLOAD_OPTIONS = shlex.join(
 )
 
 
-def refuse_to_submit():
-    """Refuse what would fail in every submitted job, for which Snakemake starts itself again.
-
-    Paths that reach the scheduler unquoted, and modules in the working folder, which `python -m`
-    imports first. Not set for it is PYTHONSAFEPATH: rules of others may rely on what it forbids.
-    """
-    if workflow.local_exec:
-        return
-    known = {*sys.stdlib_module_names, "numpy", "pandas", "snakemake", "yaml"}
-    files = sorted(file.name for file in Path.cwd().glob("*.py") if file.stem in known)
-    if files and not os.environ.get("PYTHONSAFEPATH"):
-        raise WorkflowError(
-            f"{files[0]}: Snakemake would import it in every job, in place of the module of this"
-            " name; rename it, or set PYTHONSAFEPATH=1"
-        )
-    unquoted = {"Python": (sys.executable, r"[^\w@%+=:,./-]")}
-    inside = {"this folder": os.getcwd(), "the workflow": str(ROOT)}
-    unquoted |= {name: (path, r"[$`\"\\\\]") for name, path in inside.items()}
-    for name, (path, unfit) in unquoted.items():
-        if found := re.search(unfit, path):
-            raise WorkflowError(
-                f"{path}: jobs cannot be submitted where the path of {name} has"
-                f" {found[0]!r} in it; move it to another"
-            )
-
-
 # The rules that keep a state, by the names that a workflow which uses this one may give them.
 RULES_WITH_STATE = {
     workflow.modifier.modify_rulename(rule): rule for rule in STATE_FOLDERS
@@ -95,7 +69,10 @@ RULES_WITH_STATE = {
 
 def begin():
     """Refuse or prepare what concerns all jobs; what is forced is computed, not taken from a state."""
-    refuse_to_submit()
+    try:
+        require_submittable(workflow, ROOT)
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
     forced = [
         RULES_WITH_STATE.get(name, name) for name in workflow.dag_settings.forcerun
     ]
@@ -385,40 +362,18 @@ def page_files():
 
 def table_files():
     """All tables but the one of the cost, and the rows that they are made from."""
-    probes = CONFIG.probes()
-    tasks = {probe: CONFIG.probe_tasks(probe) for probe in probes}
-    names = [
-        *CONFIG.suites,
-        "benchmarks",
-        *(["pretraining"] if pretrainings() else []),
-        *(["comparisons"] if CONFIG.comparisons() else []),
-        *sorted({f"{probe}_{suite}" for probe in probes for suite, _ in tasks[probe]}),
-    ]
-    rows = [f"{OUT}/{name}.csv" for name in ("metrics", *probes)]
+    rows = [f"{OUT}/{name}.csv" for name in ("metrics", *CONFIG.probes())]
     return rows + expand(
-        f"{OUT}/tables/{{name}}.{{kind}}", name=names, kind=["csv", "md", "tex"]
+        f"{OUT}/tables/{{name}}.{{kind}}",
+        name=table_names(CONFIG),
+        kind=["csv", "md", "tex"],
     )
 
 
 def figure_files():
     """All figures."""
-    names = [
-        *("heatmap", "against_cost"),
-        *(
-            f"{kind}_{suite}"
-            for kind in ("overview", "confusion")
-            for suite in CONFIG.suites
-        ),
-        *(["ranks"] if min(len(CONFIG.tasks()), len(CONFIG.runs)) > 1 else []),
-        *(["comparisons"] if CONFIG.comparisons() else []),
-        *(["few_shot"] if "few_shot" in CONFIG.suites else []),
-        *(["losses"] if pretrainings() else []),
-    ]
-    for name in ("tsne", "tsne_cls"):
-        if CONFIG.tsne(name)[0]:
-            names += ["_".join([name, *task]) for task in CONFIG.tsne(name)[1]]
-    if any("pmi" in CONFIG.needs(run) for run in CONFIG.runs):
-        names.append("pmi")
     return expand(
-        f"{OUT}/figures/{{name}}.{{kind}}", name=names, kind=["svg", "png", "pdf"]
+        f"{OUT}/figures/{{name}}.{{kind}}",
+        name=figure_names(CONFIG),
+        kind=["svg", "png", "pdf"],
     )

@@ -57,8 +57,9 @@ def overview(
 ) -> None:
     """Draw every run on every task, with confidence intervals."""
     from dnastudents.figures.results import overview_figure
+    from dnastudents.figures.scores import read_scores
 
-    overview_figure(metrics, output, runs, tasks)
+    overview_figure(read_scores(metrics, runs, tasks), output)
 
 
 @command(app, "heatmap", "results/metrics.csv --output results/figures/heatmap.png")
@@ -67,8 +68,9 @@ def heatmap(
 ) -> None:
     """Draw all scores, coloured against the k-mer baseline."""
     from dnastudents.figures.heatmap import heatmap_figure
+    from dnastudents.figures.scores import read_scores
 
-    heatmap_figure(metrics, output, runs, tasks)
+    heatmap_figure(read_scores(metrics, runs, tasks), output)
 
 
 @command(app, "ranks", "results/metrics.csv --output results/figures/ranks.png")
@@ -77,8 +79,9 @@ def ranks(
 ) -> None:
     """Draw mean ranks and their critical difference."""
     from dnastudents.figures.ranks import ranks_figure
+    from dnastudents.figures.scores import read_scores
 
-    ranks_figure(metrics, output, runs, tasks)
+    ranks_figure(read_scores(metrics, runs, tasks), output)
 
 
 @command(
@@ -99,8 +102,9 @@ def comparisons(
 def few_shot(metrics: MetricsFile, *, runs: AllRuns = None, output: Output) -> None:
     """Draw learning curves over the few-shot tasks."""
     from dnastudents.figures.few_shot import few_shot_figure
+    from dnastudents.figures.scores import read_scores
 
-    few_shot_figure(metrics, output, runs)
+    few_shot_figure(read_scores(metrics, runs), output)
 
 
 @command(
@@ -120,8 +124,9 @@ def against_cost(
 ) -> None:
     """Draw mean scores against size, bases and hours."""
     from dnastudents.figures.against_cost import against_cost_figure
+    from dnastudents.figures.scores import read_scores
 
-    against_cost_figure(metrics, pretrained, output, runs, tasks)
+    against_cost_figure(read_scores(metrics, runs, tasks), pretrained, output)
 
 
 @command(
@@ -136,8 +141,9 @@ def confusion(
 ) -> None:
     """Draw what the best runs take each class for."""
     from dnastudents.figures.confusion import confusion_figure
+    from dnastudents.figures.scores import read_scores
 
-    confusion_figure(metrics, tasks, output, runs)
+    confusion_figure(read_scores(metrics, runs), tasks, output)
 
 
 @command(app, "pmi", "results/pmi --output results/figures/pmi.png")

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator
 
 from dnastudents.errors import InputError
-from dnastudents.figures.scores import read_scores
+from dnastudents.figures.scores import Scores
 from dnastudents.figures.style import (
     GREY,
     PAGE,
@@ -55,18 +55,14 @@ LABELS = {
 
 
 def against_cost_figure(
-    metrics_csv: str | Path,
-    pretrainings: Sequence[str | Path],
-    output: str | Path,
-    runs: Sequence[str] | None = None,
-    tasks: Sequence[str] | None = None,
+    scores: Scores, pretrainings: Sequence[str | Path], output: str | Path
 ) -> None:
     """Draw a row per suite, a column per kind of cost; write `<output>.svg`, `.png` and `.pdf`.
 
     Parameters
     ----------
-    metrics_csv, runs, tasks
-        See `figures.scores.read_scores`. A run that lacks a task of a suite is not in its row.
+    scores : Scores
+        A run that lacks a task of a suite is not in its row.
     pretrainings : sequence of path
         Outputs of `dnastudents pretrain`, also of runs that were never pretrained.
     output : path
@@ -75,13 +71,12 @@ def against_cost_figure(
     Raises
     ------
     InputError
-        The CSV or a folder is absent or broken, or one of `runs` or `tasks` has no row.
+        A folder is absent or broken, or that of a run was not given.
     """
-    scores = read_scores(metrics_csv, runs, tasks)
     costs = {Path(folder).name: _cost(Path(folder)) for folder in pretrainings}
     if missing := [run for run in scores.runs if run not in costs and run != BASELINE]:
         raise InputError(
-            f"{metrics_csv}: no pretraining folder of {', '.join(missing)} was given, only of "
+            f"{scores.source}: no pretraining folder of {', '.join(missing)} was given, only of "
             f"{', '.join(costs)}"
         )
     of_run, means = looks(scores.runs), scores.means()

@@ -14,25 +14,20 @@ from numpy.typing import NDArray
 from dnastudents.benchmarks.class_names import shown_classes
 from dnastudents.benchmarks.facts import METRICS, read_protocol
 from dnastudents.errors import InputError
-from dnastudents.figures.scores import read_scores
+from dnastudents.figures.scores import Scores
 from dnastudents.figures.style import PAGE, SIMULATED, figure_style, grid, headline, save, wrapped
 
 MAP = "Blues"
 STRONG = 0.6  # shares above which white letters are read better
 
 
-def confusion_figure(
-    metrics_csv: str | Path,
-    folders: Sequence[str | Path],
-    output: str | Path,
-    runs: Sequence[str] | None = None,
-) -> None:
+def confusion_figure(scores: Scores, folders: Sequence[str | Path], output: str | Path) -> None:
     """Draw the confusion of each task and write `<output>.svg`, `.png` and `.pdf`.
 
     Parameters
     ----------
-    metrics_csv, runs
-        See `figures.scores.read_scores`. A run's counts are summed over its seeds; the best run is
+    scores : Scores
+        A run's counts are summed over its seeds; the best run is
         the one of the highest mean score.
     folders : sequence of path
         Task folders, in the order of the panels; their `task.json` name the classes.
@@ -42,30 +37,29 @@ def confusion_figure(
     Raises
     ------
     InputError
-        The CSV or a folder is absent or broken, a task or one of `runs` has no row, or counts are
-        of other classes than those of the folder.
+        A folder is absent or broken, its task has no row, or counts are of other classes than those
+        of the folder.
     """
     protocols = {f"{p.suite}/{p.task}": p for p in map(read_protocol, folders)}
-    scores = read_scores(metrics_csv, runs, list(protocols))
+    scores = scores.only(list(protocols))
     means = scores.means()
     of_task = dict(list(scores.frame.groupby(["suite", "task"])))
     with figure_style():
-        columns = 4 if len(protocols) <= 12 else 6
-        figure, axes = grid(len(protocols), columns, PAGE, 1.95 if columns == 4 else 1.45)
+        figure, axes = grid(len(protocols), 4, PAGE, 1.5)
         for axis, task, row in zip(axes, scores.tasks, means, strict=True):
             run = scores.runs[int(np.nanargmax(row))]
             rows = of_task[task]
             protocol = protocols["/".join(task)]
-            counts = _counts(rows[rows["run"] == run], metrics_csv)
+            counts = _counts(rows[rows["run"] == run], scores.source)
             if len(counts) != len(protocol.classes):
                 raise InputError(
-                    f"{metrics_csv}: {run} on {'/'.join(task)} has counts of {len(counts)} classes,"
-                    f" the task folder has {len(protocol.classes)}; run it again"
+                    f"{scores.source}: {run} on {'/'.join(task)} has counts of {len(counts)} "
+                    f"classes, the task folder has {len(protocol.classes)}; run it again"
                 )
             _panel(axis, counts, shown_classes(*task, protocol.classes))
             metric = METRICS[str(rows["metric"].iloc[0])]
             score = f"{run}\n{metric} {np.nanmax(row):.1f}"
-            axis.set_title(f"{wrapped(task[1], 72 // columns)}\n{score}", fontsize=5.5)
+            axis.set_title(f"{wrapped(task[1])}\n{score}", fontsize=5.5)
         headline(
             figure,
             f"{', '.join(scores.suites)}: what the best run of each task takes a class for, %"
@@ -85,9 +79,9 @@ def _counts(rows: pd.DataFrame, source: str | Path) -> NDArray[np.int64]:
 
 def _panel(axis: Axes, counts: NDArray[np.int64], classes: Sequence[str]) -> None:
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    axis.imshow(shares, cmap=MAP, vmin=0, vmax=1)
+    axis.imshow(shares, cmap=MAP, vmin=0, vmax=1, aspect="auto")
     axis.set_xticks([])
-    axis.set_yticks(range(len(classes)), [wrapped(name, 14) for name in classes], fontsize=5)
+    axis.set_yticks(range(len(classes)), [wrapped(name, 12) for name in classes], fontsize=5)
     axis.tick_params(length=0, pad=1)
     axis.spines[:].set_visible(False)
     for (row, column), share in np.ndenumerate(shares):
@@ -97,6 +91,6 @@ def _panel(axis: Axes, counts: NDArray[np.int64], classes: Sequence[str]) -> Non
             f"{100 * share:.0f}",
             ha="center",
             va="center_baseline",
-            fontsize=min(6.0, 22 / len(classes)),
+            fontsize=min(6.0, 36 / len(classes)),
             color="white" if share > STRONG else "black",
         )

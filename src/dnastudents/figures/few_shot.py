@@ -17,7 +17,7 @@ from dnastudents.benchmarks.facts import METRICS
 from dnastudents.benchmarks.few_shot import SUITE
 from dnastudents.benchmarks.few_shot import TASKS as FEW_SHOT
 from dnastudents.errors import InputError
-from dnastudents.figures.scores import FEWEST, half_width, read_scores
+from dnastudents.figures.scores import FEWEST, Scores, half_width
 from dnastudents.figures.style import (
     PAGE,
     SIMULATED,
@@ -33,32 +33,25 @@ from dnastudents.results.jobs import BASELINE
 from dnastudents.results.rows import estimate
 
 
-def few_shot_figure(
-    metrics_csv: str | Path,
-    output: str | Path,
-    runs: Sequence[str] | None = None,
-) -> None:
+def few_shot_figure(scores: Scores, output: str | Path) -> None:
     """Draw the learning curves and write `<output>.svg`, `.png` and `.pdf`.
 
     Parameters
     ----------
-    metrics_csv : path
-        What `results.rows.collect` wrote, with rows of the suite few_shot.
+    scores : Scores
+        With tasks of the suite few_shot; others are passed over.
     output : path
         A suffix of these is taken off first.
-    runs : sequence of str, optional
-        See `figures.scores.read_scores`.
 
     Raises
     ------
     InputError
-        The CSV is absent or broken, one of `runs` has no row, or there is no few-shot task.
+        There is no few-shot task.
     """
-    scores = read_scores(metrics_csv, runs)
     frame = scores.frame[scores.frame["suite"] == SUITE]
     frame = frame[frame["task"].isin(FEW_SHOT)]
     if frame.empty:
-        raise InputError(f"{metrics_csv}: no row of a task of {SUITE}")
+        raise InputError(f"{scores.source}: no row of a task of {SUITE}")
     data_sets = frame["task"].map(lambda task: FEW_SHOT[task][0])
     frame = frame.assign(data=data_sets, shots=frame["task"].map(lambda task: FEW_SHOT[task][1]))
     known = dict.fromkeys(name for name, _ in FEW_SHOT.values())

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from dnastudents.errors import InputError
-from dnastudents.figures.scores import Scores, read_scores
+from dnastudents.figures.scores import Scores
 from dnastudents.figures.style import PAGE, SIMULATED, figure_style, headline, looks, save
 from dnastudents.results.jobs import BASELINE
 
@@ -24,30 +24,22 @@ ROW, COLUMN = 0.115, 0.3  # inches
 STRONG = 0.65  # share of the scale beyond which white letters are read better
 
 
-def heatmap_figure(
-    metrics_csv: str | Path,
-    output: str | Path,
-    runs: Sequence[str] | None = None,
-    tasks: Sequence[str] | None = None,
-) -> None:
+def heatmap_figure(scores: Scores, output: str | Path) -> None:
     """Draw the map and write `<output>.svg`, `.png` and `.pdf`.
 
     Parameters
     ----------
-    metrics_csv, runs, tasks
-        See `figures.scores.read_scores`.
+    scores : Scores
     output : path
         A suffix of these is taken off first.
 
     Raises
     ------
     InputError
-        The CSV is absent or broken, one of `runs` or `tasks` has no row, or the k-mer baseline has
-        none at all.
+        The k-mer baseline has no row.
     """
-    scores = read_scores(metrics_csv, runs, tasks)
     if BASELINE not in scores.runs:
-        raise InputError(f"{metrics_csv}: no row of {BASELINE}, with which runs are compared")
+        raise InputError(f"{scores.source}: no row of {BASELINE}, with which runs are compared")
     means = scores.means()
     gains = means - means[:, [scores.runs.index(BASELINE)]]
     # The few that are far off must not leave the others without colour.

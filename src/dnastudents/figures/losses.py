@@ -39,10 +39,10 @@ from dnastudents.models import STUDENTS
 from dnastudents.results.jobs import run_of
 
 HIDDEN = "perplexity"  # of hidden tokens; its logarithm is their cross-entropy
-PANELS = (
-    ("train", "loss", "training loss"),
-    ("validation", "loss", "validation loss"),
-    ("validation", HIDDEN, "hidden tokens in validation"),
+PANELS = (  # split, metric, title, unit
+    ("train", "loss", "training loss", "loss of the recipe"),
+    ("validation", "loss", "validation loss", "loss of the recipe"),
+    ("validation", HIDDEN, "hidden tokens in validation", "nats a token"),
 )
 SMOOTHING = 0.05  # width of the running mean, as a share of the logged steps
 MARKERS = 8  # marks on a curve: enough to tell curves apart, too few to hide them
@@ -98,10 +98,10 @@ def losses_figure(histories: Mapping[str, str | Path], output: str | Path) -> No
         for row, tokens in zip(axes, rows, strict=True):
             runs = {run: frame for run, frame in frames.items() if bases[run] == tokens}
             named = {None: "", 1: ", bases"}.get(tokens, f", {tokens}-mers")
-            for axis, (split, metric, title) in zip(row, PANELS, strict=True):
+            for axis, (split, metric, title, unit) in zip(row, PANELS, strict=True):
                 _panel(axis, runs, of_run, split, metric)
                 axis.set_title(f"{title}{named}")
-            row[-1].set_ylabel("nats a token", labelpad=1)
+                axis.set_ylabel(unit, labelpad=1)
             if not row[-1].lines:  # no run of this row has it
                 row[-1].remove()
         for axis in axes[-1]:

@@ -6,7 +6,6 @@ mean ranks differ by less than Nemenyi's critical difference. Tasks are the samp
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from dnastudents.errors import InputError
-from dnastudents.figures.scores import Scores, read_scores
+from dnastudents.figures.scores import Scores
 from dnastudents.figures.style import (
     PAGE,
     SIMULATED,
@@ -32,33 +31,26 @@ FEWEST_RUNS = 3
 BAR = 0.55  # a bar's height, in lines of text
 
 
-def ranks_figure(
-    metrics_csv: str | Path,
-    output: str | Path,
-    runs: Sequence[str] | None = None,
-    tasks: Sequence[str] | None = None,
-) -> None:
+def ranks_figure(scores: Scores, output: str | Path) -> None:
     """Draw a panel for each suite, the first for all, and write `<output>.svg`, `.png` and `.pdf`.
 
     Parameters
     ----------
-    metrics_csv, runs, tasks
-        See `figures.scores.read_scores`. Only tasks on which every run has a score are ranked.
+    scores : Scores
+        Only tasks on which every run has a score are ranked.
     output : path
         A suffix of these is taken off first.
 
     Raises
     ------
     InputError
-        The CSV is absent or broken, one of `runs` or `tasks` has no row, there are fewer than three
-        runs, or fewer than two tasks have all of them.
+        There are fewer than three runs, or fewer than two tasks have all of them.
     """
-    scores = read_scores(metrics_csv, runs, tasks)
     means = scores.means()
     complete = ~np.isnan(means).any(axis=1)
     if len(scores.runs) < FEWEST_RUNS or complete.sum() < FEWEST_TASKS:
         found = f"{len(scores.runs)} runs, and {complete.sum()} tasks with a score of each of them"
-        raise InputError(f"{metrics_csv}: {found}; ranks take three and two")
+        raise InputError(f"{scores.source}: {found}; ranks take three and two")
     of_suite = np.array([suite for suite, _ in scores.tasks])
     groups = {suite: complete & (of_suite == suite) for suite in scores.suites}
     groups = {name: chosen for name, chosen in groups.items() if chosen.sum() >= FEWEST_TASKS}

@@ -7,7 +7,7 @@ and the k-mer baseline) are hollow, and a line carries the baseline through ever
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
 from dnastudents.benchmarks.facts import METRICS
-from dnastudents.figures.scores import MARKS, Scores, half_width, marks_of, read_scores
+from dnastudents.figures.scores import MARKS, Scores, half_width, marks_of
 from dnastudents.figures.style import (
     GREY,
     PAGE,
@@ -33,27 +33,15 @@ from dnastudents.results.jobs import BASELINE
 from dnastudents.results.rows import estimate
 
 
-def overview_figure(
-    metrics_csv: str | Path,
-    output: str | Path,
-    runs: Sequence[str] | None = None,
-    tasks: Sequence[str] | None = None,
-) -> None:
+def overview_figure(scores: Scores, output: str | Path) -> None:
     """Draw the overview and write `<output>.svg`, `.png` and `.pdf`.
 
     Parameters
     ----------
-    metrics_csv, runs, tasks
-        See `figures.scores.read_scores`.
+    scores : Scores
     output : path
         A suffix of these is taken off first.
-
-    Raises
-    ------
-    InputError
-        The CSV is absent or broken, or one of `runs` or `tasks` has no row.
     """
-    scores = read_scores(metrics_csv, runs, tasks)
     with figure_style():
         columns = 4 if len(scores.tasks) <= 12 else 6
         figure, axes = grid(

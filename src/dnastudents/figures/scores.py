@@ -41,6 +41,8 @@ class Scores(NamedTuple):
 
     Attributes
     ----------
+    source : str or Path
+        The file, which errors name.
     frame : DataFrame
         Of the shown runs and tasks; `value` is x 100.
     runs : list of str
@@ -48,9 +50,26 @@ class Scores(NamedTuple):
     tasks : list of (suite, task)
     """
 
+    source: str | Path
     frame: pd.DataFrame
     runs: list[str]
     tasks: list[tuple[str, str]]
+
+    def only(self, tasks: Sequence[str]) -> Scores:
+        """Return the same of some tasks, given as suite/task, in their order.
+
+        Raises
+        ------
+        InputError
+            One of them has no row.
+        """
+        named = {"/".join(task): task for task in self.tasks}
+        for task in tasks:
+            if task not in named:
+                raise InputError(f"{self.source}: no row of task '{task}'; {nearest(task, named)}")
+        chosen = [named[task] for task in tasks]
+        rows = pd.MultiIndex.from_frame(self.frame[["suite", "task"]]).isin(chosen)
+        return self._replace(frame=self.frame[rows], tasks=chosen)
 
     @property
     def controls(self) -> set[str]:
@@ -107,16 +126,11 @@ def read_scores(
     frame = read_metrics(metrics_csv)
     require_runs(frame, runs or (), metrics_csv)
     known = sorted(set(zip(frame["suite"], frame["task"], strict=True)), key=_natural)
-    named = {"/".join(task): task for task in known}
-    for task in tasks or ():
-        if task not in named:
-            raise InputError(f"{metrics_csv}: no row of task '{task}'; {nearest(task, named)}")
-    chosen = [named[task] for task in tasks] if tasks else known
     names = [run for run in runs_in_order(frame, runs) if (frame["run"] == run).any()]
-    of_tasks = pd.MultiIndex.from_frame(frame[["suite", "task"]]).isin(chosen)
     shown = [name for name in COLUMNS if name in frame]
-    frame = frame.loc[of_tasks & frame["run"].isin(names), shown]
-    return Scores(frame.assign(value=100 * frame["value"]), names, chosen)
+    frame = frame.loc[frame["run"].isin(names), shown]
+    scores = Scores(metrics_csv, frame.assign(value=100 * frame["value"]), names, known)
+    return scores.only(tasks) if tasks else scores
 
 
 def half_width(score: Estimate) -> float:

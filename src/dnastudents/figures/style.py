@@ -128,13 +128,13 @@ def marker_fill(look: Series, control: bool) -> dict[str, Any]:
 
 
 def wrapped(name: str, width: int = 22) -> str:
-    """Break a long name after underscores into lines of at most `width` characters."""
+    """Break a long name after underscores and blanks into lines of at most `width` characters."""
     lines = [""]
-    for part in re.findall(r"[^_]+_?|_", name):
+    for part in re.findall(r"[^_ ]+[_ ]?|[_ ]", name):
         if lines[-1] and len(lines[-1]) + len(part) > width:
             lines.append("")
         lines[-1] += part
-    return "\n".join(lines)
+    return "\n".join(line.rstrip(" ") for line in lines)
 
 
 def grid(

@@ -42,7 +42,7 @@ from dnastudents.figures.style import (
     save,
     series,
 )
-from dnastudents.files import atomic_file, read_json, reading
+from dnastudents.files import atomic_file, read_csv, read_json, reading
 from dnastudents.results.metrics import are_equal
 
 Embeddings = NDArray[np.float64]
@@ -81,10 +81,10 @@ def tsne_figure(
     task_folder : path
         The task that the sequences are from: its `task.json` gives title and class names.
     output : path
-        `<output>.svg`, `.png`, `.pdf`, `.csv` (run, n, dimensions, equal, silhouette,
-        probe_accuracy, its standard deviation over folds, majority) and `_points.csv` (run, index,
-        label, x, y) are written; a suffix of a picture is taken off first. Where all embeddings of
-        a run are equal, what is undefined is empty.
+        `<output>.csv` (run, n, dimensions, equal, silhouette, probe_accuracy, its standard
+        deviation over folds, majority, pooling) and `_points.csv` (run, index, label, x, y) are
+        written, and `.svg`, `.png` and `.pdf` that are drawn from them; a suffix of a picture is
+        taken off first. Where all embeddings of a run are equal, what is undefined is empty.
     seed : int
         Of t-SNE and of the folds. Default is 0.
 
@@ -106,37 +106,52 @@ def tsne_figure(
             np.full((len(labels), 2), np.nan) if score["equal"] else _project(run.values, seed)
             for run, score in zip(runs, scores, strict=True)
         ]
-    with figure_style():
-        panels = list(zip(names, scores, points, strict=True))
-        save(_draw(panels, labels, task, runs[0].pooling), output)
-    numbers = pd.DataFrame([{"run": n} | s for n, s in zip(names, scores, strict=True)])
-    _write_csv(numbers, f"{output_base(output)}.csv")
+    numbers = pd.DataFrame(
+        [
+            {"run": name} | score | {"pooling": run.pooling}
+            for name, score, run in zip(names, scores, runs, strict=True)
+        ]
+    )
     of_runs = [
         pd.DataFrame({"run": name, "index": run.rows, "label": labels}).assign(
             x=xy[:, 0], y=xy[:, 1]
         )
         for name, run, xy in zip(names, runs, points, strict=True)
     ]
+    _write_csv(numbers, f"{output_base(output)}.csv")
     _write_csv(pd.concat(of_runs), f"{output_base(output)}_points.csv")
+    draw_tsne(output, task_folder, output)
     return numbers
 
 
-def _draw(
-    panels: Sequence[tuple[str, dict[str, Any], Embeddings]],
-    labels: Labels,
-    task: dict[str, Any],
-    pooling: str,
-) -> Figure:
+def draw_tsne(source: str | Path, task_folder: str | Path, output: str | Path) -> None:
+    """Draw the CSV files that `tsne_figure` wrote for `source`; write pictures at `output`.
+
+    Parameters
+    ----------
+    source, output : path
+        A suffix of a picture is taken off first.
+    task_folder : path
+        Whose `task.json` gives title and class names.
+    """
+    base = output_base(source)
+    numbers, points = (read_csv(f"{base}{end}.csv", ["run"]) for end in ("", "_points"))
+    with figure_style():
+        save(_draw(numbers, points, read_json(Path(task_folder) / "task.json")), output)
+
+
+def _draw(numbers: pd.DataFrame, points: pd.DataFrame, task: dict[str, Any]) -> Figure:
     """Draw the panels of all runs: name, scores and coordinates of each."""
-    width = min(PAGE, max(COLUMN, 2.4 * len(panels)))
-    figure, axes = grid(len(panels), 4, width, 2.1)
+    width = min(PAGE, max(COLUMN, 2.4 * len(numbers)))
+    figure, axes = grid(len(numbers), 4, width, 2.1)
     classes = shown_classes(task["suite"], task["task"], task["classes"])
-    for axis, (name, scores, xy) in zip(axes, panels, strict=True):
-        _panel(axis, name, scores, xy, labels, classes)
-    drawn = [axis for axis, panel in zip(axes, panels, strict=True) if not panel[1]["equal"]]
+    scores = numbers.to_dict("records")
+    of_run = dict(list(points.groupby("run", sort=False)))
+    for axis, score in zip(axes, scores, strict=True):
+        _panel(axis, score, of_run[score["run"]], classes)
+    drawn = [axis for axis, score in zip(axes, scores, strict=True) if not score["equal"]]
     _legend(figure, (drawn or axes)[0])
-    title = _title(task, panels[0][1], pooling)
-    headline(figure, title)
+    headline(figure, _title(task, scores[0]))
     return figure
 
 
@@ -179,14 +194,14 @@ def _read_all(paths: list[Path], classes: int) -> list[Embedded]:
     return runs
 
 
-def _title(task: dict[str, Any], score: dict[str, Any], pooling: str) -> str:
+def _title(task: dict[str, Any], score: dict[Any, Any]) -> str:
     known = {"mean": "mean-pooled embeddings", "cls_tokens": "CLS tokens"}
-    of = known.get(pooling, f"embeddings of {pooling}")
+    of = known.get(score["pooling"], f"embeddings of {score['pooling']}")
     label = SIMULATED * task["simulated"]
     return (
         f"{task['suite']}: {task['task']}, t-SNE of frozen {of}{label}\n"
-        f"{score['n']} sequences, the commonest class has {100 * score['majority']:.1f} %; probe: "
-        f"accuracy \u00b1 standard deviation over folds"
+        f"{score['n']:,} sequences, the commonest class has {100 * score['majority']:.1f} %; "
+        f"probe: accuracy \u00b1 standard deviation over folds"
     )
 
 
@@ -237,15 +252,8 @@ def _project(values: Embeddings, seed: int) -> Embeddings:
     return np.asarray(tsne.fit_transform(values), dtype=np.float64)
 
 
-def _panel(
-    axis: Axes,
-    name: str,
-    score: dict[str, Any],
-    xy: Embeddings,
-    labels: Labels,
-    classes: Sequence[str],
-) -> None:
-    axis.set_title(name, fontweight="bold", pad=11)
+def _panel(axis: Axes, score: dict[Any, Any], points: pd.DataFrame, classes: Sequence[str]) -> None:
+    axis.set_title(score["run"], fontweight="bold", pad=11)
     axis.set(xticks=[], yticks=[])
     axis.spines[:].set_visible(True)
     axis.spines[:].set_color("#C8C8C8")
@@ -253,12 +261,12 @@ def _panel(
         text = f"all {score['n']} embeddings are equal:\nnothing to draw or to probe"
         axis.text(0.5, 0.5, text, transform=axis.transAxes, fontsize=6, ha="center", va="center")
         return
-    size = float(np.clip(3000 / len(labels), 1.5, 9))
-    for label in np.unique(labels):
-        look, chosen = series(int(label)), labels == label
+    size = float(np.clip(3000 / len(points), 1.5, 9))
+    for label in sorted(set(points["label"].tolist())):
+        look, chosen = series(label), points[points["label"] == label]
         axis.scatter(
-            xy[chosen, 0],
-            xy[chosen, 1],
+            chosen["x"],
+            chosen["y"],
             s=size,
             c=look.colour,
             marker=look.marker,

@@ -96,10 +96,25 @@ def said_of_effects(found: Sequence[Effect], untrained: set[str]) -> str:
         )
     better, worse = sum(e.better for e in own), sum(e.worse for e in own)
     return (
-        f"Of {_count(tested, 'comparison')} of a pretrained run with the same student without "
-        f"pretraining, {better} {_are(better)} better, {worse} {_are(worse)} worse and "
-        f"{tested - better - worse} unclear (p\u00a0<\u00a00.05, adjusted by Holm's method)."
+        f"{_range_of(own)} Of {_count(tested, 'comparison')} of a pretrained run with the same "
+        f"student without pretraining, {better:,} {_are(better)} better, {worse:,} {_are(worse)} "
+        f"worse and {tested - better - worse:,} unclear (p\u00a0<\u00a00.05, adjusted by Holm's "
+        "method)."
     )
+
+
+def _range_of(found: Sequence[Effect]) -> str:
+    """Say by how much pretraining changed the mean score of a suite, from the least to the most."""
+    least, most = (choose(found, key=lambda e: e.difference) for choose in (min, max))
+    several = len({effect.suite for effect in found}) > 1
+
+    def named(effect: Effect) -> str:
+        where = f" on {effect.suite}" if several else ""
+        return f"{percent(effect.difference / 100, '+')} points ({effect.run}{where})"
+
+    if least == most:
+        return f"Pretraining changed the mean score by {named(most)}."
+    return f"Pretraining changed the mean score of a suite by {named(least)} to {named(most)}."
 
 
 def said_of_suite(suite: Suite) -> list[str]:
@@ -165,7 +180,7 @@ def top(lines: Sequence[Line], task: str) -> float:
 
 
 def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return f"{number} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _are(number: int) -> str:

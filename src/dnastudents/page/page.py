@@ -126,7 +126,7 @@ def render(sources: Sources) -> str:
         others=_by_suite(found, suites, untrained, False),
         strip=_Strip(found),
         maps=heat_maps(suites, compared.numbers, untrained),
-        results=[(suite.name, list(reversed(suite.table.sheets))) for suite in suites],
+        results=[(suite.name, suite.table.sheets) for suite in suites],
         comparisons=compared.sheets,
         probes=_probe_sheets(sources, tasks),
         pretraining=pretraining_table(trained).sheets if trained else [],
@@ -157,7 +157,7 @@ def _environment(runs: Sequence[str], untrained: set[str]) -> Environment:
         kind = "dot hollow" if run in untrained else "dot"
         return Markup('<span class="{}" style="--run:{}"></span>').format(kind, colours[run])
 
-    environment.globals["mark"] = mark
+    environment.globals |= {"mark": mark, "colours": colours}
     environment.globals["asset"] = lambda name: Markup(
         (Path(__file__).parent / name).read_text(encoding="utf-8")
     )

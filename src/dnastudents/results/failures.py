@@ -7,7 +7,7 @@ be made without them: the cell says `n = 4/5`, and a note says which seed and wh
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -79,8 +79,15 @@ def incomplete(rows: pd.DataFrame) -> Incomplete | None:
 def failure_notes(metrics: pd.DataFrame) -> list[str]:
     """Write lines below a table that name run, task, seed and reason of each failed seed."""
     found = []
-    for (run, task), rows in metrics.groupby(["run", "task"]):
+    for run, task, rows in cells_of(metrics):
         lost = incomplete(rows)
         for seed, reason in (lost.reasons if lost else {}).items():
             found.append(f"{MARK} {run} on {task}, seed {seed}: {reason}")
     return [NOTE, *found] if found else []
+
+
+def cells_of(metrics: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """Give run, task and rows of each cell of a table; tasks of several suites with their suite."""
+    several = metrics["suite"].nunique() > 1  # which may have tasks of one name
+    for (suite, run, task), rows in metrics.groupby(["suite", "run", "task"]):
+        yield str(run), f"{suite}/{task}" if several else str(task), rows

@@ -13,6 +13,8 @@ from typing import Any
 
 import pandas as pd
 
+from dnastudents.results.failures import cells_of
+
 MARK = "‡"
 NO_BETTER = 0.99  # times the perplexity of frequencies: below that something was learned
 _COLUMNS = ("seed", "metric", "equal_features", "constant", "undefined")
@@ -37,7 +39,7 @@ def soundness_notes(metrics: pd.DataFrame) -> list[str]:
     """Lines below a table that name run, task, seeds and reason of all such scores in its rows."""
     found = [
         f"{MARK} {run} on {task}, seed {', '.join(map(str, sorted(seeds)))}: {reason}"
-        for (run, task), rows in metrics.groupby(["run", "task"])
+        for run, task, rows in cells_of(metrics)
         for reason, seeds in unsound(rows).items()
     ]
     return [NOTE, *found] if found else []

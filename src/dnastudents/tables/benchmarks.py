@@ -39,7 +39,8 @@ NOTES = (
     "of train and dev; without `leakage: remove` none is. conflicts: different sequences that have "
     "more than one label.",
     "N (%): share of bases that are not A, C, G or T.",
-    "exact, other strand, near: test sequences that are in train as they are; whose reverse "
+    "exact, other strand, near: test sequences, each row counted, that are in train (with a dev "
+    "split that was drawn from it) as they are; whose reverse "
     "complement is; of which at least 90 % of the bases are those of a training sequence, on "
     f"either strand and at some shift without gaps, the first two among them. {MISSING}: the task "
     "folder was written without.",

@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -25,15 +25,10 @@ import pandas as pd
 from dnastudents.benchmarks.facts import METRICS
 from dnastudents.errors import InputError
 from dnastudents.results.failures import MARK, failure_notes, incomplete
-from dnastudents.results.rows import (
-    independent_values,
-    pretrainings_by_seed,
-    read_metrics,
-    values_by_seed,
-)
+from dnastudents.results.rows import pretrainings_by_seed, read_metrics, values_by_seed
 from dnastudents.results.soundness import MARK as UNSOUND
 from dnastudents.results.soundness import soundness_notes, unsound
-from dnastudents.results.statistics import difference, holm, mean_interval
+from dnastudents.results.statistics import difference, holm, independent, mean_interval
 from dnastudents.tables.render import MINUS, MISSING, TIMES, Sheet, Table, percent, write
 
 LEVEL = 0.05
@@ -153,69 +148,106 @@ def _in_order(metrics: pd.DataFrame, tasks: Sequence[str] | None) -> pd.DataFram
     return metrics.loc[places.dropna().sort_values(kind="stable").index]
 
 
+class _Measured(NamedTuple):
+    """What one run has on one task, by seed; taken from its rows once for all comparisons."""
+
+    values: dict[int, float]
+    pretrainings: dict[int, int] | None
+    failed: set[int]
+    unsound: set[int]
+
+    def without(self, seeds: set[int]) -> _Measured:
+        """Return the same without some seeds."""
+        return self._replace(values={s: v for s, v in self.values.items() if s not in seeds})
+
+    @property
+    def mean(self) -> float:
+        """The mean of the values that count as independent."""
+        return float(np.mean(independent(self.values, self.pretrainings)))
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether one of the scores does."""
+        return not self.unsound.isdisjoint(self.values)
+
+
+def _measured(rows: pd.DataFrame) -> _Measured:
+    lost = incomplete(rows)
+    return _Measured(
+        values_by_seed(rows),
+        pretrainings_by_seed(rows),
+        failed=set(lost.reasons) if lost else set(),
+        unsound={seed for seeds in unsound(rows).values() for seed in seeds},
+    )
+
+
 def _compare(suite: str, rows: pd.DataFrame, pairs: Pairs) -> list[dict[str, Any]]:
-    measured = {(str(run), str(task)): some for (run, task), some in rows.groupby(["run", "task"])}
+    rows = rows[rows["run"].isin({run for pair in pairs for run in pair})]
+    measured = {
+        (str(run), str(task)): _measured(some)
+        for (run, task), some in rows.groupby(["run", "task"])
+    }
     metric = dict(zip(rows["task"], rows["metric"], strict=True))
+    made_up = set(rows.loc[rows["simulated"].astype(bool), "run"])
     records = []
     for run, control in pairs:
         tasks = [task for task in metric if {(run, task), (control, task)} <= measured.keys()]
-        simulated = bool(rows.loc[rows["run"].isin([run, control]), "simulated"].any())
+        simulated = not made_up.isdisjoint([run, control])
         both = {"suite": suite, "run": run, "control": control, "simulated": simulated}
         of_run = [
             both | _record(measured[run, t], measured[control, t], t, metric[t]) for t in tasks
         ]
         records += of_run
         if len(of_run) > 1:
-            records.append(both | _over_tasks(pd.DataFrame(of_run)))
+            records.append(both | _over_tasks(of_run))
     return records
 
 
-def _record(ours: pd.DataFrame, theirs: pd.DataFrame, task: str, metric: str) -> dict[str, Any]:
+def _record(ours: _Measured, theirs: _Measured, task: str, metric: str) -> dict[str, Any]:
     ours, theirs, finished = _paired(ours, theirs)
-    units = pretrainings_by_seed(ours), pretrainings_by_seed(theirs)
-    gain = difference(values_by_seed(ours), values_by_seed(theirs), *units)
+    gain = difference(ours.values, theirs.values, ours.pretrainings, theirs.pretrainings)
     p_value = gain.p_value if gain.n >= FEWEST_SEEDS else math.nan
     return {
         "task": task,
         "metric": metric,
         "seeds": gain.n,
-        "run_score": float(np.mean(independent_values(ours))),
-        "control_score": float(np.mean(independent_values(theirs))),
+        "run_score": ours.mean,
+        "control_score": theirs.mean,
         "difference": gain.mean,
         "ci95": gain.half_width,
         "p": p_value,
         FINISHED: finished,
-        VOID: bool(unsound(ours) or unsound(theirs)),
+        VOID: ours.says_nothing or theirs.says_nothing,
     }
 
 
-def _paired(
-    ours: pd.DataFrame, theirs: pd.DataFrame
-) -> tuple[pd.DataFrame, pd.DataFrame, str | None]:
-    """Return both runs' rows without the seeds that failed in either, and what is left, as 4/5.
+def _paired(ours: _Measured, theirs: _Measured) -> tuple[_Measured, _Measured, str | None]:
+    """Return both runs without the seeds that failed in either, and what is left, as 4/5.
 
-    Both keep all rows where nothing would be left of one of them.
+    Both keep all seeds where nothing would be left of one of them.
     """
-    lost = [found for rows in (ours, theirs) if (found := incomplete(rows))]
-    failed = {seed for found in lost for seed in found.reasons}
+    failed = ours.failed | theirs.failed
     if not failed:
         return ours, theirs, None
-    our_rest, their_rest = (rows[~rows["seed"].isin(failed)] for rows in (ours, theirs))
-    if not our_rest.empty and not their_rest.empty:
+    our_rest, their_rest = ours.without(failed), theirs.without(failed)
+    if our_rest.values and their_rest.values:
         ours, theirs = our_rest, their_rest
-    seeds = min(len(ours), len(theirs))
+    seeds = min(len(ours.values), len(theirs.values))
     return ours, theirs, f"{seeds}/{seeds + len(failed)}"
 
 
-def _over_tasks(tasks: pd.DataFrame) -> dict[str, Any]:
-    gain = mean_interval(tasks["difference"].tolist())
-    means = {name: float(tasks[name].mean()) for name in ("run_score", "control_score")}
+def _over_tasks(tasks: list[dict[str, Any]]) -> dict[str, Any]:
+    gain = mean_interval([task["difference"] for task in tasks])
+    means = {
+        name: float(np.mean([task[name] for task in tasks]))
+        for name in ("run_score", "control_score")
+    }
     return {
         "task": ALL_TASKS,
         **means,
         "difference": gain.mean,
         "ci95": gain.half_width,
-        VOID: bool(tasks[VOID].any()),
+        VOID: any(task[VOID] for task in tasks),
     }
 
 
