@@ -3,7 +3,7 @@
 - The global batch of a step is a function of (seed, step). Every process computes its views whole
   and trains on its own rows, so the same seed gives the same batches for any number of processes;
   `gradients` makes of them the gradient of the mean over the global batch.
-- The batch of the next step is built while this one computes, see `ahead`.
+- The batch of the next step is built while a GPU computes this one, see `ahead`.
 - Dropout is seeded by (seed, process, step). With the state this makes a resumed run equal to an
   uninterrupted one, on a CPU bit for bit.
 """
@@ -109,7 +109,7 @@ class Trainer:
             options.stop_after_bad_steps,
             corpus.regions,
         )
-        self.batches = Ahead(self._batch)
+        self.batches = Ahead(self._batch, accelerator.device.type)
         self.step = 0  # updates done
         self.seconds = 0.0  # of earlier jobs
         self.began = time.perf_counter()
