@@ -18,7 +18,7 @@ from unittest.mock import patch
 
 import torch
 import torch.nn.functional as F
-from had_models import student_rows, teacher_rows
+from had_models import student_rows, teacher_rows, views_row
 from timing import Row, always, hardware, interleaved, report
 from torch import Tensor
 from transformers.models.qwen3_next import modeling_qwen3_next as qwen
@@ -170,6 +170,7 @@ def measure(device: torch.device, quick: bool, turns: int) -> list[Row]:
     more = 8 if device.type == "cuda" else 1
     lengths = [16, 32] if quick else [1024, 4096, 16_384]
     rows += student_rows(device, lengths, more * lengths[-1], turns)
+    rows.append(views_row(16 if quick else 1024, length, turns))
     sizes = (64, 1, 32) if quick else (512, 6, 1024)
     return rows + teacher_rows(device, sizes, 8 * more, 16 if quick else 171, 2 * turns)
 

@@ -6,12 +6,14 @@ import math
 from collections.abc import Callable
 from functools import partial
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from timing import Row, always, interleaved
 from torch import Tensor, nn
 from transformers import EsmConfig, EsmModel
 
+from dnastudents.genome import tokenizers
 from dnastudents.models import (
     HybridConfig,
     HybridForMaskedLM,
@@ -19,6 +21,8 @@ from dnastudents.models import (
     NucleotideTransformerForMaskedLM,
     count_parameters,
 )
+from dnastudents.objectives.had.group_masking import GroupMasking
+from dnastudents.objectives.had.objective import HAD
 from dnastudents.training.optimizer import adamw
 
 LIMIT = 30.0  # seconds a length, after which no other turn begins
@@ -119,6 +123,27 @@ def crossover(lengths: list[int], ratios: list[float]) -> Row:
         length = lengths[i] * (lengths[i + 1] / lengths[i]) ** (-low / (high - low))
         name = "student faster from here on (interpolated)"
     return Row(name, length, None, None, "", "tokens")
+
+
+def views_row(batch: int, length: int, turns: int) -> Row:
+    """What the CPU does for a step: for one of eight processes, against one alone."""
+    student = HybridForMaskedLM(HybridConfig(hidden_size=32, num_hidden_layers=1))
+    student_tokens, teacher_tokens = map(tokenizers.build, ("nucleotide", "nucleotide_transformer"))
+    objective = HAD(student, GroupMasking(student_tokens, teacher_tokens), None)
+    codes = np.random.default_rng(0).integers(4, size=(batch, length), dtype=np.uint8)
+    time = interleaved(
+        {
+            count: lambda turn, count=count: objective.own_views(
+                codes, 0, turn, slice(0, batch // count)
+            )
+            for count in (8, 1)
+        },
+        turns,
+        torch.device("cpu"),
+        shortest=0.1,
+    )
+    name = f"views of {batch:,} x {length:,} bases for one of 8 processes, against one alone"
+    return Row(name, 1e3 * time[8], 1e3 * time[1], time[1] / time[8], "", "ms")
 
 
 def teachers(

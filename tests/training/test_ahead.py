@@ -1,4 +1,4 @@
-"""The next batch is built in a thread: with the same bits, and with nothing left of the thread."""
+"""For a GPU the next batch is built in a thread: the same bits, and nothing left of the thread."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from recipes import LEARNING, settings_of
 from test_resume import Killed, assert_equal_runs, kill, stop_before
 
 from dnastudents.objectives.findna.objective import FinDNA
-from dnastudents.training.ahead import Ahead
+from dnastudents.training import ahead
 from dnastudents.training.pretrain import pretrain
 
 
 @pytest.fixture(autouse=True)
-def no_thread_left() -> Iterator[None]:
+def no_thread_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The CPU passes for a GPU."""
+    monkeypatch.setattr(ahead, "DEVICES", ("cpu",))
     before = set(threading.enumerate())
     yield
     assert set(threading.enumerate()) <= before
@@ -33,7 +35,7 @@ def test_bits_are_those_of_batches_that_are_built_when_they_are_needed(
     """Also with a curriculum that turns at an evaluation, and where a killed run is resumed."""
     settings = settings_of(recipe)
     with monkeypatch.context() as patch:
-        patch.setattr(Ahead, "begin", lambda self, step: None)
+        patch.setattr(ahead, "DEVICES", ("cuda",))
         pretrain(settings, output=tmp_path / "a", state=tmp_path / "sa", **inputs)
     stop_before(monkeypatch, 10, kill)
     with pytest.raises(Killed):
@@ -61,14 +63,23 @@ def before_views(monkeypatch: pytest.MonkeyPatch) -> Callable[[Before], None]:
     return patch
 
 
+@pytest.mark.parametrize("on_gpu", [True, False])
 def test_only_the_first_batch_and_those_after_evaluations_are_waited_for(
-    before_views: Callable[[Before], None], inputs: dict[str, Path], tmp_path: Path
+    on_gpu: bool,
+    before_views: Callable[[Before], None],
+    inputs: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """On a CPU, of which a thread would take its share, all are."""
+    if not on_gpu:
+        monkeypatch.setattr(ahead, "DEVICES", ("cuda",))
     waited: dict[int, bool] = {}
     main = threading.current_thread()
     before_views(lambda step: waited.update({step: threading.current_thread() is main}))
     pretrain(settings_of("findna"), output=tmp_path / "a", state=tmp_path / "s", **inputs)
-    assert waited == {step: step % 3 == 0 for step in range(12)}  # evaluated every 3 steps
+    # Evaluated every 3 steps.
+    assert waited == {step: step % 3 == 0 or not on_gpu for step in range(12)}
 
 
 def test_what_is_raised_in_the_thread_is_raised_as_itself(

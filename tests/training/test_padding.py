@@ -37,7 +37,7 @@ def gradients_of(architecture: str) -> Gradients:
     objective = build({"name": "masked_lm"}, mask, student, tokenizer, 0, 10, Resources())
     accelerator = Accelerator(cpu=True)
     precision = Precision("no", accelerator.device)
-    return Gradients(objective.double().train(), accelerator, precision, Processes(1), 3)
+    return Gradients(objective.double().train(), accelerator, precision, Processes(1), 3, 8)
 
 
 def padded_codes() -> np.ndarray:
@@ -52,7 +52,7 @@ def test_gradients_are_those_of_untrimmed_rows(architecture: str) -> None:
     found: list[dict[str, Tensor]] = []
     for trims in (True, False):
         gradients = gradients_of(architecture)
-        views = gradients.objective.views(padded_codes(), 1, 0)
+        views = gradients.objective.own_views(padded_codes(), 1, 0, slice(None))
         assert views.lengths is not None
         terms, _ = gradients.compute(views if trims else replace(views, lengths=None), 0)
         named = gradients.objective.named_parameters()
@@ -63,7 +63,7 @@ def test_gradients_are_those_of_untrimmed_rows(architecture: str) -> None:
 
 def test_slices_hold_every_row_once_with_no_more_padding_than_they_need() -> None:
     gradients = gradients_of("bert")
-    views = gradients.objective.views(padded_codes(), 1, 0)
+    views = gradients.objective.own_views(padded_codes(), 1, 0, gradients.own_rows(8))
     slices = list(gradients.slices(views))
     assert [rows["input_ids"].shape for rows in slices] == [(3, 57), (3, 57), (2, 9)]
     assert ["attention_mask" in rows for rows in slices] == [False, True, True]

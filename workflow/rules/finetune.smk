@@ -21,6 +21,7 @@ rule finetune:
     resources:
         mem_mb=16000,
         runtime=1440,
+        workers=1,  # seeds side by side
     params:
         settings=settings_of(CONFIG.finetune_settings),
         seeds=seeds,
@@ -29,7 +30,7 @@ rule finetune:
         command(
             "finetune {wildcards.run:q} --pretrained {input.run:q} --task {input.task:q}"
             " --settings {params.settings:q} --seeds {params.seeds}"
-            " --state {params.state:q} --output {output:q}"
+            " --workers {resources.workers} --state {params.state:q} --output {output:q}"
         )
 
 
@@ -49,6 +50,7 @@ use rule finetune as linear with:
     resources:
         mem_mb=16000,
         runtime=240,
+        workers=1,
     params:
         settings=settings_of(CONFIG.linear_settings),
         state=f"{OUT}/state/linear/{{run}}/{{suite}}/{{task}}",

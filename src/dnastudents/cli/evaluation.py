@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from dnastudents.cli.parsing import (
@@ -28,6 +30,7 @@ def finetune(
     task: TaskFolder,
     settings: SettingsOption,
     seeds: Seeds,
+    workers: Annotated[int, typer.Option(min=1, help="seeds trained side by side")] = 1,
     state: StateFolder,
     output: Output,
 ) -> None:
@@ -43,6 +46,7 @@ def finetune(
         seeds=seeds,
         state=state,
         output=output,
+        workers=workers,
     )
 
 

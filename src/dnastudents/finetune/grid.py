@@ -110,7 +110,7 @@ def _trained_cells(
     kept: Kept, cells: Sequence[Finetuning], seed: int, start: Path
 ) -> list[dict[str, Any]]:
     """Read what training left of one seed in every cell; `Diverged` where none has a loss."""
-    folders = [_trained(kept, cell, seed, start) for cell in cells]
+    folders = [train_cell(kept, cell, seed, start) for cell in cells]
     found = [read_json(folder / TRAINED) for folder in folders]
     if all(trained["value"] is None for trained in found):
         for folder in folders:  # a seed that failed is tried again by the next job
@@ -119,7 +119,7 @@ def _trained_cells(
     return found
 
 
-def _trained(kept: Kept, cell: Finetuning, seed: int, start: Path, again: bool = False) -> Path:
+def train_cell(kept: Kept, cell: Finetuning, seed: int, start: Path, again: bool = False) -> Path:
     """Return the folder of one (cell, seed), trained if it is not yet."""
 
     def make(folder: Path, unfinished: StateFolder) -> None:
@@ -145,9 +145,9 @@ def _test(kept: Kept, cell: Finetuning, seed: int, start: Path) -> Path:
     """Test the chosen cell with one seed, unless that is done."""
 
     def make(folder: Path, _: StateFolder) -> None:
-        trained = _trained(kept, cell, seed, start)
+        trained = train_cell(kept, cell, seed, start)
         if not (trained / WEIGHTS).is_file():  # another cell was chosen before
-            trained = _trained(kept, cell, seed, start, again=True)
+            trained = train_cell(kept, cell, seed, start, again=True)
         kept.student(start).at(cell).test_seed(seed, trained, folder)
 
     choice = [getattr(cell, name) for name in kept.options.varied]

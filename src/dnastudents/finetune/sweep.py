@@ -31,9 +31,10 @@ from dnastudents.files import (
 from dnastudents.finetune.classifiers import keep_classifiers
 from dnastudents.finetune.failures import Failures
 from dnastudents.finetune.finished import Kept
-from dnastudents.finetune.grid import sweep_grid
+from dnastudents.finetune.grid import sweep_grid, train_cell
 from dnastudents.finetune.options import Finetuning
 from dnastudents.finetune.pretrainings import seeds_of_replicas
+from dnastudents.finetune.workers import side_by_side
 from dnastudents.settings import parse
 from dnastudents.training.state import StateFolder
 
@@ -53,6 +54,7 @@ def finetune(
     seeds: Sequence[int],
     state: Path,
     output: Path,
+    workers: int = 1,
 ) -> None:
     """Fine-tune, or resume with the seeds that are not done.
 
@@ -78,6 +80,8 @@ def finetune(
         transformers with its tokenizer, see `Finetuning.keep`; with a grid also `grid.csv`, see
         `grid.sweep_grid`. A seed that failed has `failed_seed_<s>.json` (see `Failures`) and
         nothing else.
+    workers : int
+        Seeds, or cells of a grid, that are trained side by side, see `workers`. Default is 1.
 
     Raises
     ------
@@ -95,11 +99,20 @@ def finetune(
     kept = Kept(run, data, options, state)
     with StateFolder(state, digest([run, options.as_json(), data.digest])) as folder:
         folder.lock()  # waits for the orphan of a workflow that was killed
+        if workers > 1:
+            side_by_side(workers, kept, task, _pieces(options, starts))
         failures, cells = _sweep(kept, starts)
         if kept.drop_lost():
             failures, cells = _sweep(kept, starts)
         finished = [seed for seed in seeds if seed not in failures.records]
         _gather(kept, finished, failures, output, cells)
+
+
+def _pieces(options: Finetuning, starts: Mapping[int, Path]) -> list[tuple[Any, ...]]:
+    """List what workers may make: each seed, or each cell of a grid with each."""
+    if options.grid is None:
+        return [(_keep_seed, *seed) for seed in starts.items()]
+    return [(train_cell, cell, *seed) for seed in starts.items() for cell in options.cells]
 
 
 def _sweep(kept: Kept, starts: Mapping[int, Path]) -> tuple[Failures, pd.DataFrame | None]:

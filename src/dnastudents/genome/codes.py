@@ -84,6 +84,8 @@ def reverse_complement(codes: Codes) -> Codes:
 def reverse_complement_padded(codes: Codes) -> Codes:
     """Read each row of (..., L) from the other strand and keep its padding on the right."""
     if isinstance(codes, np.ndarray):
+        if not (codes == PAD).any():
+            return reverse_complement(codes)  # a tenth of the time
         lengths = (codes != PAD).sum(-1, keepdims=True)
         position = np.arange(codes.shape[-1])
         source = np.where(position < lengths, lengths - 1 - position, position)

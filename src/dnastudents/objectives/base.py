@@ -87,15 +87,15 @@ class Views:
         empty = {name for names, chosen in kinds.items() if not chosen.any() for name in names}
         return {term for term in terms if term.removeprefix("student_") in empty}
 
-    def part(self, start: int, stop: int) -> Views:
-        """Take rows start..stop-1; the longest first where lengths are known.
+    def part(self, rows: slice) -> Views:
+        """Take some rows; the longest first where lengths are known.
 
         Slices then have less padding, and what memory does not hold fails at once.
         """
         if self.lengths is None:
-            return replace(self, tensors={k: v[start:stop] for k, v in self.tensors.items()})
-        lengths, order = self.lengths[start:stop].sort(descending=True, stable=True)
-        tensors = {k: v[start:stop][order] for k, v in self.tensors.items()}
+            return replace(self, tensors={k: v[rows] for k, v in self.tensors.items()})
+        lengths, order = self.lengths[rows].sort(descending=True, stable=True)
+        tensors = {k: v[rows][order] for k, v in self.tensors.items()}
         return replace(self, tensors=tensors, lengths=lengths)
 
     def rows(self, start: int, stop: int, device: torch.device) -> dict[str, Any]:
@@ -137,6 +137,13 @@ class Objective(nn.Module):
     def views(self, codes: np.ndarray, seed: int, step: int) -> Views:
         """Draw the views of a training step from the whole global batch, codes uint8 (B, L)."""
         raise NotImplementedError
+
+    def own_views(self, codes: np.ndarray, seed: int, step: int, rows: slice) -> Views:
+        """Draw the same, of which one process needs these rows; counts stay those of the batch.
+
+        To be overridden where the whole need not be made for it.
+        """
+        return self.views(codes, seed, step).part(rows)
 
     def validation_views(self, codes: np.ndarray, step: int) -> Views:
         """Draw the same in one fixed way; `step` is the number of updates so far."""
@@ -258,9 +265,9 @@ def perplexity(nats: float) -> float:
     return math.exp(min(nats, 700.0))
 
 
-def count_of(mask: Tensor) -> float:
-    """Count how many are true; at least 1, because it divides."""
-    return float(max(1, int(mask.sum())))
+def count_of(counts: Tensor) -> float:
+    """Count how many are true, or add up counts; at least 1, because it divides."""
+    return float(max(1, int(counts.sum())))
 
 
 def count_labels(tensors: Mapping[str, Tensor]) -> dict[str, float]:

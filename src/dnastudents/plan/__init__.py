@@ -16,7 +16,7 @@ from dnastudents.files import check_file, write_json
 from dnastudents.plan.networks import networks_of
 from dnastudents.plan.rates import DEVICES, Rates, estimate, measure, read_rates
 from dnastudents.plan.show import show
-from dnastudents.plan.work import Work, all_work, published_sizes, task_size
+from dnastudents.plan.work import TaskSize, Work, all_work, published_sizes, task_size
 from dnastudents.results.costs import watts_of
 
 logger = logging.getLogger(__name__)
@@ -115,30 +115,32 @@ def plan(
         check_file(output, LIKE)  # before what takes long
     given = None if rates is None else read_rates(rates)
     networks = networks_of(config)
-    if given is not None:
-        speed = given
-    elif measured:
+    if given is None and measured:
         logger.info(f"measuring {', '.join(networks)} ...")
-        speed = measure(networks.values(), threads)
-    else:
-        speed = estimate(networks.values(), DEVICES[device or "H100"])
-    known = published_sizes(config.root / "workflow/resources/task_sizes.csv")
-    folder = tasks or Path(config.settings.results) / "tasks"
-    names = ["/".join(task) for task in config.tasks()]
-    sizes = {name: task_size(folder / name) or known.get(name) for name in names}
+        given = measure(networks.values(), threads)
+    speed = given or estimate(networks.values(), DEVICES[device or "H100"])
+    sizes = _task_sizes(config, tasks)
     cost = config.settings.cost
     result = Plan(
         devices,
         speed,
         watts=watts_of(speed.hardware, cost.watts) or speed.watts,
         price=watts_of(speed.hardware, cost.price),
-        unknown_tasks=[name for name in names if sizes[name] is None],
+        unknown_tasks=[name for name, size in sizes.items() if size is None],
         jobs=[_job(work, speed) for work in all_work(config, networks, sizes)],
     )
     print(show(result))
     if output is not None:
         write_json(output, asdict(result), LIKE)
     return result
+
+
+def _task_sizes(config: Config, tasks: Path | None) -> dict[str, TaskSize | None]:
+    """Find the size of every task, by suite/task: of its folder, else the published one."""
+    published = published_sizes(config.root / "workflow/resources/task_sizes.csv")
+    folder = tasks or Path(config.settings.results) / "tasks"
+    names = ["/".join(task) for task in config.tasks()]
+    return {name: task_size(folder / name) or published.get(name) for name in names}
 
 
 def _job(work: Work, rates: Rates) -> Job:

@@ -1,6 +1,6 @@
 """From the settings to batches of codes: what to learn from, and the fixed validation subset.
 
-A batch is a function of (seed, step) and computed whole by every process.
+A batch is a function of (seed, step) and read whole by every process.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ class Corpus:
         codes = self.train.batch(self.seed, step, self.options.batch_size)
         if self.options.reverse_complement:
             draws = numpy_generator(self.seed, "reverse complement", step).random(len(codes))
-            turned = (draws < self.options.reverse_complement)[:, None]
-            codes = np.where(turned, reverse_complement_padded(codes), codes)
+            turned = draws < self.options.reverse_complement
+            codes[turned] = reverse_complement_padded(codes[turned])
         return codes
 
     def regions(self, step: int, limit: int = 8) -> str:

@@ -42,6 +42,8 @@ class Gradients:
         These.
     micro_batch : int
         Sequences of a process that are in memory at once, to begin with.
+    batch : int
+        Sequences of a step, over all processes.
     """
 
     def __init__(
@@ -51,9 +53,12 @@ class Gradients:
         precision: Precision,
         processes: Processes,
         micro_batch: int,
+        batch: int,
     ) -> None:
         self.objective, self.accelerator, self.processes = objective, accelerator, processes
         self.precision, self.micro_batch = precision, micro_batch
+        # Rounded up, so that it is the same in every process.
+        self._most = -(-batch // accelerator.num_processes)
         # Frozen weights have no gradient, so processes need not tell each other about them.
         self.parameters = [p for p in objective.parameters() if p.requires_grad]
 
@@ -63,7 +68,7 @@ class Gradients:
         Parameters
         ----------
         views : Views
-            The whole global batch, the same in every process.
+            This process's, see `own_rows`, with the counts of the global batch.
         dropout_seed : int
             Of this process at this step.
 
@@ -80,8 +85,8 @@ class Gradients:
             A single row is too much.
         """
         attempt = partial(self._attempt, views, dropout_seed)
-        # Never more than this process's rows (rounded up), so that halving soon has an effect.
-        size = min(self.micro_batch, -(-len(views) // self.accelerator.num_processes))
+        # Never more than a process's rows, so that halving soon has an effect.
+        size = min(self.micro_batch, self._most)
         try:
             (terms, used), fits = as_many_as_fit(attempt, size, self.accelerator.device)
         except torch.OutOfMemoryError:
@@ -93,15 +98,17 @@ class Gradients:
             self.micro_batch = fits
         return terms, self.processes.sum_gradients(used, terms["loss"])
 
-    def slices(self, views: Views, size: int | None = None) -> Iterator[dict[str, Any]]:
-        """Yield this process's rows on its device, `size` or else a micro-batch at a time."""
-        size = size or self.micro_batch
+    def own_rows(self, count: int) -> slice:
+        """Return which of so many rows are this process's."""
         processes, index = self.accelerator.num_processes, self.accelerator.process_index
         # Integer division gives every row to exactly one process, also where it does not divide.
-        first, end = len(views) * index // processes, len(views) * (index + 1) // processes
-        part = views.part(first, end)
-        for start in range(0, len(part), size):
-            yield part.rows(start, start + size, self.accelerator.device)
+        return slice(count * index // processes, count * (index + 1) // processes)
+
+    def slices(self, views: Views, size: int | None = None) -> Iterator[dict[str, Any]]:
+        """Yield rows on this process's device, `size` or else a micro-batch at a time."""
+        size = size or self.micro_batch
+        for start in range(0, len(views), size):
+            yield views.rows(start, start + size, self.accelerator.device)
 
     def terms(self, rows: dict[str, Any], counts: dict[str, float]) -> dict[str, Tensor]:
         """Compute the terms of a slice.

@@ -1,9 +1,9 @@
 """One training loop for all objectives.
 
-- The global batch of a step is a function of (seed, step). Every process computes its views whole
-  and trains on its own rows, so the same seed gives the same batches for any number of processes;
-  `gradients` makes of them the gradient of the mean over the global batch.
-- The batch of the next step is built while this one computes, see `ahead`.
+- The global batch of a step is a function of (seed, step). Every process draws it whole, makes of
+  its own rows what models read and trains on these, so the same seed gives the same batches for any
+  number of processes; `gradients` makes of them the gradient of the mean over the global batch.
+- The batch of the next step is built while a GPU computes this one, see `ahead`.
 - Dropout is seeded by (seed, process, step). With the state this makes a resumed run equal to an
   uninterrupted one, on a CPU bit for bit.
 """
@@ -101,7 +101,9 @@ class Trainer:
         self.precision = Precision(options.precision, accelerator.device)
         self.processes = Processes(accelerator.num_processes)
         size = self.micro_batch_asked = options.micro_batch_size or options.batch_size
-        self.gradients = Gradients(objective, accelerator, self.precision, self.processes, size)
+        self.gradients = Gradients(
+            objective, accelerator, self.precision, self.processes, size, options.batch_size
+        )
         self.meter = Meter(
             run,
             lambda values: accelerator.reduce(values, "sum"),
@@ -109,7 +111,7 @@ class Trainer:
             options.stop_after_bad_steps,
             corpus.regions,
         )
-        self.batches = Ahead(self._batch)
+        self.batches = Ahead(self._batch, accelerator.device.type)
         self.step = 0  # updates done
         self.seconds = 0.0  # of earlier jobs
         self.began = time.perf_counter()
@@ -177,9 +179,10 @@ class Trainer:
         self.meter.add(terms, tokens)
 
     def _batch(self, step: int) -> tuple[Views, int]:
-        """Build the views of a step's global batch, and count its tokens."""
+        """Build this process's views of a step, and count the tokens of the global batch."""
         codes = self.corpus.batch(step)
-        views = self.objective.views(codes, self.seed, step)
+        own = self.gradients.own_rows(len(codes))
+        views = self.objective.own_views(codes, self.seed, step, own)
         return views, int(np.count_nonzero(codes != PAD))
 
     @torch.no_grad()
@@ -191,7 +194,8 @@ class Trainer:
         everything = self.objective.validation_views(codes, self.step)
         self.objective.eval()
         total: dict[str, Tensor] = {}
-        for rows in self.gradients.slices(everything):
+        own = everything.part(self.gradients.own_rows(len(everything)))
+        for rows in self.gradients.slices(own):
             accumulate(total, self.gradients.terms(rows, everything.counts))
         summed: dict[str, float | None] = {
             k: self.accelerator.reduce(v, "sum").item() for k, v in sorted(total.items())

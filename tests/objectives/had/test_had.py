@@ -12,10 +12,12 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from dnastudents.errors import InputError
-from dnastudents.genome.codes import PAD
+from dnastudents.genome.codes import PAD, N
 from dnastudents.models.hybrid.decoder import CrossAttentionDecoder, query_positions
+from dnastudents.objectives.base import IGNORE, count_labels
 from dnastudents.objectives.had.frozen_teacher import FrozenTeacher
-from dnastudents.objectives.had.objective import HAD
+from dnastudents.objectives.had.group_masking import GroupMasking
+from dnastudents.objectives.had.objective import HAD, _tokens_of
 from dnastudents.objectives.had.options import HADOptions
 from dnastudents.randomness import torch_generator
 from dnastudents.settings import parse
@@ -92,8 +94,11 @@ def test_decoder_looks_at_visible_positions_and_its_own_query_only() -> None:
 
 
 def test_query_positions() -> None:
-    masked = torch.tensor([[False, True, True, False], [False, False, False, True]])
-    assert query_positions(masked).tolist() == [[1, 2], [3, 0]]
+    """Other rows than the longest are filled with a visible one; all may be masked, or none."""
+    masked = torch.tensor([[0, 1, 1, 0], [0, 0, 0, 1], [1, 0, 0, 0]]).bool()
+    assert query_positions(masked).tolist() == [[1, 2], [3, 0], [0, 1]]
+    assert query_positions(masked[:1] | True).tolist() == [[0, 1, 2, 3]]
+    assert query_positions(masked & False).tolist() == [[0], [0], [0]]
 
 
 def test_parts_are_switched_off_with_their_cost() -> None:
@@ -170,6 +175,42 @@ def test_static_masks_are_those_of_the_window() -> None:
     assert torch.equal(whole_batch["student_ids"][1, :30], alone["student_ids"][0])
     rate = (objective.views(random_codes(300, 60), 1, 0).tensors["labels"] >= 0).float().mean()
     assert abs(rate.item() - 0.3) < 0.04
+
+
+@pytest.mark.parametrize("shares", [(), (0.5, 0.3)])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"align_on": "masked", "pooled": True},
+        {"align_on": "all", "static_masks": True},
+        {"pooled": True},
+    ],
+)
+def test_views_of_some_rows_are_those_of_the_whole_batch(
+    options: dict[str, Any], shares: tuple[float, ...]
+) -> None:
+    """Narrower, where the other rows are longer; counts are of the tensors of the whole."""
+    codes = random_codes(7, 64, unknown=0.02)
+    codes[2, 20:], codes[4, 3:], codes[3] = PAD, PAD, N
+    objective = had(**options)
+    objective.masking = GroupMasking(NUCLEOTIDES, TEACHER, 0.5, *shares)
+    batch = objective.views(codes, 1, 5)
+    bases = batch.tensors["aligned"]
+    aligned = _tokens_of(batch.tensors, bases) if "pooled" in options else bases
+    expected = count_labels(batch.tensors) | {"aligned": float(aligned.sum())}
+    assert batch.counts == expected
+    for rows in (slice(0, 2), slice(2, 5), slice(5, 7)):
+        part = objective.own_views(codes, 1, 5, rows)
+        assert part.counts == expected
+        for name, tensor in part.tensors.items():
+            width = tensor.shape[1]
+            whole = batch.tensors[name][rows]
+            assert torch.equal(tensor, whole[:, :width]), name
+            if name not in ("queries", "token_of_base", "attention_mask"):
+                pads = {"student_ids": NUCLEOTIDES.pad_id, "teacher_ids": TEACHER.pad_id}
+                rest = {"labels": IGNORE, **pads}.get(name, 0)
+                assert (whole[:, width:] == rest).all(), name
 
 
 def test_padding_of_static_masks_is_that_of_a_batch() -> None:

@@ -63,10 +63,13 @@ class CrossAttentionDecoder(nn.Module):
 def query_positions(masked: Tensor) -> Tensor:
     """List the positions of the masked bases of each row, int64 (B, M).
 
-    M is the largest number of any row; other rows are filled with visible positions, whose labels
-    say that no loss is taken there.
+    M is the largest number of any row; other rows are filled with a visible position, whose label
+    says that no loss is taken there.
     """
-    most = max(1, int(masked.sum(-1).max()))  # at least one, so that no axis is empty
-    # NumPy's stable sort takes half of torch's time.
-    order = np.argsort(~masked.numpy(), axis=-1, kind="stable")
-    return torch.from_numpy(order[:, :most].copy())
+    flags = masked.numpy()
+    counts = np.count_nonzero(flags, axis=1)
+    most = max(1, int(counts.max()))  # at least one, so that no axis is empty
+    queries = np.repeat(flags.argmin(1, keepdims=True), most, axis=1)  # the first visible one
+    # Not by a sort, which takes more than twice as long.
+    queries[np.arange(most) < counts[:, None]] = np.flatnonzero(flags) % flags.shape[1]
+    return torch.from_numpy(queries)

@@ -11,9 +11,13 @@ models, replaced by the same random bases for both, or left as it is for both.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from dnastudents.genome.codes import PAD, N
 from dnastudents.genome.tokenizers import Tokenizer
@@ -43,8 +47,52 @@ def token_of_base(spans: Tensor, length: int) -> Tensor:
     return torch.where(token < spans.shape[1], token, -1)
 
 
+@dataclass(frozen=True)
+class DrawnGroups:
+    """What was drawn of a batch.
+
+    Attributes
+    ----------
+    codes : Tensor
+        uint8 (B, L), as long as the longest row.
+    spans : Tensor
+        Of the teacher's tokens, int64 (B, T, 2).
+    drawn, hidden, replaced : Tensor
+        Tokens that are drawn, and of them those that are masked or replaced, bool (B, T).
+    bases : Tensor or None
+        What replaces, uint8 (B, L). None where nothing may.
+    """
+
+    codes: Tensor
+    spans: Tensor
+    drawn: Tensor
+    hidden: Tensor
+    replaced: Tensor
+    bases: Tensor | None
+
+    @classmethod
+    def joined(cls, rows: Sequence[DrawnGroups]) -> DrawnGroups:
+        """Join batches of one row; the longest sets the width."""
+
+        def join(name: str, fill: int) -> Tensor:
+            return pad_sequence([getattr(row, name)[0] for row in rows], True, fill)
+
+        return cls(
+            join("codes", PAD),
+            *(join(name, 0) for name in ("spans", "drawn", "hidden", "replaced")),
+            None if rows[0].bases is None else join("bases", 0),
+        )
+
+    def part(self, rows: slice) -> DrawnGroups:
+        """Take some rows; they stay as wide."""
+        taken = {name: None if x is None else x[rows] for name, x in vars(self).items()}
+        return DrawnGroups(**taken)  # type: ignore[arg-type]
+
+
 class GroupMasking:
     """Masks whole groups of `teacher.k` bases for student and teacher.
+
+    What is drawn for a batch is small; what the models read of it is made of any of its rows.
 
     Parameters
     ----------
@@ -67,7 +115,24 @@ class GroupMasking:
         self.mask_share, self.random_share = mask_share, random_share
 
     def __call__(self, codes: np.ndarray, generator: torch.Generator) -> dict[str, Tensor]:
-        """Tokenise and mask codes, uint8 (B, L).
+        """Tokenise and mask codes, uint8 (B, L): `read` what was drawn for them."""
+        return self.read(self.draw(codes, generator))
+
+    def draw(self, codes: np.ndarray, generator: torch.Generator) -> DrawnGroups:
+        """Draw groups of codes, uint8 (B, L), and decide what is read in their place."""
+        codes = codes[:, : int((codes != PAD).sum(1).max(initial=0))]
+        spans = torch.from_numpy(self.teacher.batch_spans(codes))
+        drawn = torch.rand(spans.shape[:2], generator=generator) < self.probability
+        # Only whole k-mers: special tokens span 0 bases, N and the letters of a tail 1.
+        drawn &= spans[..., 1] - spans[..., 0] == self.teacher.k
+        hidden, replaced = self._deal(drawn, generator)
+        bases = None
+        if self.random_share:
+            bases = torch.randint(N, codes.shape, generator=generator, dtype=torch.uint8)
+        return DrawnGroups(torch.from_numpy(codes), spans, drawn, hidden, replaced, bases)
+
+    def read(self, groups: DrawnGroups) -> dict[str, Tensor]:
+        """Make of drawn groups what the models read.
 
         Returns
         -------
@@ -77,24 +142,19 @@ class GroupMasking:
             (B, L): `masked`, the bases of all drawn groups, whatever is read in their place;
             `real` (A, C, G, T) and `padding`.
         """
-        targets = torch.from_numpy(self.student.encode_batch(codes))
-        codes = codes[:, : targets.shape[1]]
-        teacher_ids = torch.from_numpy(self.teacher.encode_batch(codes))
-        spans = torch.from_numpy(self.teacher.batch_spans(codes))
-        drawn = torch.rand(teacher_ids.shape, generator=generator) < self.probability
-        # Only whole k-mers: special tokens span 0 bases, N and the letters of a tail 1.
-        drawn &= spans[..., 1] - spans[..., 0] == self.teacher.k  # (B, T)
-        token = token_of_base(spans, codes.shape[1])
-        hidden, replaced = self._deal(drawn, generator)
-        student_ids = targets
-        if self.random_share:
+        targets = torch.from_numpy(self.student.encode_batch(groups.codes.numpy()))
+        codes = groups.codes[:, : targets.shape[1]].numpy()
+        token = token_of_base(groups.spans, codes.shape[1])
+        student_ids, read = targets, codes
+        if groups.bases is not None:
             # Other letters instead of letters leave the tokens where they are.
-            bases = torch.randint(N, token.shape, generator=generator, dtype=torch.uint8)
-            read = np.where(_bases_of(replaced, token).numpy(), bases.numpy(), codes)
+            replaced = _bases_of(groups.replaced, token).numpy()
+            read = np.where(replaced, groups.bases[:, : codes.shape[1]].numpy(), codes)
             student_ids = torch.from_numpy(self.student.encode_batch(read))
-            teacher_ids = torch.from_numpy(self.teacher.encode_batch(read))
-        masked = _bases_of(drawn, token)
-        unread = masked if hidden is drawn else _bases_of(hidden, token)
+        teacher_ids = torch.from_numpy(self.teacher.encode_batch(read))
+        hidden = groups.hidden[:, : teacher_ids.shape[1]]
+        masked = _bases_of(groups.drawn, token)
+        unread = masked if self.mask_share == 1 else _bases_of(hidden, token)
         return {
             "student_ids": torch.where(unread, self.student.mask_id, student_ids),
             "teacher_ids": torch.where(hidden, self.teacher.mask_id, teacher_ids),

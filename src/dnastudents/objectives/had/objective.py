@@ -19,10 +19,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils.rnn import pad_sequence
 
 from dnastudents.errors import InputError
 from dnastudents.genome import tokenizers
+from dnastudents.genome.codes import N
 from dnastudents.models import HybridForMaskedLM
 from dnastudents.models.hybrid.decoder import CrossAttentionDecoder, query_positions
 from dnastudents.objectives.base import (
@@ -30,7 +30,6 @@ from dnastudents.objectives.base import (
     VALIDATION_SEED,
     Objective,
     Views,
-    count_labels,
     count_of,
     hidden_labels,
     prediction_terms,
@@ -38,7 +37,7 @@ from dnastudents.objectives.base import (
 )
 from dnastudents.objectives.had.feature_cache import FeatureCache
 from dnastudents.objectives.had.frozen_teacher import FrozenTeacher
-from dnastudents.objectives.had.group_masking import GroupMasking
+from dnastudents.objectives.had.group_masking import DrawnGroups, GroupMasking
 from dnastudents.objectives.had.options import HADOptions, TeacherGroups
 from dnastudents.objectives.had.stopwatch import Stopwatch
 from dnastudents.objectives.ingredients import Ingredients
@@ -100,27 +99,22 @@ class HAD(Objective):
 
     def views(self, codes: np.ndarray, seed: int, step: int) -> Views:
         """Tokenise for both models, with the same groups masked."""
+        return self.own_views(codes, seed, step, slice(None))
+
+    def own_views(self, codes: np.ndarray, seed: int, step: int, rows: slice) -> Views:
+        """Draw all groups, which takes little, and tokenise these rows."""
         if not self.options.static_masks:
-            return self._views(self.masking(codes, torch_generator(seed, "mask", step)))
-        rows = zip(codes[:, None], row_generators(codes, seed, "mask"), strict=True)
-        return self._views(self._join([self.masking(*row) for row in rows]))
+            return self._views(self.masking.draw(codes, torch_generator(seed, "mask", step)), rows)
+        each = zip(codes[:, None], row_generators(codes, seed, "mask"), strict=True)
+        return self._views(DrawnGroups.joined([self.masking.draw(*row) for row in each]), rows)
 
     def validation_views(self, codes: np.ndarray, step: int) -> Views:
         """Draw the same in one fixed way."""
         generator = torch_generator(VALIDATION_SEED, "validation mask")
-        return self._views(self.masking(codes, generator))
+        return self._views(self.masking.draw(codes, generator), slice(None))
 
-    def _join(self, rows: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-        """Join rows that were masked one by one into a batch; the longest sets its width."""
-        student, teacher = self.masking.student.pad_id, self.masking.teacher.pad_id
-        fill = {"student_ids": student, "teacher_ids": teacher, "targets": student}
-        fill |= {"token_of_base": -1, "masked": False, "real": False, "padding": True}
-        return {
-            name: pad_sequence([row[name][0] for row in rows], True, padding_value=fill[name])
-            for name in rows[0]
-        }
-
-    def _views(self, tensors: dict[str, Tensor]) -> Views:
+    def _views(self, groups: DrawnGroups, rows: slice) -> Views:
+        tensors = self.masking.read(groups.part(rows))
         masked, real, padding = (tensors.pop(name) for name in ("masked", "real", "padding"))
         tensors["labels"] = torch.where(masked, tensors.pop("targets"), IGNORE)
         if self.masking.mask_share < 1:
@@ -132,16 +126,25 @@ class HAD(Objective):
         tensors["aligned"] = chosen[self.options.align_on]
         if padding.any():
             tensors["attention_mask"] = ~padding
-        counts = count_labels(tensors) | {"aligned": self._count_aligned(tensors)}
-        return Views(tensors, counts, self._prepare)
+        return Views(tensors, self._counts(groups), self._prepare)
+
+    def _counts(self, groups: DrawnGroups) -> dict[str, float]:
+        """Count labels and what is aligned, all of it by tokens."""
+        drawn, hidden = groups.drawn, groups.hidden
+        bases = groups.spans[..., 1] - groups.spans[..., 0]  # none under special ones and padding
+        counts = {"masked": count_of(bases * drawn)}
+        if self.masking.mask_share < 1:
+            counts["hidden"] = count_of(bases * hidden)
+            counts["shown"] = count_of(bases * (drawn & ~hidden))
+        # The bases of a token are all A, C, G or T, or none is.
+        real = (groups.codes.gather(1, groups.spans[..., 0]) < N) & (bases > 0)
+        chosen = {"visible": real & ~drawn, "masked": drawn, "all": real}[self.options.align_on]
+        counts["aligned"] = count_of(chosen if self.options.pooled else bases * chosen)
+        return counts
 
     def _prepare(self, views: dict[str, Any]) -> None:
         if self.teacher is not None:
             self.teacher.prepare(views, timed=self.training)
-
-    def _count_aligned(self, tensors: dict[str, Tensor]) -> float:
-        aligned = tensors["aligned"]
-        return count_of(_tokens_of(tensors, aligned) if self.options.pooled else aligned)
 
     def forward(self, views: dict[str, Any], counts: dict[str, float]) -> dict[str, Tensor]:
         """Compute the terms `loss`, `alignment`, `reconstruction`, and what goes with the last."""
