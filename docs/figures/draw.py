@@ -9,18 +9,26 @@ drawn draws these again. `workflow.svg` is drawn by hand.
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import matplotlib.pyplot as plt
+import numpy as np
+
 from dnastudents.config import load_config
 from dnastudents.figures.losses import losses_figure
 from dnastudents.figures.results import overview_figure
+from dnastudents.figures.scores import Scores, read_scores
+from dnastudents.figures.style import GREY, PAGE, SIMULATED, figure_style, looks, marker_fill, save
 from dnastudents.figures.tsne import draw_tsne
+from dnastudents.results.jobs import BASELINE
 
 HERE = Path(__file__).resolve().parent
+DEMO = load_config(HERE.parents[1], {"extends": "demo/demo.yaml"})
 KEPT = HERE / "drawn_from"  # a folder each, laid out as below results/
 STUDIES = {
     "demo": (
@@ -34,18 +42,52 @@ STUDIES = {
 }
 
 
+def _demo_scores(kept: Path) -> Scores:
+    tasks = ["/".join(task) for task in DEMO.tasks()]
+    return read_scores(kept / "metrics.csv", list(DEMO.runs), tasks)
+
+
+def demo_gains(kept: Path, output: Path) -> None:
+    """Draw the mean score of each student before and after pretraining, for the README."""
+    scores = _demo_scores(kept)
+    means = dict(zip(scores.runs, scores.means().mean(axis=0), strict=True))
+    guess = np.mean([100 / len(json.loads(text)) for text in scores.frame["confusion"]])
+    middle = {"fontsize": 10, "fontweight": "bold", "va": "center_baseline"}
+    pairs = [pair for pair in DEMO.comparisons() if pair[1] in scores.controls]
+    with figure_style():
+        figure, axis = plt.subplots(figsize=(PAGE, 2.1), layout="constrained")
+        for place, (run, control) in enumerate(pairs):
+            look, before, after = looks(scores.runs)[run], means[control], means[run]
+            arrow = {"arrowstyle": "-|>", "color": look.colour, "lw": 2, "shrinkA": 4, "shrinkB": 4}
+            axis.annotate("", (after, place), (before, place), arrowprops=arrow)
+            axis.plot(before, place, "o", ms=8, **marker_fill(look, True))
+            axis.plot(after, place, "o", ms=8, **marker_fill(look, False))
+            axis.text(after + 1, place, f"{after - before:+.0f}", color=look.colour, **middle)
+        for run, name, side in zip(
+            pairs[0], ("pretrained", "not pretrained"), ("left", "right"), strict=True
+        ):
+            label = axis.text(means[run], -0.33, name, fontsize=9, ha=side, va="bottom")
+            label.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1})
+        for value, name in ((guess, "guessing"), (means[BASELINE], "counting k-mers")):
+            axis.axvline(value, color=GREY, linewidth=0.9, linestyle=(0, (3, 2)), zorder=0)
+            axis.text(value, -1.05, name, fontsize=9, ha="center", va="bottom", color=GREY)
+        axis.set(ylim=(len(pairs) - 0.6, -1))
+        axis.set_xlabel(f"accuracy, mean of the tasks, %{SIMULATED}", fontsize=9)
+        axis.set_yticks(range(len(pairs)), [run for run, _ in pairs])
+        axis.tick_params(labelsize=9, axis="both")
+        axis.tick_params(axis="y", length=0)
+        axis.spines["left"].set_visible(False)
+        save(figure, output)
+
+
 def demo_overview(kept: Path, output: Path) -> None:
     """Draw all runs and tasks in the order of the configuration."""
-    demo = load_config(HERE.parents[1], {"extends": "demo/demo.yaml"})
-    overview_figure(
-        kept / "metrics.csv", output, list(demo.runs), list(map("/".join, demo.tasks()))
-    )
+    overview_figure(_demo_scores(kept), output)
 
 
 def demo_losses(kept: Path, output: Path) -> None:
     """Draw the runs that learn."""
-    demo = load_config(HERE.parents[1], {"extends": "demo/demo.yaml"})
-    learning = [name for run in demo.runs if demo.is_pretrained(run) for name in demo.replicas(run)]
+    learning = filter(DEMO.is_pretrained, DEMO.runs)
     losses_figure({run: kept / f"pretrain/{run}/history.csv" for run in learning}, output)
 
 
@@ -59,10 +101,11 @@ def study_had_overview(kept: Path, output: Path) -> None:
     """Draw the three runs and tasks that docs/study.md speaks of."""
     runs = ["had_scratch", "had_reconstruction_only", "had", "kmer_logistic"]
     tasks = ["gue/prom_core_tata", "gue/mouse_2", "few_shot/prom_core_100"]
-    overview_figure(kept / "metrics.csv", output, runs, tasks)
+    overview_figure(read_scores(kept / "metrics.csv", runs, tasks), output)
 
 
 FIGURES: dict[Callable[[Path, Path], None], str] = {
+    demo_gains: "demo",
     demo_overview: "demo",
     demo_losses: "demo",
     demo_tsne: "demo",

@@ -13,6 +13,7 @@ import pytest
 
 from dnastudents.config import load_config
 from dnastudents.figures import style
+from dnastudents.results.jobs import BASELINE
 from metrics_rows import metrics_row
 from small_students import BERT, CHORDMIXER
 
@@ -54,12 +55,12 @@ def made_up_demo(folder: Path) -> Path:
     """What the pictures of the demo are drawn from."""
     demo = load_config(ROOT, {"extends": "demo/demo.yaml"})
     random = np.random.default_rng(0)
+    runs = [run for run in demo.runs if demo.is_pretrained(run)]
     rows = [
         metrics_row(run=run, suite=suite, task=task, seed=seed, value=random.uniform(0.5, 0.9),
-                    pretrained=demo.is_pretrained(run), versions="{}", confusion="[]")
-        for run in demo.runs for suite, task in demo.tasks() for seed in range(3)
+                    pretrained=run in runs, versions="{}", confusion="[[1, 0], [0, 1]]")
+        for run in [*demo.runs, BASELINE] for suite, task in demo.tasks() for seed in range(3)
     ]  # fmt: skip
-    runs = [run for run in demo.runs if demo.is_pretrained(run)]
     for run in runs:
         (folder / "pretrain" / run).mkdir(parents=True)
         steps = pd.DataFrame({"step": range(1, 9), "split": ["train", "validation"] * 4})
