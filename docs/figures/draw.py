@@ -1,7 +1,7 @@
 """Draw the pictures of this folder, each from numbers that are kept beside them.
 
-    python docs/figures/draw.py                                   # from what is kept
-    python docs/figures/draw.py results/demo results/study_had    # keep what these gave, then draw
+    python docs/figures/draw.py                                      # from what is kept
+    python docs/figures/draw.py results/demo results/study_cmgems    # keep what these gave, then draw
 
 `tests/figures/test_committed.py` draws them again and compares, so whoever changes how a figure is
 drawn draws these again. `workflow.svg` is drawn by hand.
@@ -20,6 +20,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from dnastudents.config import load_config
+from dnastudents.figures.few_shot import few_shot_figure
 from dnastudents.figures.losses import losses_figure
 from dnastudents.figures.results import overview_figure
 from dnastudents.figures.scores import Scores, read_scores
@@ -38,7 +39,7 @@ STUDIES = {
         "figures/tsne_simulated_lexicon*.csv",
         "tasks/simulated/lexicon/task.json",
     ),
-    "study_had": ("metrics.csv",),
+    "study_cmgems": ("metrics.csv",),
 }
 
 
@@ -97,11 +98,10 @@ def demo_tsne(kept: Path, output: Path) -> None:
     draw_tsne(source, kept / "tasks/simulated/lexicon", output)
 
 
-def study_had_overview(kept: Path, output: Path) -> None:
-    """Draw the three runs and tasks that docs/study.md speaks of."""
-    runs = ["had_scratch", "had_reconstruction_only", "had", "kmer_logistic"]
-    tasks = ["gue/prom_core_tata", "gue/mouse_2", "few_shot/prom_core_100"]
-    overview_figure(read_scores(kept / "metrics.csv", runs, tasks), output)
+def study_few_shot(kept: Path, output: Path) -> None:
+    """Draw few-shot scores against training sequences: random masks, their twin, and counting."""
+    runs = ["logo_scratch", "logo_random", BASELINE]
+    few_shot_figure(read_scores(kept / "metrics.csv", runs), output)
 
 
 FIGURES: dict[Callable[[Path, Path], None], str] = {
@@ -109,7 +109,7 @@ FIGURES: dict[Callable[[Path, Path], None], str] = {
     demo_overview: "demo",
     demo_losses: "demo",
     demo_tsne: "demo",
-    study_had_overview: "study_had",
+    study_few_shot: "study_cmgems",
 }
 
 
