@@ -70,6 +70,16 @@ def test_findna(run_quick: Quick) -> None:
         assert row["name"][:20] in printed
 
 
+def test_start(run_quick: Quick) -> None:
+    # it ends itself where a command does not fail as expected, or a library is not there
+    _, written = run_quick("start.py")
+    assert [row["name"].split(",")[0] for row in written["rows"]] == [
+        "start of metrics",
+        "start of table",
+    ]
+    assert all(row["ours"] > 0 < row["other"] for row in written["rows"])
+
+
 def test_inference(run_quick: Quick) -> None:
     # it asserts itself that command and bare loop come to the same numbers
     _, written = run_quick("inference.py")

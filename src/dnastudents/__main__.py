@@ -11,11 +11,16 @@ def run() -> int:
     """Run the command line."""
     try:
         _shield_imports()
+        from dnastudents import garbage
+
+        garbage.seldom()
         from dnastudents.cli import main
         from dnastudents.environment import FIGURES, clean
 
         clean(*FIGURES)
-        return main()
+        status = main()
+        garbage.never_more()
+        return status
     except KeyboardInterrupt:
         print("dnastudents: error: interrupted", file=sys.stderr)
         return 130

@@ -87,6 +87,51 @@ def test_only_what_trains_takes_the_seconds_of_torch() -> None:
     assert shown.stdout == "False\n"
 
 
+# What a command may import besides the libraries that it computes or draws with.
+FEW = {"annotated_doc", "annotated_types", "colorama", "dateutil", "dnastudents", "pyarrow"}
+FEW |= {"pydantic", "pydantic_core", "shellingham", "typer", "typing_inspection"}
+FEW |= {"typing_extensions", "yaml"}
+
+
+@pytest.mark.parametrize(
+    ("modules", "libraries", "allowed"),
+    [
+        (
+            ("finetune.sweep", "training.pretrain", "inference.embed", "inference.predict"),
+            "pandas, torch, transformers.modeling_utils",
+            FEW | {"cloudpickle", "tokenizers", "transformers"},
+        ),
+        (
+            ("results.rows", "tables.results", "tables.comparisons", "tables.cost"),
+            "pandas, scipy.special",
+            FEW,
+        ),
+        (
+            ("page.page", "figures.results", "figures.heatmap", "figures.ranks", "figures.losses"),
+            "jinja2, matplotlib.pyplot, pandas, scipy.special",
+            FEW | {"PIL", "matplotlib"},
+        ),
+    ],
+)
+def test_a_command_imports_no_library_that_it_does_not_need(
+    modules: tuple[str, ...], libraries: str, allowed: set[str]
+) -> None:
+    """As scikit-learn or scipy.stats, each of which takes a second of CPU time to import."""
+    code = (
+        f"import sys, {libraries}\n"
+        "sys.argv = ['-m']\n"  # as Python calls __main__
+        "known = set(sys.modules)\n"
+        "import dnastudents.cli\n"
+        + "".join(f"import dnastudents.{name}\n" for name in modules)
+        + "print(*(set(sys.modules) - known), 'scipy.stats' in sys.modules)"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    *new, has_statistics = shown.stdout.split()
+    found = {name.partition(".")[0] for name in new} - sys.stdlib_module_names
+    assert {name for name in found if not name.startswith("_")} <= allowed
+    assert has_statistics == "False"
+
+
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [

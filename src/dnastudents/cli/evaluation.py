@@ -15,8 +15,8 @@ from dnastudents.cli.parsing import (
     StateFolder,
     TaskFolder,
     command,
-    quick_imports,
 )
+from dnastudents.garbage import quick_imports
 
 app = typer.Typer()
 OF_HAD = "had --pretrained results/pretrain/had --task results/tasks/gue/mouse_0 --seeds 0 1 2 "

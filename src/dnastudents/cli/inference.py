@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from dnastudents.cli.parsing import command, quick_imports
+from dnastudents.cli.parsing import command
+from dnastudents.garbage import quick_imports
 
 app = typer.Typer()
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import inspect
 import json
 import logging
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from itertools import pairwise
 from pathlib import Path
@@ -41,23 +38,6 @@ def command(group: typer.Typer, name: str, example: str, **keywords: Any) -> Fun
     """
     register = group.command(name, cls=Command, epilog=example, **keywords)
     return lambda function: register(_with_verbosity(function))
-
-
-@contextmanager
-def quick_imports() -> Iterator[None]:
-    """Collect no garbage while torch and transformers are imported: a second of seven.
-
-    What they leave stays until the end, so it is not searched later either.
-    """
-    if "torch" in sys.modules:
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
 
 
 class Command(TyperCommand):

@@ -14,8 +14,8 @@ from dnastudents.cli.parsing import (
     SettingsOption,
     StateFolder,
     command,
-    quick_imports,
 )
+from dnastudents.garbage import quick_imports
 
 app = typer.Typer()
 teacher = typer.Typer(name="teacher", help="Import, check and cache a teacher.")

