@@ -1,7 +1,7 @@
 """Draw the pictures of this folder, each from numbers that are kept beside them.
 
-    python docs/figures/draw.py                                      # from what is kept
-    python docs/figures/draw.py results/demo results/study_cmgems    # keep what these gave, then draw
+    python docs/figures/draw.py                 # from what is kept
+    python docs/figures/draw.py results/demo    # keep what the demo gave, then draw
 
 `tests/figures/test_committed.py` draws them again and compares, so whoever changes how a figure is
 drawn draws these again. `workflow.svg` is drawn by hand.
