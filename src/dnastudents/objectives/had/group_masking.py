@@ -78,9 +78,12 @@ class DrawnGroups:
             return pad_sequence([getattr(row, name)[0] for row in rows], True, fill)
 
         return cls(
-            join("codes", PAD),
-            *(join(name, 0) for name in ("spans", "drawn", "hidden", "replaced")),
-            None if rows[0].bases is None else join("bases", 0),
+            codes=join("codes", PAD),
+            spans=join("spans", 0),
+            drawn=join("drawn", 0),
+            hidden=join("hidden", 0),
+            replaced=join("replaced", 0),
+            bases=None if rows[0].bases is None else join("bases", 0),
         )
 
     def part(self, rows: slice) -> DrawnGroups:
