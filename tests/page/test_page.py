@@ -136,6 +136,14 @@ def test_a_simulated_genome_is_said_first(tmp_path: Path) -> None:
     assert text.index("Simulated data.") < text.index("The answer")
 
 
+def test_a_project_of_one_task_is_named_and_answered(tmp_path: Path) -> None:
+    folder = tmp_path / "my_project/results"
+    folder.mkdir(parents=True)
+    text = render(make_results(folder, ["had"], {"mine": ["starts"]}))
+    assert "<h1>my_project</h1>" in text
+    assert re.search(r"Pretraining changed the score by \+\d+\.\d points \(had\)\.", text)
+
+
 def test_a_single_run_without_controls_has_a_page(tmp_path: Path) -> None:
     made = make_results(tmp_path, ["had"], {"gue": ["tf_0"]}, seeds=1)
     text = render(made._replace(pairs=(), pretrainings=(), figures=()))

@@ -174,8 +174,7 @@ def save(figure: Figure, output: str | Path) -> None:
         "pdf": {"CreationDate": None, "Creator": _MAKER, "Producer": None},
     }
     try:
-        for kind in metadata:  # all, before one is replaced
-            check_file(f"{base}.{kind}", _LIKE[kind])
+        check_pictures(output)  # all, before one is replaced
         figure.draw_without_rendering()  # one layout, which the three files share
         figure.set_layout_engine("none")
         for kind, entries in metadata.items():
@@ -183,6 +182,12 @@ def save(figure: Figure, output: str | Path) -> None:
                 figure.savefig(partial, format=kind, metadata=entries)
     finally:
         plt.close(figure)
+
+
+def check_pictures(output: str | Path) -> None:
+    """Raise `InputError` if a file of `save` is there and is not such a picture."""
+    for kind, like in _LIKE.items():
+        check_file(f"{output_base(output)}.{kind}", like)
 
 
 def output_base(output: str | Path) -> str:

@@ -35,6 +35,7 @@ from dnastudents.figures.style import (
     COLUMN,
     PAGE,
     SIMULATED,
+    check_pictures,
     figure_style,
     grid,
     headline,
@@ -118,6 +119,7 @@ def tsne_figure(
         )
         for name, run, xy in zip(names, runs, points, strict=True)
     ]
+    check_pictures(output)
     _write_csv(numbers, f"{output_base(output)}.csv")
     _write_csv(pd.concat(of_runs), f"{output_base(output)}_points.csv")
     draw_tsne(output, task_folder, output)

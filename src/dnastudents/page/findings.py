@@ -113,7 +113,8 @@ def _range_of(found: Sequence[Effect]) -> str:
         return f"{percent(effect.difference / 100, '+')} points ({effect.run}{where})"
 
     if least == most:
-        return f"Pretraining changed the mean score by {named(most)}."
+        what = "mean score" if most.tasks > 1 else "score"
+        return f"Pretraining changed the {what} by {named(most)}."
     return f"Pretraining changed the mean score of a suite by {named(least)} to {named(most)}."
 
 

@@ -116,7 +116,7 @@ def render(sources: Sources) -> str:
     trained = [x for x in sources.pretrainings if sizes[run_of(x.name)].tokens > 0]
     environment = _environment(runs, untrained)
     return environment.get_template("page.html.jinja").render(
-        title=sources.results.resolve().name,
+        title=_title(sources.results.resolve()),
         simulated=bool(metrics["simulated"].any()),
         facts=_facts(sources, metrics, tasks, runs, untrained),
         recipes=_legend(runs),
@@ -137,6 +137,11 @@ def render(sources: Sources) -> str:
         configuration=_text(sources.results / "config.resolved.yaml"),
         example=f"{suites[0].name}/{next(iter(suites[0].metrics))} {runs[0]}",
     )
+
+
+def _title(results: Path) -> str:
+    """Name the results by their folder, or the project's where theirs says nothing."""
+    return results.parent.name if results.name == "results" else results.name
 
 
 def _environment(runs: Sequence[str], untrained: set[str]) -> Environment:

@@ -116,10 +116,10 @@ def _record(folder: Path) -> dict[str, Any]:
         raise InputError(f"{folder}: was never pretrained; leave it out")
     with reading(folder / "history.csv"):
         history = pd.read_csv(folder / "history.csv")
+        norms = pd.to_numeric(history.get(NORM, pd.Series(dtype=float))).dropna()
     validation = metrics.get("validation", {})
     if "hidden" not in validation:  # an earlier version's, whose perplexity is of shown tokens too
         validation = {"loss": validation.get("loss")}
-    norms = history.get(NORM, pd.Series(dtype=float)).dropna()
     return {
         "run": run_of(folder.name),
         "pretraining": folder.name,
