@@ -36,7 +36,8 @@ class Step:
         self.plain.to(device)
         self.optimizers = [adamw(m, 1e-6, 0.01) for m in (self.objective, self.plain)]
         whole = self.data(0)
-        part = Views({name: tensor[:rows] for name, tensor in whole.tensors.items()}, {})
+        part = Views({name: x[:rows] for name, x in whole.tensors.items()}, {}, whole.prepare)
+        self.labels = part.tensors["labels"].to(device)
         self.rows = len(part)
         self.views = part.rows(0, self.rows, device)
         self.counts = count_labels(self.views)
@@ -52,10 +53,10 @@ class Step:
         return self._backward(0, lambda: self.objective(self.views, self.counts)["loss"], autocast)
 
     def theirs(self, autocast: bool = True) -> Tensor:
-        """Loss and gradients of `BertForMaskedLM`, which computes every logit."""
-        names = ("input_ids", "labels", "attention_mask")
+        """Loss and gradients of `BertForMaskedLM`, which computes all of all tokens."""
+        names = ("input_ids", "attention_mask")
         batch = {name: self.views[name] for name in names if name in self.views}
-        return self._backward(1, lambda: self.plain(**batch).loss, autocast)
+        return self._backward(1, lambda: self.plain(**batch, labels=self.labels).loss, autocast)
 
     def _backward(self, side: int, loss: Callable[[], Tensor], autocast: bool) -> Tensor:
         self.optimizers[side].zero_grad()

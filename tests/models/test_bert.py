@@ -82,3 +82,50 @@ def test_every_trainable_weight_gets_a_gradient(student: BertStudentForMaskedLM)
 def test_long_input_is_refused_by_the_position_table(student: BertStudentForMaskedLM) -> None:
     with pytest.raises((RuntimeError, IndexError)):
         student(torch.zeros(1, 513, dtype=torch.long))
+
+
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+@pytest.mark.parametrize("padded", [False, True])
+def test_features_at_positions_are_those_of_all(attention: str, padded: bool) -> None:
+    """The plain twin: all features, of which some are taken; so are the gradients."""
+    torch.manual_seed(0)
+    config = BertStudentConfig(**TINY, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    config._attn_implementation = attention
+    student = BertStudentForMaskedLM(config).double().train()
+    ids, positions = torch.randint(5, 4101, (3, 9)), torch.tensor([[0, 5], [3, 1], [2, 4]])
+    mask = torch.arange(9) < torch.tensor([[9], [6], [7]]) if padded else None
+    found, gradients = [], []
+    for features in (
+        student.backbone(ids, mask, positions=positions),
+        student.backbone(ids, mask)[torch.arange(3)[:, None], positions],
+    ):
+        student.zero_grad()
+        features.sin().sum().backward()
+        found.append(features)
+        used = [p for p in student.named_parameters() if p[1].grad is not None]
+        gradients.append({name: weight.grad.clone() for name, weight in used})
+    torch.testing.assert_close(*found)
+    assert gradients[0].keys() == gradients[1].keys()
+    for name, gradient in gradients[0].items():
+        torch.testing.assert_close(gradient, gradients[1][name], msg=name)
+
+
+def test_the_last_layer_is_computed_where_it_is_read(student: BertStudentForMaskedLM) -> None:
+    rows: dict[str, int] = {}
+    first, last = student.bert.encoder.layer
+    hooks = [
+        linear.register_forward_hook(
+            lambda _, given, __, name=name: rows.update({name: given[0].shape[1]})
+        )
+        for name, linear in {
+            "before": first.output.dense,
+            "query": last.attention.self.query,
+            "key": last.attention.self.key,
+            "out": last.attention.output.dense,
+            "mlp": last.output.dense,
+        }.items()
+    ]
+    student.backbone(torch.randint(5, 4101, (2, 12)), positions=torch.tensor([[1, 7, 3]] * 2))
+    for hook in hooks:
+        hook.remove()
+    assert rows == {"before": 12, "query": 3, "key": 12, "out": 3, "mlp": 3}

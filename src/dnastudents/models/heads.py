@@ -55,9 +55,8 @@ class MaskedLM(StudentMixin):
         self, positions: Tensor, input_ids: Tensor, attention_mask: Tensor | None = None
     ) -> Tensor:
         """Compute logits (B, M, V) at some positions, int64 (B, M), of a batch with masks."""
-        hidden = self.backbone(input_ids, attention_mask)
-        index = positions.unsqueeze(-1).expand(-1, -1, hidden.shape[-1])
-        return self.logits(hidden.gather(1, index), input_ids, attention_mask, None)
+        hidden = self.backbone(input_ids, attention_mask, positions=positions)
+        return self.logits(hidden, input_ids, attention_mask, None)
 
     def forward(  # type: ignore[override]
         self,
@@ -158,8 +157,10 @@ class SequenceClassification(StudentMixin):
         pooling_mask : Tensor, bool (B, T), optional
             Positions that means run over. Default is real tokens that stand for bases.
         """
+        batch = inputs_embeds if input_ids is None else input_ids
+        read = None if batch is None else self.positions_read(batch)
         hidden, layers = self._features(
-            input_ids, attention_mask, inputs_embeds, output_hidden_states
+            input_ids, attention_mask, inputs_embeds, output_hidden_states, read
         )
         pooled = self.pool_features(hidden, input_ids, attention_mask, pooling_mask)
         logits = self.classifier(self.dropout(pooled))

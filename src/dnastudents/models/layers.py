@@ -82,6 +82,11 @@ def rotary_attention(
     return mixed.transpose(1, 2).flatten(-2)
 
 
+def take_positions(x: Tensor, positions: Tensor) -> Tensor:
+    """Take the rows (B, M, D) of x (B, T, D) at some positions, int64 (B, M)."""
+    return x.gather(1, positions.unsqueeze(-1).expand(-1, -1, x.shape[-1]))
+
+
 class _PermuteRows(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, rows: Tensor, source: Tensor, inverse: Tensor) -> Tensor:

@@ -30,6 +30,7 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from dnastudents.errors import InputError
 from dnastudents.genome import tokenizers
+from dnastudents.models.layers import take_positions
 from dnastudents.models.pooling import content_mask, mean_pool, part_pool
 
 
@@ -64,16 +65,26 @@ class StudentMixin:
         """Compute features (B, T, D) of embeddings `x` (B, T, D); the mask is `forward`'s."""
         raise NotImplementedError
 
+    def encode_at(self, x: Tensor, attention_mask: Tensor | None, positions: Tensor) -> Tensor:
+        """Compute what `encode` gives at some positions, int64 (B, M): features (B, M, D)."""
+        return take_positions(self.encode(x, attention_mask), positions)
+
     def backbone(
         self,
         input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
         inputs_embeds: Tensor | None = None,
+        positions: Tensor | None = None,
     ) -> Tensor:
-        """Compute features (B, T, D) of a batch; the arguments are those of `forward`."""
+        """Compute features (B, T, D) of a batch; the arguments are those of `forward`.
+
+        With `positions`, int64 (B, M), only the features there, (B, M, D).
+        """
         if (input_ids is None) == (inputs_embeds is None):
             raise InputError("give the model input_ids or inputs_embeds: one of them, not both")
         x = inputs_embeds if input_ids is None else self.embed(input_ids)
+        if positions is not None:
+            return self.encode_at(x, attention_mask, positions)  # type: ignore[arg-type]
         return self.encode(x, attention_mask)  # type: ignore[arg-type]
 
     def hidden_layers(self) -> Sequence[nn.Module]:
@@ -114,8 +125,15 @@ class StudentMixin:
         parts : int
             P. Default is the config's, 7 but for such classifiers.
         """
-        hidden = self.backbone(input_ids, attention_mask)
+        read = self.positions_read(input_ids, pooling)
+        hidden = self.backbone(input_ids, attention_mask, positions=read)
         return self.pool_features(hidden, input_ids, attention_mask, pooling_mask, pooling, parts)
+
+    def positions_read(self, batch: Tensor, pooling: str | None = None) -> Tensor | None:
+        """Find the one token that a pooling reads, int64 (B, 1); None where it reads all."""
+        if (pooling or self.config.pooling) != "cls":
+            return None
+        return torch.zeros(len(batch), 1, dtype=torch.int64, device=batch.device)
 
     def pool_features(
         self,
@@ -174,12 +192,13 @@ class StudentMixin:
         attention_mask: Tensor | None,
         inputs_embeds: Tensor | None,
         output_hidden_states: bool | None,
+        positions: Tensor | None = None,
     ) -> tuple[Tensor, tuple[Tensor, ...] | None]:
-        """Run the backbone; collect what goes through its layers if asked to."""
+        """Run the backbone; collect what goes through its layers, at all positions, if asked to."""
         if output_hidden_states is None:
             output_hidden_states = self.config.output_hidden_states
         if not output_hidden_states:
-            return self.backbone(input_ids, attention_mask, inputs_embeds), None
+            return self.backbone(input_ids, attention_mask, inputs_embeds, positions), None
         layers = self.hidden_layers()
         seen: list[Tensor] = []
         hooks = [layers[0].register_forward_pre_hook(lambda _, given: seen.append(given[0]))]

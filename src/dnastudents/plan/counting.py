@@ -100,7 +100,8 @@ class _Counter(TorchDispatchMode):
 
 def loss_of(model: Any, ids: Tensor) -> Tensor:
     """Compute a loss of some tokens of ids, int64 (B, T): a scalar."""
-    logits = model.lm_head(model.backbone(ids)[:, : ids.shape[1] : MASKED])
+    positions = torch.arange(0, ids.shape[1], MASKED, device=ids.device).expand(len(ids), -1)
+    logits = model.lm_head(model.backbone(ids, positions=positions))
     return F.cross_entropy(logits.float().flatten(0, 1), ids[:, ::MASKED].flatten())
 
 

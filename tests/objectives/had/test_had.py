@@ -13,8 +13,8 @@ from torch.testing import assert_close
 
 from dnastudents.errors import InputError
 from dnastudents.genome.codes import PAD, N
-from dnastudents.models.hybrid.decoder import CrossAttentionDecoder, query_positions
-from dnastudents.objectives.base import IGNORE, count_labels
+from dnastudents.models.hybrid.decoder import CrossAttentionDecoder
+from dnastudents.objectives.base import IGNORE, count_labels, query_positions
 from dnastudents.objectives.had.frozen_teacher import FrozenTeacher
 from dnastudents.objectives.had.group_masking import GroupMasking
 from dnastudents.objectives.had.objective import HAD, _tokens_of

@@ -16,6 +16,9 @@ from dnastudents.genome import tokenizers
 from dnastudents.genome.codes import PAD
 from dnastudents.objectives.masked_lm.objective import MaskedLM
 from dnastudents.objectives.masked_lm.options import MaskedLMOptions
+from small_students import SMALL
+
+NO_DROPOUT = {"bert": DETERMINISTIC_BERT}
 
 
 def test_loss_is_that_of_full_logits() -> None:
@@ -31,6 +34,28 @@ def test_loss_is_that_of_full_logits() -> None:
     correct = output.logits.argmax(-1) == views["labels"]
     is_hidden = (views["labels"] >= 0) & (views["input_ids"] == objective.tokenizer.mask_id)
     assert_close(shares["accuracy"], correct[is_hidden].sum() / is_hidden.sum(), check_dtype=False)
+
+
+@pytest.mark.parametrize("architecture", SMALL)
+def test_gradients_are_those_of_full_logits(architecture: str) -> None:
+    """The plain twin: all features and logits, in float64."""
+    codes = random_codes(4, 60)
+    codes[1, 30:] = PAD
+    tokenizer = tokenizers.build(models.tokenizer_name(SMALL[architecture]))
+    mask = masking.build({"name": "bernoulli", "probability": 0.3}, tokenizer, None, 10)
+    torch.manual_seed(0)
+    student = models.build(SMALL[architecture] | NO_DROPOUT.get(architecture, {}), tokenizer)
+    objective = MaskedLM(student, tokenizer, mask).double().train()
+    whole(objective, codes)["loss"].backward()
+    found = {n: p.grad.clone() for n, p in student.named_parameters() if p.grad is not None}
+    student.zero_grad()
+    views = objective.views(codes, 1, 0).tensors
+    logits = student.lm_head(student.backbone(views["input_ids"], views.get("attention_mask")))
+    F.cross_entropy(logits.flatten(0, 1), views["labels"].flatten()).backward()
+    for name, weight in student.named_parameters():
+        if weight.grad is not None:
+            assert_close(found.pop(name), weight.grad, rtol=1e-6, atol=1e-8, msg=name)
+    assert not found
 
 
 def test_unpadded_batch_has_no_attention_mask() -> None:

@@ -7,8 +7,6 @@ position, which carries its place, unlike a bare mask token.
 
 from __future__ import annotations
 
-import numpy as np
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -58,18 +56,3 @@ class CrossAttentionDecoder(nn.Module):
         seen = F.scaled_dot_product_attention(query, key, value, attn_mask=visible[:, None, None])
         answer = asking + self.out(seen.transpose(1, 2).flatten(2))
         return self.classify(self.final_norm(answer))
-
-
-def query_positions(masked: Tensor) -> Tensor:
-    """List the positions of the masked bases of each row, int64 (B, M).
-
-    M is the largest number of any row; other rows are filled with a visible position, whose label
-    says that no loss is taken there.
-    """
-    flags = masked.numpy()
-    counts = np.count_nonzero(flags, axis=1)
-    most = max(1, int(counts.max()))  # at least one, so that no axis is empty
-    queries = np.repeat(flags.argmin(1, keepdims=True), most, axis=1)  # the first visible one
-    # Not by a sort, which takes more than twice as long.
-    queries[np.arange(most) < counts[:, None]] = np.flatnonzero(flags) % flags.shape[1]
-    return torch.from_numpy(queries)

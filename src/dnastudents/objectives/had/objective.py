@@ -24,7 +24,7 @@ from dnastudents.errors import InputError
 from dnastudents.genome import tokenizers
 from dnastudents.genome.codes import N
 from dnastudents.models import HybridForMaskedLM
-from dnastudents.models.hybrid.decoder import CrossAttentionDecoder, query_positions
+from dnastudents.models.hybrid.decoder import CrossAttentionDecoder
 from dnastudents.objectives.base import (
     IGNORE,
     VALIDATION_SEED,
@@ -33,6 +33,7 @@ from dnastudents.objectives.base import (
     count_of,
     hidden_labels,
     prediction_terms,
+    query_positions,
     row_generators,
 )
 from dnastudents.objectives.had.feature_cache import FeatureCache

@@ -16,6 +16,7 @@ from torch import Tensor
 from dnastudents.genome.tokenizers import Tokenizer
 from dnastudents.masking import Masked, Masking
 from dnastudents.objectives.base import (
+    IGNORE,
     VALIDATION_SEED,
     Objective,
     Views,
@@ -23,6 +24,7 @@ from dnastudents.objectives.base import (
     hidden_labels,
     masked_prediction,
     perplexity,
+    query_positions,
 )
 from dnastudents.objectives.masked_lm.options import MaskedLMOptions
 from dnastudents.randomness import torch_generator
@@ -87,11 +89,13 @@ class MaskedLM(Objective):
             attention_mask = ids != self.tokenizer.pad_id
             if not attention_mask.all():  # attention without a mask is faster
                 tensors["attention_mask"], lengths = attention_mask, attention_mask.sum(1)
-        return Views(tensors, count_labels(tensors), lengths=lengths)
+        return Views(tensors, count_labels(tensors), _keep_labelled, lengths)
 
     def forward(self, views: dict[str, Tensor], counts: dict[str, float]) -> dict[str, Tensor]:
         """Compute the terms `loss` = `masked`, and those of `prediction_terms`."""
-        features = self.student.backbone(views["input_ids"], views.get("attention_mask"))
+        features = self.student.backbone(
+            views["input_ids"], views.get("attention_mask"), positions=views["queries"]
+        )
         terms = masked_prediction(self.student.lm_head, features, views, counts)
         return {"loss": terms["masked"], **terms}
 
@@ -113,3 +117,10 @@ class MaskedLM(Objective):
     def set_extra_state(self, state: dict[str, Any]) -> None:
         """Take back what `get_extra_state` gave."""
         self.masking.curriculum.load_state(state)
+
+
+def _keep_labelled(views: dict[str, Any]) -> None:
+    """Add `queries`, positions with all labels of each row; what is (B, T) of labels is (B, M)."""
+    queries = views["queries"] = query_positions(views["labels"] != IGNORE)
+    for name in views.keys() & {"labels", "hidden"}:
+        views[name] = views[name].gather(1, queries)
