@@ -2,7 +2,8 @@
 
 The students have the papers' sizes, batches and micro-batches, from `config.yaml`, and are trained
 by the package's own loop in the configured precision. All learn to predict masked tokens, so that
-no teacher is needed. `benchmarks/gpu.sh` starts this on a bare machine.
+no teacher is needed. Last come seeds of a fine-tuning, by one worker and by several.
+`benchmarks/gpu.sh` starts this on a bare machine.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import had
 import inputs
 import torch
 from accelerate import Accelerator
+from finetune_workers import workers_row
 from timing import Row, always, hardware, interleaved, report
 
 from dnastudents.genome.codes import PAD
@@ -37,6 +39,7 @@ RUNS: dict[str, dict[str, Any]] = {
     "findna": MASKED,
 }
 LIMIT = 60.0  # seconds a student
+WORKERS = 4
 QUICK = {"batch_size": 4, "micro_batch_size": 2, "window": {"length": 60}}
 
 
@@ -91,6 +94,8 @@ def main() -> None:
                 rows += student_rows(name, where, folder / name, accelerator, turns, options.quick)
             except torch.OutOfMemoryError as error:  # what the others need may still be there
                 print(f"{name}: {str(error).splitlines()[0]}", file=sys.stderr)
+        workers = 2 if options.quick else WORKERS
+        rows.append(workers_row(folder / "workers", workers, options.quick))
     report(f"One {device.type} machine, {what}", rows, machine, options.json)
 
 
