@@ -52,7 +52,7 @@ def fail(monkeypatch: pytest.MonkeyPatch) -> Fail:
     return install
 
 
-def run(folder: Path, student: Path, task: Path, **changes: Any) -> Path:
+def run(folder: Path, student: Path, task: Path, workers: int = 1, **changes: Any) -> Path:
     """Fine-tune with seeds 0, 1 and 2."""
     finetune(
         "mine",
@@ -62,6 +62,7 @@ def run(folder: Path, student: Path, task: Path, **changes: Any) -> Path:
         seeds=(0, 1, 2),
         state=folder / "state",
         output=folder / "out",
+        workers=workers,
     )
     return folder / "out"
 

@@ -15,29 +15,15 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
+from test_failed_seeds import run
 
 from dnastudents.errors import InputError
 from dnastudents.files import read_json
 from dnastudents.finetune import workers
 from dnastudents.finetune.fit import Diverged, Fit
-from dnastudents.finetune.sweep import finetune
 
 MEASURED = ["wall_seconds", "peak_memory_mb"]
 GRID = {"learning_rate": [1e-3, 1e-2], "batch_size": [16]}
-
-
-def run(folder: Path, student: Path, task: Path, workers: int, **changes: Any) -> Path:
-    finetune(
-        "mine",
-        pretrained=[student],
-        task=task,
-        settings={"epochs": 2, "batch_size": 16, "learning_rate": 1e-2, **changes},
-        seeds=(0, 1, 2),
-        state=folder / "state",
-        output=folder / "out",
-        workers=workers,
-    )
-    return folder / "out"
 
 
 def rows(output: Path) -> list[dict[str, Any]]:
@@ -53,10 +39,10 @@ def test_rows_and_bits_are_those_of_one_process(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    one = run(tmp_path / "one", students["hybrid"], task, 1, **changes)
+    one = run(tmp_path / "one", students["hybrid"], task, 1, epochs=2, **changes)
     # What workers have made this process only puts together.
     monkeypatch.setattr(Fit, "train", lambda *of: pytest.fail("trained once more"))
-    two = run(tmp_path / "two", students["hybrid"], task, 2, **changes)
+    two = run(tmp_path / "two", students["hybrid"], task, 2, epochs=2, **changes)
     assert rows(two) == rows(one)
     assert len(rows(two)) == 3
     for name in ("history.csv", "predictions.parquet", "classifier/model.safetensors"):
@@ -71,7 +57,9 @@ def test_a_seed_that_diverges_is_reported_as_without_workers(
 ) -> None:
     for count in (1, 2):
         with pytest.raises(InputError, match=r"no seed could be trained\. seed 0: finetuning"):
-            run(tmp_path / str(count), students["hybrid"], task, count, learning_rate=1e38)
+            run(
+                tmp_path / str(count), students["hybrid"], task, count, epochs=2, learning_rate=1e38
+            )
 
 
 @pytest.mark.parametrize(

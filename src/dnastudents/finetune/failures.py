@@ -27,6 +27,14 @@ logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 
+def kind_of(error: Exception) -> str | None:
+    """Tell the kind of a failure that is a seed's own: diverged, out_of_memory; None of others."""
+    if isinstance(error, Diverged):
+        return "diverged"
+    full = isinstance(error, RuntimeError) and is_out_of_memory(error)
+    return "out_of_memory" if full else None
+
+
 class Failures:
     """The seeds of one run on one task that failed.
 
@@ -98,14 +106,13 @@ class Failures:
         began = time.perf_counter()
         try:
             done[seed] = work(seed, start)
-        except Diverged as error:
-            kind, reason = "diverged", str(error)
-        except RuntimeError as error:
-            if not is_out_of_memory(error):
+        except Exception as error:
+            kind, reason = kind_of(error), str(error)
+            if kind is None:
                 raise
-            # How much was wanted; not who holds what, which follows.
-            wanted = ". ".join(str(error).split(". ")[:2])
-            kind, reason = "out_of_memory", f"{wanted}, for one sequence at a time"
+            if kind == "out_of_memory":
+                # How much was wanted; not who holds what, which follows.
+                reason = ". ".join(reason.split(". ")[:2]) + ", for one sequence at a time"
         else:
             self.records.pop(seed, None)
             return

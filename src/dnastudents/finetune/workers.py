@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from dnastudents.benchmarks.task import load_task
-from dnastudents.devices import choose_device, is_out_of_memory, release
+from dnastudents.devices import choose_device, release
 from dnastudents.errors import InputError
+from dnastudents.finetune.failures import kind_of
 from dnastudents.finetune.finished import Kept
-from dnastudents.finetune.fit import Diverged
 from dnastudents.finetune.options import Finetuning
 from dnastudents.log import configure
 
@@ -89,11 +89,10 @@ def _make(function: Any, *arguments: Any) -> None:
     try:
         function(_kept, *arguments)
         return
-    except Diverged as error:
-        reason = str(error)
-    except RuntimeError as error:
-        if not is_out_of_memory(error):
+    except Exception as error:
+        kind = kind_of(error)
+        if kind is None:
             raise
-        reason = "out of memory"
+        reason = "out of memory" if kind == "out_of_memory" else str(error)
     release(choose_device())
     logger.warning(f"a worker failed, and its seed is done alone: {reason}")

@@ -26,6 +26,7 @@ from dnastudents.genome.reference import Reference, build
 from dnastudents.genome.tokenizers import NucleotideTransformerTokenizer
 from dnastudents.genome.windows.base import valid_runs
 from dnastudents.models import count_parameters
+from dnastudents.models.layers import take_positions
 from dnastudents.randomness import numpy_generator, torch_generator
 from dnastudents.results.statistics import Estimate, mean_interval
 from dnastudents.teachers.checkpoint import load_teacher
@@ -294,8 +295,8 @@ def _score_teacher(
     parts, finite = [], True
     for rows in np.split(np.arange(len(ids)), range(BATCH, len(ids), BATCH)):
         hidden = model.backbone(torch.from_numpy(ids[rows]).to(device)).float()
-        at_masks = torch.from_numpy(masked[rows] + 1).to(device).unsqueeze(-1)
-        logits = model.lm_head(hidden.gather(1, at_masks.expand(-1, -1, hidden.shape[-1])))
+        at_masks = torch.from_numpy(masked[rows] + 1).to(device)
+        logits = model.lm_head(take_positions(hidden, at_masks))
         finite &= bool(hidden.isfinite().all() and logits.isfinite().all())
         # what goes to tokens that are not 6-mers is lost, as it should be
         log_p = logits.double().log_softmax(-1).cpu().numpy()[..., tokenizer.kmer_ids]

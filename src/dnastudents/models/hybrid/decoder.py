@@ -10,6 +10,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dnastudents.models.layers import take_positions
+
 
 class CrossAttentionDecoder(nn.Module):
     """One pre-norm cross-attention block and a linear layer over the vocabulary.
@@ -46,8 +48,7 @@ class CrossAttentionDecoder(nn.Module):
         visible : Tensor
             Positions that may be looked at, bool (B, L).
         """
-        index = queries.unsqueeze(-1).expand(-1, -1, hidden.shape[-1])
-        asking = hidden.gather(1, index)
+        asking = take_positions(hidden, queries)
         key, value = self.key_value(self.norm(hidden)).chunk(2, dim=-1)
         query = self.query(self.norm(asking))
         query, key, value = (

@@ -25,6 +25,7 @@ from dnastudents.genome import tokenizers
 from dnastudents.genome.codes import N
 from dnastudents.models import HybridForMaskedLM
 from dnastudents.models.hybrid.decoder import CrossAttentionDecoder
+from dnastudents.models.layers import take_positions
 from dnastudents.objectives.base import (
     IGNORE,
     VALIDATION_SEED,
@@ -123,8 +124,7 @@ class HAD(Objective):
             tensors["hidden"] = hidden_labels(tensors["student_ids"], tensors["labels"], mask_id)
         tensors["visible"] = ~masked & ~padding
         tensors["queries"] = query_positions(masked)
-        chosen = {"visible": real & ~masked, "masked": masked, "all": real}
-        tensors["aligned"] = chosen[self.options.align_on]
+        tensors["aligned"] = self._aligned(real, masked)
         if padding.any():
             tensors["attention_mask"] = ~padding
         return Views(tensors, self._counts(groups), self._prepare)
@@ -139,9 +139,13 @@ class HAD(Objective):
             counts["shown"] = count_of(bases * (drawn & ~hidden))
         # The bases of a token are all A, C, G or T, or none is.
         real = (groups.codes.gather(1, groups.spans[..., 0]) < N) & (bases > 0)
-        chosen = {"visible": real & ~drawn, "masked": drawn, "all": real}[self.options.align_on]
-        counts["aligned"] = count_of(chosen if self.options.pooled else bases * chosen)
+        aligned = self._aligned(real, drawn)
+        counts["aligned"] = count_of(aligned if self.options.pooled else bases * aligned)
         return counts
+
+    def _aligned(self, real: Tensor, masked: Tensor) -> Tensor:
+        """Choose what is aligned, of bases (B, L) or of tokens (B, T); all bool."""
+        return {"visible": real & ~masked, "masked": masked, "all": real}[self.options.align_on]
 
     def _prepare(self, views: dict[str, Any]) -> None:
         if self.teacher is not None:
@@ -183,7 +187,7 @@ class HAD(Objective):
             aligned = _tokens_of(views, aligned)
         else:
             projected = self.project(hidden)
-            target = target.gather(1, token.unsqueeze(-1).expand(-1, -1, target.shape[-1]))
+            target = take_positions(target, token)
         error = F.mse_loss(projected.float(), target, reduction="none").mean(-1)
         return (error * aligned).sum()
 
