@@ -13,8 +13,9 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -27,6 +28,7 @@ from dnastudents.figures.scores import Scores, read_scores
 from dnastudents.figures.style import GREY, PAGE, SIMULATED, figure_style, looks, marker_fill, save
 from dnastudents.figures.tsne import draw_tsne
 from dnastudents.results.jobs import BASELINE
+from dnastudents.tables.render import MINUS
 
 HERE = Path(__file__).resolve().parent
 DEMO = load_config(HERE.parents[1], {"extends": "demo/demo.yaml"})
@@ -40,45 +42,99 @@ STUDIES = {
         "tasks/simulated/lexicon/task.json",
     ),
     "study_cmgems": ("metrics.csv",),
+    "study_had": ("metrics.csv",),
+    "study_findna": ("metrics.csv",),
 }
+RECIPES = {"study_had": "had", "study_findna": "findna", "study_cmgems": "logo_random"}
+FEW_LABELS = [  # what the studies of all recipes have in common
+    f"few_shot/{task}_{shots}"
+    for task, few, many in (("prom_core", 10, 100), ("prom_300", 10, 100), ("silencer", 10, 50))
+    for shots in (few, many)
+]
+
+
+class Gain(NamedTuple):
+    """Mean scores of a student before and after a pretraining."""
+
+    run: str
+    before: float
+    after: float
 
 
 def _demo_scores(kept: Path) -> Scores:
     tasks = ["/".join(task) for task in DEMO.tasks()]
-    return read_scores(kept / "metrics.csv", list(DEMO.runs), tasks)
+    return read_scores(kept / "demo/metrics.csv", list(DEMO.runs), tasks)
 
 
-def demo_gains(kept: Path, output: Path) -> None:
-    """Draw the mean score of each student before and after pretraining, for the README."""
-    scores = _demo_scores(kept)
-    means = dict(zip(scores.runs, scores.means().mean(axis=0), strict=True))
-    guess = np.mean([100 / len(json.loads(text)) for text in scores.frame["confusion"]])
+def _means(scores: Scores) -> dict[str, float]:
+    return dict(zip(scores.runs, scores.means().mean(axis=0), strict=True))
+
+
+def _guessing(scores: Scores) -> float:
+    return float(np.mean([100 / len(json.loads(text)) for text in scores.frame["confusion"]]))
+
+
+def _draw_gains(gains: Sequence[Gain], lines: dict[str, float], tasks: str, output: Path) -> None:
+    """Draw an arrow a student, and a line for each score that it is to be held against."""
     middle = {"fontsize": 10, "fontweight": "bold", "va": "center_baseline"}
-    pairs = [pair for pair in DEMO.comparisons() if pair[1] in scores.controls]
+    found = looks([gain.run for gain in gains])
     with figure_style():
         figure, axis = plt.subplots(figsize=(PAGE, 2.1), layout="constrained")
-        for place, (run, control) in enumerate(pairs):
-            look, before, after = looks(scores.runs)[run], means[control], means[run]
+        for place, (run, before, after) in enumerate(gains):
+            look = found[run]
             arrow = {"arrowstyle": "-|>", "color": look.colour, "lw": 2, "shrinkA": 4, "shrinkB": 4}
             axis.annotate("", (after, place), (before, place), arrowprops=arrow)
             axis.plot(before, place, "o", ms=8, **marker_fill(look, True))
             axis.plot(after, place, "o", ms=8, **marker_fill(look, False))
-            axis.text(after + 1, place, f"{after - before:+.0f}", color=look.colour, **middle)
-        for run, name, side in zip(
-            pairs[0], ("pretrained", "not pretrained"), ("left", "right"), strict=True
+            side = 1 if after >= before else -1
+            axis.annotate(
+                f"{after - before:+.0f}".replace("-", MINUS),
+                *((after, place), (side * 9, 0)),
+                textcoords="offset points",
+                ha="left" if side > 0 else "right",
+                **middle,
+                color=look.colour,
+            )
+        most = max(
+            range(len(gains)), key=lambda place: abs(gains[place].after - gains[place].before)
+        )
+        for value, name, side in zip(
+            gains[most][1:], ("not pretrained", "pretrained"), ("right", "left"), strict=True
         ):
-            label = axis.text(means[run], -0.33, name, fontsize=9, ha=side, va="bottom")
+            label = axis.text(value, most - 0.33, name, fontsize=9, ha=side, va="bottom")
             label.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1})
-        for value, name in ((guess, "guessing"), (means[BASELINE], "counting k-mers")):
+        for name, value in lines.items():
             axis.axvline(value, color=GREY, linewidth=0.9, linestyle=(0, (3, 2)), zorder=0)
             axis.text(value, -1.05, name, fontsize=9, ha="center", va="bottom", color=GREY)
-        axis.set(ylim=(len(pairs) - 0.6, -1))
-        axis.set_xlabel(f"accuracy, mean of the tasks, %{SIMULATED}", fontsize=9)
-        axis.set_yticks(range(len(pairs)), [run for run, _ in pairs])
+        axis.set(ylim=(len(gains) - 0.6, -1))
+        axis.set_xlabel(f"accuracy, mean of {tasks}, %", fontsize=9)
+        axis.set_yticks(range(len(gains)), [gain.run for gain in gains])
         axis.tick_params(labelsize=9, axis="both")
         axis.tick_params(axis="y", length=0)
         axis.spines["left"].set_visible(False)
         save(figure, output)
+
+
+def demo_gains(kept: Path, output: Path) -> None:
+    """Draw the mean score of each student of the demo before and after pretraining."""
+    scores = _demo_scores(kept)
+    means = _means(scores)
+    pairs = [pair for pair in DEMO.comparisons() if pair[1] in scores.controls]
+    gains = [Gain(run, means[control], means[run]) for run, control in pairs]
+    lines = {"guessing": _guessing(scores), "counting k-mers": means[BASELINE]}
+    _draw_gains(gains, lines, f"three tasks{SIMULATED}", output)
+
+
+def study_gains(kept: Path, output: Path) -> None:
+    """Draw the same of all recipes on real tasks with few labels, for the README."""
+    gains, lines = [], {}
+    for study, run in RECIPES.items():
+        control = f"{run.partition('_')[0]}_scratch"
+        scores = read_scores(kept / study / "metrics.csv", [control, run], FEW_LABELS)
+        means = _means(scores)
+        gains.append(Gain(run, means[control], means[run]))
+        lines |= {"guessing": _guessing(scores), "counting k-mers": means[BASELINE]}
+    _draw_gains(gains, lines, "six tasks of the human genome with 10 to 100 labels a class", output)
 
 
 def demo_overview(kept: Path, output: Path) -> None:
@@ -89,27 +145,29 @@ def demo_overview(kept: Path, output: Path) -> None:
 def demo_losses(kept: Path, output: Path) -> None:
     """Draw the runs that learn."""
     learning = filter(DEMO.is_pretrained, DEMO.runs)
-    losses_figure({run: kept / f"pretrain/{run}/history.csv" for run in learning}, output)
+    histories = {run: kept / f"demo/pretrain/{run}/history.csv" for run in learning}
+    losses_figure(histories, output)
 
 
 def demo_tsne(kept: Path, output: Path) -> None:
     """Draw frozen features of all runs on one task."""
-    source = kept / "figures/tsne_simulated_lexicon"
-    draw_tsne(source, kept / "tasks/simulated/lexicon", output)
+    source = kept / "demo/figures/tsne_simulated_lexicon"
+    draw_tsne(source, kept / "demo/tasks/simulated/lexicon", output)
 
 
 def study_few_shot(kept: Path, output: Path) -> None:
     """Draw few-shot scores against training sequences: random masks, their twin, and counting."""
     runs = ["logo_scratch", "logo_random", BASELINE]
-    few_shot_figure(read_scores(kept / "metrics.csv", runs), output)
+    few_shot_figure(read_scores(kept / "study_cmgems/metrics.csv", runs), output)
 
 
-FIGURES: dict[Callable[[Path, Path], None], str] = {
-    demo_gains: "demo",
-    demo_overview: "demo",
-    demo_losses: "demo",
-    demo_tsne: "demo",
-    study_few_shot: "study_cmgems",
+FIGURES: dict[Callable[[Path, Path], None], tuple[str, ...]] = {
+    study_gains: tuple(RECIPES),
+    demo_gains: ("demo",),
+    demo_overview: ("demo",),
+    demo_losses: ("demo",),
+    demo_tsne: ("demo",),
+    study_few_shot: ("study_cmgems",),
 }
 
 
@@ -128,12 +186,12 @@ def keep(results: Path, kept: Path = KEPT) -> None:
 
 
 def draw(kept: Path = KEPT, output: Path = HERE) -> list[Path]:
-    """Draw every figure of a study of which numbers are kept, as PNG; return the pictures."""
+    """Draw every figure of which all numbers are kept, as PNG; return the pictures."""
     drawn = []
     with tempfile.TemporaryDirectory() as folder:
-        for figure, study in FIGURES.items():
-            if (kept / study).is_dir():
-                figure(kept / study, Path(folder, figure.__name__))
+        for figure, studies in FIGURES.items():
+            if all((kept / study).is_dir() for study in studies):
+                figure(kept, Path(folder, figure.__name__))
                 picture = f"{figure.__name__}.png"
                 drawn.append(Path(shutil.copyfile(Path(folder, picture), output / picture)))
     return drawn
