@@ -23,6 +23,7 @@ def fresh(checkout: Callable[[str], Path]) -> Path:
 
 def test_the_paper_is_planned_on_a_machine_without_data(fresh: Path, snakemake: Snakemake) -> None:
     count = jobs(snakemake(fresh, "-n", "--quiet", "rules"))
+    assert not (fresh / "results/asked").exists()
     tasks = 18 + 8 + 28 + 22 + 8
     runs = 24
     assert count["pretrain"] == str(runs)

@@ -33,7 +33,6 @@ except InputError as error:
 provenance.hand_down()  # to jobs that have no git, as in a container
 
 OUT = CONFIG.settings.results.rstrip("/")
-ASKED = Asked(f"{OUT}/asked", workflow.dryrun)
 ASKED_FILES = {}
 OWN_RULES = own_rules(ROOT)
 ENVIRONMENT = str(ROOT / "envs/dnastudents.yaml")
@@ -123,7 +122,9 @@ def asked(job, what, own_files=lambda w: ()):
             name not in ASKED_FILES
         ):  # Snakemake asks for the inputs of a job several times
             content = what(wildcards) if callable(what) else what
-            ASKED_FILES[name] = ASKED.file(name, content, own_files(wildcards))
+            # Snakemake does not know before it builds the DAG that a run is dry.
+            files = Asked(f"{OUT}/asked", workflow.dryrun)
+            ASKED_FILES[name] = files.file(name, content, own_files(wildcards))
         return ASKED_FILES[name]
 
     return file
