@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import gzip
+import io
 import re
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from safetensors.torch import load_file, save_file
 
 from dnastudents import models
 from dnastudents.cli import main
 from dnastudents.errors import InputError
+from dnastudents.inference.inputs import read_sequences
 from dnastudents.inference.predict import predict
 from dnastudents.inference.scan import scan
 from dnastudents.inference.score import score
@@ -26,11 +29,13 @@ BAD = {
     "protein": (b">p\nMKVLEFPQ\n", "not a nucleotide letter|protein"),
     "protein table": (b"id,sequence\np,MKVLEF\n", "row 1 .id p. holds 'L', .*protein; give DNA"),
     "protein of nucleotide letters": (f"sequence\n{PROTEIN}\n".encode(), "is protein; give DNA"),
-    "no row": (b"id,sequence\n", "has a header and no row; give at least one sequence"),
+    "no row": (b"id,sequence\n", "holds a header and no row"),
     "two records of one name": (b">a\nACGT\n>a\nCC\n", "two records are named 'a'; rename or rem"),
-    "no text": (bytes(range(256)), "cannot be read .*; repair it, or make it again"),
+    "no text": (bytes(range(256)), "is not in UTF-8"),
     "no column": (b"id,sequenze\np,ACGT\n", "no column 'sequence'; did you mean 'sequenze'"),
     "an empty cell": (b"id,sequence\np,\n", r"row 1 \(id p\) is empty"),
+    "longer rows": (b"sequence,mutant\nACGT,TTTT,\nGGGG,CCCC,\n", "not a table .*line 2, saw 3"),
+    "two columns of one name": (b"sequence,sequence\nACGT,TTTT\n", "two columns are named 'seq"),
     "cut gzip": (gzip.compress(b">a\nACGT\n" * 99)[:-9], "damaged|cannot be read"),
 }
 
@@ -46,6 +51,55 @@ def test_bad_input_is_one_line(
     *_, line = capsys.readouterr().err.splitlines()
     assert line.startswith("dnastudents predict: error: ") and re.search(message, line)
     assert not output.exists()
+
+
+def test_a_missing_cell_of_parquet_is_empty(tmp_path: Path) -> None:
+    """And not the DNA `nan`."""
+    pd.DataFrame({"sequence": ["ACGT", None], "id": ["a", "b"]}).to_parquet(tmp_path / "x")
+    with pytest.raises(InputError, match=r"row 2 \(id b\) is empty"):
+        list(read_sequences(str(tmp_path / "x")))
+    pd.DataFrame({"sequence": ["ACGT", "CC"], "id": ["a", None], "label": ["x", None]}).to_parquet(
+        tmp_path / "x"
+    )
+    found = [(one.name, one.label) for one in read_sequences(str(tmp_path / "x"))]
+    assert found == [("a", "x"), ("", "")]
+
+
+def test_messages_of_standard_input_name_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for content in (b">a\nMKVLEF\n", b"sequence\nMKVLEF\n"):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+        with pytest.raises(InputError, match=r"^standard input: .* holds 'L'"):
+            list(read_sequences("-"))
+
+
+@pytest.mark.parametrize(
+    ("content", "index", "message"),
+    [
+        ("ACGT", "", r"g\.fa\.fai: not the index of a FASTA; remove it"),
+        ("ACGT", "chr1\t4\n", r"g\.fa\.fai: not the index of a FASTA; remove it"),
+        ("MKVLEFPQ", None, "chr1:0-8 holds 'L', which is not a nucleotide letter"),
+    ],
+)
+def test_a_genome_that_cannot_be_read_by_region(
+    content: str, index: str | None, message: str, classifier: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "g.fa").write_text(f">chr1\n{content}\n")
+    if index is not None:
+        (tmp_path / "g.fa.fai").write_text(index)
+    with pytest.raises(InputError, match=message):
+        scan(classifier, tmp_path / "g.fa", output=tmp_path / "s.bedgraph")
+    assert not (tmp_path / "s.bedgraph").exists()
+
+
+def test_a_byte_order_mark_is_no_letter(
+    pretrained: dict[str, Path], classifier: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "g.fa").write_text(f">chr1\n{GENOME}\n")
+    (tmp_path / "v.vcf").write_text(f"\ufeff{VCF}chr1\t21\t.\tA\tG\n", encoding="utf-8")
+    score(pretrained["hybrid"], tmp_path / "v.vcf", tmp_path / "g.fa", tmp_path / "s.csv")
+    assert len((tmp_path / "s.csv").read_text().splitlines()) == 2
+    (tmp_path / "r.bed").write_text("\ufeffchr1\t0\t40\n", encoding="utf-8")
+    scan(classifier, tmp_path / "g.fa", bed=tmp_path / "r.bed", output=tmp_path / "s.bedgraph")
 
 
 def test_models_for_another_use_are_refused(

@@ -113,6 +113,7 @@ FORMATS = {
     "fasta.gz": gzip.compress(b">one first\nACGT\nACGT\n>002\nGGGG\n"),
     "csv": b"id,sequence\none,ACGTacgt\n002,GGGG\n",
     "tsv": b"sequence\tid\r\nACGUACGU\tone\r\nGGGG\t002\r\n",
+    "a blank line first": b"\nid,sequence\none,ACGTACGT\n002,GGGG\n",
     "with a BOM": b"\xef\xbb\xbfname,sequence\none,ACGTACGT\n002,GGGG\n",
 }
 

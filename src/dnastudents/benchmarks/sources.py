@@ -26,6 +26,7 @@ from dnastudents.benchmarks.rows import placed
 from dnastudents.downloads.archives import open_zip, read_member, safe_members, unpack_gzip
 from dnastudents.downloads.content import looks_like_html
 from dnastudents.errors import SHOWN, InputError
+from dnastudents.text_tables import read_text_table
 
 Paths = str | Path | Sequence[str | Path]
 _GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
@@ -203,30 +204,7 @@ class Sources:
         """Read a member with a header line as a frame of text, its rows `placed`."""
         content = self.read(name)
         _require_text(name, content)
-        try:
-            # Of a header that is read as one, pandas renames what is there twice, and takes the
-            # first fields of longer rows for names of rows.
-            table = pd.read_csv(
-                io.BytesIO(content),
-                sep=separator,
-                dtype=str,
-                keep_default_na=False,
-                header=None,
-                skipinitialspace=True,  # so that quotes behind a blank are quotes
-            )
-        except UnicodeDecodeError as error:
-            raise InputError(f"{name}: is not in UTF-8 ({error}); save it so") from None
-        except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-            reason = str(error).strip()
-            raise InputError(
-                f"{name}: not a table ({reason}); repair it, or make it again"
-            ) from None
-        header = [str(text).strip() or f"column {n}" for n, text in enumerate(table.iloc[0], 1)]
-        if twice := [column for column in header if header.count(column) > 1]:
-            raise InputError(f"{name}: two columns are named {twice[0]!r}; rename or remove one")
-        if len(table) < 2:
-            raise InputError(f"{name}: holds a header and no row; the file may be cut short")
-        table = table[1:].set_axis(header, axis=1).reset_index(drop=True)
+        table = read_text_table(io.BytesIO(content), name, separator)
         return placed(table, name, _lines(content, len(table)))
 
     @property

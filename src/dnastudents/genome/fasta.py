@@ -27,13 +27,17 @@ _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _TOLD = 8  # ambiguous letters of a record that tell; a contig of a few bases may have nothing else
 
 
-def read_fasta(path: str | Path, whole_header: bool = False) -> Iterator[tuple[str, bytes]]:
+def read_fasta(
+    path: str | Path, shown: str = "", whole_header: bool = False
+) -> Iterator[tuple[str, bytes]]:
     """Yield the sequence of each record in pieces.
 
     Parameters
     ----------
     path : str or Path
         FASTA or gzipped FASTA.
+    shown : str
+        What messages call it. Default is its path.
     whole_header : bool
         Yield the whole header line as the name. Default is False, its first word.
 
@@ -52,50 +56,51 @@ def read_fasta(path: str | Path, whole_header: bool = False) -> Iterator[tuple[s
         ambiguous letters than DNA has (told at the record's end).
     """
     path = Path(path)
+    shown = shown or str(path)
     if not path.is_file():
-        raise InputError(f"{path}: no such file; give a FASTA or a gzipped FASTA")
+        raise InputError(f"{shown}: no such file; give a FASTA or a gzipped FASTA")
     seen: set[str] = set()
-    name, shown, whole, record = "", "", Letters(), Letters()
-    for is_header, content in _split(path):
+    name, title, whole, record = "", "", Letters(), Letters()
+    for is_header, content in _split(path, shown):
         if is_header:
-            _check_record(path, name, record)
+            _check_record(shown, name, record)
             whole += record
-            name, record = _record_name(path, content, seen), Letters()
-            shown = content.decode("utf-8", "replace").rstrip() if whole_header else name
+            name, record = _record_name(shown, content, seen), Letters()
+            title = content.decode("utf-8", "replace").rstrip() if whole_header else name
             continue
         letters = content.translate(None, _WHITESPACE)
         if not letters:
             continue
         if not name:
             raise InputError(
-                f"{path}: does not begin with '>'; give a FASTA, plain or compressed with gzip"
+                f"{shown}: does not begin with '>'; give a FASTA, plain or compressed with gzip"
             )
         if (foreign := foreign_letter(record.add(letters))) is not None:
-            raise InputError(f"{path}: record {name!r} {refusal(foreign)}")
-        yield shown, letters
+            raise InputError(f"{shown}: record {name!r} {refusal(foreign)}")
+        yield title, letters
     if not name:
-        raise InputError(f"{path}: the file is empty; give a FASTA with at least one record")
-    _check_record(path, name, record)
+        raise InputError(f"{shown}: the file is empty; give a FASTA with at least one record")
+    _check_record(shown, name, record)
     whole += record
     if whole.is_protein():
-        raise _protein(path, "the file", whole)
+        raise _protein(shown, "the file", whole)
 
 
-def _split(path: Path) -> Iterator[tuple[bool, bytes]]:
+def _split(path: Path, shown: str) -> Iterator[tuple[bool, bytes]]:
     """Yield (True, header line without '>') and (False, lines of sequence) in the file's order.
 
     A virtual line end before the file lets every header begin with the same two bytes. What could
     be the first part of a header is held back until the next block completes it.
     """
     held = b"\n"
-    for block in _blocks(path):
+    for block in _blocks(path, shown):
         text = held + block
         held = b"\n" if text.endswith(b"\n") else b""
         sequence, *records = text.split(b"\n>")
         if records and b"\n" not in records[-1]:
             held = b"\n>" + records.pop()
             if len(held) > LONGEST_HEADER:
-                raise InputError(f"{path}: a header line has no end; give a FASTA of nucleotides")
+                raise InputError(f"{shown}: a header line has no end; give a FASTA of nucleotides")
         yield False, sequence
         for record in records:
             header, _, sequence = record.partition(b"\n")
@@ -105,7 +110,7 @@ def _split(path: Path) -> Iterator[tuple[bool, bytes]]:
         yield True, held[2:]
 
 
-def _blocks(path: Path) -> Iterator[bytes]:
+def _blocks(path: Path, shown: str) -> Iterator[bytes]:
     """Yield the decompressed file in blocks, without a byte order mark, and with LF at line ends.
 
     A CRLF becomes two, of which the second ends a blank line.
@@ -114,14 +119,14 @@ def _blocks(path: Path) -> Iterator[bytes]:
         with open_binary(path) as handle:
             mark = handle.read(len(_UTF8_MARK))
             if mark.startswith(_UTF16_MARKS):
-                raise InputError(f"{path}: is text in UTF-16; save it as UTF-8 or ASCII")
+                raise InputError(f"{shown}: is text in UTF-16; save it as UTF-8 or ASCII")
             block = (b"" if mark == _UTF8_MARK else mark) + handle.read(BLOCK)
             while block:
                 yield block.replace(b"\r", b"\n")
                 block = handle.read(BLOCK)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise InputError(
-            f"{path}: damaged or truncated gzip ({error}); fetch or compress it again"
+            f"{shown}: damaged or truncated gzip ({error}); fetch or compress it again"
         ) from None
 
 
@@ -132,27 +137,29 @@ def open_binary(path: Path) -> BinaryIO:
     return cast(BinaryIO, gzip.open(path)) if is_gzip else path.open("rb")
 
 
-def _record_name(path: Path, header: bytes, seen: set[str]) -> str:
+def _record_name(shown: str, header: bytes, seen: set[str]) -> str:
     words = header.decode("utf-8", "replace").split(maxsplit=1)
     if not words or header[:1].isspace():
-        raise InputError(f"{path}: a header has no name after '>' (after {len(seen)} records)")
+        raise InputError(f"{shown}: a header has no name after '>' (after {len(seen)} records)")
     if words[0] in seen:
-        raise InputError(f"{path}: two records are named {words[0]!r}; rename or remove one")
+        raise InputError(f"{shown}: two records are named {words[0]!r}; rename or remove one")
     seen.add(words[0])
     return words[0]
 
 
-def _check_record(path: Path, name: str, record: Letters) -> None:
+def _check_record(shown: str, name: str, record: Letters) -> None:
     """Refuse a record that has ended without sequence, or whose letters are those of protein."""
     if name and not record.total:
-        raise InputError(f"{path}: record {name!r} has no sequence; remove it or complete the file")
+        raise InputError(
+            f"{shown}: record {name!r} has no sequence; remove it or complete the file"
+        )
     if record.ambiguous >= _TOLD and record.is_protein():
-        raise _protein(path, f"record {name!r}", record)
+        raise _protein(shown, f"record {name!r}", record)
 
 
-def _protein(path: Path, what: str, letters: Letters) -> InputError:
+def _protein(shown: str, what: str, letters: Letters) -> InputError:
     share = letters.ambiguous / (letters.bases + letters.ambiguous)
     return InputError(
-        f"{path}: {share:.0%} of the letters of {what} are none of A, C, G, T, U, N, more than in "
+        f"{shown}: {share:.0%} of the letters of {what} are none of A, C, G, T, U, N, more than in "
         "any DNA: this is protein; give DNA"
     )

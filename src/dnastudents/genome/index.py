@@ -55,9 +55,16 @@ def read_records(fasta: Path, folder: Path) -> Records:
             f"{fasta}: neither the file nor an index of it can be read ({error})"
         ) from None
     try:
-        return Records([row[0] for row in rows], [int(row[1]) for row in rows], fasta.name)
+        lengths = {row[0]: int(row[1]) for row in rows}
     except (ValueError, IndexError):
-        raise InputError(f"{index}: not the index of a FASTA; remove it") from None
+        raise _no_index(index) from None
+    if not lengths:
+        raise _no_index(index)
+    return Records(list(lengths), list(lengths.values()), fasta.name)
+
+
+def _no_index(file: Path) -> InputError:
+    return InputError(f"{file}: not the index of a FASTA; remove it")
 
 
 def check_names(fasta: Path, wanted: Mapping[str, Sequence[str]], folder: Path) -> Records:
@@ -183,4 +190,11 @@ def open_fasta(fasta: Path, folder: Path) -> Any:
             "length); unpack it, or compress it with bgzip"
         )
     blocks = index.with_suffix(".gzi") if fasta.suffix.lower() in _COMPRESSED else None
-    return Fasta(str(fasta), indexname=str(index), gzi_indexname=blocks, as_raw=True, rebuild=False)
+    options = {"indexname": str(index), "gzi_indexname": blocks, "rebuild": False}
+    try:
+        opened = Fasta(str(fasta), as_raw=True, **options)
+    except ValueError:  # a line of the index has too few columns, or words in place of numbers
+        raise _no_index(index) from None
+    if not opened.keys():
+        raise _no_index(index)
+    return opened

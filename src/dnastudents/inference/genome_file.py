@@ -12,6 +12,7 @@ import numpy as np
 from dnastudents.errors import InputError, nearest
 from dnastudents.genome.codes import encode
 from dnastudents.genome.index import open_fasta
+from dnastudents.genome.letters import foreign_letter, refusal
 
 
 class GenomeFile:
@@ -48,8 +49,17 @@ class GenomeFile:
         return self.lengths[name]
 
     def codes(self, name: str, start: int, end: int) -> np.ndarray:
-        """Read bases [start, end) of a sequence, 0-based, as codes uint8 (L,)."""
-        return encode(self._file[name][start:end])
+        """Read bases [start, end) of a sequence, 0-based, as codes uint8 (L,).
+
+        Raises
+        ------
+        InputError
+            They are no nucleotides, as where the index is that of another file.
+        """
+        letters = self._file[name][start:end]
+        if (foreign := foreign_letter(letters)) is not None:
+            raise InputError(f"{self.fasta}: {name}:{start}-{end} {refusal(foreign)}")
+        return encode(letters)
 
 
 def _hint(name: str, genome: GenomeFile) -> str:

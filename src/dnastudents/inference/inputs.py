@@ -24,6 +24,7 @@ from dnastudents.files import read_parquet, reading
 from dnastudents.genome.codes import encode
 from dnastudents.genome.fasta import open_binary, read_fasta
 from dnastudents.genome.letters import Letters, foreign_letter, refusal
+from dnastudents.text_tables import read_text_table
 
 SEQUENCE_COLUMN = "sequence"
 ID_COLUMNS = ("id", "name")  # the first that there is; else rows are numbered from 0
@@ -87,13 +88,13 @@ def _read(path: Path, shown: str, column: str) -> Iterator[Sequence]:
     if not head.strip():
         raise InputError(f"{shown}: is empty; give at least one sequence")
     if head.lstrip(b"\xef\xbb\xbf\r\n ").startswith(b">"):
-        yield from _records(path)
+        yield from _records(path, shown)
         return
     if head.startswith(_PARQUET):
         frame = read_parquet(path, shown)
     else:
         with reading(shown):
-            frame = _table(path, head.decode("utf-8", "replace"), column)
+            frame = _table(path, shown, head.decode("utf-8", "replace"), column)
     yield from _rows(frame, shown, column)
 
 
@@ -102,10 +103,10 @@ def _head(path: Path) -> bytes:
         return handle.read(1 << 16)
 
 
-def _records(path: Path) -> Iterator[Sequence]:
+def _records(path: Path, shown: str) -> Iterator[Sequence]:
     """Join the pieces of each record."""
     name, pieces = "", list[np.ndarray]()
-    for record, letters in read_fasta(path):
+    for record, letters in read_fasta(path, shown):
         if record != name and pieces:
             yield Sequence(name, np.concatenate(pieces))
             pieces = []
@@ -114,13 +115,14 @@ def _records(path: Path) -> Iterator[Sequence]:
     yield Sequence(name, np.concatenate(pieces))
 
 
-def _table(path: Path, head: str, column: str) -> pd.DataFrame:
-    first = head.lstrip("\ufeff").partition("\n")[0].strip()
-    options: dict[str, Any] = {"dtype": str, "keep_default_na": False, "encoding": "utf-8-sig"}
+def _table(path: Path, shown: str, head: str, column: str) -> pd.DataFrame:
+    first = head.lstrip("\ufeff\r\n ").partition("\n")[0].strip()
     with open_binary(path) as handle:
-        if foreign_letter(first) is None:  # no header, as "sequence" is none of these letters
-            return pd.read_csv(handle, names=[column], header=None, **options)
-        return pd.read_csv(handle, sep="\t" if "\t" in first else ",", **options)
+        if foreign_letter(first) is not None:  # a header: "sequence" is none of the letters
+            return read_text_table(handle, shown, "\t" if "\t" in first else ",")
+        return pd.read_csv(
+            handle, names=[column], dtype=str, keep_default_na=False, encoding="utf-8-sig"
+        )
 
 
 def _rows(frame: pd.DataFrame, shown: str, column: str) -> Iterator[Sequence]:
@@ -129,10 +131,12 @@ def _rows(frame: pd.DataFrame, shown: str, column: str) -> Iterator[Sequence]:
             f"{shown}: no column {column!r}; {nearest(column, map(str, frame.columns))} "
             "(--column names another)"
         )
+    # A cell of Parquet may be missing; it is then empty, as in text, and not the DNA "nan".
+    frame = frame.astype(object).where(frame.notna(), "")
     ids = next((frame[name] for name in ID_COLUMNS if name in frame), frame.index.to_series())
     labels = frame[LABEL_COLUMN] if LABEL_COLUMN in frame else [None] * len(frame)
     if frame.empty:
-        raise InputError(f"{shown}: has a header and no row; give at least one sequence")
+        raise InputError(f"{shown}: holds no row; give at least one sequence")
     whole = Letters()
     for number, (name, text, label) in enumerate(zip(ids, frame[column], labels, strict=True)):
         letters = str(text).strip().encode("latin-1", "replace")
@@ -157,6 +161,6 @@ def read_text(path: Path) -> Iterator[tuple[int, str]]:
         raise InputError(f"{path}: no such file")
     with reading(path), open_binary(path) as handle:
         try:
-            yield from enumerate(io.TextIOWrapper(handle, encoding="utf-8"), start=1)
+            yield from enumerate(io.TextIOWrapper(handle, encoding="utf-8-sig"), start=1)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise InputError(f"{path}: damaged gzip ({error}); fetch it again") from None
