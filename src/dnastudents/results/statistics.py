@@ -24,7 +24,8 @@ class Estimate(NamedTuple):
     """A mean with the half width of its confidence interval.
 
     `half_width` is NaN where one value alone gives none. `p_value` is two-sided, for a true mean
-    of zero; it is meaningful for differences only.
+    of zero; it is meaningful for differences only, and NaN where all values are equal but not zero,
+    which gives t no scale.
     """
 
     mean: float
@@ -153,7 +154,7 @@ def _t_test(confidence: float, ours: Sequence[float], theirs: Sequence[float] = 
     if n < 2:
         return Estimate(mean, math.nan, n)
     if not any(np.ptp(sample) for sample in samples):  # identical values: t is 0/0 or infinite
-        return Estimate(mean, 0.0, n, 1.0 if mean == 0.0 else 0.0)
+        return Estimate(mean, 0.0, n, 1.0 if mean == 0.0 else math.nan)
     with warnings.catch_warnings():
         # Nearly equal values, as of seeds that end at one metric, are not worth a line in the log.
         warnings.simplefilter("ignore", RuntimeWarning)

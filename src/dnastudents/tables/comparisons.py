@@ -61,7 +61,7 @@ NOTES = (
     "another pretraining would differ: the verdict holds for these weights, not for the recipe.",
     f"Bold: Holm-adjusted p < {LEVEL} over all comparisons here; the sign says whether the run is "
     f"better (+) or worse ({MINUS}) than its control. Everything else is unclear at this number of "
-    f"seeds; fewer than {FEWEST_SEEDS} seeds are not tested.",
+    f"seeds; fewer than {FEWEST_SEEDS} seeds, or differences that are all equal, are not tested.",
     f"{ALL_TASKS}: mean and interval over the tasks' differences, one value per task; not tested. "
     f"{MISSING}: one of the two runs was not measured.",
 )
