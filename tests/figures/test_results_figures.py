@@ -250,6 +250,11 @@ def test_scores_stand_against_what_runs_took(tmp_path, metrics, drawn):
     assert places[0]["had"] == places[0]["had"] == pytest.approx((1000, 75))
     assert [place["had"][0] for place in places] == [1000, 5e6, 4]  # 2 h on 2 devices
     assert [place["had_scratch"][0] for place in places] == [1000, 0, 0]  # the left edge
+    # Scores are means over all pretrainings, and so is what these took.
+    more = pretraining(tmp_path / "pretrain/had@1", parameters=1000, **trained | {"tokens": 15e6})
+    against_cost.against_cost_figure(read_scores(metrics), [*folders, more], tmp_path / "b")
+    points = [line for line in drawn[1].axes[1].get_lines() if line.get_label() == "had"]
+    assert [line.get_xdata()[0] for line in points] == [10e6]
     with pytest.raises(InputError, match="no pretraining folder of had_scratch"):
         against_cost.against_cost_figure(read_scores(metrics), folders[:1], tmp_path / "a")
 

@@ -9,7 +9,9 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -17,12 +19,18 @@ import pytest
 import torch
 from test_failed_seeds import run
 
+from dnastudents.benchmarks.task import load_task
 from dnastudents.errors import InputError
 from dnastudents.files import read_json
-from dnastudents.finetune import workers
+from dnastudents.finetune import on_task, workers
+from dnastudents.finetune.finished import Kept
 from dnastudents.finetune.fit import Diverged, Fit
+from dnastudents.finetune.options import Finetuning
+from dnastudents.finetune.sweep import _keep_seed
+from dnastudents.settings import parse
 
 MEASURED = ["wall_seconds", "peak_memory_mb"]
+SETTINGS = {"epochs": 1, "batch_size": 16, "learning_rate": 1e-2}
 GRID = {"learning_rate": [1e-3, 1e-2], "batch_size": [16]}
 
 
@@ -52,13 +60,33 @@ def test_rows_and_bits_are_those_of_one_process(
         pd.testing.assert_frame_equal(*cells, check_exact=True)
 
 
+def test_each_counts_its_part_of_the_devices_time(
+    students: dict[str, Path], task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = []
+    for sharers in (1, 4):
+        ticks = count()
+        clock = SimpleNamespace(perf_counter=lambda ticks=ticks: float(next(ticks)))
+        monkeypatch.setattr(on_task, "time", clock)
+        options: Finetuning = parse(Finetuning, SETTINGS, "finetuning")
+        kept = Kept("mine", load_task(task), options, tmp_path / str(sharers), sharers)
+        _keep_seed(kept, 0, students["hybrid"])
+        seconds.append(read_json(tmp_path / str(sharers) / "seed_0/row.json")["wall_seconds"])
+    assert seconds == [2.0, 0.5]  # of training and of the test
+
+
 def test_a_seed_that_diverges_is_reported_as_without_workers(
     students: dict[str, Path], task: Path, tmp_path: Path
 ) -> None:
-    for count in (1, 2):
+    for number in (1, 2):
         with pytest.raises(InputError, match=r"no seed could be trained\. seed 0: finetuning"):
             run(
-                tmp_path / str(count), students["hybrid"], task, count, epochs=2, learning_rate=1e38
+                tmp_path / str(number),
+                students["hybrid"],
+                task,
+                number,
+                epochs=2,
+                learning_rate=1e38,
             )
 
 

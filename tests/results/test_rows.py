@@ -163,6 +163,20 @@ def test_names_stay_text(rows, tmp_path):
     assert "| NaN (MCC) | 007 (MCC) |" in "".join(lines)
 
 
+def test_what_looks_like_a_number_stays_text(rows, tmp_path):
+    folders = [
+        rows("had", "tf_0", [0.5], commit="4718e12", pooling="mean"),
+        rows("kmer_logistic", "tf_0", [0.5], kmer_lengths="6", commit="0012345"),
+    ]
+    collect(folders, tmp_path / "metrics.csv")
+    frame = read_metrics(tmp_path / "metrics.csv").set_index("run")
+    assert frame["commit"].to_dict() == {"had": "4718e12", "kmer_logistic": "0012345"}
+    assert frame.loc["kmer_logistic", "kmer_lengths"] == "6"
+    assert frame["kmer_lengths"].isna()["had"]  # what is not there is missing, as of other columns
+    write_table(tmp_path / "metrics.csv", "gue", None, tmp_path / "t", ["had"], ["tf_0"])
+    assert "6" in (tmp_path / "t.md").read_text()
+
+
 def test_a_run_without_a_row_is_refused(rows, tmp_path):
     collect([rows(run, "tf_0", [0.5, 0.6]) for run in ("had", "findna")], tmp_path / "m.csv")
     unknown = r"m\.csv: no row of a run 'finda'; did you mean 'findna'\?"

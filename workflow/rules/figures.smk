@@ -191,7 +191,7 @@ rule against_cost:
     """Draw mean scores against what each run takes."""
     input:
         metrics=f"{OUT}/metrics.csv",
-        pretrained=[f"{OUT}/pretrain/{run}" for run in CONFIG.runs],
+        pretrainings=all_pretrainings(),
         asked=asked("against_cost", [CONFIG.runs, CONFIG.tasks()]),
     output:
         **figure("against_cost", "against_cost", "scores against size, bases and hours"),
@@ -207,7 +207,7 @@ rule against_cost:
         tasks=in_words(CONFIG.tasks()),
     shell:
         command(
-            "figure against-cost {input.metrics:q} --pretrained {input.pretrained:q}"
+            "figure against-cost {input.metrics:q} --pretrained {input.pretrainings:q}"
             " --runs {params.runs:q} --tasks {params.tasks:q} --output {output.png:q}"
         )
 

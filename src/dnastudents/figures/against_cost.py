@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -24,28 +23,8 @@ from dnastudents.figures.style import (
     marker_fill,
     save,
 )
-from dnastudents.files import read_json
-from dnastudents.results.costs import measured
+from dnastudents.results.costs import read_sizes
 from dnastudents.results.jobs import BASELINE
-
-
-class Cost(NamedTuple):
-    """What a run took; NaN where it took nothing or nobody measured.
-
-    Attributes
-    ----------
-    parameters : float
-        Of the student.
-    tokens : float
-        Bases that were read in pretraining.
-    hours : float
-        Device hours of pretraining.
-    """
-
-    parameters: float
-    tokens: float
-    hours: float
-
 
 LABELS = {
     "parameters": "parameters",
@@ -64,7 +43,8 @@ def against_cost_figure(
     scores : Scores
         A run that lacks a task of a suite is not in its row.
     pretrainings : sequence of path
-        Outputs of `dnastudents pretrain`, also of runs that were never pretrained.
+        Outputs of `dnastudents pretrain`, also of runs that were never pretrained. Of several
+        pretrainings of a run it shows the means, as a table does.
     output : path
         A suffix of these is taken off first.
 
@@ -73,7 +53,7 @@ def against_cost_figure(
     InputError
         A folder is absent or broken, or that of a run was not given.
     """
-    costs = {Path(folder).name: _cost(Path(folder)) for folder in pretrainings}
+    costs = read_sizes(pretrainings)
     if missing := [run for run in scores.runs if run not in costs and run != BASELINE]:
         raise InputError(
             f"{scores.source}: no pretraining folder of {', '.join(missing)} was given, only of "
@@ -94,7 +74,7 @@ def against_cost_figure(
         for line, suite in zip(axes, scores.suites, strict=True):
             heights = dict(zip(scores.runs, means[of_suite == suite].mean(axis=0), strict=True))
             for kind, axis in zip(LABELS, line, strict=True):
-                places = {run: getattr(cost, kind) for run, cost in costs.items()}
+                places = {run: getattr(cost, kind) or np.nan for run, cost in costs.items()}
                 _panel(axis, places, heights, of_run, scores.controls)
             count = int((of_suite == suite).sum())
             line[0].set_ylabel(f"mean of {count} task{'s' * (count > 1)}")
@@ -111,15 +91,6 @@ def against_cost_figure(
             f"dashed: {BASELINE}",
         )
         save(figure, output)
-
-
-def _cost(folder: Path) -> Cost:
-    """Read what one pretraining took; a student that was never trained has its size alone."""
-    metrics = read_json(folder / "metrics.json")
-    job = measured(folder)
-    tokens = float(metrics.get("tokens") or np.nan)
-    hours = np.nan if job is None else job.seconds * job.devices / 3600
-    return Cost(float(metrics["parameters"]), tokens, hours or np.nan)
 
 
 def _panel(

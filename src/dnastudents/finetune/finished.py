@@ -57,6 +57,8 @@ class Kept:
     options : Finetuning
     state : Path
         Folder of the pieces.
+    sharers : int
+        Processes that make pieces on one device, of whose time each counts its part. Default is 1.
     """
 
     def __init__(
@@ -65,8 +67,10 @@ class Kept:
         task: Task,
         options: Finetuning,
         state: Path,
+        sharers: int = 1,
     ) -> None:
         self.run, self.task, self.options, self.state = run, task, options, state
+        self._sharers = sharers
         self._starts: dict[Path, tuple[str, str]] = {}
         self._loaded: tuple[Path, StudentOnTask] | None = None
         self._seeds: dict[str, Path] = {}  # finished, by the name of their folder
@@ -78,7 +82,7 @@ class Kept:
             weights, _ = self._content(start)
             config_digest = self._digest(start, self.options)
             student = StudentOnTask(
-                self.run, start, self.task, self.options, config_digest, weights
+                self.run, start, self.task, self.options, config_digest, weights, self._sharers
             )
             self._loaded = start, student
         return self._loaded[1]

@@ -58,6 +58,7 @@ class Trained:
     history : list of dict
         One row per epoch, see `Fit.train`.
     wall_seconds, peak_memory_mb : float
+        Where several processes share the device, an equal part of the time.
     """
 
     value: float
@@ -79,8 +80,9 @@ class StudentOnTask:
         options: Finetuning,
         config_digest: str,
         weights: str | None = None,
+        sharers: int = 1,
     ) -> None:
-        self.run, self.task, self.options = run, task, options
+        self.run, self.task, self.options, self.sharers = run, task, options, sharers
         self.grid_cells, self.varied = len(options.cells), options.varied
         origin = read_origin(pretrained)
         self.provenance, self.paper = origin.provenance, origin.paper
@@ -150,7 +152,8 @@ class StudentOnTask:
             lambda line: logger.info(f"{name} {line}"),
             unfinished,
         )
-        seconds, memory = fit.earlier + time.perf_counter() - began, self._peak_memory()
+        seconds = (fit.earlier + time.perf_counter() - began) / self.sharers
+        memory = self._peak_memory()
         return splits, fit, Trained(best.value, best.loss, best.epoch, history, seconds, memory)
 
     def _test(
@@ -161,7 +164,7 @@ class StudentOnTask:
         of_training = {
             "best_epoch": trained.epoch,
             "best_dev": trained.value if "dev" in splits else None,
-            "wall_seconds": trained.wall_seconds + time.perf_counter() - began,
+            "wall_seconds": trained.wall_seconds + (time.perf_counter() - began) / self.sharers,
             "peak_memory_mb": max(trained.peak_memory_mb, self._peak_memory()),
         }
         row = self._row(seed, splits, scores, of_training)

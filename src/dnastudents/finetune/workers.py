@@ -51,10 +51,11 @@ def side_by_side(workers: int, kept: Kept, task: Path, pieces: Sequence[tuple[An
         A worker was killed; or what the function has raised, but for the failures of a seed.
     """
     level = logging.getLogger("dnastudents").level
-    begin = kept.run, task, kept.options, kept.state, level
+    workers = min(workers, len(pieces))
+    begin = kept.run, task, kept.options, kept.state, workers, level
     # Not forked: a process that has used CUDA cannot be.
     processes = get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(pieces)), processes, _begin, begin) as pool:
+    with ProcessPoolExecutor(workers, processes, _begin, begin) as pool:
         try:
             for piece in [pool.submit(_make, *piece) for piece in pieces]:
                 piece.result()
@@ -67,13 +68,15 @@ def side_by_side(workers: int, kept: Kept, task: Path, pieces: Sequence[tuple[An
             pool.shutdown(cancel_futures=True)
 
 
-def _begin(run: str, task: Path, options: Finetuning, state: Path, level: int) -> None:
+def _begin(
+    run: str, task: Path, options: Finetuning, state: Path, workers: int, level: int
+) -> None:
     """Prepare a worker."""
     global _kept
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # of Ctrl-C the parent tells
     threading.Thread(target=_end_with_parent, daemon=True).start()
     configure(level)
-    _kept = Kept(run, load_task(task), options, state)
+    _kept = Kept(run, load_task(task), options, state, workers)
 
 
 def _end_with_parent() -> None:

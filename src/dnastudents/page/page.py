@@ -22,13 +22,13 @@ from dnastudents.figures.style import COLOURS, looks, recipe
 from dnastudents.files import atomic_file
 from dnastudents.page.findings import Effect, effects, said_of_effects, said_of_suite
 from dnastudents.page.heat import heat_maps
+from dnastudents.results.costs import Size, read_sizes
 from dnastudents.results.jobs import BASELINE, run_of
 from dnastudents.results.published import read_published
 from dnastudents.results.rows import read_metrics, require_runs
 from dnastudents.tables.benchmarks import benchmarks_table
 from dnastudents.tables.comparisons import Pairs, comparisons_table
 from dnastudents.tables.cost import cost_sheets, read_cost_table
-from dnastudents.tables.lines import Size, read_sizes
 from dnastudents.tables.pretraining import pretraining_table
 from dnastudents.tables.render import MINUS, Sheet, percent, three_digits
 from dnastudents.tables.results import Suite, suite_results

@@ -14,15 +14,16 @@ attempt that left nothing, was measured by no one and is in neither.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from dnastudents.errors import InputError
 from dnastudents.files import read_json, reading
-from dnastudents.results.jobs import BASELINE, CountedJobs
+from dnastudents.results.jobs import BASELINE, CountedJobs, run_of
 
 MEASURED = ("pretrain", "teacher", "finetune", "linear", "knn", "baseline")  # rules with metrics
 COST_COLUMNS = (
@@ -45,6 +46,23 @@ class Measured(NamedTuple):
     seconds: float
     device: str
     devices: int
+
+
+class Size(NamedTuple):
+    """What a run took to make; NaN where it is not known.
+
+    Attributes
+    ----------
+    parameters : float
+    tokens : float
+        Bases that one pretraining read; 0 of a student that was never pretrained.
+    hours : float
+        Device hours of one pretraining.
+    """
+
+    parameters: float = math.nan
+    tokens: float = math.nan
+    hours: float = math.nan
 
 
 def read_costs(results: str | Path, jobs: CountedJobs) -> pd.DataFrame:
@@ -153,6 +171,32 @@ def measured(folder: Path) -> Measured | None:
             grid = pd.read_csv(folder / "grid.csv")
         seconds += float(grid.loc[~grid["chosen"], "wall_seconds"].sum())
     return Measured(seconds, str(rows[0]["device"]), 1)
+
+
+def read_sizes(pretrainings: Iterable[str | Path]) -> dict[str, Size]:
+    """Read what each run took, as means over its pretrainings.
+
+    Parameters
+    ----------
+    pretrainings : iterable of path
+        Outputs of `dnastudents pretrain`; `run@1`, `run@2` are further pretrainings of `run`.
+
+    Raises
+    ------
+    InputError
+        A folder is not a finished pretraining.
+    """
+    found: dict[str, list[Size]] = {}
+    for folder in map(Path, pretrainings):
+        metrics = read_json(folder / "metrics.json")
+        try:
+            parameters, tokens = metrics["parameters"], metrics.get("tokens", 0)
+        except (KeyError, TypeError, AttributeError):
+            raise InputError(f"{folder}/metrics.json: no parameters; run it again") from None
+        took = measured(folder)
+        hours = took.seconds * took.devices / 3600 if took else 0.0
+        found.setdefault(run_of(folder.name), []).append(Size(parameters, tokens, hours))
+    return {run: Size(*map(float, np.mean(sizes, axis=0))) for run, sizes in found.items()}
 
 
 def watts_of(device: str, watts: Mapping[str, float]) -> float | None:

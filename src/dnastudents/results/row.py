@@ -41,7 +41,9 @@ class MetricsRow(Settings):
     best_epoch: Count | None = Field(description="The epoch that is tested.")
     learning_rate: float | None = Field(description="Of the fine-tuning, or its chosen cell.")
     batch_size: Count | None = Field(description="Of the fine-tuning, or its chosen cell.")
-    wall_seconds: NotNegative = Field(description="Of training and test.")
+    wall_seconds: NotNegative = Field(
+        description="Of training and test; a part of them where several seeds share the device."
+    )
     device: str = Field(description="What computed.")
     peak_memory_mb: NotNegative = Field(description="MiB of the GPU, or of the process so far.")
     versions: dict[str, str] = Field(description="Of this package, Python and libraries.")
@@ -95,7 +97,10 @@ REQUIRED_COLUMNS = tuple(
     name for name, field in MetricsRow.model_fields.items() if field.is_required()
 )
 
-TEXT = tuple(name for name, field in MetricsRow.model_fields.items() if field.annotation is str)
+TEXT, TEXT_OR_NULL = (
+    tuple(name for name, field in MetricsRow.model_fields.items() if field.annotation == kind)
+    for kind in (str, str | None)
+)
 
 
 def primary(metrics: Mapping[str, Any], name: str) -> float:

@@ -18,7 +18,7 @@ from dnastudents.errors import InputError, nearest
 from dnastudents.files import atomic_file, read_csv
 from dnastudents.results.failures import read_failures
 from dnastudents.results.jobs import BASELINE
-from dnastudents.results.row import REQUIRED_COLUMNS, TEXT, read_row
+from dnastudents.results.row import REQUIRED_COLUMNS, TEXT, TEXT_OR_NULL, read_row
 from dnastudents.results.statistics import Estimate, independent, mean_interval
 
 KEY = ["suite", "task", "run", "seed"]
@@ -83,7 +83,10 @@ def read_metrics(path: str | Path) -> pd.DataFrame:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file; collect the metrics rows first")
-    frame = read_csv(path, TEXT)
+    # Read as text: a commit may look like a number, as may the only length of a k-mer.
+    frame = read_csv(path, TEXT + TEXT_OR_NULL)
+    for name in frame.columns.intersection(list(TEXT_OR_NULL)):
+        frame[name] = frame[name].where(frame[name] != "")
     if missing := [name for name in REQUIRED_COLUMNS if name not in frame]:
         raise InputError(f"{path}: no column {', '.join(missing)}; make it again with `collect`")
     if frame["pretrained"].dtype != bool:  # the line that was cut lacks it

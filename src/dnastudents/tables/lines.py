@@ -3,44 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
-from dnastudents.errors import InputError
-from dnastudents.files import read_json
-from dnastudents.results.costs import measured
+from dnastudents.results.costs import Size
 from dnastudents.results.failures import Incomplete, incomplete
-from dnastudents.results.jobs import BASELINE, run_of
+from dnastudents.results.jobs import BASELINE
 from dnastudents.results.published import MEAN_TASK
 from dnastudents.results.rows import estimate
 from dnastudents.results.soundness import unsound
 from dnastudents.results.statistics import Estimate
 
 PUBLISHED = "published"
-
-
-class Size(NamedTuple):
-    """What a row took to make; NaN where it is not known.
-
-    Attributes
-    ----------
-    parameters : float
-    tokens : float
-        Bases that one pretraining read; 0 of a student that was never pretrained.
-    hours : float
-        Device hours of one pretraining.
-    """
-
-    parameters: float = math.nan
-    tokens: float = math.nan
-    hours: float = math.nan
-
-
 UNKNOWN = Size()
 
 
@@ -75,32 +51,6 @@ class Line:
         """Return the mean over all tasks of a table, or the mean that was published of them."""
         mean = self.mean(tasks)
         return self.published_mean if math.isnan(mean) else mean
-
-
-def read_sizes(pretrainings: Iterable[str | Path]) -> dict[str, Size]:
-    """Read what each run took, as means over its pretrainings.
-
-    Parameters
-    ----------
-    pretrainings : iterable of path
-        Outputs of `dnastudents pretrain`; `run@1`, `run@2` are further pretrainings of `run`.
-
-    Raises
-    ------
-    InputError
-        A folder is not a finished pretraining.
-    """
-    found: dict[str, list[Size]] = {}
-    for folder in map(Path, pretrainings):
-        metrics = read_json(folder / "metrics.json")
-        try:
-            parameters, tokens = metrics["parameters"], metrics.get("tokens", 0)
-        except (KeyError, TypeError, AttributeError):
-            raise InputError(f"{folder}/metrics.json: no parameters; run it again") from None
-        took = measured(folder)
-        hours = took.seconds * took.devices / 3600 if took else 0.0
-        found.setdefault(run_of(folder.name), []).append(Size(parameters, tokens, hours))
-    return {run: Size(*map(float, np.mean(sizes, axis=0))) for run, sizes in found.items()}
 
 
 def made_up_tasks(metrics: pd.DataFrame) -> set[str]:

@@ -21,6 +21,7 @@ import pandas as pd
 from dnastudents.benchmarks.facts import METRICS
 from dnastudents.benchmarks.groups import groups_of
 from dnastudents.errors import InputError
+from dnastudents.results.costs import Size, read_sizes
 from dnastudents.results.failures import MARK, failure_notes
 from dnastudents.results.published import read_published
 from dnastudents.results.rows import read_metrics, require_runs, runs_in_order
@@ -32,11 +33,9 @@ from dnastudents.tables.lines import (
     PUBLISHED,
     UNKNOWN,
     Line,
-    Size,
     made_up_tasks,
     own_line,
     published_lines,
-    read_sizes,
 )
 from dnastudents.tables.render import (
     EN_DASH,
