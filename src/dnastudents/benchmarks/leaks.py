@@ -1,4 +1,4 @@
-"""How many test sequences a model has seen, or nearly, in train as it is published.
+"""How many test sequences a model has seen, or nearly, in train.
 
 A dev split that is drawn from train counts as train: every seed may draw another.
 

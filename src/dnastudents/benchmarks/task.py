@@ -4,8 +4,8 @@
 int64) and `task.json` with the protocol and what a reader should know before believing a number:
 sizes, lengths, duplicates, labels that contradict each other, N content.
 
-`leaks.json` counts the test sequences that are in train as it is published, letter by letter or
-nearly (see `benchmarks.leaks`).
+`leaks.json` counts the test sequences that are in train, of which dev may be drawn, letter by
+letter or nearly (see `benchmarks.leaks`); those that were removed are not.
 
 Nothing is dropped silently: duplicates and leaks are counted, and leaks removed only if asked for
 (see `benchmarks.protocol`). Letters are made canonical (`benchmarks.letters`), labels numbered
@@ -228,7 +228,7 @@ def write_task(
     clean, ambiguous = _canonical(splits, classes, where)
     removed = remove_leaks(clean, leakage, where)
     require_classes(clean["train"], classes, where, removed["train"], options.get("shots"))
-    published = clean["train"]["sequence"].tolist()  # of which dev may be drawn
+    of_train = clean["train"]["sequence"].tolist()  # with those of which dev is drawn
     facts = {
         **{"source": "", "licence": "", "simulated": False, **options},
         **{"suite": suite, "task": task, "classes": list(classes), "metric": metric},
@@ -245,7 +245,7 @@ def write_task(
             )
     if protocol.conflicting_labels:
         logger.warning(f"{where}: {protocol.conflicting_labels:,} sequences have several labels")
-    leaks = find_leaks(published, clean["test"]["sequence"].tolist())
+    leaks = find_leaks(of_train, clean["test"]["sequence"].tolist())
     with atomic_directory(folder, FILE, "*.parquet", LEAKS, PROVENANCE) as partial:
         for name, frame in clean.items():
             write_parquet(frame, partial / f"{name}.parquet")
