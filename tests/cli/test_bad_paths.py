@@ -150,7 +150,7 @@ def test_another_path(
 
 INSIDE = (
     "reference [fasta] --output {out}",
-    "pmi [reference] --output {out}",
+    "pmi [reference] --settings {settings}/scored.json --output {out}",
     "figure pmi [pmi] --output {out}",
     "figure losses [run] --output {out}",
     "figure overview [metrics] --output {out}",

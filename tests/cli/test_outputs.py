@@ -28,7 +28,7 @@ WORKING = {
     "--output {out}",
     "simulate": "simulate --settings {settings}/simulated.json --output {out}",
     "reference": "reference {fasta} --output {out}",
-    "pmi": "pmi {reference} --output {out}",
+    "pmi": "pmi {reference} --settings {settings}/scored.json --output {out}",
     "benchmark": "benchmark mine gc {train} {test} --output {out}",
     "pretrain": "pretrain lm --settings {settings}/masked_lm.json --reference {reference} "
     "--pmi {pmi} --state {out}.state --output {out}",

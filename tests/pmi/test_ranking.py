@@ -77,6 +77,16 @@ def test_other_sizes_have_rows_of_their_own(corpus):
     assert (rank_table(ranking, 4) == ranking["rank"][ranking["size"] == 4]).all()
 
 
+def test_a_table_without_a_score_is_refused(tmp_path, caplog):
+    (tmp_path / "a.fa").write_text(f">a\n{random_text(9_000)}\n")
+    reference = build(tmp_path / "a.fa", tmp_path / "reference")
+    with pytest.raises(InputError, match=r"pmi\.threshold: all 6-mers occur less than 101 times"):
+        pmi.write(reference, tmp_path / "pmi", ["a"], {"threshold": 101})
+    assert not (tmp_path / "pmi").exists()
+    pmi.write(reference, tmp_path / "pmi", ["a"], {"threshold": 4})
+    assert "of the 6-mers occur less than 4 times in" in caplog.text
+
+
 def test_written_and_loaded_as_ranks_of_tokens(tmp_path):
     (tmp_path / "a.fa").write_text(f">a\n{random_text(40_000)}\n>b\n{'AC' * 999}\n")
     reference = build(tmp_path / "a.fa", tmp_path / "reference")
@@ -94,14 +104,12 @@ def test_written_and_loaded_as_ranks_of_tokens(tmp_path):
     assert description["unscored"] == unscored
 
     ranks = dict(zip(ranking["ngram"], ranking["rank"], strict=True))
-    for name, special in (("kmer6", 0), ("nucleotide_transformer", 4096)):
-        tokenizer = tokenizers.build(name)
-        loaded = load_ranks(tmp_path / "pmi", tokenizer, special_rank=special)
-        assert loaded.shape == (tokenizer.vocab_size,)
-        for kmer in ("AAAAAA", "ACGTAC", "TTTCGA"):
-            assert loaded[tokenizer.encode(kmer)[1]] == ranks[kmer]
-        assert (loaded[list(tokenizer.special_ids)] == special).all()
-    assert load_ranks(tmp_path / "pmi", tokenizers.build("kmer6"))[0] == 4096
+    tokenizer = tokenizers.build("kmer6")
+    loaded = load_ranks(tmp_path / "pmi", tokenizer)
+    assert loaded.shape == (tokenizer.vocab_size,)
+    for kmer in ("AAAAAA", "ACGTAC", "TTTCGA"):
+        assert loaded[tokenizer.encode(kmer)[1]] == ranks[kmer]
+    assert (loaded[list(tokenizer.special_ids)] == 4096).all()
     with pytest.raises(InputError, match="ranks 6-mers"):
         load_ranks(tmp_path / "pmi", tokenizers.build("kmer5"))
     with pytest.raises(InputError, match="'nucleotide' are not k-mers"):

@@ -26,7 +26,9 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         lines += [f">{name}", "".join(bases)]
     (folder / "genome.fa").write_text("\n".join(lines) + "\n")
     build(folder / "genome.fa", folder / "reference")
-    pmi.write(Reference.open(folder / "reference"), folder / "pmi", ["chrA"], {})
+    pmi.write(
+        Reference.open(folder / "reference"), folder / "pmi", ["chrA"], {"threshold": "scaled"}
+    )
     tokenizer = tokenizers.build("nucleotide_transformer")
     models.build(NUCLEOTIDE_TRANSFORMER, tokenizer).save_pretrained(folder / "teacher")
     tokenizer.save_pretrained(folder / "teacher")

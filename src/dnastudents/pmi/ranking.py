@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from dnastudents.errors import InputError
 from dnastudents.files import atomic_directory, read_json, read_parquet, write_json, write_parquet
 from dnastudents.genome.codes import ALPHABET, encode, kmer_codes
 from dnastudents.genome.reference import Reference
-from dnastudents.genome.tokenizers import KmerTokenizer, NucleotideTransformerTokenizer, Tokenizer
+from dnastudents.genome.tokenizers import KmerTokenizer, Tokenizer
 from dnastudents.pmi.counting import count_kmers
 from dnastudents.pmi.scoring import Counts, Kind, PmiSettings, scores
 from dnastudents.provenance import FILE, write_provenance
@@ -21,6 +22,8 @@ from dnastudents.settings import parse
 
 if TYPE_CHECKING:
     import torch
+
+logger = logging.getLogger(__name__)
 
 
 def table(counts: Counts, settings: PmiSettings | None = None) -> pd.DataFrame:
@@ -110,7 +113,7 @@ def write(
     Raises
     ------
     InputError
-        When a setting, `threads` or an entry of `spec` is wrong.
+        When a setting, `threads` or an entry of `spec` is wrong, or no k-mer has a score.
     """
     parsed: PmiSettings = parse(PmiSettings, settings, "pmi")
     spec = list(spec)
@@ -119,6 +122,7 @@ def write(
     counts = count_kmers(stretches, parsed.sizes[-1], threads)
     ranking = table(counts, parsed)
     description = _description(reference, spec, parsed, counts, ranking)
+    _require_scores(description)
     with atomic_directory(output, "pmi.json", "pmi.*", FILE) as folder:
         write_parquet(ranking, folder / "pmi.parquet")
         ranking.to_csv(folder / "pmi.csv", index=False)
@@ -150,9 +154,21 @@ def _description(
     }
 
 
-def load_ranks(
-    folder: str | Path, tokenizer: Tokenizer, special_rank: int | None = None
-) -> torch.Tensor:
+def _require_scores(description: Mapping[str, Any]) -> None:
+    """Refuse a table that ranks all k-mers by their number alone; warn of most."""
+    k, least = description["k"], description["minimum_count"]
+    share = description["unscored"][k] / 4**k
+    what = f"{k}-mers occur less than {least:g} times in {description['bases']:,} bases"
+    if share == 1:
+        raise InputError(
+            f"pmi.threshold: all {what}, so none has a score; set pmi.threshold: scaled, or count "
+            "more sequences"
+        )
+    if share > 0.5:
+        logger.warning(f"{share:.0%} of the {what}; they are ranked by their number alone")
+
+
+def load_ranks(folder: str | Path, tokenizer: Tokenizer) -> torch.Tensor:
     """Load the PMI rank of each token.
 
     Parameters
@@ -161,23 +177,21 @@ def load_ranks(
         What `write` wrote.
     tokenizer : Tokenizer
         A vocabulary of k-mers, with the k of the table.
-    special_rank : int or None
-        Rank of ids that are not k-mers. Default is 4**k, the worst.
 
     Returns
     -------
     torch.Tensor
-        int64 (vocab_size,).
+        int64 (vocab_size,); ids that are not k-mers have 4**k, the worst.
     """
     import torch  # which whoever makes the table need not wait for
 
     folder = Path(folder)
     k = read_json(folder / "pmi.json")["k"]
-    if not isinstance(tokenizer, KmerTokenizer | NucleotideTransformerTokenizer):
+    if not isinstance(tokenizer, KmerTokenizer):
         raise InputError(f"PMI ranks k-mers; the tokens of '{tokenizer.name}' are not k-mers")
     if tokenizer.k != k:
         raise InputError(f"{folder}: ranks {k}-mers; the tokenizer's k is {tokenizer.k}")
-    ranks = torch.full((tokenizer.vocab_size,), 4**k if special_rank is None else special_rank)
+    ranks = torch.full((tokenizer.vocab_size,), 4**k)
     ids = torch.from_numpy(tokenizer.kmer_ids)
     ranked = read_parquet(folder / "pmi.parquet")
     ranks[ids] = torch.from_numpy(rank_table(ranked, k))
