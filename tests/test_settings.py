@@ -106,7 +106,7 @@ MISTAKES: list[tuple[Any, Any, str]] = [
     (
         PretrainingBlock,
         changed(optimizer={"learning_rate": 1e-3, "betas": [0.9, 2]}),
-        "at.optimizer.betas.1: must be at most 1, not 2",
+        "at.optimizer.betas.1: must be below 1, not 2",
     ),
     (
         PretrainingBlock,

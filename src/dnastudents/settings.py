@@ -156,6 +156,7 @@ _MUST_BE = {
     "greater_than_equal": "at least {ge:g}",
     "greater_than": "above {gt:g}",
     "less_than_equal": "at most {le:g}",
+    "less_than": "below {lt:g}",
     "too_short": "a list of at least {min_length}",
     "too_long": "a list of at most {max_length}",
     "string_pattern_mismatch": "a name of letters, digits, '_', '.' and '-'",

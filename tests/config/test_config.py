@@ -320,6 +320,25 @@ def test_ablations_of_had_change_one_thing_each(root: Path) -> None:
             {"runs": {"finda": {}}},
             "runs.finda: no such run; did you mean 'findna'?",
         ),
+        (
+            {"runs": {"had": {"objective": {"alignment_weight": 0, "reconstruction_weight": 0}}}},
+            "runs.had.objective.alignment_weight: is 0, and so is reconstruction_weight; raise one",
+        ),
+        (
+            {"runs": {"had": {"student": "findna"}}},
+            "runs.had.student: the objective 'had' saves its decoder as the head of the student, "
+            "which a chordmixer cannot carry; choose a hybrid",
+        ),
+        (
+            {"runs": {"had": {"pretraining": {"optimizer": {"betas": [1.0, 0.999]}}}}},
+            "runs.had.pretraining.optimizer.betas.0: must be below 1, not 1.0",
+        ),
+        (
+            {"runs": {"dnabert_random_120k": {"pretraining": {"steps": 100}}}},
+            "runs.dnabert_random_120k.pretraining.schedule.warmup_steps: 10,000 are more than all "
+            "100 steps, so the learning rate would never be reached; lower it, or set "
+            "warmup_steps: null and warmup_fraction",
+        ),
         ({"genome": "hg83"}, "genome: no such name 'hg83'; did you mean 'hg38'?"),
         (
             {"runs": {"a": {"extends": "b"}, "b": {"extends": "a"}}},

@@ -58,6 +58,16 @@ def test_bernoulli_masks_any_tokens_at_its_rate(name):
     assert abs(int(mask.sum()) / count - 0.3) < 4 * (0.21 / count) ** 0.5
 
 
+def test_a_span_of_tokens_that_do_not_overlap_is_one():
+    tokenizer = tokenizers.build("nucleotide_transformer")
+    ids = batch(tokenizer, rows=200)
+    spans, singles = (
+        build(tokenizer, name=name)(ids, torch_generator(0, "mask"), 0)
+        for name in ("random_span", "bernoulli")
+    )
+    assert torch.equal(spans.mask, singles.mask)
+
+
 def test_probabilities_are_the_authors():
     rules = ("random_span", "genemask", "global_pmi", "bernoulli")
     assert [default_probability(rule, 6) for rule in rules] == [0.025, 0.0176, 0.0136, 0.15]

@@ -14,8 +14,8 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from dnastudents.genome.codes import PAD
+from dnastudents.genome.tokenizers import NO_LABEL
 from dnastudents.objectives.base import (
-    IGNORE,
     Objective,
     Views,
     count_labels,
@@ -71,7 +71,7 @@ def test_slices_add_up(make: Callable[[], Objective]) -> None:
 def test_hidden_and_shown_by_hand() -> None:
     """Probabilities of the right token: 1/2 (hidden), 3/4 (shown), 1/4 (hidden), no label."""
     chances = torch.tensor([[0.5, 0.5], [0.25, 0.75], [0.25, 0.75], [0.5, 0.5]])
-    labels, hidden = torch.tensor([0, 1, 0, IGNORE]), torch.tensor([True, False, True, False])
+    labels, hidden = torch.tensor([0, 1, 0, NO_LABEL]), torch.tensor([True, False, True, False])
     counts = count_labels({"labels": labels, "hidden": hidden})
     assert counts == {"masked": 3.0, "hidden": 2.0, "shown": 1.0}
     terms = prediction_terms(chances.log(), labels, hidden, counts)
@@ -88,12 +88,12 @@ def test_telling_apart_changes_no_bit_of_loss_and_gradient(shape: tuple[int, ...
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(shape, generator=generator)
     labels = torch.randint(shape[1], (shape[0], *shape[2:]), generator=generator)
-    labels[torch.rand(labels.shape, generator=generator) < 0.1] = IGNORE
+    labels[torch.rand(labels.shape, generator=generator) < 0.1] = NO_LABEL
     hidden = torch.rand(labels.shape, generator=generator) < 0.8
-    counts = count_labels({"labels": labels, "hidden": hidden & (labels != IGNORE)})
+    counts = count_labels({"labels": labels, "hidden": hidden & (labels != NO_LABEL)})
     ours, plain = logits.clone().requires_grad_(), logits.clone().requires_grad_()
-    loss = prediction_terms(ours, labels, hidden & (labels != IGNORE), counts)["masked"]
-    expected = F.cross_entropy(plain, labels, ignore_index=IGNORE, reduction="sum")
+    loss = prediction_terms(ours, labels, hidden & (labels != NO_LABEL), counts)["masked"]
+    expected = F.cross_entropy(plain, labels, ignore_index=NO_LABEL, reduction="sum")
     expected = expected / counts["masked"]
     loss.backward()
     expected.backward()
@@ -107,7 +107,7 @@ def test_a_hidden_token_is_one_that_reads_as_the_mask(make: Callable[[], Objecti
     views = objective.views(random_codes(7, 60), seed=1, step=2)
     ids, labels = views.tensors[objective.reads], views.tensors["labels"]
     tokenizer = objective.masking.student if is_had(objective) else objective.tokenizer
-    assert torch.equal(views.hidden, (labels != IGNORE) & (ids == tokenizer.mask_id))
+    assert torch.equal(views.hidden, (labels != NO_LABEL) & (ids == tokenizer.mask_id))
     assert ("hidden" in views.tensors) is not is_had(objective)  # whose groups are all hidden
     terms = objective(views.rows(0, 7, CPU), views.counts)
     if is_had(objective):
@@ -122,7 +122,7 @@ def test_groups_of_had_that_are_shown_are_told_apart() -> None:
     objective.masking = GroupMasking(NUCLEOTIDES, TEACHER, 0.5, mask_share=0.4, random_share=0.3)
     views = objective.views(random_codes(7, 60), seed=1, step=2)
     is_mask = views.tensors["student_ids"] == NUCLEOTIDES.mask_id
-    assert torch.equal(views.hidden, (views.tensors["labels"] != IGNORE) & is_mask)
+    assert torch.equal(views.hidden, (views.tensors["labels"] != NO_LABEL) & is_mask)
     terms = objective(views.rows(0, 7, CPU), views.counts)
     total = sum(terms[name] * views.counts[name] for name in ("hidden", "shown"))
     assert_close(total, terms["reconstruction"] * views.counts["masked"])

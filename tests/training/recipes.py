@@ -41,7 +41,7 @@ def settings_of(recipe: str, **changes: Any) -> dict[str, Any]:
         "window": {"kind": "pieces" if pieces else "windows", "length": 54},
         "splits": {"train": ["chrA"], "validation": ["chrB"]},
         "optimizer": {"learning_rate": 3e-3},
-        "schedule": {"kind": "cosine", "warmup_steps": 2},
+        "schedule": {"kind": "cosine", "warmup_steps": min(2, changes.get("steps", 2))},
         "reverse_complement": 0.5,
         "log_every": 5,
         "evaluate_every": 3,

@@ -19,7 +19,8 @@ from dnastudents.errors import InputError
 from dnastudents.genome import tokenizers
 from dnastudents.genome.codes import decode
 from dnastudents.genome.reference import build
-from dnastudents.objectives.base import IGNORE, Views, count_labels
+from dnastudents.genome.tokenizers import NO_LABEL
+from dnastudents.objectives.base import Views, count_labels
 from dnastudents.objectives.findna.objective import FinDNA
 from dnastudents.objectives.had.objective import HAD
 from dnastudents.objectives.masked_lm.objective import MaskedLM
@@ -148,7 +149,7 @@ def test_a_validation_with_nothing_masked_has_no_loss(
 
     def unmasked(self: Any, codes: np.ndarray, step: int) -> Views:
         views = draw(self, codes, step)
-        tensors = {**views.tensors, "labels": torch.full_like(views.tensors["labels"], IGNORE)}
+        tensors = {**views.tensors, "labels": torch.full_like(views.tensors["labels"], NO_LABEL)}
         tensors |= {k: torch.zeros_like(v) for k, v in tensors.items() if k == "hidden"}
         return Views(tensors, views.counts | count_labels(tensors), views.prepare)
 

@@ -12,8 +12,8 @@ from plain_chain import PlainChain
 from dnastudents import masking
 from dnastudents.genome import tokenizers
 from dnastudents.genome.codes import PAD, decode, encode
-from dnastudents.genome.tokenizers import Tokenizer
-from dnastudents.objectives.base import IGNORE, Views
+from dnastudents.genome.tokenizers import NO_LABEL, Tokenizer
+from dnastudents.objectives.base import Views
 from dnastudents.pmi import count_kmers
 from dnastudents.yardsticks import Yardsticks, read
 from dnastudents.yardsticks.chain import Chain
@@ -106,7 +106,7 @@ def test_as_the_plain_twin(name: str, mask: dict[str, object]) -> None:
 def test_views_to_perplexities() -> None:
     """Two views a sequence, a position that is no base, and a base that is shown."""
     symbols = torch.tensor([[[0, 5, 0, 6], [0, 0, 5, 6]]])  # A ? A, A A ?
-    labels = torch.tensor([[[IGNORE, 0, 0, IGNORE], [IGNORE, IGNORE, 1, IGNORE]]])
+    labels = torch.tensor([[[NO_LABEL, 0, 0, NO_LABEL], [NO_LABEL, NO_LABEL, 1, NO_LABEL]]])
     hidden = torch.tensor([[[False, True, False, False], [False, False, True, False]]])
     views = Views({"ids": symbols, "labels": labels, "hidden": hidden}, {})
     found = Yardsticks(lambda: [encode("AACAAC")], SYMBOLS, "ids")(views)
@@ -121,7 +121,7 @@ def test_views_to_perplexities() -> None:
 
 
 def test_nothing_hidden_has_no_perplexity() -> None:
-    labels = torch.full((1, 3), IGNORE)
+    labels = torch.full((1, 3), NO_LABEL)
     views = Views({"ids": torch.tensor([[0, 0, 0]]), "labels": labels}, {})
     found = Yardsticks(lambda: [encode("AACAAC")], SYMBOLS, "ids")(views)
     assert found == {"frequency_perplexity": None, "markov_perplexity": None}

@@ -210,6 +210,6 @@ def _type(field: dict[str, Any]) -> str:
     if kind == "object":
         (value,) = field.get("patternProperties", {"": field.get("additionalProperties")}).values()
         return "by name: " + _type(value) if isinstance(value, dict) else kind
-    bounds = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤"}
+    bounds = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
     limits = [f"{sign} {field[key]:g}" for key, sign in bounds.items() if key in field]
     return " ".join([kind, ", ".join(limits)]).strip()

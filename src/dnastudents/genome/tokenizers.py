@@ -23,6 +23,7 @@ from dnastudents.genome import codes as sequence
 from dnastudents.genome.codes import PAD, N, kmer_codes
 
 FILE_NAME = "dna_tokenizer.json"
+NO_LABEL = -100  # label of a token that is not to be predicted; torch's cross-entropy leaves it out
 _ATCG = np.array([0, 2, 3, 1])  # digit of A, C, G, T where a vocabulary is in the order A, T, C, G
 
 

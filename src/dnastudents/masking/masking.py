@@ -10,11 +10,9 @@ import torch
 from torch import Tensor
 
 from dnastudents.errors import InputError
-from dnastudents.genome.tokenizers import KmerTokenizer, Tokenizer
+from dnastudents.genome.tokenizers import NO_LABEL, Tokenizer
 from dnastudents.masking import rules
 from dnastudents.masking.options import MASKINGS, OneRule, Ranked, TokenMasking
-
-NO_LABEL = -100  # torch's cross-entropy leaves it out
 
 
 @dataclass(frozen=True)
@@ -72,6 +70,8 @@ class Masking:
         self.tokenizer = tokenizer
         self.total_steps = total_steps
         self.curriculum = settings.curriculum(total_steps)
+        # Tokens that cover one base; those of a Nucleotide Transformer do not overlap.
+        self._span = tokenizer.k if tokenizer.overlaps else 1
         self._is_eligible = torch.ones(tokenizer.vocab_size, dtype=torch.bool)
         self._is_eligible[list(tokenizer.special_ids)] = False
         known = range(tokenizer.vocab_size) if settings.random_special else tokenizer.base_ids
@@ -94,7 +94,7 @@ class Masking:
         """
         eligible = _look_up(self._is_eligible, input_ids)
         rule = self.curriculum.pick(step, generator)
-        probability = self.settings.probability_of(rule, self.tokenizer.k)
+        probability = self.settings.probability_of(rule, self._span)
         centres = rules.draw_centres(eligible, probability, generator)
         mask = self._apply(rule, centres, eligible, input_ids)
         settings = self.settings
@@ -118,8 +118,7 @@ class Masking:
         """
         if self.settings.validation == "current":
             return self
-        overlapping = isinstance(self.tokenizer, KmerTokenizer) and self.tokenizer.k > 1
-        rule = "random_span" if overlapping else "bernoulli"
+        rule = "random_span" if self._span > 1 else "bernoulli"
         same = ["mask_share", "random_share", "random_special"]
         if self.settings.name == rule:
             same.append("probability")
@@ -130,7 +129,7 @@ class Masking:
     def _apply(self, rule: str, centres: Tensor, eligible: Tensor, input_ids: Tensor) -> Tensor:
         kind = cast(type[OneRule], MASKINGS[rule])
         ranks = self._ranks_at(input_ids) if kind.needs_ranks else None
-        return kind.mask(centres, eligible, ranks, self.tokenizer.k, self.settings)
+        return kind.mask(centres, eligible, ranks, self._span, self.settings)
 
     def _ranks_at(self, input_ids: Tensor) -> Tensor:
         """Return PMI rank of each position, int64 (B, T)."""

@@ -25,7 +25,7 @@ class ClassifierFields:
     Attributes
     ----------
     pooling : {"mean", "cls", "parts"}
-        See `models.student.SequenceClassification`.
+        See `models.heads.SequenceClassification`.
     pooling_parts : int
         Of `parts`.
     classifier_dropout : float or None

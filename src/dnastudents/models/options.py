@@ -65,6 +65,9 @@ class StudentOptions(Settings, ABC):
     has_position_table: ClassVar[bool] = False
     """Whether it learns a vector for each position."""
 
+    carries_decoder: ClassVar[bool] = False
+    """Whether its masked-LM model has `with_head`, which makes HAD's decoder its head."""
+
     tokens_per_base: ClassVar[float] = 1.0
 
     architecture: str

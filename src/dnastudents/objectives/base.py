@@ -31,9 +31,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dnastudents.devices import moved
+from dnastudents.genome.tokenizers import NO_LABEL
 from dnastudents.randomness import torch_generator
 
-IGNORE = -100  # label of a position without a loss
 MEANS_OF_LABELS = ("loss", "masked", "reconstruction")  # terms, as are the next two
 MEANS_OF_HIDDEN = ("hidden", "accuracy")
 MEANS_OF_SHOWN = ("shown", "shown_accuracy")
@@ -47,7 +47,7 @@ class Views:
     Attributes
     ----------
     tensors : dict of Tensor
-        First axis B. `labels` (B, T), int64, is always there: `IGNORE` but where a base is to be
+        First axis B. `labels` (B, T), int64, is always there: `NO_LABEL` but where a base is to be
         predicted. `hidden`, bool (B, T), are the labels whose token is read as the mask token; it
         is left out where the masking shows none. Objectives with two views of each sequence have
         a second axis for them.
@@ -72,16 +72,16 @@ class Views:
     @property
     def is_labelled(self) -> bool:
         """Whether anything is to be predicted; else means over labels are of nothing."""
-        return bool((self.tensors["labels"] != IGNORE).any())
+        return bool((self.tensors["labels"] != NO_LABEL).any())
 
     @property
     def hidden(self) -> Tensor:
         """Which labels are hidden, bool like `labels`."""
-        return self.tensors.get("hidden", self.tensors["labels"] != IGNORE)
+        return self.tensors.get("hidden", self.tensors["labels"] != NO_LABEL)
 
     def void(self, terms: Iterable[str]) -> set[str]:
         """Find the terms that are means of labels, hidden or shown ones, where there are none."""
-        is_label = self.tensors["labels"] != IGNORE
+        is_label = self.tensors["labels"] != NO_LABEL
         kinds = {MEANS_OF_LABELS: is_label, MEANS_OF_HIDDEN: self.hidden}
         kinds[MEANS_OF_SHOWN] = is_label & ~self.hidden
         empty = {name for names, chosen in kinds.items() if not chosen.any() for name in names}
@@ -112,7 +112,7 @@ class Views:
                 sliced.pop("attention_mask", None)
         if self.prepare is not None:
             self.prepare(sliced)
-        sliced["positions"] = (sliced["labels"].flatten() != IGNORE).nonzero().squeeze(1)
+        sliced["positions"] = (sliced["labels"].flatten() != NO_LABEL).nonzero().squeeze(1)
         return {k: moved(v, device) if isinstance(v, Tensor) else v for k, v in sliced.items()}
 
 
@@ -217,7 +217,7 @@ def prediction_terms(
     logits : Tensor
         float32 (M, V), or (B, V, M) for two axes of labels.
     labels : Tensor
-        int64 (M,) or (B, M); `IGNORE` has no part in anything.
+        int64 (M,) or (B, M); `NO_LABEL` has no part in anything.
     hidden : Tensor or None
         bool like the labels, those that the model does not see; None: all.
     counts : mapping
@@ -230,13 +230,13 @@ def prediction_terms(
         some that are shown, `shown` and `shown_accuracy` over those. Only `masked` has a gradient.
     """
     log_p = F.log_softmax(logits, 1)  # with nll_loss what F.cross_entropy does, to the bit
-    loss = F.nll_loss(log_p, labels, ignore_index=IGNORE, reduction="sum") / counts["masked"]
+    loss = F.nll_loss(log_p, labels, ignore_index=NO_LABEL, reduction="sum") / counts["masked"]
     guess = logits.max(1).indices  # on a CPU in half the time of argmax
-    correct = guess == labels  # never where the label is IGNORE
+    correct = guess == labels  # never where the label is NO_LABEL
     if hidden is None:
         accuracy = correct.sum() / counts["masked"]
         return {"masked": loss, "hidden": loss.detach(), "accuracy": accuracy}
-    nats = F.nll_loss(log_p.detach(), labels, ignore_index=IGNORE, reduction="none")
+    nats = F.nll_loss(log_p.detach(), labels, ignore_index=NO_LABEL, reduction="none")
     return {
         "masked": loss,
         "hidden": (nats * hidden).sum() / counts["hidden"],
@@ -258,7 +258,7 @@ def row_generators(codes: np.ndarray, seed: int, purpose: str) -> Iterator[torch
 
 def hidden_labels(ids: Tensor, labels: Tensor, mask_id: int) -> Tensor:
     """Mark the labels whose token is read as the mask token, bool like both."""
-    return (ids == mask_id) & (labels != IGNORE)
+    return (ids == mask_id) & (labels != NO_LABEL)
 
 
 def perplexity(nats: float) -> float:
@@ -288,7 +288,7 @@ def count_of(counts: Tensor) -> float:
 
 def count_labels(tensors: Mapping[str, Tensor]) -> dict[str, float]:
     """Count the labels of a batch: `masked`, and of them `hidden` and `shown` where some are."""
-    is_label = tensors["labels"] != IGNORE
+    is_label = tensors["labels"] != NO_LABEL
     counts = {"masked": count_of(is_label)}
     if "hidden" in tensors:
         hidden = tensors["hidden"]

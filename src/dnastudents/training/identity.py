@@ -18,7 +18,8 @@ EXECUTION = ("micro_batch_size", "checkpoint_every", "log_every", "stop_after_ba
 def split_settings(settings: RunSettings) -> tuple[dict[str, Any], dict[str, Any]]:
     """Split the settings of a pretraining into what decides the result and its execution, as JSON.
 
-    Where the loss compares the rows of a micro-batch, its size decides the result.
+    Where the loss compares the rows of a micro-batch, its size decides the result, and so does the
+    number of processes (`compared_rows`).
     """
     values = settings.as_json()
     if settings.pretraining is None:
@@ -30,6 +31,14 @@ def split_settings(settings: RunSettings) -> tuple[dict[str, Any], dict[str, Any
     ]
     block = values["pretraining"]
     return values, {name: block.pop(name) for name in names}
+
+
+def compared_rows(settings: RunSettings, processes: int) -> int | None:
+    """Count the rows that a loss compares at once, which processes share; None: it does not."""
+    block = settings.pretraining
+    if block is None or not settings.objective.compares_rows:
+        return None
+    return min(block.micro_batch_size or block.batch_size, -(-block.batch_size // processes))
 
 
 def merge_settings(settings: Mapping[str, Any], execution: Mapping[str, Any]) -> dict[str, Any]:

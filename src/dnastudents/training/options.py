@@ -22,6 +22,7 @@ from dnastudents.settings import (
     Wrong,
 )
 
+Decay = Annotated[float, Field(ge=0, lt=1)]
 NORM = "gradient_norm"  # the term, and column of the history, of the gradient's norm
 
 
@@ -36,18 +37,18 @@ class OptimizerOptions(Settings):
     """AdamW. Matrices decay; biases, norms and other vectors do not."""
 
     learning_rate: Positive = Field(description="The highest, after the warm-up.")
-    betas: tuple[Share, Share] = Field((0.9, 0.999), description="Decay of the two moments.")
+    betas: tuple[Decay, Decay] = Field((0.9, 0.999), description="Decay of the two moments.")
     eps: Positive = Field(1e-8, description="Added to the root of the second moment.")
     weight_decay: NotNegative = Field(0.01, description="Of matrices, times the learning rate.")
 
 
 class ScheduleOptions(Settings):
-    """Linear warm-up, then `kind` down to the minimum at the last step."""
+    """Linear warm-up, then down to the minimum, which the update after the last would have."""
 
     kind: Literal["linear", "cosine"] = Field("cosine", description="The form of the descent.")
     warmup_steps: int | None = Field(None, ge=0, description="Of warm-up; wins over the next.")
     warmup_fraction: Share = Field(0.0, description="Warm-up as a fraction of all steps.")
-    minimum_learning_rate: NotNegative = Field(0.0, description="At the last step.")
+    minimum_learning_rate: NotNegative = Field(0.0, description="Where the descent ends.")
 
     def warmup(self, steps: int) -> int:
         """Count the steps of warm-up among `steps`."""
@@ -67,7 +68,7 @@ class PretrainingBlock(Settings):
     micro_batch_size: Count | None = Field(
         None,
         description="Sequences of a process that are in memory at once; null: all of its share. "
-        "Changes memory, not the result.",
+        "Changes memory, not the result, unless the loss compares the rows of one.",
     )
     gradient_clip: Positive = Field(1.0, description="Largest norm of the gradient.")
     precision: Precision = Field(
@@ -85,6 +86,22 @@ class PretrainingBlock(Settings):
         description="Steps whose loss or gradient is not finite do not change the weights; after "
         "this many the training stops.",
     )
+
+    @model_validator(mode="after")
+    def _check_schedule(self) -> PretrainingBlock:
+        warmup, lowest = self.schedule.warmup(self.steps), self.schedule.minimum_learning_rate
+        if warmup > self.steps:
+            raise Wrong(
+                "schedule.warmup_steps",
+                f"{warmup:,} are more than all {self.steps:,} steps, so the learning rate would "
+                "never be reached; lower it, or set warmup_steps: null and warmup_fraction",
+            )
+        if lowest > self.optimizer.learning_rate:
+            raise Wrong(
+                "schedule.minimum_learning_rate",
+                f"{lowest:g} is more than optimizer.learning_rate; lower it",
+            )
+        return self
 
 
 class Pretraining(PretrainingBlock):

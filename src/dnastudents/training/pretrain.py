@@ -37,7 +37,7 @@ from dnastudents.sharing.card import pretraining_card
 from dnastudents.teachers.cache import check_cache
 from dnastudents.training.corpus import Corpus
 from dnastudents.training.disk import require_room
-from dnastudents.training.identity import split_settings
+from dnastudents.training.identity import compared_rows, split_settings
 from dnastudents.training.loop import Trainer
 from dnastudents.training.options import Pretraining, RunSettings
 from dnastudents.training.processes import Processes
@@ -129,7 +129,7 @@ def train(
         resources,
     )
     corpus = Corpus(reference, options, seed, resources.intervals)
-    who = identity(settings, reference, resources)
+    who = identity(settings, reference, resources, accelerator.num_processes)
     check_folder(result.output, *HOLDS, *objective.extras())  # not after days of training
     processes = Processes(accelerator.num_processes)
     with StateFolder(state, who) as folder:
@@ -252,13 +252,17 @@ def start_accelerator() -> Accelerator:
     return accelerator
 
 
-def identity(settings: RunSettings, reference: Path, resources: Resources) -> str:
+def identity(
+    settings: RunSettings, reference: Path, resources: Resources, processes: int = 1
+) -> str:
     """Compute the digest of all that decides the result: settings and content of the inputs.
 
     Settings of the execution are left out, so that a run resumes when they change.
     """
     deciding, _ = split_settings(settings)
     content = {"settings": deciding, "reference": read_json(reference / "reference.json")}
+    if (rows := compared_rows(settings, processes)) is not None:
+        content["compared rows"] = rows
     if resources.pmi is not None:
         content["pmi"] = sha256(resources.pmi / "pmi.parquet")
     if resources.teacher is not None:

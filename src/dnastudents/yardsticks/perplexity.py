@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dnastudents.genome.codes import N, kmer_codes
-from dnastudents.genome.tokenizers import Tokenizer
-from dnastudents.objectives.base import IGNORE, Views
+from dnastudents.genome.tokenizers import NO_LABEL, Tokenizer
+from dnastudents.objectives.base import Views
 from dnastudents.pmi import count_kmers
 from dnastudents.yardsticks.chain import Chain, Integers
 from dnastudents.yardsticks.reading import Hidden, read
@@ -58,7 +58,7 @@ class Yardsticks:
             tensor.reshape(-1, tensor.shape[-1]).numpy()
             for tensor in (views.tensors[self.reads], views.tensors["labels"], views.hidden)
         )
-        found = read(self.tokenizer, ids, np.where(labels == IGNORE, ids, labels), hidden)
+        found = read(self.tokenizer, ids, np.where(labels == NO_LABEL, ids, labels), hidden)
         sequences = self.sequences()
         order = suitable_order(sum(map(len, sequences)))
         counts = count_kmers(sequences, max(order + 1, self.tokenizer.k))

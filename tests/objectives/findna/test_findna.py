@@ -15,7 +15,7 @@ from torch.testing import assert_close
 from dnastudents import masking, models
 from dnastudents.errors import InputError
 from dnastudents.genome.codes import PAD
-from dnastudents.objectives.base import IGNORE
+from dnastudents.genome.tokenizers import NO_LABEL
 from dnastudents.objectives.findna.ema import cosine_momentum, follow
 from dnastudents.objectives.findna.losses import (
     distil,
@@ -192,7 +192,7 @@ def test_inserted_bases_have_no_label() -> None:
     views = findna(student_augmentations=insert).views(codes, 1, 0).tensors
     labels = views["labels"][:, :60]
     assert (views["student_ids"][:, :60][labels < 0] > 0).any()
-    assert set(labels.unique().tolist()) == {IGNORE, 0}
+    assert set(labels.unique().tolist()) == {NO_LABEL, 0}
 
 
 def symmetric_twin(objective: FinDNA, views: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -13,8 +13,9 @@ from torch.testing import assert_close
 
 from dnastudents.errors import InputError
 from dnastudents.genome.codes import PAD, N
+from dnastudents.genome.tokenizers import NO_LABEL
 from dnastudents.models.hybrid.decoder import CrossAttentionDecoder
-from dnastudents.objectives.base import IGNORE, count_labels, query_positions
+from dnastudents.objectives.base import count_labels, query_positions
 from dnastudents.objectives.had.frozen_teacher import FrozenTeacher
 from dnastudents.objectives.had.group_masking import GroupMasking
 from dnastudents.objectives.had.objective import HAD, _tokens_of
@@ -209,7 +210,7 @@ def test_views_of_some_rows_are_those_of_the_whole_batch(
             assert torch.equal(tensor, whole[:, :width]), name
             if name not in ("queries", "token_of_base", "attention_mask"):
                 pads = {"student_ids": NUCLEOTIDES.pad_id, "teacher_ids": TEACHER.pad_id}
-                rest = {"labels": IGNORE, **pads}.get(name, 0)
+                rest = {"labels": NO_LABEL, **pads}.get(name, 0)
                 assert (whole[:, width:] == rest).all(), name
 
 

@@ -20,6 +20,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 
 from dnastudents.errors import InputError
 from dnastudents.genome import tokenizers
+from dnastudents.genome.tokenizers import NO_LABEL
 from dnastudents.models.heads import MaskedLM, SequenceClassification
 from dnastudents.models.hybrid import kernels
 from dnastudents.models.hybrid.config import HybridConfig
@@ -28,8 +29,6 @@ from dnastudents.models.hybrid.gated_deltanet import BidirectionalGatedDeltaNet,
 from dnastudents.models.layers import rotary_angles, rotary_attention
 from dnastudents.models.pooling import content_mask
 from dnastudents.models.student import Student
-
-IGNORE = -100  # label of a position that is shown
 
 
 class DeltaNetBlock(GradientCheckpointingLayer):
@@ -179,7 +178,7 @@ class HybridForMaskedLM(MaskedLM, HybridModel):  # type: ignore[misc]
         self, input_ids: Tensor | None, attention_mask: Tensor | None, labels: Tensor | None
     ) -> Tensor:
         if labels is not None:
-            return content_mask(labels == IGNORE, attention_mask, (False,))
+            return content_mask(labels == NO_LABEL, attention_mask, (False,))
         if input_ids is None:
             raise InputError("HAD's decoder needs input_ids or labels, to know what is masked")
         mask_id = tokenizers.build(self.config.options.tokenizer).mask_id

@@ -18,6 +18,7 @@ class HybridOptions(StudentOptions):
     """
 
     tokenizer: ClassVar[str] = "nucleotide"
+    carries_decoder: ClassVar[bool] = True
 
     architecture: Literal["hybrid"]
     hidden_size: Count = Field(128, description="Width of the features.")

@@ -16,11 +16,10 @@ from torch.nn import functional as F
 
 from dnastudents.genome import augment
 from dnastudents.genome.augment import NEW, Augmented
-from dnastudents.genome.tokenizers import Tokenizer
+from dnastudents.genome.tokenizers import NO_LABEL, Tokenizer
 from dnastudents.masking import Masking
 from dnastudents.models.chordmixer.config import SYMBOLS
 from dnastudents.objectives.base import (
-    IGNORE,
     VALIDATION_SEED,
     Views,
     count_labels,
@@ -98,7 +97,7 @@ class ViewMaker:
         known &= torch.isin(targets, torch.tensor(self.tokenizer.base_ids))
         tensors = {
             "student_ids": masked.input_ids,
-            "labels": targets.masked_fill(~known, IGNORE),
+            "labels": targets.masked_fill(~known, NO_LABEL),
             "symbols": targets,
             "mask": masked.mask,
         }
@@ -123,7 +122,7 @@ class ViewMaker:
         # CLS positions are added after masking, so none is ever masked; they have no label.
         cls_id, cls_tokens = self.tokenizer.cls_id, self.options.cls_tokens
         for name in tensors.keys() & {"student_ids", "teacher_ids", "labels"}:
-            value = IGNORE if name == "labels" else cls_id
+            value = NO_LABEL if name == "labels" else cls_id
             tensors[name] = F.pad(tensors[name], (0, cls_tokens), value=value)
         if self.masking.settings.shows_some:
             tensors["hidden"] = hidden_labels(

@@ -23,11 +23,10 @@ from torch.nn import functional as F
 from dnastudents.errors import InputError
 from dnastudents.genome import tokenizers
 from dnastudents.genome.codes import N
-from dnastudents.models import HybridForMaskedLM
+from dnastudents.genome.tokenizers import NO_LABEL
 from dnastudents.models.hybrid.decoder import CrossAttentionDecoder
 from dnastudents.models.layers import take_positions
 from dnastudents.objectives.base import (
-    IGNORE,
     VALIDATION_SEED,
     Objective,
     Views,
@@ -118,7 +117,7 @@ class HAD(Objective):
     def _views(self, groups: DrawnGroups, rows: slice) -> Views:
         tensors = self.masking.read(groups.part(rows))
         masked, real, padding = (tensors.pop(name) for name in ("masked", "real", "padding"))
-        tensors["labels"] = torch.where(masked, tensors.pop("targets"), IGNORE)
+        tensors["labels"] = torch.where(masked, tensors.pop("targets"), NO_LABEL)
         if self.masking.mask_share < 1:
             mask_id = self.masking.student.mask_id
             tensors["hidden"] = hidden_labels(tensors["student_ids"], tensors["labels"], mask_id)
@@ -192,12 +191,7 @@ class HAD(Objective):
         return (error * aligned).sum()
 
     def result(self) -> Any:
-        """Return the student with the decoder as its head, or with none where nothing trained it.
-
-        A student of another architecture keeps the head that it has.
-        """
-        if not isinstance(self.student, HybridForMaskedLM):
-            return self.student
+        """Return the student with the decoder as its head; with none where nothing trained it."""
         return self.student.with_head(getattr(self, "decoder", None))
 
     def seconds(self) -> dict[str, float]:

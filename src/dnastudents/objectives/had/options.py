@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from dnastudents.genome import tokenizers
 from dnastudents.genome.tokenizers import NucleotideTokenizer
@@ -71,6 +71,12 @@ class HADOptions(ObjectiveOptions):
     )
     decoder_heads: Count = Field(4, description="Heads of the decoder's cross-attention.")
 
+    @model_validator(mode="after")
+    def _check_weights(self) -> HADOptions:
+        if not (self.alignment_weight or self.reconstruction_weight):
+            raise Wrong("alignment_weight", "is 0, and so is reconstruction_weight; raise one")
+        return self
+
     @property
     def needs_teacher(self) -> bool:
         """Not without alignment: that is reconstruction alone."""
@@ -87,12 +93,18 @@ class HADOptions(ObjectiveOptions):
         return [setting for setting, is_given in fixed.items() if not is_given]
 
     def check(self, student: StudentOptions) -> None:
-        """Refuse a student of other tokens than bases, or a width that the decoder cannot share."""
+        """Refuse a student of other tokens than bases, or that the decoder cannot be a head of."""
         if not isinstance(tokenizers.build(student.tokenizer), NucleotideTokenizer):
             raise Wrong(
                 "student",
                 "the objective 'had' hides bases one by one, and a token of "
                 f"{student.architecture} is not a single base; choose a hybrid",
+            )
+        if not student.carries_decoder:
+            raise Wrong(
+                "student",
+                "the objective 'had' saves its decoder as the head of the student, which a "
+                f"{student.architecture} cannot carry; choose a hybrid",
             )
         if self.reconstruction_weight and student.feature_size % self.decoder_heads:
             raise Wrong(

@@ -13,10 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dnastudents.genome.tokenizers import Tokenizer
+from dnastudents.genome.tokenizers import NO_LABEL, Tokenizer
 from dnastudents.masking import Masked, Masking
 from dnastudents.objectives.base import (
-    IGNORE,
     VALIDATION_SEED,
     Objective,
     Views,
@@ -121,6 +120,6 @@ class MaskedLM(Objective):
 
 def _keep_labelled(views: dict[str, Any]) -> None:
     """Add `queries`, positions with all labels of each row; what is (B, T) of labels is (B, M)."""
-    queries = views["queries"] = query_positions(views["labels"] != IGNORE)
+    queries = views["queries"] = query_positions(views["labels"] != NO_LABEL)
     for name in views.keys() & {"labels", "hidden"}:
         views[name] = views[name].gather(1, queries)
