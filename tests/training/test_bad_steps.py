@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 
 from dnastudents.errors import InputError
 from dnastudents.genome.reference import Reference
+from dnastudents.objectives.findna.objective import FinDNA
 from dnastudents.objectives.masked_lm.objective import MaskedLM
 from dnastudents.settings import parse
 from dnastudents.training import loop
@@ -94,6 +95,26 @@ def test_tolerated_ones_change_no_weight(
     fewer = settings_of("masked_lm", stop_after_bad_steps=2)
     with pytest.raises(InputError, match=r"at step 7, after 4; lower"):
         pretrain(fewer, output=tmp_path / "b", state=tmp_path / "s2", **inputs)
+
+
+def test_a_teacher_that_overflows_leaves_the_centre_finite(
+    inputs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a teacher without norms may in fp16; a centre that is not finite would stay so."""
+    after, centres = FinDNA.after_step, list[torch.Tensor]()
+
+    def spoiled(self: FinDNA, step: int) -> None:
+        if step == 3:
+            assert self._sums is not None
+            self._sums = self._sums * torch.inf
+        after(self, step)
+        centres.append(torch.cat([self.centre, self.target_mean]))
+
+    monkeypatch.setattr(FinDNA, "after_step", spoiled)
+    pretrain(settings_of("findna"), output=tmp_path / "a", state=tmp_path / "s", **inputs)
+    same = [torch.equal(one, next_) for one, next_ in pairwise(centres)]
+    assert [step for step, is_same in enumerate(same, 1) if is_same] == [3]
+    assert torch.cat(centres).isfinite().all()
 
 
 def test_a_step_that_is_left_out_leaves_the_moments_alone() -> None:

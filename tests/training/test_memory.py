@@ -12,6 +12,7 @@ from test_resume import Killed, assert_equal_runs, kill, stop_before
 
 from dnastudents.devices import is_out_of_memory
 from dnastudents.errors import InputError
+from dnastudents.files import read_json
 from dnastudents.objectives import Objective
 from dnastudents.objectives.findna.objective import FinDNA
 from dnastudents.objectives.had.objective import HAD
@@ -42,6 +43,31 @@ class SmallMemory:
 
         monkeypatch.setattr(kind, "forward", limited)
         monkeypatch.setattr(kind, "before_step", begin)
+
+
+def test_validation_is_halved_too(
+    inputs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_of("masked_lm")
+    pretrain(settings, output=tmp_path / "whole", state=tmp_path / "s1", **inputs)
+    forward = MaskedLM.forward
+
+    def limited(objective: MaskedLM, views: Any, counts: Any) -> Any:
+        if not objective.training and len(views["labels"]) > limit:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return forward(objective, views, counts)
+
+    monkeypatch.setattr(MaskedLM, "forward", limited)
+    limit = 1
+    pretrain(settings, output=tmp_path / "halved", state=tmp_path / "s2", **inputs)
+    whole, halved = (
+        read_json(tmp_path / name / "metrics.json")["validation"]["loss"]
+        for name in ("whole", "halved")
+    )
+    assert halved == pytest.approx(whole, rel=1e-5)
+    limit = 0
+    with pytest.raises(InputError, match="out of memory with one sequence at a time"):
+        pretrain(settings, output=tmp_path / "none", state=tmp_path / "s3", **inputs)
 
 
 @pytest.mark.parametrize("recipe", list(OBJECTIVES))

@@ -64,7 +64,7 @@ def test_gradients_are_those_of_untrimmed_rows(architecture: str) -> None:
 def test_slices_hold_every_row_once_with_no_more_padding_than_they_need() -> None:
     gradients = gradients_of("bert")
     views = gradients.objective.own_views(padded_codes(), 1, 0, gradients.own_rows(8))
-    slices = list(gradients.slices(views))
+    slices = list(gradients.slices(views, gradients.micro_batch))
     assert [rows["input_ids"].shape for rows in slices] == [(3, 57), (3, 57), (2, 9)]
     assert ["attention_mask" in rows for rows in slices] == [False, True, True]
     pad = gradients.objective.tokenizer.pad_id

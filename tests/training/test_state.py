@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -36,6 +37,19 @@ def test_unreadable_state_is_passed_over_for_the_one_before(tmp_path: Path, dama
     assert state["step"] == 2
     assert len(messages) == 1
     assert "step_00000004.pt: cannot be read" in messages[0]
+
+
+def test_no_damage_is_a_traceback(tmp_path: Path) -> None:
+    folder = StateFolder(tmp_path, "mine")
+    folder.save({"step": 2, "history": [{"loss": 0.5, "step": 1}], "weights": torch.zeros(9)}, 2)
+    (file,) = tmp_path.glob("*.pt")
+    whole, generator = file.read_bytes(), np.random.default_rng(0)
+    for bit in generator.choice(8 * len(whole), 600, replace=False):
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << (bit % 8)
+        file.write_bytes(damaged)
+        state, messages = folder.load()
+        assert (state is None) == bool(messages)
 
 
 def test_state_of_another_run_does_not_count(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from dnastudents import models
-from dnastudents.devices import choose_device
+from dnastudents.devices import as_many_as_fit, choose_device
 from dnastudents.errors import InputError
 from dnastudents.files import atomic_directory, check_folder, digest, read_json, sha256, write_json
 from dnastudents.genome import tokenizers
@@ -205,12 +205,17 @@ class FixedWindows:
     def features(self, ids: Tensor) -> Tensor:
         """Compute the teacher's features of ids (rows, T), float16 (rows, T, D)."""
         device = choose_device()
-        parts = []
-        for part in ids.split(self.batch_size):
-            lengths = self.teacher.lengths(part)
-            features = self.teacher.features(part.to(device), lengths)
-            parts.append(features.to(DTYPE).cpu())
-        return torch.cat(parts)
+
+        def computed(rows: int) -> Tensor:
+            parts = []
+            for part in ids.split(rows):
+                lengths = self.teacher.lengths(part)
+                features = self.teacher.features(part.to(device), lengths)
+                parts.append(features.to(DTYPE).cpu())
+            return torch.cat(parts)
+
+        features, self.batch_size = as_many_as_fit(computed, self.batch_size, device)
+        return features
 
     def _train(self, rows: int, number: int) -> Tensor:
         """Tokenise rows number * rows, ... of the first epoch, which ends with row `count` - 1."""

@@ -26,6 +26,11 @@ from dnastudents.errors import InputError
 from dnastudents.objectives import Objective, Views
 from dnastudents.training.processes import Processes
 
+TOO_FULL = (
+    "out of memory with one sequence at a time; shorten pretraining.window.length, take a smaller "
+    "student, or ask for more memory"
+)
+
 
 class Gradients:
     """Computes gradients of an objective.
@@ -84,19 +89,42 @@ class Gradients:
         InputError
             A single row is too much.
         """
-        attempt = partial(self._attempt, views, dropout_seed)
-        # Never more than a process's rows, so that halving soon has an effect.
-        size = min(self.micro_batch, self._most)
+        attempt, size = partial(self._attempt, views, dropout_seed), self._at_once
         try:
             (terms, used), fits = as_many_as_fit(attempt, size, self.accelerator.device)
         except torch.OutOfMemoryError:
-            raise InputError(
-                "out of memory with one sequence at a time; shorten pretraining.window.length, "
-                "take a smaller student, or ask for more memory"
-            ) from None
+            raise InputError(TOO_FULL) from None
         if fits < size:  # the next steps begin with what fitted, instead of failing again
             self.micro_batch = fits
         return terms, self.processes.sum_gradients(used, terms["loss"])
+
+    @torch.no_grad()
+    def evaluate(self, views: Views, counts: dict[str, float]) -> dict[str, Tensor]:
+        """Sum the terms over this process's rows of what is evaluated; `counts` are of all.
+
+        Raises
+        ------
+        InputError
+            A single row is too much.
+        """
+
+        def attempt(size: int) -> dict[str, Tensor]:
+            total: dict[str, Tensor] = {}
+            for rows in self.slices(views, size):
+                accumulate(total, self.terms(rows, counts))
+            return total
+
+        try:
+            return as_many_as_fit(attempt, self._at_once, self.accelerator.device)[0]
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            raise InputError(TOO_FULL) from None
+
+    @property
+    def _at_once(self) -> int:
+        # Never more than a process's rows, so that halving soon has an effect.
+        return min(self.micro_batch, self._most)
 
     def own_rows(self, count: int) -> slice:
         """Return which of so many rows are this process's."""
@@ -104,9 +132,8 @@ class Gradients:
         # Integer division gives every row to exactly one process, also where it does not divide.
         return slice(count * index // processes, count * (index + 1) // processes)
 
-    def slices(self, views: Views, size: int | None = None) -> Iterator[dict[str, Any]]:
-        """Yield rows on this process's device, `size` or else a micro-batch at a time."""
-        size = size or self.micro_batch
+    def slices(self, views: Views, size: int) -> Iterator[dict[str, Any]]:
+        """Yield rows on this process's device, `size` at a time."""
         for start in range(0, len(views), size):
             yield views.rows(start, start + size, self.accelerator.device)
 

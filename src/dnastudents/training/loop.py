@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
-from torch import Tensor
 
 from dnastudents.devices import Precision, device_name
 from dnastudents.errors import InputError
@@ -30,7 +29,7 @@ from dnastudents.randomness import derive_seed
 from dnastudents.results.soundness import against_pretraining
 from dnastudents.training.ahead import Ahead
 from dnastudents.training.corpus import Corpus
-from dnastudents.training.gradients import Gradients, accumulate
+from dnastudents.training.gradients import Gradients
 from dnastudents.training.optimizer import adamw, learning_rate, leave_out_if, set_learning_rate
 from dnastudents.training.options import NORM, Pretraining
 from dnastudents.training.processes import Processes
@@ -193,10 +192,8 @@ class Trainer:
             return
         everything = self.objective.validation_views(codes, self.step)
         self.objective.eval()
-        total: dict[str, Tensor] = {}
         own = everything.part(self.gradients.own_rows(len(everything)))
-        for rows in self.gradients.slices(own):
-            accumulate(total, self.gradients.terms(rows, everything.counts))
+        total = self.gradients.evaluate(own, everything.counts)
         summed: dict[str, float | None] = {
             k: self.accelerator.reduce(v, "sum").item() for k, v in sorted(total.items())
         }

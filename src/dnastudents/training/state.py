@@ -28,6 +28,11 @@ from dnastudents.training.progress import thousands
 logger = logging.getLogger(__name__)
 
 PATIENCE = 300.0  # seconds that a second job waits for the first; NCCL gives up after 600
+# What the content of a damaged file may raise, while torch reads it or plain values are made of it.
+_DAMAGE = (
+    *(OSError, EOFError, RuntimeError, ValueError, LookupError, TypeError, AttributeError),
+    pickle.UnpicklingError,
+)
 KEPT = 2  # the newest, and one in case that it cannot be read
 
 
@@ -136,7 +141,7 @@ class StateFolder:
         for file in reversed(self._files()):
             try:
                 state = torch.load(file, map_location="cpu", weights_only=True)
-            except (OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
+            except _DAMAGE as error:
                 messages.append(f"{file}: cannot be read ({type(error).__name__}); passed over")
                 continue
             if state.get("identity") == self.identity:

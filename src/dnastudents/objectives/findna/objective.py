@@ -208,10 +208,13 @@ class FinDNA(Objective):
         if self.options.ema == "after_step":
             self._follow(step)
         if self._sums is not None:
-            logits, target = mean_over_processes(self._sums, self._cls_rows)
-            momentum = self.options.centre_momentum
-            self.centre = running_mean(self.centre, logits, momentum)
-            self.target_mean = running_mean(self.target_mean, target, momentum)
+            means = mean_over_processes(self._sums, self._cls_rows)
+            # A step that is left out may have no finite ones, which would stay in the running mean.
+            usable, momentum = means.isfinite().all(), self.options.centre_momentum
+            for name, mean in zip(("centre", "target_mean"), means, strict=True):
+                before = getattr(self, name)
+                followed = running_mean(before, mean, momentum)
+                setattr(self, name, torch.where(usable, followed, before))
             self.forget_step()
 
     def _follow(self, step: int) -> None:
