@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hub_vocabulary import VOCABULARY
 from safetensors.torch import load_file, save_file
 
 from dnastudents import models
@@ -15,7 +16,7 @@ from dnastudents.benchmarks.task import load_task, write_task
 from dnastudents.errors import InputError
 from dnastudents.genome import tokenizers
 from dnastudents.inference.embed import embed
-from dnastudents.teachers.checkpoint import VOCABULARY, import_teacher, load_teacher
+from dnastudents.teachers.checkpoint import import_teacher, load_teacher
 
 FILES = ("config.json", "model.safetensors", "vocab.txt")
 
@@ -36,7 +37,7 @@ def hub(tmp_path: Path) -> Path:
 
 def test_the_vocabulary_is_that_of_the_tokenizer() -> None:
     tokenizer = tokenizers.build("nucleotide_transformer")
-    assert len(VOCABULARY) == tokenizer.vocab_size
+    assert tokenizer.vocabulary == list(VOCABULARY)
     for number in (6, 7, 1234, 4101, 4102, 4103, 4104, 4105, 4106):
         assert tokenizer.encode(VOCABULARY[number]) == [3, number]
     assert [VOCABULARY[i] for i in (tokenizer.unk_id, tokenizer.pad_id, tokenizer.mask_id)] == [

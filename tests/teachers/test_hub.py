@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hub_vocabulary import VOCABULARY
 from recipes import settings_of
 from safetensors.torch import load_file, save_file
 from small import HYBRID, NUCLEOTIDES
@@ -30,7 +31,7 @@ from dnastudents.files import read_json, sha256
 from dnastudents.finetune.features import Checkpoint
 from dnastudents.models import NucleotideTransformerConfig, NucleotideTransformerForMaskedLM
 from dnastudents.objectives import Resources, build
-from dnastudents.teachers.checkpoint import VOCABULARY, import_teacher, load_teacher
+from dnastudents.teachers.checkpoint import import_teacher, load_teacher
 
 HUB = Path(__file__).parents[1] / "golden/hub"
 CONFIG = HUB / "nucleotide-transformer-v2-50m-multi-species.config.json"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,20 +19,6 @@ from dnastudents.provenance import LEARNING, write_provenance
 PRECISIONS = ("F64", "F32", "F16", "BF16")  # as safetensors calls them
 WEIGHTS = "model.safetensors"
 FILES = ("config.json", WEIGHTS, "vocab.txt")
-VOCABULARY = (
-    "<unk>",
-    "<pad>",
-    "<mask>",
-    "<cls>",
-    "<eos>",
-    "<bos>",
-    *map("".join, itertools.product("ATCG", repeat=6)),
-    "A",
-    "T",
-    "C",
-    "G",
-    "N",
-)
 
 
 def load_teacher(
@@ -185,12 +170,13 @@ def _check_vocabulary(file: Path) -> None:
         return
     with reading(file):
         tokens = file.read_text(encoding="utf-8").split()
-    if len(tokens) != len(VOCABULARY):
+    vocabulary = NucleotideTransformerTokenizer().vocabulary
+    if len(tokens) != len(vocabulary):
         raise InputError(
             f"{file}: {len(tokens)} tokens, but Nucleotide Transformer v2 has "
-            f"{len(VOCABULARY)}; download it again"
+            f"{len(vocabulary)}; download it again"
         )
-    for number, (found, known) in enumerate(zip(tokens, VOCABULARY, strict=True)):
+    for number, (found, known) in enumerate(zip(tokens, vocabulary, strict=True)):
         if found != known:
             raise InputError(
                 f"{file}: token {number} is {found}, but {known} in Nucleotide Transformer v2; "
