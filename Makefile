@@ -63,7 +63,7 @@ test: lint       ## ruff, mypy, snakefmt, snakemake --lint and pytest; JOBS=0: o
 	@PATH="$$PWD/.venv/bin:$$PATH" OMP_NUM_THREADS=1 python -m pytest \
 	  --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
 
-test-slurm: setup ## the workflow on a real Slurm that is started on this machine; needs root and Debian
+test-slurm: setup ## the workflow on a real Slurm that is started on this machine; needs root, Debian and DNASTUDENTS_SHARED (docs/cluster.md)
 	@PATH="$$PWD/.venv/bin:$$PATH" python -m pytest -s -m slurm tests/slurm
 
 docs: setup      ## the documentation as a site, in site/

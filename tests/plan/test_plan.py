@@ -137,6 +137,22 @@ def test_steps_are_near_a_count_of_kernels_and_bytes_by_hand(
     assert seconds / 2 < 3600 * job.hours / job.steps < 2 * seconds
 
 
+def test_the_page_says_what_the_plan_does(paper: Plan, root: Path) -> None:
+    planned = [line.replace("**", "").split("|") for line in show(paper).splitlines()]
+    known = {
+        cells[1].strip(): [cell.strip() for cell in cells[3:-1]]
+        for cells in planned
+        if len(cells) == 9
+    }
+    page = (root / "docs/costs.md").read_text().split("of the papers' runs")[1].split("Every op")[0]
+    written = [
+        [cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines()[3:] if line
+    ][1:]
+    assert len(written) == 6
+    for name, *cells in written:
+        assert cells == known["total" if name == "all 24 runs" else name], name
+
+
 def test_only_what_nobody_has_published_is_not_counted(paper: Plan) -> None:
     assert {task.partition("/")[0] for task in paper.unknown_tasks} == {"mtcdna"}
     text = show(paper)

@@ -42,9 +42,11 @@ def init(
     from dnastudents.project import init
 
     init(output, fasta, csv, metric)
+    # Without tables of one's own, what follows pretraining are the papers' human benchmarks.
+    target = "" if csv else " pretrained"
     print(
-        f"{output}: read its config.yaml; then, there, `snakemake -n` shows what would run, and "
-        "`snakemake --cores 2` does it"
+        f"{output}: read its config.yaml; then, there, `snakemake -n{target}` shows what would "
+        f"run, and `snakemake --cores 2{target}` does it"
     )
 
 
