@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import shutil
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,24 @@ def test_sequences_that_are_held_out() -> None:
     two, three = Records("ab", [5, 90], "x.fa"), Records("abc", [50, 50, 50], "x.fa")
     assert split_sequences(two) == {"train": ["b"], "validation": ["a"], "test": []}
     assert split_sequences(three)["test"] == []
+
+
+def test_many_contigs_are_held_out_until_it_is_a_tenth() -> None:
+    names = [f"c{number}" for number in range(200)]
+    splits = split_sequences(Records(names, [20_000] * 200, "x.fa"))
+    assert {name: len(of_it) for name, of_it in splits.items()} == {
+        "train": 160,
+        "validation": 20,
+        "test": 20,
+    }
+    assert sorted(chain(*splits.values())) == sorted(names)
+
+
+def test_a_path_that_no_configuration_can_name(files: Path) -> None:
+    shutil.copy(files / "genome.fa", files / "ge{no}me.fa")
+    with pytest.raises(InputError, match="has braces"):
+        init(files / "new", files / "ge{no}me.fa")
+    assert not (files / "new").exists()
 
 
 def test_records_that_share_bases_are_in_one_split(tmp_path: Path) -> None:

@@ -180,7 +180,7 @@ def _genome(fasta: Path, folder: Path) -> str:
         raise InputError(f"{fasta}: {error}; rename such records") from None
     lines = [f"      {name}: {in_one_line(names)}\n" for name, names in splits.items() if names]
     genome = GENOME % {
-        "fasta": in_one_line(str(fasta.resolve())),
+        "fasta": in_one_line(_location(fasta)),
         "what": what,
         "splits": "".join(lines).rstrip(),
         "train": in_one_line(splits["train"]),
@@ -228,18 +228,34 @@ def split_sequences(records: Records) -> dict[str, list[str]]:
     Returns
     -------
     dict of str to list of str
-        Held out are those whose length is nearest to a tenth of all bases.
+        Held out for each are those that together are near a tenth of all bases.
     """
     lengths = _sequences(records)
     large = [names for names in lengths if lengths[names] >= SMALLEST * max(lengths.values())]
     wanted = HELD_OUT * sum(lengths[names] for names in large)
     nearest = sorted(large, key=lambda names: abs(lengths[names] - wanted))
-    held = nearest[: 2 if len(large) > 3 else min(1, len(large) - 1)]
-    return {
-        "train": [name for names in large if names not in held for name in names],
-        "validation": [name for names in held[:1] for name in names],
-        "test": [name for names in held[1:] for name in names],
-    }
+    firsts = nearest[: 2 if len(large) > 3 else min(1, len(large) - 1)]
+    splits = {"train": large, "validation": [], "test": []}
+    for split, first in zip(("validation", "test"), firsts, strict=False):
+        others = [names for names in splits["train"] if names not in firsts]
+        held = splits[split] = _filled(first, others, lengths, wanted)
+        splits["train"] = [names for names in splits["train"] if names not in held]
+    return {split: [n for names in parts for n in names] for split, parts in splits.items()}
+
+
+def _filled(
+    first: tuple[str, ...],
+    others: list[tuple[str, ...]],
+    lengths: dict[tuple[str, ...], int],
+    wanted: float,
+) -> list[tuple[str, ...]]:
+    """Add to the first whichever bring the sum nearer to what is wanted, the longest first."""
+    held, total = {first}, lengths[first]
+    for names in sorted(others, key=lambda names: -lengths[names]):
+        if abs(total + lengths[names] - wanted) < abs(total - wanted):
+            held.add(names)
+            total += lengths[names]
+    return [names for names in lengths if names in held]
 
 
 def _sequences(records: Records) -> dict[tuple[str, ...], int]:
@@ -288,12 +304,20 @@ def _suite(csv: Path, metric: Metric) -> str:
     for name in tasks:
         parse(Name, name, f"{csv / name}")
     return SUITE % {
-        "csv": in_one_line(str(csv.resolve())),
+        "csv": in_one_line(_location(csv)),
         "tasks": in_one_line(tasks),
         "metric": metric,
         "finetuning": FEW_ROWS if min(map(_rows, (csv / task for task in tasks))) < FEW else "",
         "figure": in_one_line(f"mine/{tasks[0]}"),
     }
+
+
+def _location(path: Path) -> str:
+    """Return the whole path, if a configuration can name it."""
+    from dnastudents.config.schema import Location
+
+    found: str = parse(Location, str(path.resolve()), f"{path}")
+    return found
 
 
 def _rows(task: Path) -> int:
