@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import platform
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -176,11 +177,17 @@ def test_errors_of_the_disk_name_the_result(number: int, tmp_path: Path) -> None
 
 
 def test_leftovers_of_dead_writers_are_removed(tmp_path: Path) -> None:
-    dead = tmp_path / ".result.txt.partial-999999999"
-    dead.write_text("half")
+    here, old = (
+        tmp_path / f".result.txt.{kind}-{platform.node()}-99999999"
+        for kind in ("partial", "partial-old")
+    )
+    elsewhere, forgotten = (tmp_path / f".result.txt.partial-gpu-{n}-1" for n in (1, 2))
+    for leftover in (here, old, elsewhere, forgotten):
+        leftover.write_text("half")
+    os.utime(forgotten, (0, 0))
     with atomic_file(tmp_path / "result.txt") as partial:
         partial.write_text("done")
-    assert not dead.exists()
+    assert sorted(tmp_path.iterdir()) == [elsewhere, tmp_path / "result.txt"]
 
 
 def test_json_comes_back(tmp_path: Path) -> None:

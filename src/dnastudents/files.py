@@ -3,8 +3,8 @@
 What is there is never lost: a result takes the place of an older one of its kind or of an empty
 folder, and never of an input of the command, of a folder around one, or of anything inside one.
 
-A crash leaves at most a `.NAME.partial-PID` beside the result; the next writer of the same result
-removes what dead processes left. A link is followed: the result is written where it points to.
+A crash leaves at most a `.NAME.partial-NODE-PID` beside the result; the next writer of the same
+result removes what dead processes left. A link is followed: the result is written where it points.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ import errno
 import hashlib
 import json
 import os
+import platform
 import re
 import shutil
 import stat
+import time
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 ANYTHING = b""  # for files that nobody but this package writes
 _HEAD = 4096  # bytes of a file that tell its kind
 _NOBODYS = (".snakemake_timestamp", ".DS_Store", ".nfs*")  # what systems put into folders
+_FORGOTTEN = 86_400  # seconds after which another node's writer counts as gone
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 _DAMAGE = (  # what libraries raise over broken text, CSV, Parquet, NumPy, zip and gzip files
     *(ValueError, KeyError, NotImplementedError, OverflowError, MemoryError),
@@ -150,8 +153,23 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _is_alive(pid: str) -> bool:
-    return pid.isdigit() and Path(f"/proc/{pid}").exists()
+def _name_beside(path: Path, kind: str = "partial") -> Path:
+    """Name what this process writes beside `path`: others may on other nodes of a cluster."""
+    return path.with_name(f".{path.name}.{kind}-{platform.node()}-{os.getpid()}")
+
+
+def _is_left(partial: Path, path: Path) -> bool:
+    """Return whether its writer is gone; that of another node is believed to live for a day."""
+    node, _, pid = partial.name.removeprefix(f".{path.name}.partial-").rpartition("-")
+    try:
+        if node.removeprefix("old-") != platform.node() or not pid.isdigit():
+            return time.time() - partial.stat().st_mtime > _FORGOTTEN
+        os.kill(int(pid), 0)
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    except PermissionError:  # another user's
+        return False
+    return False
 
 
 def _sync(path: Path) -> None:
@@ -181,9 +199,9 @@ def _partial(path: Path) -> Path:
     """Make a fresh name beside `path`; remove leftovers of dead writers."""
     path.parent.mkdir(parents=True, exist_ok=True)
     for leftover in path.parent.glob(f".{path.name}.partial-*"):
-        if not _is_alive(leftover.name.rpartition("-")[2]):
+        if _is_left(leftover, path):
             _remove(leftover)
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    partial = _name_beside(path)
     _remove(partial)
     return partial
 
@@ -214,7 +232,7 @@ def atomic_file(path: str | Path, like: bytes | None = None) -> Iterator[Path]:
     A file is replaced if it is of the same kind, see `check_file`.
     """
     place = check_file(path, like)
-    partial = place.with_name(f".{place.name}.partial-{os.getpid()}")
+    partial = _name_beside(place)
     with _naming(path, partial):
         _partial(place)
         try:
@@ -234,7 +252,7 @@ def atomic_directory(path: str | Path, *holds: str, like: bytes = ANYTHING) -> I
     A folder is replaced if it is of the same kind, see `check_folder`.
     """
     place = check_folder(path, *holds, like=like)
-    partial = place.with_name(f".{place.name}.partial-{os.getpid()}")
+    partial = _name_beside(place)
     with _naming(path, partial):
         _partial(place).mkdir()
         try:
@@ -253,7 +271,7 @@ def atomic_directory(path: str | Path, *holds: str, like: bytes = ANYTHING) -> I
 def _exchange(partial: Path, place: Path) -> None:
     """Rename a folder; the one in its place makes way, and comes back if anything stops this."""
     # rename() replaces only empty folders
-    old = place.with_name(f".{place.name}.partial-old-{os.getpid()}")
+    old = _name_beside(place, "partial-old")
     _remove(old)
     try:
         if place.exists():
