@@ -88,6 +88,7 @@ def test_a_recipe_has_one_colour_whatever_is_drawn():
     assert looks(["had", "had@1"])["had"] == looks(["had", "had@1"])["had@1"]
     own = looks(["mine", "other", "had"])
     assert len({look.colour for look in own.values()}) == 3
+    assert len({*looks([f"{letter}_run" for letter in "abcdefghijkl"]).values()}) == 12
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import pytest
 from made_up import make_results
 
 from dnastudents.errors import InputError
-from dnastudents.page.page import Sources, render, write_page
+from dnastudents.page.page import Sources, _caption, render, write_page
 from dnastudents.tables.comparisons import ALL_TASKS, write_comparisons
 
 TASKS = {"gue": ["tf_0", "tf_1", "tf_2"], "genomic_benchmarks": ["human_enhancers_cohn"]}
@@ -80,6 +80,17 @@ def test_tables_have_captions_and_headings(text: str) -> None:
     assert levels[0] == 1
     assert all(below - above <= 1 for above, below in pairwise(levels))
     assert all(each["alt"] for each in page.all("img"))
+
+
+def test_a_figure_has_its_own_caption(sources: Sources) -> None:
+    captions = sources.captions
+    assert captions is not None
+    for name, told in {
+        "comparisons": "diamond",  # where the table of this name tells of p_holm
+        "overview_gue": "seed",
+        "tsne_cls": "t-SNE",
+    }.items():
+        assert told in _caption(name, captions)
 
 
 def test_the_answer_is_that_of_the_comparisons(sources: Sources, text: str, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from dnastudents.figures.style import (
     SIMULATED,
     Series,
     figure_style,
+    handles_of,
     headline,
     looks,
     marker_fill,
@@ -81,8 +82,8 @@ def against_cost_figure(
             line[0].set_title(suite)
         for axis, label in zip(axes[-1], LABELS.values(), strict=True):
             axis.set_xlabel(label)
-        handles, labels = axes[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=4)
+        handles = handles_of(axes.flat)
+        figure.legend(handles.values(), handles, loc="outside lower center", ncols=4)
         headline(
             figure,
             "Mean test-set score \u00d7 100 against what a run takes"

@@ -23,6 +23,7 @@ from dnastudents.figures.style import (
     SIMULATED,
     Series,
     figure_style,
+    handles_of,
     headline,
     looks,
     marker_fill,
@@ -78,10 +79,8 @@ def few_shot_figure(scores: Scores, output: str | Path) -> None:
                     axis.set_title(data)
             metric = METRICS[str(frame["metric"].iloc[0])]
             axes[row, 0].set_ylabel(f"{metric} \u00d7 100")
-            handles, labels = axes[row, 0].get_legend_handles_labels()
-            axes[row, -1].legend(
-                handles, labels, loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=5.5
-            )
+            handles, beside = handles_of(axes[row]), {"loc": "center left", "fontsize": 5.5}
+            axes[row, -1].legend(handles.values(), handles, bbox_to_anchor=(1.02, 0.5), **beside)
         figure.supxlabel("training sequences a class", fontsize=7)
         headline(
             figure,

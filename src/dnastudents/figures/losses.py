@@ -17,7 +17,6 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
@@ -28,6 +27,7 @@ from dnastudents.figures.style import (
     SIMULATED,
     Series,
     figure_style,
+    handles_of,
     headline,
     looks,
     save,
@@ -106,7 +106,7 @@ def losses_figure(histories: Mapping[str, str | Path], output: str | Path) -> No
                 row[-1].remove()
         for axis in axes[-1]:
             axis.set_xlabel("step")
-        handles = {run: handle for axis in axes.flat for run, handle in _handles(axis).items()}
+        handles = handles_of(axes.flat)
         for name, (label, dash) in YARDSTICKS.items():
             if any(len(_curve(frame, "validation", name)) for frame in frames.values()):
                 handles[label] = Line2D([], [], color=GREY, linewidth=0.8, linestyle=dash)
@@ -145,11 +145,6 @@ def _bases_of_token(history: Path) -> int | None:
     file = history.with_name("settings.json")
     student = read_json(file).get("student") if file.is_file() else None
     return None if student is None else tokenizers.build(STUDENTS.parse(student).tokenizer).k
-
-
-def _handles(axis: Axes) -> dict[str, Artist]:
-    handles, labels = axis.get_legend_handles_labels()
-    return dict(zip(labels, handles, strict=True))
 
 
 def _read(path: Path) -> pd.DataFrame:

@@ -8,7 +8,7 @@ of a recipe are those whose names begin with the same word.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -18,6 +18,7 @@ import matplotlib
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
@@ -87,6 +88,15 @@ def series(index: int) -> Series:
     return Series(colour, _DASHES[turn % len(_DASHES)], _MARKERS[(index + turn) % len(_MARKERS)])
 
 
+def handles_of(axes: Iterable[Axes]) -> dict[str, Artist]:
+    """Return what is labelled in any of the axes, by label, for a legend of all."""
+    return {
+        label: handle
+        for axis in axes
+        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
+    }
+
+
 def recipe(run: str) -> str:
     """Return the first word of a run's name, which runs of one recipe share."""
     return run_of(run).partition("_")[0]
@@ -108,7 +118,9 @@ def looks(runs: Collection[str]) -> dict[str, Series]:
             continue
         name = recipe(run)
         colour = colours.setdefault(name, COLOURS[len(colours) % len(COLOURS)])
-        index = members[name] = members.get(name, -1) + 1
+        members[name] = members.get(name, -1) + 1
+        # Where colours come again, lines and markers begin with the next.
+        index = members[name] + list(colours).index(name) // len(COLOURS)
         shade = 0.45 * (index // len(_DASHES) % 2)
         found[run] = Series(
             _darker(colour, shade), _DASHES[index % len(_DASHES)], _MARKERS[index % len(_MARKERS)]

@@ -7,8 +7,8 @@ function numberOf(text) {
   return found ? Number(found[1]) * ({ " M": 1e6, " G": 1e9 }[found[2]] ?? 1) : NaN;
 }
 
-function compare(one, other, down) {
-  const [a, b] = [numberOf(one), numberOf(other)];
+function compare(one, other, down, named) {
+  const [a, b] = named ? [NaN, NaN] : [numberOf(one), numberOf(other)];
   const missing = (text) => text === "" || text === "\u2013";
   if (missing(one) || missing(other)) return missing(one) - missing(other);
   const order = Number.isNaN(a) || Number.isNaN(b) ? one.localeCompare(other, "en", { numeric: true }) : a - b;
@@ -23,7 +23,9 @@ function sort(table, column, heading) {
   for (const body of table.tBodies) {
     const rows = [...body.rows].filter((row) => !row.classList.contains("group"));
     const text = (row) => row.cells[column].textContent.trim();
-    rows.sort((one, other) => compare(text(one), text(other), down));
+    // A name may hold digits, which do not make it a number.
+    const named = rows.some((row) => row.cells[column].matches("th, .text"));
+    rows.sort((one, other) => compare(text(one), text(other), down, named));
     body.append(...rows);
   }
 }
