@@ -197,7 +197,10 @@ def test_cls_tokens_are_drawn_of_chordmixers(root: Path) -> None:
 
 
 def test_a_figure_shows_the_teachers_of_its_runs(root: Path) -> None:
-    assert load_config(root).tsne_teachers() == ["nt_v2_500m"]
+    config = load_config(root)
+    assert config.tsne_teachers() == ["nt_v2_500m"]
+    drawn = {"figures": {"tsne": {"teachers": ["nt_v2_50m"]}}, "runs": {"findna": {}}}
+    assert set(export.resolved(load_config(root, drawn))["teachers"]) == {"nt_v2_50m"}
 
     def drawn(**tsne: Any) -> list[str]:
         return load_config(root, {"figures": {"tsne": tsne}}).tsne_teachers()

@@ -133,6 +133,9 @@ def test_extended_files_lie_beside_the_file_that_names_them(root: Path, tmp_path
     (itself,) = write(tmp_path, itself="extends: itself.yaml\n")
     with pytest.raises(InputError, match=r"itself\.yaml: extends itself; remove an `extends:`"):
         read_config([itself])
+    (homeless,) = write(tmp_path, homeless="extends: ~nobody_of_this_name/base.yaml\n")
+    with pytest.raises(InputError, match=r"homeless\.yaml: extends: nobody has the home of"):
+        read_config([homeless])
     (number,) = write(tmp_path, number="extends: 3\n")
     with pytest.raises(InputError, match=r"number\.yaml: extends: must be text, not 3"):
         read_config([number])

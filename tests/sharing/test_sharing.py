@@ -140,6 +140,9 @@ def test_refusals_are_one_line(
     monkeypatch.setenv("HF_TOKEN", "hf_other")
     with pytest.raises(InputError, match="me/mine: the hub refuses it"):
         push(run, "me/mine")
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(InputError, match=r"me/mine: the hub refuses it \(.*refused"):
+        push(run, "me/mine")
     monkeypatch.delenv("HF_TOKEN")
     with pytest.raises(InputError, match="run `hf auth login`"):
         push(run, "me/mine")

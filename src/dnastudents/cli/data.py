@@ -51,7 +51,7 @@ def data_check(
 ) -> int:
     """Say which data are present, missing or wrong.
 
-    Exit status 1: some are missing or wrong.
+    Exit status 1: some are wrong. Those that are missing are only listed.
     """
     from dnastudents.downloads.check import check_data, show
 

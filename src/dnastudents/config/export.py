@@ -30,7 +30,7 @@ def resolved(config: Config) -> dict[str, Any]:
     values["references"] = {k: v for k, v in values["references"].items() if k in genomes}
     values["suites"] = {name: values["suites"][name] for name in config.suites}
     used = {config.run(name).student for name in config.runs}
-    teachers = {config.run(name).teacher for name in config.runs}
+    teachers = {config.run(name).teacher for name in config.runs} | {*config.tsne_teachers()}
     values["teachers"] = {k: v for k, v in values["teachers"].items() if k in teachers}
     used |= {block["train"]["student"] for block in values["teachers"].values() if block["train"]}
     values["students"] = {k: v for k, v in values["students"].items() if k in used}

@@ -89,9 +89,15 @@ def _extended(root: Path, values: Block, file: Path | None) -> Path | None:
         return None
     if not isinstance(name, str):
         raise InputError(f"{file or 'config'}: extends: must be text, not {in_one_line(name)}")
+    try:
+        named = Path(name).expanduser()
+    except RuntimeError:
+        raise InputError(
+            f"{file or 'config'}: extends: nobody has the home of '{name}'; write the whole path"
+        ) from None
     folders = (Path.cwd() if file is None else file.parent, root)
     for folder in folders:
-        path = folder / Path(name).expanduser()
+        path = folder / named
         if path.is_file():
             return path.resolve()
     raise InputError(

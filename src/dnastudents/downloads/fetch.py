@@ -1,7 +1,7 @@
 """Fetch the files of the manifest: checked before they are put in place, and only then.
 
-An id is also a path, so a mirror is a folder (or address) that holds each file under its id; a file
-there may be gzipped where the manifest's is not.
+An id is also a path, so a mirror is a folder (or address) that holds each file under its id; in a
+folder it may be gzipped where the manifest's is not.
 
 - A published SHA-256 or git blob id is enforced. Where no SHA-256 is published, the first
   download's is written to a lock file, and enforced from then on; the commit of a repository on the

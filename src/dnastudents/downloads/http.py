@@ -3,7 +3,8 @@
 The Hugging Face hub names in its first answer, mostly a redirect, the commit of the repository
 (`X-Repo-Commit`) and, of a large file, the SHA-256 (`X-Linked-Etag`); both are handed on.
 
-What a server says of its answer is not believed: see `_open` and `_receive` for what is refused.
+What a server says of its answer is not believed: see `_request`, `_total` and `_receive` for what
+is refused.
 """
 
 from __future__ import annotations

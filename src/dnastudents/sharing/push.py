@@ -6,7 +6,11 @@ import logging
 from pathlib import Path
 
 from huggingface_hub import HfApi, get_token
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
+from huggingface_hub.errors import (  # type: ignore[attr-defined]
+    HFValidationError,
+    HTTPError,  # of what the hub's client talks through: requests, httpx or httpx2
+    OfflineModeIsEnabled,
+)
 
 from dnastudents.errors import InputError
 from dnastudents.models import model_folder
@@ -48,7 +52,7 @@ def push(folder: Path, repository: str, *, private: bool = False, message: str =
             folder_path=folder,
             commit_message=message or f"Upload {folder.name}",
         )
-    except (HfHubHTTPError, HFValidationError, OfflineModeIsEnabled, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except (HTTPError, HFValidationError, OfflineModeIsEnabled, OSError) as error:
+        reason = (str(error).strip() or type(error).__name__).partition("\n")[0]
         raise InputError(f"{repository}: the hub refuses it ({reason})") from None
     logger.info(f"{folder} is at {done.commit_url}")
