@@ -1,10 +1,10 @@
 """Variants scored by a masked language model: alternative against reference.
 
-The bases of a variant are hidden, and the model says how much likelier the alternative is than the
-reference, as a log-likelihood ratio in nats: negative where the reference fits better. A tokenizer
-of k-mers has every token hidden that holds a base of the variant; overlapping ones each give an
-estimate of the same ratio, whose mean is taken, others share the bases, and their sum is. Both
-strands are read, each by itself.
+Every token is hidden that holds a base in which the two differ, and the model says how much
+likelier the alternative is than the reference, as a log-likelihood ratio in nats: negative where
+the reference fits better. A base that k tokens hold is told of k times, and so their ratios are
+added up and divided by how often a base is told of on average. Both strands are read, each by
+itself.
 
 Substitutions of one or more bases have a score; other variants get a row that says why not.
 """
@@ -104,12 +104,15 @@ class Masked:
         int64 (T,), the tokens of the variant hidden.
     positions, reference, alternative : numpy.ndarray
         int64 (M,), where they stand and which tokens they are.
+    times : float
+        How often a base that differs is in one of them, on average.
     """
 
     ids: np.ndarray
     positions: np.ndarray
     reference: np.ndarray
     alternative: np.ndarray
+    times: float
 
 
 class Scorer(Model):
@@ -124,7 +127,12 @@ class Scorer(Model):
         positions = np.flatnonzero(there != other)
         ids = there.copy()
         ids[positions] = self.tokenizer.mask_id
-        return Masked(ids, positions, there[positions], other[positions])
+        told = np.zeros(len(reference), dtype=np.int64)
+        for start, end in self.tokenizer.batch_spans(reference[None])[0][positions]:
+            told[start:end] += 1
+        told = told[(reference != alternative) & (told > 0)]
+        times = told.mean() if len(told) else np.nan  # in no token: no score
+        return Masked(ids, positions, there[positions], other[positions], float(times))
 
     def ratios(self, asked: list[Masked]) -> np.ndarray:
         """Compute log-likelihood ratios (nats), float32 (n,)."""
@@ -136,12 +144,15 @@ class Scorer(Model):
             ):
                 place[: len(values)] = values
         counts = np.array([len(one.positions) for one in asked])
-        table = torch.from_numpy(rows), torch.from_numpy(counts)
+        times = torch.tensor([one.times for one in asked])
+        table = torch.from_numpy(rows), torch.from_numpy(counts), times
         ids, nothing = ragged([one.ids for one in asked]), np.zeros(len(asked), dtype=np.int64)
         split = _Numbered(ids, nothing, nothing.astype(bool), None, self.tokenizer.pad_id)
         return self.run(split, lambda inputs: self._ratios(inputs, *table))
 
-    def _ratios(self, inputs: dict[str, Tensor], rows: Tensor, counts: Tensor) -> Tensor:
+    def _ratios(
+        self, inputs: dict[str, Tensor], rows: Tensor, counts: Tensor, times: Tensor
+    ) -> Tensor:
         number = inputs.pop("number").cpu()
         positions, reference, alternative = rows[number].to(self.device).unbind(1)
         found = self.network.logits_at(positions, **inputs).float().log_softmax(-1)
@@ -153,8 +164,7 @@ class Scorer(Model):
         ]
         width = counts[number].to(self.device)
         is_asked = torch.arange(positions.shape[1], device=self.device) < width[:, None]
-        ratio = torch.where(is_asked, told[0] - told[1], 0).sum(1)
-        return ratio / width if self.tokenizer.overlaps else ratio
+        return torch.where(is_asked, told[0] - told[1], 0).sum(1) / times[number].to(self.device)
 
 
 class _Numbered(TokenSplit):
