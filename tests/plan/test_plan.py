@@ -226,13 +226,23 @@ def test_sequences_of_fine_tuning(changes: Any, seeds: int, learnt: float, looke
 def test_steps_of_fine_tuning_are_whole_batches() -> None:
     settings = Finetuning(epochs=3, batch_size=16)
     work = finetuning("finetune", "run", "gue/H3", settings, 2, SIZE, STUDENT)
-    assert [each.batches for each in work.passes] == [2 * 3 * 7, 2 * 3 * 1, 2 * 2]
+    assert [each.batches for each in work.passes] == [2 * 3 * 7, 2 * 3 * 1, 2 * 1]
 
 
-def test_frozen_features_are_read_once() -> None:
-    probe = Finetuning(frozen=True, epochs=20)
-    work = finetuning("linear", "run", "gue/H3", probe, 5, SIZE, STUDENT)
-    assert work.passes == [Pass(STUDENT, False, 50 * 130, 5)]
+@pytest.mark.parametrize(
+    ("kind", "changes", "read"),
+    [
+        ("linear", {"frozen": True}, 130),
+        ("linear", {"frozen": True, "selection": "last"}, 130),
+        ("linear", {"frozen": True, "reverse_complement": "augment"}, 260),
+        ("knn", {"selection": "last"}, 120),
+    ],
+)
+def test_frozen_features_are_read_once(kind: str, changes: dict[str, Any], read: int) -> None:
+    settings = parse(Finetuning, {"batch_size": 8} | changes, "finetuning")
+    work = finetuning(kind, "run", "gue/H3", settings, 3, SIZE, STUDENT)
+    (done,) = work.passes
+    assert (done.learns, done.tokens, done.batches) == (False, read * 50, -(-read // 64))
 
 
 def test_students_that_cut_long_sequences_read_only_so_much(root: Path) -> None:

@@ -20,6 +20,7 @@ from dnastudents.settings import (
 )
 
 Pooling = Literal["mean", "cls", "parts"]
+EVALUATION_BATCH = 64  # sequences at a time where no gradient is kept
 HOW_POOLED = "Mean over a sequence's own bases, CLS, or the means of parts of it, side by side."
 
 

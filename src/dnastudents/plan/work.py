@@ -21,7 +21,7 @@ from dnastudents.benchmarks.facts import FILE, read_protocol
 from dnastudents.benchmarks.task import DEV_FRACTION
 from dnastudents.config import Config
 from dnastudents.config.schema import Run
-from dnastudents.finetune.options import Finetuning
+from dnastudents.finetune.options import EVALUATION_BATCH, Finetuning
 from dnastudents.plan.networks import Network
 
 FLOAT = 4  # bytes
@@ -154,25 +154,28 @@ def finetuning(
     train = min(settings.max_train_sequences or size.train, size.train)
     tokens = student.tokens(size.bases)
     dev = 0 if settings.selection == "last" else size.dev
-    strands = 2 if settings.reverse_complement == "conjoin" else 1
+    frozen = settings.frozen or kind == "knn"
+    both = {"none"} if frozen else {"none", "augment"}  # else a strand is drawn
+    strands = 1 if settings.reverse_complement in both else 2
     work = partial(Work, kind, run, task=task)
     weights = FLOAT * student.parameters
-    if settings.frozen or kind == "knn":
+    if frozen:
         # Other sequences of a seed are chosen from features that are made once.
-        read = ((size.train if kind == "linear" else train) + dev + size.test) * strands
-        batches = math.ceil(read / settings.batch_size)
+        splits = train if kind == "knn" else size.train + size.dev
+        read = (splits + size.test) * strands
+        batches = math.ceil(read / EVALUATION_BATCH)
         return work([Pass(student, False, read * tokens, batches)], memory=weights)
     passes = []
     for cell in settings.cells:
         steps = cell.epochs * math.ceil(train / cell.batch_size)
         share = min(1.0, cell.max_steps / steps) if cell.max_steps else 1.0
         epochs = seeds * cell.epochs * share
-        looks = epochs * math.ceil(dev / cell.batch_size) * strands
+        looks = epochs * math.ceil(dev / EVALUATION_BATCH) * strands
         passes += [
             Pass(student, True, epochs * train * tokens, seeds * steps * share),
             Pass(student, False, epochs * dev * strands * tokens, looks),
         ]
-    batches = seeds * math.ceil(size.test / settings.batch_size) * strands
+    batches = seeds * math.ceil(size.test / EVALUATION_BATCH) * strands
     passes.append(Pass(student, False, seeds * size.test * strands * tokens, batches))
     return work(
         passes,
