@@ -184,6 +184,8 @@ def test_copies_are_of_the_chromosomes_of_their_split(
 def test_unusable_settings_and_folders(tmp_path: Path, small: Path) -> None:
     with pytest.raises(InputError, match=r"simulate\.chromosomes: must be at least 3, not 2"):
         simulate(tmp_path / "a", {"seed": 0, "chromosomes": 2})
+    with pytest.raises(InputError, match=r"simulate\.chromosomes: 100 of 100,000 bases leave one"):
+        simulate(tmp_path / "a", {"seed": 0, "length": 100_000, "chromosomes": 100})
     with pytest.raises(InputError, match=r"simulate\.length: must be at least 100000, not 10"):
         simulate(tmp_path / "a", {"seed": 0, "length": 10})
     assert not (tmp_path / "a").exists()

@@ -15,16 +15,18 @@ from dnastudents import models
 from dnastudents.benchmarks.task import load_task
 from dnastudents.errors import InputError
 from dnastudents.finetune import fit
-from dnastudents.finetune.fit import Best, Fit, cross_entropy
+from dnastudents.finetune.features import Checkpoint
+from dnastudents.finetune.fit import Best, Fit, FrozenHead, cross_entropy
 from dnastudents.finetune.on_task import StudentOnTask
 from dnastudents.finetune.options import Finetuning
 from dnastudents.finetune.pretrainings import provenance
 from dnastudents.finetune.sweep import finetune
+from dnastudents.genome import tokenizers
 from dnastudents.inference.embed import embed
 from dnastudents.models import content_mask
 from dnastudents.results.metrics import classification_metrics
 from dnastudents.results.rows import collect
-from small_students import HYBRID, PRETRAINING
+from small_students import HYBRID, NUCLEOTIDE_TRANSFORMER, PRETRAINING
 
 FAST = {"epochs": 6, "batch_size": 8, "learning_rate": 1e-2}
 
@@ -211,6 +213,29 @@ def test_frozen_probe_leaves_the_student_alone(
     row = json.loads((output / "seed_0.json").read_text())
     assert row["frozen"] is True
     assert row["value"] > 0.5
+
+
+def test_a_constant_feature_is_not_blown_up(students: dict[str, Path]) -> None:
+    """Its differences are rounding; and what is saved is what was tested."""
+    model = models.classifier(models.load(students["hybrid"] / "model"), ["at", "gc"])
+    features = torch.randn(50, 16, generator=torch.Generator().manual_seed(0))
+    features[:, 3] = 2.7 + 1e-7 * features[:, 3]
+    features[:, 4] = 0.0
+    head = FrozenHead(model, features)
+    assert head.scale[3:5].tolist() == [1.0, 1.0]
+    whole = head.whole().classifier(features)
+    torch.testing.assert_close(head(features).logits, whole, rtol=1e-4, atol=1e-5)
+
+
+def test_only_a_table_of_positions_is_a_limit(students: dict[str, Path], tmp_path: Path) -> None:
+    """The hub's config of a Nucleotide Transformer has one, though its positions are rotary."""
+    tokenizer = tokenizers.build("nucleotide_transformer")
+    models.build(NUCLEOTIDE_TRANSFORMER, tokenizer).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 40}))
+    split = Checkpoint.load(tmp_path).tokenize(["ACGTAC" * 60], np.array([0]))
+    assert (len(split.values[0]), split.truncated.tolist()) == (61, [False])
 
 
 def test_long_sequences_are_counted_not_dropped(

@@ -165,11 +165,20 @@ def empty_provenance(folder: Path) -> None:
     (folder / "provenance.json").write_text("{}")
 
 
+def cut_classifier(folder: Path) -> None:
+    weights = folder / "classifier/model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+
+
+def classifier_without_config(folder: Path) -> None:
+    (folder / "classifier/config.json").unlink()
+
+
 @pytest.mark.parametrize(
     "breaking",
     [
         *(no_record, no_json, another_json, another_row, cut_predictions, no_history),
-        empty_provenance,
+        *(empty_provenance, cut_classifier, classifier_without_config),
     ],
 )
 def test_a_broken_seed_is_made_again(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from dnastudents.errors import InputError
 from dnastudents.finetune import on_task
 from dnastudents.finetune.fit import Fit, _seed
 from dnastudents.finetune.on_task import StudentOnTask
+from dnastudents.finetune.pretrainings import read_origin, seeds_of_replicas
 from dnastudents.finetune.sweep import finetune
 from dnastudents.probes.kmer_logistic import kmer_logistic
 from dnastudents.results import metrics
@@ -185,9 +187,18 @@ def test_another_replica_keeps_the_seeds_that_start_as_before(
 def test_student_that_was_not_pretrained_here_has_no_pretraining_seed(
     students: dict[str, Path], replicas: list[Path], task: Path, tmp_path: Path
 ) -> None:
-    for name, folder in {"new": students["hybrid"], "plain": replicas[0] / "model"}.items():
+    shutil.copytree(replicas[0] / "model", tmp_path / "checkpoint")
+    for name, folder in {"new": students["hybrid"], "plain": tmp_path / "checkpoint"}.items():
         output = run(tmp_path / name, [folder], task, epochs=1)
         assert row(output, 0)["pretraining_seed"] is None
+
+
+def test_a_checkpoint_inside_of_a_run_is_of_that_run(
+    students: dict[str, Path], replicas: list[Path]
+) -> None:
+    for folder in (students["hybrid"], replicas[0]):
+        assert (folder / "settings.json").is_file()
+        assert read_origin(folder / "model") == read_origin(folder)
 
 
 def test_folders_that_are_no_replicas(
@@ -197,6 +208,8 @@ def test_folders_that_are_no_replicas(
         run(tmp_path, [], task)
     with pytest.raises(InputError, match=r"none: no model\.safetensors in it; pretrain the run"):
         run(tmp_path, [replicas[0], tmp_path / "none"], task)
+    with pytest.raises(InputError, match=r"--seeds: 3 is given twice; give each seed once"):
+        seeds_of_replicas(replicas[:1], [3, 1, 3])
     with pytest.raises(InputError, match=r"pretrained with seed 5, as .*; give each one once"):
         run(tmp_path, [replicas[0], replicas[0]], task)
     with pytest.raises(InputError, match=r"method is 'scratch', but of .* it is 'findna'"):

@@ -175,6 +175,7 @@ def test_a_seed_that_repeats_another_has_no_row(
     rows, table = probe(replicas, task, tmp_path / "a", [0, 1, 2, 3, 4])
     assert sorted(rows) == [0, 1, 2]
     assert [rows[seed]["pretraining_seed"] for seed in (0, 1, 2)] == [0, 1, 2]
+    assert {rows[0][name] for name in ("epochs", "grid_cells", "learning_rate")} == {None}
     assert sorted(table["seed"].unique()) == [0, 1, 2]
     limited, _ = probe(replicas[:1], task, tmp_path / "b", [0, 1, 2], max_train_sequences=40)
     assert sorted(limited) == [0, 1, 2]

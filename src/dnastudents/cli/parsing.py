@@ -186,6 +186,13 @@ def _named(path: Path) -> Path:
     return path
 
 
+def _each_once(seeds: list[int]) -> list[int]:
+    """Refuse a seed that is given twice: its results would count twice."""
+    if twice := [seed for seed in seeds if seeds.count(seed) > 1]:
+        raise typer.BadParameter(f"{twice[0]} is given twice; give each seed once")
+    return seeds
+
+
 def json_option(help: str, **keywords: Any) -> Any:
     """Make an option that takes a JSON object."""
     return typer.Option(parser=_json, metavar="JSON", help=help, **keywords)
@@ -204,6 +211,7 @@ AllRuns = Annotated[list[str] | None, OF_RUNS]  # None: all there are
 Seeds = Annotated[
     list[int],
     typer.Option(
+        callback=_each_once,
         default_factory=lambda: [0],
         show_default="0",
         metavar="SEED...",

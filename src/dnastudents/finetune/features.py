@@ -15,7 +15,8 @@ from torch import Tensor
 from dnastudents import models
 from dnastudents.devices import as_many_as_fit, moved
 from dnastudents.finetune.data import FeatureSplit, TokenSplit, evaluation_batches, tokenize
-from dnastudents.finetune.fit import EVALUATION_BATCH, in_order
+from dnastudents.finetune.fit import in_order
+from dnastudents.finetune.options import EVALUATION_BATCH
 from dnastudents.genome import tokenizers
 from dnastudents.genome.tokenizers import Tokenizer
 from dnastudents.models import model_folder
@@ -39,8 +40,7 @@ class Checkpoint:
         self, sequences: list[str], labels: np.ndarray, both_strands: bool = False
     ) -> TokenSplit:
         """Tokenise a split, within what the student can read."""
-        config = self.student.config
-        most = getattr(config, "max_position_embeddings", None)
+        most = models.most_tokens(self.student)
         return tokenize(sequences, labels, self.tokenizer, most, both_strands)
 
 

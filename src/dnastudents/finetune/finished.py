@@ -32,7 +32,7 @@ from dnastudents.training.state import StateFolder
 
 logger = logging.getLogger(__name__)
 
-REVISION = 3  # raised with every change of the code that changes what a seed comes to
+REVISION = 4  # raised with every change of the code that changes what a seed comes to
 _RECORD = "identity.json"
 _HOLDS = (  # a piece
     _RECORD,
@@ -111,7 +111,11 @@ class Kept:
             with atomic_directory(folder, *_HOLDS) as partial:
                 make(partial, StateFolder(unfinished, identity))
                 write_provenance(partial, code=code_digest())
-                files = {file.name: sha256(file) for file in partial.iterdir() if file.is_file()}
+                files = {
+                    str(file.relative_to(partial)): sha256(file)
+                    for file in partial.rglob("*")
+                    if file.is_file()
+                }
                 write_json(partial / _RECORD, {"identity": identity, "files": files})
             shutil.rmtree(unfinished, ignore_errors=True)
         elif (made := read_json(folder / FILE))["code"] != code_digest():
@@ -154,8 +158,8 @@ class Kept:
 def _is_kept(folder: Path, identity: str) -> bool:
     """Whether a whole piece of this identity is there; a broken one is taken away, and said to be.
 
-    Only the weights may be gone: a grid removes them when its seeds are tested. Classifiers are
-    kept of few seeds; `Kept.drop_lost` looks for theirs.
+    Only the weights may be gone: a grid removes them when its seeds are tested. And the classifier,
+    as a whole: it is kept of few seeds, and `Kept.drop_lost` looks for theirs.
     """
     if not folder.exists():
         return False
@@ -166,8 +170,9 @@ def _is_kept(folder: Path, identity: str) -> bool:
         if record.get("identity") != identity:
             return False
         for name, content in record["files"].items():
-            file = folder / name
-            if (file.exists() or name != WEIGHTS) and sha256(file) != content:
+            file, top = folder / name, name.partition("/")[0]
+            may_be_gone = top in (WEIGHTS, CLASSIFIER) and not (folder / top).exists()
+            if not may_be_gone and sha256(file) != content:
                 raise InputError(f"{file}: is not as it was written")
     except (InputError, OSError) as error:
         # What never was a piece stays, and is said to be none.

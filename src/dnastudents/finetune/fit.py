@@ -33,15 +33,15 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 from dnastudents.devices import Precision, as_many_as_fit, moved
 from dnastudents.errors import InputError
 from dnastudents.finetune.data import Split, cut, evaluation_batches, training_batches
-from dnastudents.finetune.options import Finetuning
+from dnastudents.finetune.options import EVALUATION_BATCH, Finetuning
 from dnastudents.randomness import derive_seed, numpy_generator
+from dnastudents.results.metrics import ROUNDING
 from dnastudents.training.optimizer import adamw, learning_rate, set_learning_rate
 from dnastudents.training.progress import clock
 from dnastudents.training.state import StateFolder
 
 logger = logging.getLogger(__name__)
 
-EVALUATION_BATCH = 64  # sequences at a time where no gradient is kept
 EVERY = 120.0  # seconds after which the end of an epoch keeps its state
 
 
@@ -67,8 +67,11 @@ class FrozenHead(nn.Module):
         super().__init__()
         self.head, self.dropout = classifier.classifier, classifier.dropout
         self._classifier = [classifier]  # in a list, so that its weights are not trained
-        self.register_buffer("mean", features.mean(0))
-        self.register_buffer("scale", features.std(0, correction=0).clamp(min=1e-6))
+        mean, scale = features.mean(0), features.std(0, correction=0)
+        # What differs by no more than rounding is not blown up.
+        scale = torch.where(scale > ROUNDING * mean.abs(), scale, 1.0)
+        self.register_buffer("mean", mean)
+        self.register_buffer("scale", scale)
 
     def forward(self, features: Tensor) -> SequenceClassifierOutput:
         """Compute logits (B, classes) of features (B, D)."""

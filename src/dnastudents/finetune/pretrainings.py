@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from dnastudents.errors import InputError
 from dnastudents.files import read_json
-from dnastudents.models import Initialisation, model_folder
+from dnastudents.models import Initialisation, model_folder, settings_file
 from dnastudents.settings import parse
 from dnastudents.training.options import RunSettings
 
@@ -24,9 +24,11 @@ def seeds_of_replicas(
     Raises
     ------
     InputError
-        The folders are not pretrainings of one run.
+        The folders are not pretrainings of one run, or a seed is given twice.
     """
     _require_replicas(pretrained)
+    if twice := [seed for seed in seeds if seeds.count(seed) > 1]:
+        raise InputError(f"--seeds: {twice[0]} is given twice; give each seed once")
     by_folder = [
         (folder, [seed for seed in seeds if seed % len(pretrained) == number])
         for number, folder in enumerate(pretrained)
@@ -87,8 +89,8 @@ def provenance(pretrained: Path) -> dict[str, Any]:
 
 def read_origin(pretrained: Path) -> Origin:
     """Read the settings of a pretraining; a checkpoint of others has none."""
-    file = pretrained / "settings.json"
-    if not file.is_file():
+    file = settings_file(pretrained)
+    if file is None:
         plain = {"method": "checkpoint", "pretrained": True, "mode": "", "simulated": False}
         nothing = {"pretraining_seed": None, "initialisation": None}
         return Origin(plain | nothing, "", Initialisation())

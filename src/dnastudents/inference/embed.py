@@ -18,7 +18,7 @@ from dnastudents.finetune.data import ragged
 from dnastudents.inference.inputs import SEQUENCE_COLUMN, Sequence, read_sequences
 from dnastudents.inference.model import Model, windows_of
 from dnastudents.inference.outputs import check_output, write_rows
-from dnastudents.models import ChordMixerForMaskedLM
+from dnastudents.models import ChordMixerForMaskedLM, settings_file
 from dnastudents.objectives.findna.options import FinDNAOptions
 from dnastudents.randomness import numpy_generator
 from dnastudents.settings import parse
@@ -103,8 +103,8 @@ class Embedder(Model):
 
 def _cls_tokens(folder: Path) -> int:
     """How many CLS tokens a ChordMixer was pretrained with, else FinDNA's number."""
-    file, count = folder / "settings.json", 0
-    if file.is_file():
+    file, count = settings_file(folder), 0
+    if file is not None:
         count = parse(RunSettings, read_json(file), str(file)).objective.cls_positions
     return count or FinDNAOptions().cls_positions
 

@@ -77,10 +77,7 @@ class Model:
     @property
     def longest(self) -> int | None:
         """Bases of the longest sequence that it reads; None is any."""
-        config = self.network.config
-        fields = {name: getattr(config, name, None) for name in config.options.model_fields}
-        longest: int | None = config.options.model_construct(**fields).longest
-        return longest
+        return models.longest_sequence(self.network)
 
     def window(self, asked: int | None, usual: int = LONGEST) -> int:
         """Choose the bases that are read together: `asked`, else `usual` or what it reads at most.
@@ -97,7 +94,7 @@ class Model:
 
     def tokens(self, codes: list[np.ndarray], both_strands: bool = False) -> TokenSplit:
         """Tokenise sequences within what the model reads."""
-        most = None if self.longest is None else self.network.config.max_position_embeddings
+        most = models.most_tokens(self.network)
         labels = np.zeros(len(codes), dtype=np.int64)
         k = self.tokenizer.k
         if self.tokenizer.overlaps and (short := sum(len(row) < k for row in codes)):

@@ -167,6 +167,35 @@ def model_folder(folder: Path) -> Path:
     return inner if inner.is_dir() else folder
 
 
+def longest_sequence(model: Any) -> int | None:
+    """Count the bases of the longest sequence that a model reads; None is any."""
+    config = model.config
+    fields = {name: getattr(config, name, None) for name in config.options.model_fields}
+    longest: int | None = config.options.model_construct(**fields).longest
+    return longest
+
+
+def most_tokens(model: Any) -> int | None:
+    """Count the tokens of that sequence; None is any.
+
+    The hub's Nucleotide Transformers have a `max_position_embeddings`, but no table of positions.
+    """
+    return None if longest_sequence(model) is None else int(model.config.max_position_embeddings)
+
+
+def settings_file(folder: Path) -> Path | None:
+    """Find the settings of the pretraining that a folder is of, or a checkpoint in it is.
+
+    None for a checkpoint of others.
+    """
+    run = folder.absolute().parent
+    own, of_run = folder / "settings.json", run / "settings.json"
+    if own.is_file():
+        return own
+    # `model`, or `student` beside it, of a finished run
+    return of_run if of_run.is_file() and (run / "metrics.json").is_file() else None
+
+
 def model_digest(folder: Path) -> str:
     """Digest of a checkpoint: its weights, and the configs of network and tokenizer.
 

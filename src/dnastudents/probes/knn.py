@@ -6,8 +6,9 @@ distance, and nothing is fitted or selected. The mean runs over real bases; thei
 `pooling: parts` takes the means of parts of a sequence instead, side by side.
 Where all features are equal, every neighbour is as near as any other: `equal_features` says so.
 
-A seed learns from the sequences that fine-tuning draws with it and starts from the same
-pretraining. The probe itself has no randomness, so a seed whose pretraining and sequences another
+Neighbours are the task's train split without dev, or, of a few-shot task, all shots that the seed
+draws; where fewer are asked for, the seed draws them. It starts from the same pretraining as
+fine-tuning. The probe itself has no randomness, so a seed whose pretraining and sequences another
 seed has had gets no row of its own. A student that was never pretrained is new with each seed.
 """
 
@@ -127,7 +128,10 @@ class Probe(StudentOnTask):
         splits = self._embedded(seed)
         release(self.device)  # neighbours are looked for on the CPU, which takes much longer
         scores = neighbour_votes(splits["train"], splits["test"], self.k, len(self.task.classes))
-        nothing = ("selection", "best_dev", "best_epoch", "learning_rate", "batch_size")
+        nothing = (
+            *("selection", "best_dev", "best_epoch", "learning_rate", "batch_size"),
+            *("epochs", "grid_cells"),
+        )
         values = {
             **dict.fromkeys(nothing),  # nothing is fitted or selected
             "frozen": True,

@@ -42,7 +42,8 @@ class MetricsRow(Settings):
     learning_rate: float | None = Field(description="Of the fine-tuning, or its chosen cell.")
     batch_size: Count | None = Field(description="Of the fine-tuning, or its chosen cell.")
     wall_seconds: NotNegative = Field(
-        description="Of training and test; a part of them where several seeds share the device."
+        description="Of training and test; a part of them where several seeds share the device. "
+        "Frozen features that seeds share are not in it."
     )
     device: str = Field(description="What computed.")
     peak_memory_mb: NotNegative = Field(description="MiB of the GPU, or of the process so far.")

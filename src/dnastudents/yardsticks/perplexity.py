@@ -1,8 +1,8 @@
 """Perplexities of plain models on the masks of a validation.
 
 Two know the training split alone: how often each token occurs in it, and a Markov chain over its
-bases (`chain`). Where the genome is simulated, a third one knows how it was made: no student can be
-better. A hidden token that holds an N is left out, as no chain of bases predicts it.
+bases (`chain`). Where the genome is simulated, a third one knows how it was made: no student will
+be better. A hidden token that holds an N is left out, as no chain of bases predicts it.
 """
 
 from __future__ import annotations

@@ -7,7 +7,8 @@ strand. So what a window hides can be told from what it shows, by a reader who k
 order and the spacing; `oracle` is that reader.
 
 Every length of passage and stretch is geometric and the grammar is doubly stochastic, so a passage
-read from the other strand is of the same kind, and the text is exactly a hidden Markov chain.
+read from the other strand is of the same kind, and the text is a hidden Markov chain; but for the
+first word of a passage, which follows the last of the passage before, and `oracle` does not know.
 """
 
 from __future__ import annotations
