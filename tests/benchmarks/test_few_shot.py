@@ -65,7 +65,7 @@ def test_seeds_draw_different_shots_from_a_pool(tmp_path: Path, selection: str) 
 def test_seeds_share_the_one_draw_of_a_file(tmp_path: Path) -> None:
     read = splice_task(tmp_path, draws=1)
     assert [draw(read, seed, "last").train.tolist() for seed in (0, 7)] == [list(range(30))] * 2
-    assert "one draw, so all seeds learn from the same" in read.protocol.notes[0]
+    assert "one draw, so every seed draws the same" in read.protocol.notes[0]
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_few_shot_substitutes_are_taken_by_name(
     assert list(read.protocol.notes) == [
         "substitute for the official test split: GUE prom_300_all, test",
         "3 test sequences that are in a Prom-300 train file are left out",
-        "the file holds one draw, so all seeds learn from the same sequences",
+        "the file holds one draw, so every seed draws the same sequences",
     ]
 
 

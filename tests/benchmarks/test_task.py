@@ -250,6 +250,15 @@ def test_labels_are_numbered_by_the_classes_of_train() -> None:
         number_labels({"train": train, "test": frame(["G"], ["fly"])}, "x")
 
 
+def test_a_split_without_labels_or_rows_is_named() -> None:
+    """As of a Parquet file, where a label may be missing and a table empty."""
+    train = frame(["A", "C"], ["0", "1"])
+    with pytest.raises(InputError, match="x test, row 1: no label; the file may be cut short"):
+        number_labels({"train": train, "test": frame(["G"], [None])}, "x")
+    with pytest.raises(InputError, match="x test: no sequence; the file may be cut short"):
+        number_labels({"train": train, "test": frame([], [])}, "x")
+
+
 @pytest.mark.parametrize(
     ("labels", "message"),
     [

@@ -79,7 +79,7 @@ def plain(ours: list[float], theirs: list[float] | None = None) -> tuple[float, 
 def test_scipy_gives_what_the_formulas_give(seed):
     """Also for seeds that hardly differ, without a warning."""
     generator = np.random.default_rng(seed)
-    sizes, spread = generator.integers(2, 11, 2), 10.0 ** -generator.integers(1, 16)
+    sizes, spread = generator.integers(2, 11, 2), 10.0 ** -generator.integers(1, 11)
     ours, theirs = ((0.7 + spread * generator.random(size)).tolist() for size in sizes)
     pairs = dict(enumerate(ours)), dict(enumerate(ours[::-1]))
     gains = [pairs[0][i] - pairs[1][i] for i in pairs[0]]
@@ -123,6 +123,11 @@ def test_degenerate_differences():
     constant = difference({0: 0.75, 1: 0.5}, {0: 0.5, 1: 0.25})
     assert (constant.mean, constant.half_width) == (0.25, 0.0)
     assert math.isnan(constant.p_value)  # t has no scale, and chance makes differences equal
+    one_more = [
+        {seed: n / 400 for seed, n in enumerate(of)} for of in ((321, 318, 325), (320, 317, 324))
+    ]
+    assert math.isnan(difference(*one_more).p_value)  # equal but for rounding
+    assert difference(*one_more).half_width == 0.0
 
 
 def test_holm_by_hand():

@@ -128,16 +128,20 @@ def test_a_seed_that_failed_in_one_run_is_left_out_of_both(rows, tmp_path):
         rows("had", "tf_0", [0.60, 0.71, 0.83]),
         rows("had_scratch", "tf_0", [0.50, 0.61, 0.72]),
         rows("had_scratch", "tf_0", [0.99], seed=3),
+        rows("had", "tf_1", [0.7, 0.8, 0.95]),
+        rows("had_scratch", "tf_1", [0.5, 0.6, 0.7]),
     ]
     record = {"seed": 3, "reason": "the loss is nan"}
     (folders[0] / "failed_seed_3.json").write_text(json.dumps(record))
-    collect(folders[:2], tmp_path / "metrics.csv")
+    collect([*folders[:2], *folders[3:]], tmp_path / "metrics.csv")
     frame = write_comparisons(tmp_path / "metrics.csv", PAIRS[:1], tmp_path / "c.csv")
     row = frame.iloc[0]
     assert row["difference"] == pytest.approx(100 * (0.10 + 0.10 + 0.11) / 3)
     assert (row["seeds"], row["finished_seeds"], row["verdict"]) == (3, "3/4", "better")
     text = (tmp_path / "c.md").read_text()
     assert "† n = 3/4" in text
+    (line,) = [line for line in text.splitlines() if line.startswith("| had \u2212")]
+    assert [cell.strip().endswith("†") for cell in line.split("|")[2:-1]] == [False, False, True]
     assert "- † had on tf_0, seed 3: the loss is nan" in text
     assert "finished_seeds" in (tmp_path / "c.csv").read_text()
 

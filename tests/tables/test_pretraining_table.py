@@ -54,6 +54,17 @@ def lines_of(table, run):
     return [line for line in table.read_text().splitlines() if line.startswith(f"| {run}")]
 
 
+@pytest.mark.parametrize(("told", "shown"), [(0, 0), (15, 15), (39, 39), (40, None)])
+def test_a_switch_that_was_told_is_shown_as_told(tmp_path, told, shown):
+    """Whatever the rows of the history are."""
+    folder = finished(tmp_path, "gems", 0, 1000.0)
+    settings = json.loads((folder / "settings.json").read_text())
+    settings["masking"] |= {"switch_step": told}
+    (folder / "settings.json").write_text(json.dumps(settings))
+    (step,) = write_pretraining_table([folder], tmp_path / "t.csv")["switch_step"]
+    assert (None if pd.isna(step) else step) == shown
+
+
 def test_replicas_are_one_line(tmp_path):
     folders = [
         finished(tmp_path, "gems", 0, 1000.0),

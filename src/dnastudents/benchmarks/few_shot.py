@@ -7,7 +7,7 @@ Draws: some train files (Splice-40, silencer) hold ten draws of k a class, poole
 the draws is lost; the others hold one draw. The task folder holds the whole file as `train`, and
 `shots` in its task.json is k. Seed s, of fine-tuning as of the baseline, takes draw s: k sequences
 a class without replacement (`benchmarks.draws`). Of a file with one draw every draw is that file,
-and task.json says so under `notes`: its seeds differ in all but the sequences.
+and task.json says so under `notes`.
 
 Dev: none was released, and the folder has none. The published protocol tests the last epoch
 (`finetuning.selection: last`), and all shots train. With `best_dev` one tenth of each class of the
@@ -108,7 +108,7 @@ def write(
     _require_one_copy(splits, FOLDERS[name])
     labels = splits["train"]["label"].to_numpy()
     if len(draw_shots(labels, shots, 0, f"{SUITE}/{task}")) == len(labels):
-        notes = [*notes, "the file holds one draw, so all seeds learn from the same sequences"]
+        notes = [*notes, "the file holds one draw, so every seed draws the same sequences"]
     write_task(
         output,
         suite=SUITE,

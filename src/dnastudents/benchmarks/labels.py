@@ -119,7 +119,9 @@ def _names(frame: pd.DataFrame, where: str) -> pd.Series:
             f"{place(frame, row, where)}: label {frame['label'].iloc[row]} is a list: {_REFUSED}"
         )
     known: dict[Any, str] = {label: class_name(label) for label in frame["label"].dropna().unique()}
-    names = frame["label"].map(known)
+    if frame.empty:
+        raise InputError(f"{where}: no sequence; the file may be cut short")
+    names = frame["label"].map(known).astype(object)
     broken = names.str.contains(r"[\r\n]", na=False).to_numpy(bool)
     if broken.any():
         row = int(broken.argmax())

@@ -1,8 +1,8 @@
-"""Which letters a sequence of nucleotides may hold: one alphabet for genomes and tasks.
+"""Which letters a sequence of nucleotides may hold.
 
-U is the T of RNA. N, IUPAC's letters of several bases, X and gaps are read as N. Everything else is
-no nucleotide. Protein may happen to have none of its own letters; then so many of its letters are
-ambiguous that no DNA is like it. Free of numpy.
+U is the T of RNA. N, IUPAC's letters of several bases, X and gaps are read as N; tasks refuse the
+last two (`benchmarks.letters`). Everything else is no nucleotide. Protein may happen to have none
+of its own letters; then so many of its letters are ambiguous that no DNA is like it. Free of numpy.
 """
 
 from __future__ import annotations

@@ -257,7 +257,7 @@ class GeneMask(OneRule, Ranked):
 
     @staticmethod
     def tokens(k: int) -> float:
-        """Return how many tokens a centre masks: k, and every other centre 2 k - 1 more."""
+        """Return how many tokens a centre masks: k, or, every other one, 2 k - 1."""
         return (k + 2 * k - 1) / 2
 
     @staticmethod

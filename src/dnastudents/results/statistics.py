@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 CONFIDENCE = 0.95
+_ROUNDING = 1e-12  # of a difference of scores, which are fractions of a number of sequences
 
 
 class Estimate(NamedTuple):
@@ -153,8 +154,8 @@ def _t_test(confidence: float, ours: Sequence[float], theirs: Sequence[float] = 
         mean -= float(np.mean(theirs))
     if n < 2:
         return Estimate(mean, math.nan, n)
-    if not any(np.ptp(sample) for sample in samples):  # identical values: t is 0/0 or infinite
-        return Estimate(mean, 0.0, n, 1.0 if mean == 0.0 else math.nan)
+    if all(np.ptp(sample) <= _ROUNDING for sample in samples):  # equal: t is 0/0 or infinite
+        return Estimate(mean, 0.0, n, 1.0 if abs(mean) <= _ROUNDING else math.nan)
     with warnings.catch_warnings():
         # Nearly equal values, as of seeds that end at one metric, are not worth a line in the log.
         warnings.simplefilter("ignore", RuntimeWarning)

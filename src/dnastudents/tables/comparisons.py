@@ -61,7 +61,8 @@ NOTES = (
     "another pretraining would differ: the verdict holds for these weights, not for the recipe.",
     f"Bold: Holm-adjusted p < {LEVEL} over all comparisons here; the sign says whether the run is "
     f"better (+) or worse ({MINUS}) than its control. Everything else is unclear at this number of "
-    f"seeds; fewer than {FEWEST_SEEDS} seeds, or differences that are all equal, are not tested.",
+    f"seeds; fewer than {FEWEST_SEEDS} seeds (or pretrainings), or differences that are all equal, "
+    "are not tested.",
     f"{ALL_TASKS}: mean and interval over the tasks' differences, one value per task; not tested. "
     f"{MISSING}: one of the two runs was not measured.",
 )
@@ -247,6 +248,7 @@ def _over_tasks(tasks: list[dict[str, Any]]) -> dict[str, Any]:
         **means,
         "difference": gain.mean,
         "ci95": gain.half_width,
+        FINISHED: "" if any(task[FINISHED] for task in tasks) else None,
         VOID: any(task[VOID] for task in tasks),
     }
 
@@ -287,4 +289,6 @@ def _cell(record: Mapping[Any, Any] | None) -> str:
     if record.get(VOID) is True:
         text += f" {UNSOUND}"
     finished = record.get(FINISHED)
-    return f"{text} {MARK} n = {finished}" if isinstance(finished, str) else text
+    if not isinstance(finished, str):
+        return text
+    return f"{text} {MARK} n = {finished}" if finished else f"{text} {MARK}"

@@ -43,7 +43,7 @@ ONE_PRETRAINING = (
 )
 MANY_PRETRAININGS = (
     "Runs that were pretrained several times: the seeds that start from one pretraining are "
-    "averaged first, and the interval is over pretrainings."
+    "averaged first, and the interval is over pretrainings, whose number stands under seeds."
 )
 MODES = {
     "as_described": "as_described (the paper's text where it and the released code differ)",
@@ -169,8 +169,9 @@ def _values(metrics: pd.DataFrame, column: str) -> list[Any]:
 def mode_notes(metrics: pd.DataFrame) -> list[str]:
     if "mode" not in metrics:
         return [f"Recipes: {MODES['as_described']}."]
-    modes = metrics.assign(mode=metrics["mode"].fillna("as_described")).groupby("mode")["run"]
-    if len(modes) == 1:
+    known = metrics.dropna(subset="mode")  # the baseline has none, and of others' it is not known
+    modes = known.groupby("mode")["run"]
+    if len(modes) == 1 and {*metrics["run"]} <= {*known["run"], BASELINE}:
         return [f"Recipes: {MODES[next(iter(modes.groups))]}."]
     return [f"{MODES[str(mode)]}: {', '.join(sorted(set(runs)))}." for mode, runs in modes]
 

@@ -49,8 +49,8 @@ NOTES = (
     "gradient norm: before clipping; median of the log's lines, and the last.",
     "Several pretrainings of one run differ in their seed: mean ± half width of the 95 % t "
     "interval, tokens/s and minutes as means.",
-    "switch at step: the first evaluation after which a curriculum used its second masking; one "
-    "number per pretraining.",
+    "switch at step: the evaluation after which a curriculum used its second masking, or the step "
+    "at which it was told to; one number per pretraining.",
 )
 MEASURES = (
     "loss",
@@ -133,13 +133,17 @@ def _record(folder: Path) -> dict[str, Any]:
         "masking": settings.masking.name,
         "initialisation": settings.student.initialisation.words,
         "switches": settings.masking.switches,
-        "switch_step": _switch(history) if settings.masking.switches else None,
+        "switch_step": _switch(history, settings.masking, metrics["steps"]),
         "simulated": metrics["simulated"],
     }
 
 
-def _switch(history: pd.DataFrame) -> int | None:
-    """Return the step of the last row before a curriculum's second stage."""
+def _switch(history: pd.DataFrame, masking: Any, steps: int) -> int | None:
+    """Return when a curriculum's second stage began: as it was told to, or as rows show."""
+    if not masking.switches:
+        return None
+    if (told := getattr(masking, "switch_step", None)) is not None:
+        return told if told < steps else None
     stages = history["stage"]
     later = stages.index[stages != stages.iloc[0]]
     return int(history["step"].iloc[later[0] - 1]) if len(later) else None
