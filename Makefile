@@ -29,7 +29,7 @@ setup: .venv/.installed  ## create .venv and install the pinned versions
 demo: setup      ## the whole workflow on simulated data: tables, figures and a report in results/demo
 	@export PATH="$$PWD/.venv/bin:$$PATH"
 	exec 9>.venv/.demo.lock
-	flock --nonblock 9 || { echo "A demo is still running in this folder; wait for it or stop it." >&2; exit 1; }
+	! command -v flock >/dev/null || flock --nonblock 9 || { echo "A demo is still running in this folder; wait for it or stop it." >&2; exit 1; }
 	[ ! -e .venv/.demo.running ] || snakemake --profile demo --unlock >/dev/null 2>&1 || true
 	touch .venv/.demo.running
 	snakemake --profile demo
