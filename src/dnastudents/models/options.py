@@ -25,7 +25,8 @@ class Initialisation(Settings):
     range: Positive | None = Field(
         None,
         description="Standard deviation of normal starting weights; null: the architecture's own, "
-        "which is 0.02, and torch's uniform one for chordmixer.",
+        "which is 0.02, and torch's uniform one for chordmixer. 0.8 / sqrt(hidden_size) lets k-mer "
+        "students of 32 to 256 channels leave their plateau (docs/study.md).",
     )
     kmers: Literal["independent", "composed"] = Field(
         "independent",
