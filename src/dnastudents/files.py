@@ -167,8 +167,8 @@ def _is_left(partial: Path, path: Path) -> bool:
         os.kill(int(pid), 0)
     except (FileNotFoundError, ProcessLookupError):
         return True
-    except PermissionError:  # another user's
-        return False
+    except PermissionError:  # another user's, which lives
+        pass
     return False
 
 

@@ -153,7 +153,7 @@ rule comparisons_figure:
         table=f"{OUT}/tables/comparisons.csv",
         asked=asked("comparisons_figure", CONFIG.comparisons()),
     output:
-        **figure("comparisons", "comparisons_figure", "what pretraining changed"),
+        **figure("comparisons", "comparisons", "what pretraining changed"),
     log:
         log_of("comparisons_figure"),
     benchmark:

@@ -114,7 +114,7 @@ rule comparisons:
         metrics=f"{OUT}/metrics.csv",
         asked=asked("comparisons", [CONFIG.comparisons(), CONFIG.tasks()]),
     output:
-        **table("comparisons", "comparisons", "runs against their controls"),
+        **table("comparisons", "comparisons_table", "runs against their controls"),
     log:
         log_of("comparisons"),
     benchmark:

@@ -92,6 +92,8 @@ def _read(path: Path, shown: str, column: str) -> Iterator[Sequence]:
         return
     if head.startswith(_PARQUET):
         frame = read_parquet(path, shown)
+        # A cell may be missing; it is then empty, as in text, and not the DNA "nan".
+        frame = frame.astype(object).where(frame.notna(), "")
     else:
         with reading(shown):
             frame = _table(path, shown, head.decode("utf-8", "replace"), column)
@@ -131,8 +133,6 @@ def _rows(frame: pd.DataFrame, shown: str, column: str) -> Iterator[Sequence]:
             f"{shown}: no column {column!r}; {nearest(column, map(str, frame.columns))} "
             "(--column names another)"
         )
-    # A cell of Parquet may be missing; it is then empty, as in text, and not the DNA "nan".
-    frame = frame.astype(object).where(frame.notna(), "")
     ids = next((frame[name] for name in ID_COLUMNS if name in frame), frame.index.to_series())
     labels = frame[LABEL_COLUMN] if LABEL_COLUMN in frame else [None] * len(frame)
     if frame.empty:

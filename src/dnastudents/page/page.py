@@ -302,9 +302,7 @@ def _figure(svg: Path, captions: Path | None) -> Figure:
 def _caption(name: str, captions: Path | None) -> Markup:
     """Return the caption with the longest name that the figure's begins with."""
     known = list(captions.glob("*.rst")) if captions else []
-    # A table of the same name has a caption of its own.
-    known = [file for file in known if not file.with_stem(f"{file.stem}_figure").is_file()]
-    mine = [f for f in known if f"{name}_".startswith(f"{f.stem.removesuffix('_figure')}_")]
+    mine = [file for file in known if f"{name}_".startswith(f"{file.stem}_")]
     return _marked_up(_text(max(mine, key=lambda file: len(file.stem)))) if mine else Markup("")
 
 

@@ -155,8 +155,9 @@ def finetuning(
     tokens = student.tokens(size.bases)
     dev = 0 if settings.selection == "last" else size.dev
     frozen = settings.frozen or kind == "knn"
-    both = {"none"} if frozen else {"none", "augment"}  # else a strand is drawn
-    strands = 1 if settings.reverse_complement in both else 2
+    # Where it is trained, `augment` draws a strand.
+    one_strand = {"none"} if frozen else {"none", "augment"}
+    strands = 1 if settings.reverse_complement in one_strand else 2
     work = partial(Work, kind, run, task=task)
     weights = FLOAT * student.parameters
     if frozen:

@@ -13,7 +13,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -21,15 +21,10 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from dnastudents.devices import Precision, as_many_as_fit, is_out_of_memory
+from dnastudents.devices import Precision, Result, as_many_as_fit, is_out_of_memory
 from dnastudents.errors import InputError
 from dnastudents.objectives import Objective, Views
 from dnastudents.training.processes import Processes
-
-TOO_FULL = (
-    "out of memory with one sequence at a time; shorten pretraining.window.length, take a smaller "
-    "student, or ask for more memory"
-)
 
 
 class Gradients:
@@ -89,12 +84,8 @@ class Gradients:
         InputError
             A single row is too much.
         """
-        attempt, size = partial(self._attempt, views, dropout_seed), self._at_once
-        try:
-            (terms, used), fits = as_many_as_fit(attempt, size, self.accelerator.device)
-        except torch.OutOfMemoryError:
-            raise InputError(TOO_FULL) from None
-        if fits < size:  # the next steps begin with what fitted, instead of failing again
+        (terms, used), fits = self._fitting(partial(self._attempt, views, dropout_seed))
+        if fits < self._at_once:  # the next steps begin with what fitted, instead of failing again
             self.micro_batch = fits
         return terms, self.processes.sum_gradients(used, terms["loss"])
 
@@ -114,12 +105,19 @@ class Gradients:
                 accumulate(total, self.terms(rows, counts))
             return total
 
+        return self._fitting(attempt)[0]
+
+    def _fitting(self, work: Callable[[int], Result]) -> tuple[Result, int]:
+        """Do as `as_many_as_fit`, from a micro-batch on."""
         try:
-            return as_many_as_fit(attempt, self._at_once, self.accelerator.device)[0]
+            return as_many_as_fit(work, self._at_once, self.accelerator.device)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
-            raise InputError(TOO_FULL) from None
+            raise InputError(
+                "out of memory with one sequence at a time; shorten pretraining.window.length, "
+                "take a smaller student, or ask for more memory"
+            ) from None
 
     @property
     def _at_once(self) -> int:
